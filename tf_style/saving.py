@@ -1,0 +1,203 @@
+"""Pictures out: atomic files with sRGB profile and the whole config. No TensorFlow here."""
+
+import errno
+import functools
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from PIL import Image, ImageCms
+
+from tf_style._checks import suggestion
+from tf_style._version import __version__
+from tf_style.config import StyleConfig
+
+_ENCODERS: dict[str, tuple[str, dict[str, Any]]] = {
+    ".png": ("PNG", {"compress_level": 6}),
+    ".jpg": ("JPEG", {"quality": 95, "subsampling": 0}),
+    ".jpeg": ("JPEG", {"quality": 95, "subsampling": 0}),
+    ".webp": ("WEBP", {"quality": 95, "method": 4}),
+    ".tif": ("TIFF", {"compression": "tiff_lzw"}),
+    ".tiff": ("TIFF", {"compression": "tiff_lzw"}),
+}
+_MAX_SIDE = {"JPEG": 65535, "WEBP": 16383}
+_SOFTWARE, _DESCRIPTION = 0x0131, 0x010E  # EXIF tags
+
+
+def describe(config: StyleConfig, weights_sha256: str) -> dict[str, Any]:
+    """Returns what a picture tells about its making: version, weights' hash and config."""
+    return {
+        "software": f"tf_style {__version__}",
+        "weights_sha256": weights_sha256,
+        "config": config.to_dict(),
+    }
+
+
+def save_picture(path: str | os.PathLike, pixels: np.ndarray, description: dict[str, Any]) -> None:
+    """Writes a picture atomically, in the format that the name asks for.
+
+    JPEG cannot hold alpha: there, the picture is shown on white.
+
+    Args:
+        path: ends in .png, .jpg, .jpeg, .webp, .tif or .tiff.
+        pixels: uint8 `[H, W, 3]`, sRGB, or `[H, W, 4]` with alpha.
+        description: kept as JSON in the EXIF tag ImageDescription, see `read_description`.
+
+    Raises:
+        ValueError: if the suffix is none of these.
+        OSError: if it cannot be written; nothing half-written is left.
+    """
+    path = Path(path).expanduser()
+    kind, options = _encoder(path)
+    picture = Image.fromarray(pixels)
+    if kind == "JPEG" and picture.mode == "RGBA":
+        white = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(white, picture).convert("RGB")
+    exif = Image.Exif()
+    exif[_SOFTWARE] = description["software"]
+    exif[_DESCRIPTION] = json.dumps(description)  # ASCII, as EXIF asks
+    options = {**options, "icc_profile": _srgb_profile(), "exif": exif.tobytes()}
+    write_atomically(path, lambda file: picture.save(file, kind, **options))
+
+
+def read_description(path: str | os.PathLike) -> dict[str, Any]:
+    """Returns the description in a picture that `save_picture` wrote.
+
+    Raises:
+        OSError: if the file cannot be read.
+        ValueError: if it holds no such description.
+    """
+    try:
+        with Image.open(path) as picture:
+            found = json.loads(picture.getexif()[_DESCRIPTION])
+        if not isinstance(found, dict) or not isinstance(found.get("config"), dict):
+            raise ValueError("it is no description")
+    except (KeyError, ValueError, TypeError, SyntaxError, Image.UnidentifiedImageError) as error:
+        raise ValueError(f"'{path}' holds no settings of tf_style: {error}.") from error
+    return found
+
+
+def check_output(
+    path: str | os.PathLike,
+    *,
+    argument: str = "output",
+    inputs: Iterable[str | os.PathLike] = (),
+    size: tuple[int, int] | None = None,
+) -> None:
+    """Raises unless a picture can be written to `path`; called before the long work.
+
+    Args:
+        path: where the picture is to go. An existing file may be replaced.
+        argument: how errors call it.
+        inputs: files that must not be overwritten.
+        size: (height, width) in px, to check for the space it needs.
+
+    Raises:
+        ValueError: on an unknown suffix, an input's own path, or a size the format lacks.
+        OSError: if the folder is missing, cannot be written, or has too little space.
+    """
+    path = Path(path).expanduser()
+    kind, _ = _encoder(path, argument)
+    if size and max(size) > _MAX_SIDE.get(kind, max(size)):
+        raise ValueError(
+            f"`{argument}` must be a PNG or TIFF for {size[1]}x{size[0]} px. Received: "
+            f"{argument}='{path}', and {kind} holds at most {_MAX_SIDE[kind]} px a side."
+        )
+    # Uncompressed, with alpha and metadata: no encoder in use needs more.
+    check_writable(
+        path,
+        argument=argument,
+        inputs=inputs,
+        num_bytes=4 * size[0] * size[1] + 65536 if size else 65536,
+    )
+
+
+def check_writable(
+    path: str | os.PathLike,
+    *,
+    argument: str,
+    inputs: Iterable[str | os.PathLike] = (),
+    num_bytes: int = 4096,
+) -> None:
+    """Raises unless a file of that many bytes can be written to `path`.
+
+    Raises:
+        ValueError: if `path` is one of `inputs`.
+        OSError: if the folder is missing, cannot be written, or has too little space.
+    """
+    path = Path(path).expanduser()
+    if path.is_dir():
+        raise IsADirectoryError(
+            f"`{argument}` must be a file. Received: {argument}='{path}', a folder."
+        )
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"`{argument}` must lie in an existing folder. Received: {argument}='{path}'."
+        )
+    for other in inputs:
+        other = Path(other).expanduser()
+        if path.exists() and other.exists() and path.samefile(other):
+            raise ValueError(
+                f"`{argument}` must not overwrite an input. Received: {argument}='{path}'."
+            )
+    if path.exists() and not os.access(path, os.W_OK):
+        raise PermissionError(f"`{argument}` cannot be replaced: '{path}' is read-only.")
+
+    def reserve(file: BinaryIO) -> None:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, num_bytes)
+        else:
+            file.write(bytes(num_bytes))
+
+    try:
+        _with_part_file(path, reserve).unlink()
+    except OSError as error:
+        reason = error.strerror
+        if error.errno == errno.ENOSPC:
+            reason = f"{num_bytes / 1e6:.1f} MB are needed, and there is no space left"
+        raise type(error)(
+            f"`{argument}` cannot be written: {reason}. Received: {argument}='{path}'."
+        ) from error
+
+
+def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Calls `write` with a new file, which takes the place of `path` only when complete."""
+    part = _with_part_file(path, write)
+    try:
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _with_part_file(path: Path, write: Callable[[BinaryIO], object]) -> Path:
+    """Returns a complete file beside `path`, with the rights that the user's umask gives."""
+    part = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
+    try:
+        with part.open("xb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    return part
+
+
+def _encoder(path: Path, argument: str = "path") -> tuple[str, dict[str, Any]]:
+    suffix = path.suffix.lower()
+    if suffix not in _ENCODERS:
+        raise ValueError(
+            f"`{argument}` must end in {', '.join(_ENCODERS)}. Received: {argument}='{path}'."
+            + suggestion(suffix, _ENCODERS)
+        )
+    return _ENCODERS[suffix]
+
+
+@functools.cache
+def _srgb_profile() -> bytes:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

@@ -1,0 +1,91 @@
+"""VGG-19 as data: layer names, their aliases, kernel shapes and smallest inputs.
+
+Simonyan & Zisserman (2015), configuration E, without the dense layers. Names are
+Keras' (`block4_conv2`). In Keras a convolution layer's output includes its ReLU, so
+`block4_conv2` is what other tools call `relu4_2` and what Gatys et al. call `conv4_2`:
+`conv4_2` and `relu4_2` are both accepted as aliases of `block4_conv2`, and `pool4` of
+`block4_pool`. Pre-ReLU outputs are not offered. No TensorFlow here.
+"""
+
+from collections.abc import Iterable
+
+from tf_style._checks import suggestion
+
+_BLOCKS = ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512))  # (convolutions, channels)
+
+
+def _layers() -> tuple[str, ...]:
+    names: list[str] = []
+    for block, (num_convs, _) in enumerate(_BLOCKS, start=1):
+        names += [f"block{block}_conv{i}" for i in range(1, num_convs + 1)]
+        names.append(f"block{block}_pool")
+    return tuple(names)
+
+
+LAYERS: tuple[str, ...] = _layers()
+"""The 16 convolution and 5 pooling layers, in the order of the data."""
+
+CONVOLUTIONS: tuple[str, ...] = tuple(name for name in LAYERS if "conv" in name)
+"""The 16 convolution layers, in the order of the data."""
+
+
+def _kernel_shapes() -> dict[str, tuple[int, int, int, int]]:
+    shapes, channels = {}, 3
+    for name in CONVOLUTIONS:
+        filters = _BLOCKS[int(name[5]) - 1][1]
+        shapes[name] = (3, 3, channels, filters)
+        channels = filters
+    return shapes
+
+
+KERNEL_SHAPES: dict[str, tuple[int, int, int, int]] = _kernel_shapes()
+"""Kernel shape (height, width, input channels, filters) of each convolution."""
+
+
+def _aliases() -> dict[str, str]:
+    aliases = {}
+    for name in LAYERS:
+        block, kind = name[5], name[7:]
+        if kind == "pool":
+            aliases[f"pool{block}"] = name
+        else:
+            aliases[f"conv{block}_{kind[4:]}"] = name
+            aliases[f"relu{block}_{kind[4:]}"] = name
+    return aliases
+
+
+ALIASES: dict[str, str] = _aliases()
+"""Other tools' names (`conv4_2`, `relu4_2`, `pool4`) to Keras' names."""
+
+
+def canonical_layer(name: str, *, argument: str = "layer") -> str:
+    """Returns the Keras name of a layer given by its Keras name or an alias.
+
+    Raises:
+        ValueError: if there is no such layer; names `argument` and the nearest name.
+    """
+    if name in LAYERS:
+        return name
+    if name in ALIASES:
+        return ALIASES[name]
+    raise ValueError(
+        f"`{argument}` must name layers of VGG-19, 'block1_conv1' to 'block5_pool' "
+        f"(or 'conv4_2', 'relu4_2', 'pool4'). Received: {argument}={name!r}."
+        + suggestion(name, [*LAYERS, *ALIASES])
+    )
+
+
+def minimum_side(layers: Iterable[str]) -> int:
+    """Returns the smallest height and width, in px, at which every layer has an output."""
+
+    def side(layer: str) -> int:
+        poolings = int(layer[5]) - (0 if layer.endswith("pool") else 1)
+        return 2**poolings
+
+    return max(side(layer) for layer in layers)
+
+
+def up_to(layers: Iterable[str]) -> tuple[str, ...]:
+    """Returns all layers of the network up to the deepest of `layers`, in order."""
+    deepest = max(LAYERS.index(layer) for layer in layers)
+    return LAYERS[: deepest + 1]

@@ -1,0 +1,99 @@
+"""Times one loss+gradient evaluation against the machine's own matrix-multiply peak.
+
+Run: python tools/bench_evaluation.py (about 3 minutes on two cores)
+
+For each size (longer edge, 4:3) prints seconds, GFLOP/s and the share of the float32
+matrix-multiply peak. Peak and evaluations are timed in turn in one run, as shared machines
+drift; each share is a median of ratios of neighbouring timings. The operations counted are
+those of the convolutions (forward, and backward to the image) and of the Gram matrices
+(one product forward, one backward), nothing else.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+import tf_style
+from tf_style import vgg19
+
+MATRIX_SIDE = 3072
+
+
+def evaluation_flops(height: int, width: int, config: tf_style.LossConfig) -> float:
+    """Returns the floating-point operations of one loss+gradient evaluation."""
+    total = 0.0
+    style = dict(config.style_layers)
+    for name in vgg19.up_to(config.layers):
+        if name not in vgg19.CONVOLUTIONS:
+            continue
+        _, _, channels, filters = vgg19.KERNEL_SHAPES[name]
+        scale = 2 ** (int(name[5]) - 1)
+        positions = (height // scale) * (width // scale)
+        total += 2 * (2 * 9 * positions * channels * filters)
+        if name in style:
+            total += 2 * (2 * positions * filters**2)
+    return total
+
+
+def seconds_of(run: Callable[[], object]) -> float:
+    """Returns the seconds that one call takes."""
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[256, 512, 1024])
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--preset", default="default")
+    parser.add_argument("--pooling", choices=("avg", "max"))
+    arguments = parser.parse_args()
+
+    config = tf_style.preset(arguments.preset)
+    if arguments.pooling:
+        config = config.replace(pooling=arguments.pooling)
+    layer_arrays = tf_style.load_weights(config.network.weights, notify=print).layers
+    extractor = tf_style.build_extractor(
+        layer_arrays, layers=config.loss.layers, pooling=config.network.pooling
+    )
+    objective = tf_style.Objective(extractor, config.loss)
+    rng = np.random.default_rng(0)
+    matrix = tf.constant(rng.normal(size=(MATRIX_SIDE, MATRIX_SIDE)), tf.float32)
+    multiply = tf.function(lambda: tf.matmul(matrix, matrix))
+    multiply()
+
+    print(f"pooling={config.network.pooling}, median of {arguments.repeats}")
+    print("size        seconds   GFLOP/s   peak GFLOP/s   share of peak")
+    for size in arguments.sizes:
+        height, width = size * 3 // 4, size
+        image, content, style = (
+            tf.constant(rng.uniform(size=(1, height, width, 3)), tf.float32) for _ in range(3)
+        )
+        targets = objective.targets(content, style)
+        objective.value_and_gradient(image, targets)
+        flops = evaluation_flops(height, width, config.loss)
+        times, peaks, shares = [], [], []
+        for _ in range(arguments.repeats):
+            before = seconds_of(lambda: multiply().numpy())
+            taken = seconds_of(lambda: objective.value_and_gradient(image, targets)[1].numpy())  # noqa: B023
+            after = seconds_of(lambda: multiply().numpy())
+            peak = 2 * MATRIX_SIDE**3 / min(before, after)
+            times.append(taken)
+            peaks.append(peak)
+            shares.append(flops / taken / peak)
+        taken, peak = statistics.median(times), statistics.median(peaks)
+        print(
+            f"{width:4d}x{height:<4d} {taken:9.3f} {flops / taken / 1e9:9.1f} {peak / 1e9:14.1f} "
+            f"{statistics.median(shares):14.1%}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

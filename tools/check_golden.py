@@ -1,0 +1,89 @@
+"""Compares tf_style with golden losses and gradients of an independent float64 program.
+
+Run: python tools/check_golden.py FILE.npz... (a few seconds a file)
+
+A golden file holds: `content`, `style`, `image` float32 [1, H, W, 3], RGB 0..1;
+`content_loss` (1/2 sum of squares at block4_conv2), `style_losses` (E_l of `style_layers`),
+`total` = alpha * content_loss + beta * mean(style_losses), `gradient` = d total / d image,
+`alpha`, `beta`, `pooling`, `normalized`. Prints each relative error; exits 1 if a loss is
+off by more than 1e-4 or the gradient by more than 1e-3, 2 if a file cannot be read.
+"""
+
+import argparse
+import sys
+import zipfile
+
+import numpy as np
+import tensorflow as tf
+
+import tf_style
+
+LOSS_TOLERANCE = 1e-4
+GRADIENT_TOLERANCE = 1e-3
+CONTENT_LAYER = "block4_conv2"
+
+
+def check(path: str, layer_arrays: dict) -> bool:
+    """Prints the relative errors for one golden file; returns whether all are small enough."""
+    golden = np.load(path, allow_pickle=False)
+    style_layers = [str(name) for name in golden["style_layers"]]
+    config = tf_style.LossConfig(
+        content_weight=float(golden["alpha"]),
+        style_weight=float(golden["beta"]),
+        content_layers=((CONTENT_LAYER, 1.0),),
+        style_layers=tuple((name, 1.0 / len(style_layers)) for name in style_layers),
+        content_reduction="sum",
+    )
+    if golden["normalized"]:
+        layer_arrays = tf_style.normalize(layer_arrays, tf_style.mean_activations())
+    extractor = tf_style.build_extractor(
+        layer_arrays, layers=config.layers, pooling=str(golden["pooling"])
+    )
+    objective = tf_style.Objective(extractor, config)
+    image = tf.constant(golden["image"])
+    targets = objective.targets(tf.constant(golden["content"]), tf.constant(golden["style"]))
+    terms = objective.terms(image, targets)
+    total, gradient = objective.value_and_gradient(image, targets)
+
+    layers = terms.layers
+    pairs = [("content_loss", layers[f"content/{CONTENT_LAYER}"], golden["content_loss"])]
+    for name, expected in zip(style_layers, golden["style_losses"], strict=True):
+        pairs.append((f"style_loss {name}", layers[f"style/{name}"], expected))
+    pairs += [("total", terms.total, golden["total"]), ("value", total, golden["total"])]
+    print(f"{path}: pooling={golden['pooling']} normalized={golden['normalized']}")
+    good = True
+    for name, found, expected in pairs:
+        # A loss of exactly 0 (image equal to content) is compared with the total's scale.
+        scale = abs(float(expected)) or float(golden["total"])
+        good &= report(name, abs(float(found) - float(expected)) / scale, LOSS_TOLERANCE)
+    difference = np.linalg.norm(gradient.numpy().astype(np.float64) - golden["gradient"])
+    relative = float(difference / np.linalg.norm(golden["gradient"]))
+    return report("gradient", relative, GRADIENT_TOLERANCE) and good
+
+
+def report(name: str, error: float, tolerance: float) -> bool:
+    """Prints one relative error; returns whether it is within the tolerance."""
+    within = bool(error <= tolerance)
+    print(f"  {name:28s} {error:9.2e}  {'ok' if within else f'ABOVE {tolerance:g}'}")
+    return within
+
+
+def main() -> int:
+    """Checks every file named on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("files", nargs="+", metavar="FILE.npz")
+    parser.add_argument("--weights", default="vgg19-8bit")
+    arguments = parser.parse_args()
+    weights = tf_style.load_weights(arguments.weights, notify=print)
+    good = True
+    for path in arguments.files:
+        try:
+            good &= check(path, weights.layers)
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            print(f"{path}: cannot be used as a golden file: {error}", file=sys.stderr)
+            return 2
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
