@@ -38,17 +38,26 @@ def layer_weights(layers: Any, *, argument: str) -> LayerWeights:
     Raises:
         ValueError: on an unknown or repeated layer, a weight that is negative or not a
             number, or no layer at all.
+        TypeError: on anything else.
     """
     if isinstance(layers, str):
         layers = [part for part in layers.split(",") if part.strip()]
+    if not isinstance(layers, (Mapping, list, tuple)):
+        raise TypeError(
+            f"`{argument}` must be text, a list or a mapping. Received: {argument}={layers!r}."
+        )
     entries = list(layers.items()) if isinstance(layers, Mapping) else list(layers)
     weights: dict[str, float] = {}
     for entry in entries:
         if isinstance(entry, str):
             name, _, text = entry.strip().partition(":")
             weight: Any = text if text else 1.0 / len(entries)
-        else:
+        elif isinstance(entry, (list, tuple)) and len(entry) == 2 and isinstance(entry[0], str):
             name, weight = entry
+        else:
+            raise TypeError(
+                f"`{argument}` must hold names or (name, weight) pairs. Received: {entry!r}."
+            )
         layer = vgg19.canonical_layer(name, argument=argument)
         try:
             weight = float(weight)

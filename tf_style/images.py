@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
-FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "JPEG2000", "PPM", "TGA", "MPO")
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "JPEG2000", "PPM", "TGA")
 """Pillow's names of the formats that are read. Formats that run other programs are not."""
 
 MAX_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485
@@ -127,7 +127,9 @@ def _read_file(path: Path, argument: str) -> Picture:
         with path.open("rb") as file, warnings.catch_warnings():
             # Pillow warns about bombs and about damaged tags; sizes are checked here.
             warnings.simplefilter("ignore")
-            with Image.open(file, formats=FORMATS) as opened:
+            Image.init()
+            known = [name for name in FORMATS if name in Image.OPEN]  # Builds differ.
+            with Image.open(file, formats=known) as opened:
                 return _from_pil(opened, argument, name=str(path))
     except Image.DecompressionBombError as error:
         raise ValueError(_too_large(argument, str(path), str(error))) from error

@@ -1,8 +1,8 @@
 """The combined loss of an image given its targets, and its gradient, as graphs.
 
 `Objective` ties an extractor to a `LossConfig`. What varies (image, targets) is an
-argument: an objective has no state and may be shared. Its three graphs are traced once
-for each image size.
+argument: an objective has no state and may be shared. `terms` and `value_and_gradient` are
+traced once for each image size, `targets` once.
 """
 
 from typing import NamedTuple
@@ -12,6 +12,9 @@ import tensorflow as tf
 
 from tf_style import losses
 from tf_style.config import LossConfig
+
+
+_ANY_IMAGE = tf.TensorSpec([1, None, None, 3], tf.float32)
 
 
 class Targets(NamedTuple):
@@ -78,7 +81,7 @@ class Objective:
         self.extractor = extractor
         self.config = config
 
-    @tf.function(reduce_retracing=False)
+    @tf.function(input_signature=[_ANY_IMAGE, _ANY_IMAGE])
     def targets(self, content: tf.Tensor, style: tf.Tensor) -> Targets:
         """Returns what an image must match; computed once for each pair of pictures.
 
@@ -96,7 +99,7 @@ class Objective:
             },
         )
 
-    @tf.function(reduce_retracing=False)
+    @tf.function
     def terms(self, image: tf.Tensor, targets: Targets) -> LossTerms:
         """Returns the loss and its parts.
 
@@ -106,7 +109,7 @@ class Objective:
         """
         return self._terms(image, targets)
 
-    @tf.function(reduce_retracing=False)
+    @tf.function
     def value_and_gradient(self, image: tf.Tensor, targets: Targets) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the total loss and its gradient with respect to the image.
 

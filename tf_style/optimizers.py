@@ -265,7 +265,7 @@ def _lbfgs_slice(value_and_gradient: ValueAndGradient, history: int) -> Callable
     """Returns the graph that continues TFP's L-BFGS up to a total number of iterations."""
     import tensorflow_probability as tfp
 
-    @tf.function(reduce_retracing=False)
+    @tf.function
     def run(
         state: Any, scale: tf.Tensor, limit: tf.Tensor, shape: tuple[int, ...], arguments: tuple
     ) -> Any:
@@ -299,7 +299,7 @@ class _AdamState(NamedTuple):
 def _adam_slice(value_and_gradient: ValueAndGradient) -> Callable:
     """Returns the graph that makes a number of Adam steps."""
 
-    @tf.function(reduce_retracing=False)
+    @tf.function
     def run(
         state: _AdamState, rate: tf.Tensor, done: tf.Tensor, steps: tf.Tensor, arguments: tuple
     ) -> _AdamState:

@@ -1,0 +1,65 @@
+"""Shared fixtures: seeded randomness, small pictures, a small VGG-like network."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import pytest
+
+from tf_style import vgg19
+
+MINI_CHANNELS = (4, 5, 6, 7, 8)
+
+
+def make_mini_layers(seed=7):
+    """VGG-19's layer names with 4 to 8 channels and random weights that keep signals alive."""
+    rng = np.random.default_rng(seed)
+    layers, channels = {}, 3
+    for name in vgg19.CONVOLUTIONS:
+        filters = MINI_CHANNELS[int(name[5]) - 1]
+        kernel = rng.normal(0.0, np.sqrt(2.0 / (9 * channels)), (3, 3, channels, filters))
+        layers[name] = (
+            kernel.astype(np.float32),
+            rng.uniform(0.0, 0.5, filters).astype(np.float32),
+        )
+        channels = filters
+    return layers
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(20161)
+
+
+@pytest.fixture(scope="session")
+def mini_layers():
+    return make_mini_layers()
+
+
+@pytest.fixture
+def mini_network(monkeypatch, mini_layers):
+    """Makes `stylize` use the small network, whatever weights are asked for."""
+    from tf_style import transfer
+    from tf_style.weights import Weights
+
+    weights = Weights(mini_layers, "0" * 64)
+    monkeypatch.setattr(transfer, "load_weights", lambda name, notify=None: weights)
+    means = {name: np.ones(kernel.shape[-1]) for name, (kernel, _) in mini_layers.items()}
+    monkeypatch.setattr(transfer, "mean_activations", lambda: means)
+    transfer._objective.cache_clear()
+    yield
+    transfer._objective.cache_clear()
+
+
+@pytest.fixture
+def picture_file(tmp_path, rng):
+    """Returns a function that writes a random picture and gives its path."""
+    from PIL import Image
+
+    def write(name, width=40, height=32):
+        path = tmp_path / name
+        Image.fromarray(rng.integers(0, 256, (height, width, 3), np.uint8)).save(path)
+        return path
+
+    return write

@@ -1,0 +1,134 @@
+"""Options: checks, presets and the JSON form."""
+
+import dataclasses
+import json
+import string
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tf_style import config, vgg19
+
+STYLE_LAYERS = tuple(f"block{block}_conv1" for block in range(1, 6))
+
+
+def test_gatys2016_has_the_papers_settings():
+    preset = config.preset("gatys2016")
+    assert preset.loss.content_weight / preset.loss.style_weight == pytest.approx(1e-3)
+    assert preset.loss.content_layers == (("block4_conv2", 1.0),)
+    assert preset.loss.style_layers == tuple((name, 0.2) for name in STYLE_LAYERS)
+    assert preset.loss.content_reduction == "sum"
+    assert preset.loss.tv_weight == 0
+    assert (preset.network.pooling, preset.network.normalized) == ("avg", True)
+    assert (preset.init, preset.optimizer.optimizer) == ("noise", "lbfgs")
+
+
+def test_layers_without_weights_share_one_equally():
+    assert config.layer_weights("conv1_1,relu2_1", argument="x") == (
+        ("block1_conv1", 0.5),
+        ("block2_conv1", 0.5),
+    )
+
+
+def test_layers_come_in_the_networks_order_with_their_weights():
+    assert config.layer_weights("conv4_2:2, conv1_1:0.5", argument="x") == (
+        ("block1_conv1", 0.5),
+        ("block4_conv2", 2.0),
+    )
+
+
+@pytest.mark.parametrize("name", config.PRESETS)
+def test_presets_survive_json(name):
+    preset = config.preset(name)
+    assert config.StyleConfig.from_json(preset.to_json()) == preset
+
+
+_weights = st.floats(0, 1e6, allow_nan=False)
+
+
+@settings(deadline=None)
+@given(
+    preset=st.sampled_from(list(config.PRESETS)),
+    content_weight=_weights,
+    style_weight=st.floats(1e-3, 1e9),
+    size=st.integers(0, 30000),
+    style_scale=st.floats(0.01, 100),
+    seed=st.integers(0, 2**40),
+    normalized=st.booleans(),
+    layers=st.dictionaries(st.sampled_from(vgg19.LAYERS), _weights, min_size=1),
+)
+def test_any_config_survives_json_exactly(preset, layers, **options):
+    original = config.preset(preset).replace(style_layers=layers, **options)
+    assert config.StyleConfig.from_json(original.to_json()) == original
+
+
+@settings(deadline=None)
+@given(st.text(alphabet=string.printable, max_size=200))
+def test_any_text_is_a_config_or_a_clear_error(text):
+    try:
+        config.StyleConfig.from_json(text)
+    except (ValueError, TypeError) as error:
+        assert str(error)
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=6,
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.dictionaries(st.sampled_from(list(config.FIELDS)), _json, max_size=4))
+def test_any_values_are_a_config_or_a_clear_error(values):
+    try:
+        config.StyleConfig.from_dict(values)
+    except (ValueError, TypeError) as error:
+        assert str(error).startswith(("`", "At least", "Cannot"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"style_weight": -1.0}, "`style_weight` must be at least 0. Received: style_weight=-1.0"),
+        ({"content_weight": float("nan")}, "must be a finite number"),
+        ({"pooling": "mx"}, "'avg', 'max'. Received: pooling='mx'. Did you mean 'max'"),
+        ({"optimizer": "lbfsg"}, "Did you mean 'lbfgs'"),
+        ({"style_layers": "conv9_1"}, "Did you mean 'conv"),
+        ({"style_layers": "conv1_1:x"}, "must give each weight as a number"),
+        ({"style_layers": "conv1_1:-2"}, "must be at least 0"),
+        ({"style_layers": "conv1_1,relu1_1"}, "'block1_conv1' twice"),
+        ({"style_layers": ""}, "at least one layer"),
+        ({"steps": 0}, "`steps` must be at least 1"),
+        ({"stepz": 1}, "Did you mean 'steps'"),
+        ({"size": 10**6}, "within 0..30000"),
+        ({"style_size": 100, "style_scale": 2.0}, "Cannot use `style_size` with `style_scale`"),
+        ({"content_weight": 0.0, "style_weight": 0.0}, "must be above 0"),
+    ],
+)
+def test_wrong_values_are_named_with_the_rule(options, message):
+    with pytest.raises(ValueError) as error:
+        config.StyleConfig().replace(**options)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize("options", [{"steps": 1.5}, {"normalized": 1}, {"steps": True}])
+def test_wrong_types_are_named(options):
+    (name,) = options
+    with pytest.raises(TypeError, match=f"`{name}` must be of type"):
+        config.StyleConfig().replace(**options)
+
+
+def test_an_unknown_preset_lists_the_presets():
+    with pytest.raises(ValueError, match=r"'default', 'gatys2016'.*Did you mean 'gatys2016'"):
+        config.preset("gatys2015")
+
+
+def test_configs_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.StyleConfig().size = 3
+
+
+def test_json_uses_the_options_flat_names():
+    assert set(json.loads(config.StyleConfig().to_json())) == set(config.FIELDS)

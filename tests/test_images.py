@@ -1,0 +1,261 @@
+"""Pictures as people have them."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageCms
+
+from tf_style import images
+
+
+def save(tmp_path, name, picture, **options):
+    picture.save(tmp_path / name, **options)
+    return tmp_path / name
+
+
+def test_an_8_bit_picture_is_read_exactly(tmp_path, rng):
+    pixels = rng.integers(0, 256, (5, 7, 3), np.uint8)
+    found = images.read_picture(save(tmp_path, "a.png", Image.fromarray(pixels)))
+    assert found.alpha is None
+    assert found.image.dtype == np.float32
+    np.testing.assert_array_equal(images.to_pixels(found.image), pixels)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_honoured(tmp_path, orientation):
+    upright = np.zeros((2, 3, 3), np.uint8)
+    upright[0, 0] = 255  # one white corner
+    # What a camera stores, by EXIF's definition of each orientation.
+    stored = {
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.transpose(1, 0, 2),
+        6: np.rot90(upright, 1),
+        7: upright[::-1, ::-1].transpose(1, 0, 2),
+        8: np.rot90(upright, -1),
+    }[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = save(tmp_path, "a.png", Image.fromarray(np.ascontiguousarray(stored)), exif=exif)
+    np.testing.assert_array_equal(images.to_pixels(images.read_picture(path).image), upright)
+
+
+def swapped_profile():
+    """An RGB profile whose red is sRGB's green and the other way round."""
+    data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    count = struct.unpack(">I", data[128:132])[0]
+    for i in range(count):
+        at = 132 + 12 * i
+        swap = {b"rXYZ": b"gXYZ", b"gXYZ": b"rXYZ"}.get(bytes(data[at : at + 4]))
+        if swap:
+            data[at : at + 4] = swap
+    return bytes(data)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "webp"])
+def test_icc_profiles_are_converted_to_srgb(tmp_path, suffix):
+    red = Image.new("RGB", (4, 4), (255, 0, 0))
+    options = {"lossless": True} if suffix == "webp" else {}
+    path = save(tmp_path, f"a.{suffix}", red, icc_profile=swapped_profile(), **options)
+    found = images.to_pixels(images.read_picture(path).image)[0, 0].astype(int)
+    np.testing.assert_allclose(found, [0, 255, 0], atol=3)
+
+
+def test_a_damaged_icc_profile_is_ignored(tmp_path):
+    path = save(tmp_path, "a.png", Image.new("RGB", (4, 4), (9, 8, 7)), icc_profile=b"no profile")
+    assert images.to_pixels(images.read_picture(path).image)[0, 0].tolist() == [9, 8, 7]
+
+
+def test_grey_palette_and_bilevel_pictures_are_accepted(tmp_path, rng):
+    grey = Image.fromarray(rng.integers(0, 256, (4, 5), np.uint8))
+    for picture in (grey, grey.convert("1")):
+        path = save(tmp_path, "a.png", picture)
+        expected = np.asarray(picture.convert("L"))
+        found = images.to_pixels(images.read_picture(path).image)
+        np.testing.assert_array_equal(found, np.repeat(expected[..., None], 3, -1))
+    palette = Image.new("P", (2, 1))
+    palette.putpalette([10, 20, 30, 200, 100, 50])
+    palette.putpixel((1, 0), 1)
+    found = images.to_pixels(images.read_picture(save(tmp_path, "p.png", palette)).image)
+    assert found.tolist() == [[[10, 20, 30], [200, 100, 50]]]
+
+
+def test_cmyk_is_accepted(tmp_path):
+    path = save(tmp_path, "a.tif", Image.new("CMYK", (4, 4), (0, 255, 255, 0)))
+    np.testing.assert_allclose(
+        images.to_pixels(images.read_picture(path).image)[0, 0].astype(int), [255, 0, 0], atol=2
+    )
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_16_bit_grey_keeps_its_16_bits(tmp_path, suffix):
+    values = np.array([[0, 1, 32768], [255, 256, 65535]], np.uint16)
+    path = save(tmp_path, f"a.{suffix}", Image.fromarray(values))
+    found = images.read_picture(path).image
+    np.testing.assert_allclose(found[0, :, :, 1], values / 65535.0, rtol=1e-6)
+
+
+def png_chunk(kind, data):
+    crc = zlib.crc32(kind + data)
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", crc)
+
+
+def test_16_bit_colour_keeps_its_upper_8_bits(tmp_path):
+    row = b"\0" + struct.pack(">3H", 0x1234, 0xABCD, 0xFF00)
+    header = struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header)
+    data += png_chunk(b"IDAT", zlib.compress(row)) + png_chunk(b"IEND", b"")
+    (tmp_path / "a.png").write_bytes(data)
+    found = images.to_pixels(images.read_picture(tmp_path / "a.png").image)
+    np.testing.assert_allclose(found[0, 0].astype(int), [0x12, 0xAB, 0xFF], atol=1)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "PA"])
+def test_alpha_is_kept(tmp_path, mode):
+    picture = Image.new("RGBA", (3, 2), (200, 100, 50, 128)).convert(mode)
+    path = save(tmp_path, "a.tif" if mode == "PA" else "a.png", picture)
+    np.testing.assert_array_equal(
+        np.round(images.read_picture(path).alpha * 255), np.full((1, 2, 3, 1), 128)
+    )
+
+
+def test_a_transparent_palette_colour_becomes_alpha(tmp_path):
+    palette = Image.new("P", (2, 1))
+    palette.putpalette([10, 20, 30, 200, 100, 50])
+    palette.putpixel((1, 0), 1)
+    path = save(tmp_path, "a.png", palette, transparency=1)
+    assert images.read_picture(path).alpha[0, 0, :, 0].tolist() == [1.0, 0.0]
+
+
+def test_arrays_pictures_and_tensors_are_read_alike(tmp_path, rng):
+    pixels = rng.integers(0, 256, (5, 7, 3), np.uint8)
+    path = save(tmp_path, "a.png", Image.fromarray(pixels))
+    expected = images.read_picture(path).image
+    floats = (pixels / 255.0).astype("float32")
+    for source in (
+        str(path),
+        Image.fromarray(pixels),
+        pixels,
+        pixels[None],
+        floats,
+        floats.astype("float64"),
+        tf.constant(floats),
+        tf.constant(pixels),
+        pixels.astype(np.uint16) * 257,
+    ):
+        np.testing.assert_allclose(images.read_picture(source).image, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.zeros((2, 4, 4, 3), np.float32), "must be a path, a PIL picture or an array"),
+        (np.zeros((4, 4, 2), np.float32), "shape"),
+        (np.zeros((0, 4, 3), np.float32), "shape"),
+        (np.full((4, 4, 3), 255.0), "Divide by 255"),
+        (np.full((4, 4, 3), np.nan), "float values of 0..1"),
+        (None, "NoneType"),
+    ],
+)
+def test_wrong_arrays_are_named(array, message):
+    with pytest.raises(ValueError, match="`content`") as error:
+        images.read_picture(array, argument="content")
+    assert message in str(error.value)
+
+
+def test_wrong_dtypes_are_named():
+    with pytest.raises(TypeError, match="uint8, uint16 or float. Received: dtype int64"):
+        images.read_picture(np.zeros((4, 4, 3), np.int64))
+
+
+def test_what_is_no_picture_is_named(tmp_path):
+    (tmp_path / "text.jpg").write_text("not a picture\n" * 50)
+    (tmp_path / "empty.png").write_bytes(b"")
+    buffer = io.BytesIO()
+    Image.effect_noise((64, 64), 50).save(buffer, "JPEG")
+    (tmp_path / "cut.jpg").write_bytes(buffer.getvalue()[:600])
+    for name, kind in [
+        ("missing.png", FileNotFoundError),
+        (".", IsADirectoryError),
+        ("text.jpg", ValueError),
+        ("empty.png", ValueError),
+        ("cut.jpg", ValueError),
+    ]:
+        with pytest.raises(kind, match="`style`"):
+            images.read_picture(tmp_path / name, argument="style")
+
+
+@pytest.mark.parametrize("side", [12_000, 100_000])
+def test_bombs_are_refused_before_they_are_unpacked(tmp_path, side):
+    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header)
+    data += png_chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + png_chunk(b"IEND", b"")
+    (tmp_path / "bomb.png").write_bytes(data)
+    with pytest.raises(ValueError, match="at most 89,478,485 pixels"):
+        images.read_picture(tmp_path / "bomb.png", argument="content")
+
+
+@settings(
+    deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data(), suffix=st.sampled_from(["png", "jpg", "webp", "tif", "gif", "bmp"]))
+def test_any_damage_gives_a_picture_or_a_clear_error(tmp_path, data, suffix):
+    buffer = io.BytesIO()
+    kind = {"jpg": "JPEG", "tif": "TIFF"}.get(suffix, suffix.upper())
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8)
+    Image.fromarray(pixels).save(buffer, kind)
+    damaged = bytearray(buffer.getvalue())
+    for _ in range(data.draw(st.integers(1, 8))):
+        damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+    del damaged[data.draw(st.integers(1, len(damaged))) :]
+    path = tmp_path / f"damaged.{suffix}"
+    path.write_bytes(damaged)
+    try:
+        picture = images.read_picture(path)
+    except ValueError as error:
+        assert "`picture`" in str(error)
+    else:
+        assert np.isfinite(picture.image).all()
+
+
+def test_resizing_keeps_a_flat_picture_flat_and_a_mean_roughly(rng):
+    flat = np.full((1, 9, 13, 3), 0.25, np.float32)
+    np.testing.assert_allclose(images.resize(flat, (20, 7)), 0.25, atol=1e-6)
+    noise = rng.uniform(size=(1, 64, 64, 3)).astype("float32")
+    small = images.resize(noise, (16, 16))
+    assert small.shape == (1, 16, 16, 3)
+    assert small.mean() == pytest.approx(noise.mean(), abs=0.01)
+    assert small.std() < 0.5 * noise.std()  # An antialiased average, not samples.
+
+
+@pytest.mark.parametrize(
+    ("size", "edge", "expected"),
+    [((300, 400), 512, (384, 512)), ((400, 300), 512, (512, 384)), ((3, 1000), 100, (1, 100))],
+)
+def test_fit_keeps_the_aspect_and_meets_the_long_edge(size, edge, expected):
+    assert images.fit(size, edge) == expected
+
+
+def test_cover_cuts_the_overhang_and_does_not_distort():
+    ramp = np.tile(np.linspace(0, 1, 40, dtype=np.float32)[None, None, :, None], (1, 20, 1, 3))
+    found = images.cover(ramp, (20, 20))
+    np.testing.assert_allclose(found, ramp[:, :, 10:30], atol=1e-6)
+
+
+def test_transparent_parts_are_shown_on_white():
+    image = np.zeros((1, 1, 2, 3), np.float32)
+    alpha = np.array([0.0, 1.0], np.float32).reshape(1, 1, 2, 1)
+    assert images.over_white(images.Picture(image, alpha))[0, 0, :, 0].tolist() == [1.0, 0.0]
+
+
+def test_pixels_are_clipped_and_rounded():
+    image = np.array([-1.0, 0.5, 2.0], np.float32).reshape(1, 1, 1, 3)
+    assert images.to_pixels(image).tolist() == [[[0, 128, 255]]]

@@ -1,0 +1,127 @@
+"""The objective against float64 goldens and a float64 program."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import reference
+import tensorflow as tf
+
+from tf_style import config, weights
+from tf_style.extractor import build_extractor
+from tf_style.objective import Objective
+
+ROOT = Path(__file__).resolve().parent.parent
+GOLDENS = json.loads((ROOT / "tests/goldens/vgg19_8bit.json").read_text())
+STYLE_LAYERS = [f"block{block}_conv1" for block in range(1, 6)]
+
+
+def make(layers, pooling="avg", **options):
+    loss = config.LossConfig(**options)
+    return Objective(build_extractor(layers, layers=loss.layers, pooling=pooling), loss)
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("name", GOLDENS)
+def test_the_real_network_agrees_with_the_float64_goldens(name, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    synthetic_picture = __import__("make_goldens").synthetic_picture
+    golden = GOLDENS[name]
+    layers = weights.load_weights("vgg19-8bit").layers
+    if golden["normalized"]:
+        layers = weights.normalize(layers, weights.mean_activations())
+    objective = make(layers, golden["pooling"], style_weight=1000.0, content_reduction="sum")
+    sizes = [golden["size"], golden["size"], golden["style_size"]]
+    image, content, style = (
+        tf.constant(synthetic_picture(seed, *size))
+        for seed, size in zip(golden["seeds"], sizes, strict=True)
+    )
+    targets = objective.targets(content, style)
+    terms = objective.terms(image, targets)
+    assert float(terms.layers["content/block4_conv2"]) == pytest.approx(
+        golden["content_loss"], rel=1e-4
+    )
+    for layer, expected in zip(STYLE_LAYERS, golden["style_losses"], strict=True):
+        assert float(terms.layers[f"style/{layer}"]) == pytest.approx(expected, rel=1e-4)
+    total, gradient = objective.value_and_gradient(image, targets)
+    assert float(total) == pytest.approx(golden["total"], rel=1e-4)
+    norm = golden["gradient_norm"]
+    assert float(tf.norm(gradient)) == pytest.approx(norm, rel=1e-4)
+    flat = gradient.numpy().ravel()
+    typical = norm / np.sqrt(flat.size)
+    for entry, expected in golden["gradient"].items():
+        assert flat[int(entry)] == pytest.approx(expected, abs=1e-3 * typical)
+
+
+@pytest.mark.parametrize("pooling", ["avg", "max"])
+def test_losses_and_gradient_agree_with_the_float64_program(pooling, mini_layers, rng):
+    image, content = rng.uniform(size=(2, 1, 33, 47, 3)).astype("float32")
+    style = rng.uniform(size=(1, 28, 40, 3)).astype("float32")
+    options = {"content_layer": "block4_conv2", "style_layers": STYLE_LAYERS}
+    content_loss, style_losses, total, gradient = reference.objective(
+        image, content, style, mini_layers, alpha=2.0, beta=0.5, pooling=pooling, **options
+    )
+    objective = make(
+        mini_layers, pooling, content_weight=2.0, style_weight=0.5, content_reduction="sum"
+    )
+    targets = objective.targets(tf.constant(content), tf.constant(style))
+    terms = objective.terms(tf.constant(image), targets)
+    found, found_gradient = objective.value_and_gradient(tf.constant(image), targets)
+    assert float(terms.content) == pytest.approx(2.0 * content_loss, rel=1e-4)
+    assert float(terms.style) == pytest.approx(0.5 * np.mean(style_losses), rel=1e-4)
+    assert float(found) == pytest.approx(total, rel=1e-4)
+    difference = np.linalg.norm(found_gradient - gradient)
+    assert difference <= 1e-4 * np.linalg.norm(gradient)
+
+
+def test_the_gradient_agrees_with_central_differences_of_the_float64_program(mini_layers, rng):
+    image, content, style = rng.uniform(size=(3, 1, 24, 25, 3))
+    options = {"content_layer": "block4_conv2", "style_layers": STYLE_LAYERS}
+    options |= {"alpha": 1.0, "beta": 1.0, "pooling": "avg"}
+    gradient = reference.objective(image, content, style, mini_layers, **options)[3]
+    for _ in range(3):
+        direction = rng.normal(size=image.shape)
+        ahead, behind = (
+            reference.objective(image + h * direction, content, style, mini_layers, **options)[2]
+            for h in (1e-6, -1e-6)
+        )
+        assert np.vdot(gradient, direction) == pytest.approx((ahead - behind) / 2e-6, rel=1e-4)
+
+
+def test_the_total_is_the_sum_of_its_weighted_parts(mini_layers, rng):
+    objective = make(mini_layers, tv_weight=3.0, content_weight=2.0, style_weight=5.0)
+    image, content = (
+        tf.constant(rng.uniform(size=(1, 20, 20, 3)).astype("float32")) for _ in range(2)
+    )
+    terms = objective.terms(image, objective.targets(content, content))
+    style = sum(0.2 * float(terms.layers[f"style/{name}"]) for name in STYLE_LAYERS)
+    assert float(terms.style) == pytest.approx(5.0 * style, rel=1e-5)
+    assert float(terms.content) == pytest.approx(
+        2.0 * float(terms.layers["content/block4_conv2"]), rel=1e-6
+    )
+    assert float(terms.variation) > 0
+    assert float(terms.total) == pytest.approx(
+        float(terms.content) + float(terms.style) + float(terms.variation), rel=1e-6
+    )
+
+
+def test_the_gradient_is_traced_once_for_each_size(mini_layers):
+    objective = make(mini_layers)
+    for side in (20, 24, 20, 24, 20):
+        image = tf.random.stateless_uniform((1, side, side, 3), [side, 1])
+        targets = objective.targets(image, image)
+        objective.value_and_gradient(image * 0.5, targets)
+    assert objective.value_and_gradient.experimental_get_tracing_count() == 2
+    assert objective.targets.experimental_get_tracing_count() == 1
+
+
+def test_an_extractor_without_the_layers_is_refused(mini_layers):
+    extractor = build_extractor(mini_layers, layers=["conv1_1"])
+    with pytest.raises(ValueError, match="must give every layer of the config"):
+        Objective(extractor, config.LossConfig())
+
+
+def test_the_goldens_file_is_small():
+    assert sys.getsizeof(json.dumps(GOLDENS)) < 20_000

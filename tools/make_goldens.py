@@ -1,0 +1,81 @@
+"""Writes tests/goldens/vgg19_8bit.json: losses and gradients of the real network in float64.
+
+Run: python tools/make_goldens.py (half a minute)
+
+Computed by tests/reference.py, which shares no code with tf_style, on seeded synthetic
+pictures. The gradient is kept as its norm and 40 of its entries.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import tf_style
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+import reference  # noqa: E402
+
+STYLE_LAYERS = [f"block{block}_conv1" for block in range(1, 6)]
+CASES = {
+    "average pooling, normalized": ("avg", True, (37, 45), (40, 33)),
+    "max pooling, raw": ("max", False, (32, 48), (50, 35)),
+    "average pooling, raw": ("avg", False, (33, 32), (33, 32)),
+}
+
+
+def synthetic_picture(seed: int, height: int, width: int) -> np.ndarray:
+    """Returns float32 [1, height, width, 3] in 0..1: smooth waves and a little noise."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:height, :width] / 8.0
+    phases = rng.uniform(0, 6.28, size=(3, 3))
+    waves = [
+        np.sin(rows * rng.uniform(0.3, 2) + phase[0])
+        * np.cos(columns * rng.uniform(0.3, 2) + phase[1])
+        for phase in phases
+    ]
+    noise = rng.normal(0, 0.05, size=(height, width, 3))
+    picture = 0.5 + 0.35 * np.stack(waves, axis=-1) + noise
+    return np.clip(picture, 0, 1).astype(np.float32)[np.newaxis]
+
+
+def main() -> None:
+    """Writes the file."""
+    raw = tf_style.load_weights("vgg19-8bit").layers
+    normal = tf_style.normalize(raw, tf_style.mean_activations())
+    goldens = {}
+    for seed, (name, (pooling, normalized, size, style_size)) in enumerate(CASES.items()):
+        content_loss, style_losses, total, gradient = reference.objective(
+            synthetic_picture(3 * seed, *size),
+            synthetic_picture(3 * seed + 1, *size),
+            synthetic_picture(3 * seed + 2, *style_size),
+            normal if normalized else raw,
+            content_layer="block4_conv2",
+            style_layers=STYLE_LAYERS,
+            alpha=1.0,
+            beta=1000.0,
+            pooling=pooling,
+        )
+        flat = gradient.ravel()
+        entries = np.random.default_rng(seed).choice(flat.size, 40, replace=False)
+        goldens[name] = {
+            "pooling": pooling,
+            "normalized": normalized,
+            "size": size,
+            "style_size": style_size,
+            "seeds": [3 * seed, 3 * seed + 1, 3 * seed + 2],
+            "content_loss": content_loss,
+            "style_losses": list(map(float, style_losses)),
+            "total": float(total),
+            "gradient_norm": float(np.linalg.norm(gradient)),
+            "gradient": {int(entry): float(flat[entry]) for entry in entries},
+        }
+    path = ROOT / "tests" / "goldens" / "vgg19_8bit.json"
+    path.write_text(json.dumps(goldens, indent=1) + "\n")
+    print(f"Wrote {path}")
+
+
+if __name__ == "__main__":
+    main()
