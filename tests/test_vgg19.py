@@ -9,7 +9,7 @@ from tf_style import vgg19
 def test_layers_and_kernels_are_those_of_keras():
     model = keras.applications.VGG19(weights=None, include_top=False)
     theirs = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
-    assert vgg19.LAYERS == tuple(layer.name for layer in theirs)
+    assert [layer.name for layer in theirs] == list(vgg19.LAYERS)
     shapes = {layer.name: tuple(layer.kernel.shape) for layer in theirs if hasattr(layer, "kernel")}
     assert shapes == vgg19.KERNEL_SHAPES
 

@@ -13,7 +13,6 @@ import tensorflow as tf
 from tf_style import losses
 from tf_style.config import LossConfig
 
-
 _ANY_IMAGE = tf.TensorSpec([1, None, None, 3], tf.float32)
 
 

@@ -115,7 +115,7 @@ def minimize_lbfgs(
         on_slice: called between slices.
 
     Returns:
-        The solution. Its loss never exceeds the start's, but for rounding.
+        The solution. Its loss does not exceed the start's.
 
     Raises:
         NotFiniteError: if value or gradient become NaN or infinite.
@@ -123,45 +123,71 @@ def minimize_lbfgs(
     References:
         Nocedal & Wright (2006), section 7.2; Hager & Zhang (2005) for the line search.
     """
-    run_slice = _lbfgs_slice(value_and_gradient, history)
     start = tf.convert_to_tensor(start)
-    shape = tuple(start.shape)
-    position, steps, evaluations, restarts = start, 0, 0, 0
+    run_slice = functools.partial(
+        _lbfgs_slice(value_and_gradient, history),
+        shape=tuple(start.shape),
+        arguments=arguments,
+    )
+    step = Step(start, float("nan"), 0, 0)
+    restarts = 0
     while True:
-        loss, gradient = value_and_gradient(position, *arguments)
-        evaluations += 1
+        loss, gradient = value_and_gradient(step.position, *arguments)
+        step = step._replace(loss=float(loss), num_evaluations=step.num_evaluations + 1)
         length = float(tf.norm(gradient)) / np.sqrt(gradient.shape.num_elements())
-        _check_finite(float(loss) + length, position, steps)
+        _check_finite(step.loss + length, step)
         if length == 0.0:
-            return Solution(position, float(loss), steps, evaluations, Status.CONVERGED)
+            return Solution(*step, status=Status.CONVERGED)
         scale = tf.constant(first_step * 0.1**restarts / length, start.dtype)
-        state = _lbfgs_state(position, loss * scale, gradient * scale, history)
-        before, loss_before = steps, float(loss)
-        pace = _Pace(slice_seconds)
-        while True:
-            limit = tf.constant(min(num_steps - before, int(state.num_iterations) + pace.steps))
-            pace.start()
-            done = int(state.num_iterations)
-            state = run_slice(state, scale, limit, shape, arguments)
-            pace.stop(int(state.num_iterations) - done)
-            failed = bool(state.failed)
-            # A failed search is counted by TFP as an iteration, but made no step.
-            steps = before + int(state.num_iterations) - int(failed)
-            position, loss = tf.reshape(state.position, shape), float(state.objective_value / scale)
-            used = evaluations + int(state.num_objective_evaluations)
-            _check_finite(loss, position, steps)
-            if failed:
-                break
-            if on_slice is not None and on_slice(Step(position, loss, steps, used)):
-                return Solution(position, loss, steps, used, Status.CANCELLED)
-            if bool(state.converged):
-                return Solution(position, loss, steps, used, Status.CONVERGED)
-            if steps >= num_steps:
-                return Solution(position, loss, steps, used, Status.STEPS_USED)
-        evaluations = used
-        restarts = 0 if loss < loss_before else restarts + 1
+        state = _lbfgs_state(step.position, loss * scale, gradient * scale, history)
+        found, status = _run_slices(
+            run_slice, scale, state, step, num_steps, slice_seconds, on_slice
+        )
+        if status is not Status.LINE_SEARCH_FAILED:
+            return Solution(*found, status=status)
+        if found.loss < step.loss:
+            step, restarts = found, 0
+        else:
+            step = step._replace(num_evaluations=found.num_evaluations)
+            restarts += 1
         if restarts >= _MAX_RESTARTS_WITHOUT_GAIN:
-            return Solution(position, loss, steps, evaluations, Status.LINE_SEARCH_FAILED)
+            return Solution(*step, status=status)
+
+
+def _run_slices(
+    run_slice: Callable,
+    scale: tf.Tensor,
+    state: Any,
+    start: Step,
+    num_steps: int,
+    slice_seconds: float,
+    on_slice: OnSlice | None,
+) -> tuple[Step, Status]:
+    """Runs TFP's L-BFGS from a fresh state to an end or a failed line search."""
+    pace = _Pace(slice_seconds)
+    while True:
+        done = int(state.num_iterations)
+        limit = min(num_steps - start.num_steps, done + pace.steps)
+        pace.start()
+        state = run_slice(state, scale, tf.constant(limit))
+        pace.stop(int(state.num_iterations) - done)
+        failed = bool(state.failed)
+        step = Step(
+            tf.reshape(state.position, start.position.shape),
+            float(state.objective_value / scale),
+            # TFP counts a failed search as an iteration, but it made no step.
+            start.num_steps + int(state.num_iterations) - int(failed),
+            start.num_evaluations + int(state.num_objective_evaluations),
+        )
+        _check_finite(step.loss, step)
+        if failed:
+            return step, Status.LINE_SEARCH_FAILED
+        if on_slice is not None and on_slice(step):
+            return step, Status.CANCELLED
+        if bool(state.converged):
+            return step, Status.CONVERGED
+        if step.num_steps >= num_steps:
+            return step, Status.STEPS_USED
 
 
 def minimize_adam(
@@ -203,8 +229,8 @@ def minimize_adam(
     pace = _Pace(slice_seconds)
     done = 0
     while True:
-        _check_finite(float(state.loss) + float(tf.norm(state.gradient)), state.position, done)
         step = Step(state.position, float(state.loss), done, done + 1)
+        _check_finite(step.loss + float(tf.norm(state.gradient)), step)
         if done and on_slice is not None and on_slice(step):
             return Solution(*step, status=Status.CANCELLED)
         if done >= num_steps:
@@ -236,9 +262,9 @@ class _Pace:
         self._traced = True
 
 
-def _check_finite(value: float, position: tf.Tensor, num_steps: int) -> None:
+def _check_finite(value: float, step: Step) -> None:
     if not np.isfinite(value):
-        raise NotFiniteError(position, num_steps)
+        raise NotFiniteError(step.position, step.num_steps)
 
 
 def _lbfgs_state(position: tf.Tensor, value: tf.Tensor, gradient: tf.Tensor, history: int) -> Any:

@@ -151,7 +151,7 @@ def _reference_kernel() -> np.ndarray:
 def _read_npz(path: Path) -> dict[str, list[np.ndarray]]:
     arrays: dict[str, list[np.ndarray]] = {}
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             for name in archive.files:
                 layer = re.split(r"/|_W$|_b$", name)[0]
                 if layer in vgg19.CONVOLUTIONS:

@@ -1,0 +1,244 @@
+"""The command line: flags, exit codes, messages, and runs end to end."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tf_style import cli, config, saving
+
+RUN = [sys.executable, "-m", "tf_style"]
+
+
+@pytest.fixture
+def files(picture_file):
+    return {"content": picture_file("content.png"), "style": picture_file("style.png", 30, 30)}
+
+
+def arguments(files, output, **flags):
+    """The command's arguments for a tiny run."""
+    flags = {**files, "output": output, "size": 32, "steps": 3, **flags}
+    return [f"--{name}={value}" for name, value in flags.items()]
+
+
+def test_flags_are_the_configs_fields_with_their_defaults():
+    values = cli.make_flags()
+    run = {field.name for field in dataclasses.fields(cli.RunOptions)}
+    assert set(values) == run | set(config.FIELDS)
+    settings = cli._settings(cli._parse(values, []), cli.RunOptions())
+    assert settings == config.StyleConfig()
+
+
+def test_flags_change_a_preset_one_by_one():
+    values = cli._parse(
+        cli.make_flags(),
+        ["--preset=gatys2016", "--style_weight=7", "--nonormalized", "--style_layers=conv1_1:2"],
+    )
+    expected = config.preset("gatys2016").replace(
+        style_weight=7.0, normalized=False, style_layers={"block1_conv1": 2.0}
+    )
+    assert cli._settings(values, cli.RunOptions()) == expected
+
+
+def test_help_needs_no_tensorflow_and_under_a_second():
+    code = "import sys, tf_style.cli as c; c.main(['--help']); print(sorted(sys.modules))"
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    seconds = time.perf_counter() - start
+    assert "'tensorflow'" not in done.stdout
+    assert "'keras'" not in done.stdout
+    assert all(f"--{name}\n" in done.stdout for name in config.FIELDS)
+    assert seconds < 1.0
+
+
+def test_importing_the_package_imports_no_tensorflow():
+    code = "import sys, tf_style; tf_style.StyleConfig; sys.exit('tensorflow' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_version_is_told(capsys):
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("tf_style ")
+
+
+@pytest.mark.usefixtures("mini_network")
+def test_a_run_writes_picture_trace_config_and_snapshots(files, tmp_path, capsys):
+    output = tmp_path / "out.png"
+    trace, saved = tmp_path / "trace.jsonl", tmp_path / "config.json"
+    code = cli.main(
+        arguments(files, output, trace=trace, save_config=saved, save_every=1, preset="gatys2016")
+    )
+    printed = capsys.readouterr().err
+    assert code == 0, printed
+    assert f"{output}: 32x26 px, 3 steps" in printed
+    with Image.open(output) as picture:
+        assert picture.size == (32, 26)
+    lines = [json.loads(line) for line in trace.read_text().splitlines()]
+    assert lines[-1]["step"] == 3
+    assert {"evaluations", "seconds", "total", "content", "style", "variation"} <= set(lines[0])
+    expected = config.preset("gatys2016").replace(size=32, steps=3)
+    assert config.StyleConfig.from_json(saved.read_text()) == expected
+    assert saving.read_description(output)["config"] == expected.to_dict()
+    assert (tmp_path / "out_00001.png").exists()
+    # The config, and the picture itself, repeat the run exactly.
+    for source in (saved, output):
+        again = tmp_path / "again.png"
+        plain = [f"--{name}={path}" for name, path in files.items()]
+        assert cli.main([*plain, f"--output={again}", f"--config={source}"]) == 0
+        np.testing.assert_array_equal(np.asarray(Image.open(again)), np.asarray(Image.open(output)))
+
+
+def bad(name, **flags):
+    return pytest.param(flags, id=name)
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        bad("missing file", content="missing.png"),
+        bad("missing style", style="missing.png"),
+        bad("folder", content="."),
+        bad("text named jpg", content="text.jpg"),
+        bad("1x1", content="dot.png"),
+        bad("10x4000", style="line.png"),
+        bad("unknown flag", contend="x"),
+        bad("not a number", style_weight="much"),
+        bad("unknown layer", style_layers="conv6_1"),
+        bad("negative weight", content_weight="-1"),
+        bad("unknown preset", preset="gaty2016"),
+        bad("unknown optimizer", optimizer="lbfsg"),
+        bad("unknown init", init="contents"),
+        bad("output is an input", output="content.png"),
+        bad("output without suffix", output="out"),
+        bad("output in no folder", output="no/out.png"),
+        bad("output is a folder", output="folder.png"),
+        bad("no output", output=""),
+        bad("config is missing", config="none.json"),
+        bad("config is broken", config="broken.json"),
+        bad("config is no object", config="list.json"),
+        bad("config has an unknown option", config="unknown.json"),
+        bad("config is a foreign picture", config="content.png"),
+        bad("config is binary", config="binary.json"),
+        bad("config and preset", config="good.json", preset="default"),
+        bad("trace in no folder", trace="no/trace.jsonl"),
+        bad("trace over the content", trace="content.png"),
+        bad("weights are missing", weights="vgg.npz"),
+        bad("weights are text", weights="text.npz"),
+        bad("negative save_every", save_every="-1"),
+    ],
+)
+def test_bad_input_gets_one_line_and_exit_code_2(files, tmp_path, monkeypatch, capsys, flags):
+    monkeypatch.chdir(tmp_path)
+    Path("text.jpg").write_text("no picture")
+    Path("text.npz").write_text("no weights")
+    Path("folder.png").mkdir()
+    Path("broken.json").write_text("{")
+    Path("list.json").write_text("[]")
+    Path("unknown.json").write_text('{"stile_weight": 1}')
+    Path("good.json").write_text("{}")
+    Path("binary.json").write_bytes(b"\xff\xfe\x00")
+    Image.new("RGB", (1, 1)).save("dot.png")
+    Image.new("RGB", (10, 4000)).save("line.png")
+    before = {path: path.stat().st_size for path in tmp_path.iterdir()}
+    assert cli.main(arguments(files, **{"output": "out.png", **flags})) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("tf_style: ")
+    assert len(printed.err.splitlines()) == 1
+    assert {path: path.stat().st_size for path in tmp_path.iterdir()} == before
+
+
+def test_a_positional_argument_is_explained(capsys):
+    assert cli.main(["photo.jpg"]) == 2
+    assert "must be a flag, as in --content=photo.jpg" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("mini_network")
+def test_a_picture_that_cannot_be_written_at_the_end_is_kept_elsewhere(
+    files, tmp_path, monkeypatch, capsys
+):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    spare = tmp_path / "spare"
+    spare.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(spare))
+    real = cli._Run._finish
+
+    def finish(self, result):
+        folder.rmdir()
+        return real(self, result)
+
+    monkeypatch.setattr(cli._Run, "_finish", finish)
+    assert cli.main(arguments(files, folder / "out.png")) == 2
+    assert (spare / "tf_style_out.png").exists()
+    assert "Saved" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("mini_network")
+def test_an_error_in_the_midst_keeps_the_last_picture(files, tmp_path, monkeypatch, capsys):
+    from tf_style import transfer
+
+    real = transfer._flat
+    calls = []
+
+    def failing(terms):
+        calls.append(1)
+        if len(calls) == 2:
+            raise FloatingPointError("The loss term 'style/block1_conv1' is not finite.")
+        return real(terms)
+
+    monkeypatch.setattr(transfer, "_flat", failing)
+    output = tmp_path / "out.png"
+    assert cli.main(arguments(files, output, steps=10)) == 2
+    printed = capsys.readouterr().err
+    assert "'style/block1_conv1' is not finite" in printed
+    assert "picture of step 1 is kept" in printed
+    assert output.exists()
+
+
+@pytest.mark.weights
+@pytest.mark.slow
+@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_saves_what_there_is_and_says_so(files, tmp_path, which):
+    output, trace = tmp_path / "out.png", tmp_path / "trace.jsonl"
+    command = [*RUN, *arguments(files, output, trace=trace, steps=100000, size=64)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    with contextlib.closing(process.stderr):
+        deadline = time.monotonic() + 120
+        while not (trace.exists() and trace.read_text()):
+            assert process.poll() is None, process.stderr.read()
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        process.send_signal(which)
+        printed = process.stderr.read()
+        assert process.wait(timeout=60) == 130
+    assert "Stopping after this slice" in printed
+    assert "Stopped on request" in printed
+    assert saving.read_description(output)["config"]["steps"] == 100000
+
+
+@pytest.mark.weights
+@pytest.mark.slow
+def test_the_real_program_runs_quietly(files, tmp_path):
+    output = tmp_path / "out.webp"
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("TF_CPP")}
+    done = subprocess.run(
+        [*RUN, *arguments(files, output, steps=2), "--quiet"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+    )
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    with Image.open(output) as picture:
+        assert (picture.format, picture.size) == ("WEBP", (32, 26))

@@ -1,0 +1,113 @@
+"""`stylize` end to end on a small network."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import tf_style
+from tf_style import saving, transfer
+from tf_style.optimizers import Status
+
+pytestmark = pytest.mark.usefixtures("mini_network")
+
+
+def config(**options):
+    return tf_style.StyleConfig().replace(**{"size": 48, "steps": 12, **options})
+
+
+def pictures(seed=0, content=(36, 48), style=(40, 40)):
+    rng = np.random.default_rng(seed)
+    return [rng.integers(0, 256, (*size, 3), np.uint8) for size in (content, style)]
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+@pytest.mark.parametrize("preset", ["default", "gatys2016"])
+def test_the_loss_ends_well_below_its_start(optimizer, preset):
+    seen = []
+    options = config(steps=40).to_dict() | tf_style.preset(preset).to_dict()
+    options |= {"size": 48, "steps": 40, "optimizer": optimizer}
+    result = tf_style.stylize(
+        *pictures(),
+        config=tf_style.StyleConfig.from_dict(options),
+        on_progress=lambda progress: seen.append(progress),
+    )
+    assert result.terms["total"] < 0.5 * seen[0].terms["total"]
+    assert result.status is Status.STEPS_USED
+    assert result.step == result.num_steps == 40
+    assert result.image.shape == (1, 36, 48, 3)
+    assert result.image.dtype == np.float32
+
+
+def test_progress_is_told_in_order_with_every_term():
+    seen = []
+    result = tf_style.stylize(*pictures(), config=config(), on_progress=seen.append)
+    assert [p.step for p in seen] == sorted(p.step for p in seen)
+    last = seen[-1]
+    assert (last.step, last.num_steps) == (12, 12)
+    assert last.num_evaluations == result.num_evaluations >= 12
+    names = {"total", "content", "style", "variation", "content/block4_conv2"}
+    names |= {f"style/block{block}_conv1" for block in range(1, 6)}
+    assert set(last.terms) == names
+    assert last.terms["total"] == pytest.approx(
+        last.terms["content"] + last.terms["style"], rel=1e-5
+    )
+    np.testing.assert_array_equal(last.image, result.image)
+
+
+def test_a_true_answer_stops_with_what_there_is():
+    result = tf_style.stylize(*pictures(), config=config(), on_progress=lambda progress: True)
+    assert result.status is Status.CANCELLED
+    assert 1 <= result.step < 12
+
+
+def test_the_same_command_gives_the_same_picture():
+    options = config(init="noise", seed=3)
+    first, again = (tf_style.stylize(*pictures(), config=options).image for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+
+
+def test_a_second_run_of_the_same_size_traces_nothing_again():
+    tf_style.stylize(*pictures(1), config=config())
+    info = transfer._objective.cache_info()
+    tf_style.stylize(*pictures(2), config=config(steps=5))
+    after = transfer._objective.cache_info()
+    assert (after.misses, after.hits) == (info.misses, info.hits + 1)
+
+
+def test_alpha_is_given_back_and_all_is_saved(tmp_path):
+    content, style = pictures()
+    alpha = np.zeros((36, 48, 1), np.uint8)
+    alpha[:, 24:] = 255
+    options = config(steps=2)
+    result = tf_style.stylize(np.concatenate([content, alpha], -1), style, config=options)
+    assert result.pixels.shape == (36, 48, 4)
+    np.testing.assert_array_equal(result.pixels[..., 3:], alpha)
+    result.save(tmp_path / "out.png")
+    with Image.open(tmp_path / "out.png") as picture:
+        np.testing.assert_array_equal(np.asarray(picture), result.pixels)
+    found = saving.read_description(tmp_path / "out.png")
+    assert tf_style.StyleConfig.from_dict(found["config"]) == options
+    assert found["weights_sha256"] == "0" * 64
+
+
+def test_a_loss_that_is_not_finite_is_named(mini_layers, monkeypatch):
+    from tf_style.weights import Weights
+
+    huge = {name: (kernel * 1e6, bias) for name, (kernel, bias) in mini_layers.items()}
+    monkeypatch.setattr(transfer, "load_weights", lambda name, notify=None: Weights(huge, "1" * 64))
+    with pytest.raises(FloatingPointError, match=r"'(style|content)/block\d_conv\d' is not finite"):
+        tf_style.stylize(*pictures(), config=config())
+
+
+def test_results_are_values():
+    result = tf_style.stylize(*pictures(), config=config(steps=1))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        result.status = None
+
+
+def test_one_step_lowers_the_loss_for_an_image_of_the_smallest_size():
+    result = tf_style.stylize(*pictures(0, (16, 16), (16, 16)), config=config(size=0, steps=3))
+    assert result.image.shape == (1, 16, 16, 3)
+    assert np.isfinite(result.terms["total"])
