@@ -15,10 +15,15 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-import tensorflow as tf
 
-import tf_style
-from tf_style import vgg19
+from tf_style import _runtime
+
+_runtime.set_environment()
+
+import tensorflow as tf  # noqa: E402
+
+import tf_style  # noqa: E402
+from tf_style import vgg19  # noqa: E402
 
 MATRIX_SIDE = 3072
 

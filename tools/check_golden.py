@@ -14,9 +14,14 @@ import sys
 import zipfile
 
 import numpy as np
-import tensorflow as tf
 
-import tf_style
+from tf_style import _runtime
+
+_runtime.set_environment()
+
+import tensorflow as tf  # noqa: E402
+
+import tf_style  # noqa: E402
 
 LOSS_TOLERANCE = 1e-4
 GRADIENT_TOLERANCE = 1e-3
