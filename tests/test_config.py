@@ -24,6 +24,11 @@ def test_gatys2016_has_the_papers_settings():
     assert (preset.init, preset.optimizer.optimizer) == ("noise", "lbfgs")
 
 
+def test_gatys2016_mean_differs_only_in_the_content_loss():
+    mean, paper = (config.preset(name).to_dict() for name in ("gatys2016_mean", "gatys2016"))
+    assert {name for name in paper if paper[name] != mean[name]} == {"preset", "content_reduction"}
+
+
 def test_layers_without_weights_share_one_equally():
     assert config.layer_weights("conv1_1,relu2_1", argument="x") == (
         ("block1_conv1", 0.5),

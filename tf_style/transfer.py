@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_style import images, saving
-from tf_style.config import LossConfig, StyleConfig
+from tf_style.config import LossConfig, OptimizerConfig, StyleConfig
 from tf_style.extractor import build_extractor
 from tf_style.inputs import Inputs, prepare_inputs
 from tf_style.objective import LossTerms, Objective, Targets
@@ -157,8 +157,12 @@ def stylize_inputs(
         return on_progress(Progress(**progress(step))) if on_progress else None
 
     try:
-        solution = MINIMIZERS[config.optimizer.optimizer](
-            objective, tf.constant(inputs.start), targets, config, on_slice
+        solution = MINIMIZERS[config.optimizer.optimizer](config.optimizer)(
+            objective.value_and_gradient,
+            tf.constant(inputs.start),
+            arguments=(targets,),
+            num_steps=config.optimizer.steps,
+            on_slice=on_slice,
         )
     except NotFiniteError as error:
         raise FloatingPointError(_not_finite(error, objective, targets)) from error
@@ -171,34 +175,11 @@ def stylize_inputs(
     return StyleResult(**progress(solution), status=solution.status)
 
 
-def _lbfgs(
-    objective: Objective, start: tf.Tensor, targets: Targets, config: StyleConfig, on_slice: Any
-) -> Solution:
-    return minimize_lbfgs(
-        objective.value_and_gradient,
-        start,
-        arguments=(targets,),
-        num_steps=config.optimizer.steps,
-        history=config.optimizer.history,
-        on_slice=on_slice,
-    )
-
-
-def _adam(
-    objective: Objective, start: tf.Tensor, targets: Targets, config: StyleConfig, on_slice: Any
-) -> Solution:
-    return minimize_adam(
-        objective.value_and_gradient,
-        start,
-        arguments=(targets,),
-        num_steps=config.optimizer.steps,
-        learning_rate=config.optimizer.learning_rate,
-        on_slice=on_slice,
-    )
-
-
-MINIMIZERS = {"lbfgs": _lbfgs, "adam": _adam}
-"""How each optimiser of `config.OPTIMIZER_NAMES` is called."""
+MINIMIZERS: dict[str, Callable[[OptimizerConfig], Callable[..., Solution]]] = {
+    "lbfgs": lambda config: functools.partial(minimize_lbfgs, history=config.history),
+    "adam": lambda config: functools.partial(minimize_adam, learning_rate=config.learning_rate),
+}
+"""The minimiser that each of `config.OPTIMIZER_NAMES` stands for."""
 
 
 @dataclasses.dataclass(frozen=True)
