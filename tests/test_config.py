@@ -109,7 +109,7 @@ def test_any_values_are_a_config_or_a_clear_error(values):
         ({"stepz": 1}, "Did you mean 'steps'"),
         ({"size": 10**6}, "within 0..30000"),
         ({"style_size": 100, "style_scale": 2.0}, "Cannot use `style_size` with `style_scale`"),
-        ({"content_weight": 0.0, "style_weight": 0.0}, "must be above 0"),
+        ({"content_weight": 0.0, "style_weight": 0.0, "tv_weight": 0.0}, "must be above 0"),
     ],
 )
 def test_wrong_values_are_named_with_the_rule(options, message):
