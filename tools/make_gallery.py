@@ -1,10 +1,10 @@
-"""Paints one photograph in several styles and lays the results out on one sheet.
+"""Paints one photograph in several styles and lays the results out side by side.
 
 Run: python tools/make_gallery.py CONTENT STYLE... --output=sheet.jpg [-- any flag of tf_style]
 (the time of one tf_style run for each style)
 
-Beside the sheet, each result is kept as NAME_STYLE.png with its metadata. Each column shows
-the style above and the result below. README's pictures are made so.
+Beside the sheet, each result is kept as NAME_STYLE.png with its metadata; a result that is
+there already is not made again. README's pictures are made so.
 """
 
 import argparse
@@ -14,27 +14,19 @@ from pathlib import Path
 
 from PIL import Image
 
-COLUMN = 320
 MARGIN = 8
 
 
-def sheet(pairs: list[tuple[Path, Path]]) -> Image.Image:
-    """Returns one picture: for each (style, result) a column with a small style on top."""
-    columns = []
-    for style_path, result_path in pairs:
-        style = Image.open(style_path).convert("RGB")
-        style.thumbnail((COLUMN, 130), Image.Resampling.LANCZOS)
-        result = Image.open(result_path).convert("RGB")
-        height = round(result.height * COLUMN / result.width)
-        columns.append((style, result.resize((COLUMN, height), Image.Resampling.LANCZOS)))
-    top = max(style.height for style, _ in columns)
-    bottom = max(result.height for _, result in columns)
-    size = (len(columns) * (COLUMN + MARGIN) + MARGIN, top + bottom + 3 * MARGIN)
+def sheet(results: list[Path], *, columns: int) -> Image.Image:
+    """Returns one picture: the results at their own size, row by row."""
+    pictures = [Image.open(path).convert("RGB") for path in results]
+    wide = max(picture.width for picture in pictures) + MARGIN
+    high = max(picture.height for picture in pictures) + MARGIN
+    rows = -(-len(pictures) // columns)
+    size = (min(columns, len(pictures)) * wide + MARGIN, rows * high + MARGIN)
     page = Image.new("RGB", size, "white")
-    for i, (style, result) in enumerate(columns):
-        left = MARGIN + i * (COLUMN + MARGIN)
-        page.paste(style, (left + (COLUMN - style.width) // 2, MARGIN + top - style.height))
-        page.paste(result, (left, top + 2 * MARGIN))
+    for i, picture in enumerate(pictures):
+        page.paste(picture, (MARGIN + i % columns * wide, MARGIN + i // columns * high))
     return page
 
 
@@ -48,15 +40,17 @@ def main() -> int:
     parser.add_argument("content", type=Path)
     parser.add_argument("styles", type=Path, nargs="+")
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--columns", type=int, default=2)
     options = parser.parse_args(arguments)
-    pairs = []
+    results = []
     for style in options.styles:
         result = options.output.with_name(f"{options.output.stem}_{style.stem}.png")
         command = [sys.executable, "-m", "tf_style", f"--content={options.content}"]
         command += [f"--style={style}", f"--output={result}", *flags]
-        subprocess.run(command, check=True)
-        pairs.append((style, result))
-    sheet(pairs).save(options.output, quality=88)
+        if not result.exists():
+            subprocess.run(command, check=True)
+        results.append(result)
+    sheet(results, columns=options.columns).save(options.output, quality=88)
     print(f"Wrote {options.output}")
     return 0
 

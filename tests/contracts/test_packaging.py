@@ -1,0 +1,43 @@
+"""The installed package: metadata, entry point, and what a wheel holds."""
+
+import importlib.metadata
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import tf_style
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_installed_version_is_the_stated_one():
+    assert importlib.metadata.version("tf-style") == tf_style.__version__
+    assert tf_style.__version__ in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_the_console_script_starts_the_command_line():
+    (entry,) = importlib.metadata.entry_points(group="console_scripts", name="tf_style")
+    assert entry.load() is __import__("tf_style.cli", fromlist=["main"]).main
+
+
+def test_the_requirements_and_python_are_told():
+    metadata = importlib.metadata.metadata("tf-style")
+    assert metadata["Requires-Python"] == ">=3.10"
+    required = {re.split(r"[^\w-]", line)[0] for line in metadata.get_all("Requires-Dist")}
+    assert {"tensorflow", "tensorflow-probability", "numpy", "pillow", "absl-py"} <= required
+
+
+@pytest.mark.slow
+def test_a_wheel_holds_the_package_and_its_data_only(tmp_path):
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet", "-w", str(tmp_path)]
+    subprocess.run([*command, str(ROOT)], check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "tf_style/data/vgg19_mean_activation.npz" in names
+    assert "tf_style/data/vgg19_block1_conv1.npz" in names
+    assert "tf_style/py.typed" in names
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"tf_style"}

@@ -1,0 +1,50 @@
+"""README is true: its code runs, its commands are the ones that CI runs, its links exist."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tf_style import cli, config
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+SHELL = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.weights
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(len(PYTHON)))
+def test_python_blocks_run(number, tmp_path, monkeypatch, capsys):
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    monkeypatch.chdir(tmp_path)
+    code = PYTHON[number].replace("size=256", "size=48").replace("steps=50", "steps=2")
+    exec(compile(code, f"README block {number}", "exec"), {})
+
+
+def test_ci_runs_readmes_test_command_and_nothing_else():
+    commands = [
+        line
+        for line in (ROOT / ".ci/run").read_text().splitlines()
+        if line and not line.startswith(("#", "set ", "cd "))
+    ]
+    assert commands == [SHELL[-1].strip()]
+
+
+def test_every_flag_in_readme_exists():
+    known = set(cli.make_flags()) | {"all"}
+    used = set(re.findall(r"--([a-z_]+)", README)) - {"e"}
+    assert used <= known, used - known
+
+
+def test_every_preset_is_explained():
+    assert all(f"`{name}`" in README for name in config.PRESETS)
+
+
+def test_files_that_readme_names_exist():
+    links = re.findall(r"\]\((?!http)([^)]+)\)", README)
+    files = re.findall(r"(?:examples|tools|docs)/[\w.]+", README)
+    missing = [name for name in {*links, *files} if not (ROOT / name).exists()]
+    assert not missing
