@@ -191,7 +191,7 @@ def _fetch_weights(arguments: list[str]) -> int:
         print("  Fetches the network's weights into the cache (TF_STYLE_CACHE), or checks a file.")
         return 0
     _runtime.set_environment(quiet=not values.verbose)
-    with _runtime.quiet_stderr(False):
+    with _runtime.quiet_stderr(not values.verbose):  # TensorFlow's greetings, with Keras.
         found = weights.load_weights(values.weights, notify=print)
     where = weights.cache_dir() if values.weights in weights.SOURCES else values.weights
     print(f"{values.weights}: {len(found.layers)} layers, SHA-256 {found.sha256}, in {where}")

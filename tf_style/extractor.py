@@ -32,7 +32,7 @@ def _convolution_relu(
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         upstream = tf.raw_ops.ReluGrad(gradients=upstream, features=outputs)
-        turned = tf.transpose(tf.reverse(kernel, [0, 1]), [0, 1, 3, 2])
+        turned = _turn(kernel)
         by_kernel = tf.raw_ops.Conv2DBackpropFilter(  # Pruned from the graph where not asked for.
             input=inputs,
             filter_sizes=tf.shape(kernel),
@@ -44,6 +44,16 @@ def _convolution_relu(
         return tf.nn.conv2d(upstream, turned, 1, "SAME"), by_kernel, by_bias
 
     return outputs, gradient
+
+
+def _turn(kernel: tf.Tensor) -> tf.Tensor:
+    """Returns the kernel `[h, w, in, out]` turned by 180 degrees, `[h, w, out, in]`.
+
+    As matrices in reverse order: faster than reversing two axes and permuting four.
+    """
+    height, width, channels, filters = kernel.shape
+    matrices = tf.transpose(tf.reshape(kernel, [height * width, channels, filters]), [0, 2, 1])
+    return tf.reshape(tf.reverse(matrices, [0]), [height, width, filters, channels])
 
 
 @keras.saving.register_keras_serializable("tf_style")

@@ -119,7 +119,7 @@ def _read_file(path: Path, argument: str) -> Picture:
         raise IsADirectoryError(
             f"`{argument}` must be a picture file. Received: {argument}='{path}', a folder."
         )
-    if not path.exists():
+    if not path.is_file():  # A pipe would wait for ever, and cannot be searched.
         raise FileNotFoundError(
             f"`{argument}` must be an existing file. Received: {argument}='{path}'."
         )

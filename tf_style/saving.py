@@ -73,11 +73,11 @@ def read_description(path: str | os.PathLike) -> dict[str, Any]:
     """
     try:
         with Image.open(path) as picture:
-            found = json.loads(picture.getexif()[_DESCRIPTION])
-        if not isinstance(found, dict) or not isinstance(found.get("config"), dict):
-            raise ValueError("it is no description")
-    except (KeyError, ValueError, TypeError, SyntaxError, Image.UnidentifiedImageError) as error:
+            found = json.loads(picture.getexif().get(_DESCRIPTION, "null"))
+    except (ValueError, TypeError, SyntaxError, Image.UnidentifiedImageError) as error:
         raise ValueError(f"'{path}' holds no settings of tf_style: {error}.") from error
+    if not isinstance(found, dict) or not isinstance(found.get("config"), dict):
+        raise ValueError(f"'{path}' holds no settings of tf_style: it was made by other means.")
     return found
 
 

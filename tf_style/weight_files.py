@@ -33,10 +33,10 @@ def read_weights_file(path: Path) -> LayerArrays:
         ValueError: if the suffix is unknown, the file is damaged, or a layer is missing,
             misshapen, not finite or in another orientation than HWIO; says which and why.
     """
-    if not path.exists():
+    if not path.is_file():
         raise FileNotFoundError(
             f"`weights` must be 'vgg19-8bit', 'imagenet' or an existing file. Received: "
-            f"weights='{path}', which does not exist."
+            f"weights='{path}', which is no file."
         )
     if path.suffix == ".npz":
         arrays = _read_npz(path)
