@@ -129,7 +129,7 @@ class LossConfig(_Checked):
     """What is minimised: alpha * content + beta * style + gamma * total variation."""
 
     content_weight: float = _option(1.0, "Weight of the content loss (the paper's alpha).")
-    style_weight: float = _option(4000.0, "Weight of the style loss (the paper's beta).")
+    style_weight: float = _option(2000.0, "Weight of the style loss (the paper's beta).")
     tv_weight: float = _option(20.0, "Weight of the total variation, which smooths; 0 is off.")
     content_layers: LayerWeights = _option(
         (("block4_conv2", 1.0),),
