@@ -78,14 +78,19 @@ def test_any_text_is_a_config_or_a_clear_error(text):
 
 
 _json = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(10**308, 10**400)
+    | st.floats()
+    | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
     max_leaves=6,
 )
 
 
 @settings(deadline=None, max_examples=300)
-@given(st.dictionaries(st.sampled_from(list(config.FIELDS)), _json, max_size=4))
+@given(st.dictionaries(st.sampled_from([*config.FIELDS, "self", "unknown"]), _json, max_size=4))
 def test_any_values_are_a_config_or_a_clear_error(values):
     try:
         config.StyleConfig.from_dict(values)
@@ -128,6 +133,22 @@ def test_wrong_types_are_named(options):
 def test_an_unknown_preset_lists_the_presets():
     with pytest.raises(ValueError, match=r"'default', 'gatys2016'.*Did you mean 'gatys2016'"):
         config.preset("gatys2015")
+
+
+def test_a_preset_is_chosen_by_name_not_by_label():
+    with pytest.raises(ValueError, match=r"Use `tf_style.preset\('gatys2016'\)`"):
+        config.StyleConfig().replace(preset="gatys2016")
+    with pytest.raises(ValueError, match="`preset` must be one of"):
+        config.StyleConfig(preset="nonsense")
+    assert config.StyleConfig.from_dict({"preset": "gatys2016"}) == config.preset("gatys2016")
+
+
+def test_choices_are_those_of_the_tables_that_do_the_work():
+    from tf_style import extractor, losses, transfer
+
+    assert tuple(extractor.POOLINGS) == config.POOLINGS
+    assert tuple(losses.CONTENT_LOSSES) == config.REDUCTIONS
+    assert tuple(transfer.MINIMIZERS) == config.OPTIMIZER_NAMES
 
 
 def test_configs_cannot_be_changed():

@@ -1,6 +1,7 @@
 """Pictures as people have them."""
 
 import io
+import os
 import struct
 import zlib
 
@@ -171,6 +172,18 @@ def test_wrong_arrays_are_named(array, message):
     assert message in str(error.value)
 
 
+def test_a_pipe_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(FileNotFoundError, match="must be an existing file"):
+        images.read_picture(tmp_path / "pipe.png")
+
+
+def test_a_name_that_begins_with_a_tilde_is_a_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (4, 4)).save("~picture.png")
+    assert images.read_picture("~picture.png").image.shape == (1, 4, 4, 3)
+
+
 def test_wrong_dtypes_are_named():
     with pytest.raises(TypeError, match="uint8, uint16 or float. Received: dtype int64"):
         images.read_picture(np.zeros((4, 4, 3), np.int64))
@@ -203,15 +216,28 @@ def test_bombs_are_refused_before_they_are_unpacked(tmp_path, side):
         images.read_picture(tmp_path / "bomb.png", argument="content")
 
 
+KINDS = {
+    "png": "PNG",
+    "jpg": "JPEG",
+    "webp": "WEBP",
+    "tif": "TIFF",
+    "gif": "GIF",
+    "bmp": "BMP",
+    "avif": "AVIF",
+    "jp2": "JPEG2000",
+    "ppm": "PPM",
+    "tga": "TGA",
+}
+
+
 @settings(
-    deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(data=st.data(), suffix=st.sampled_from(["png", "jpg", "webp", "tif", "gif", "bmp"]))
+@given(data=st.data(), suffix=st.sampled_from([*KINDS]))
 def test_any_damage_gives_a_picture_or_a_clear_error(tmp_path, data, suffix):
     buffer = io.BytesIO()
-    kind = {"jpg": "JPEG", "tif": "TIFF"}.get(suffix, suffix.upper())
     pixels = np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8)
-    Image.fromarray(pixels).save(buffer, kind)
+    Image.fromarray(pixels).save(buffer, KINDS[suffix])
     damaged = bytearray(buffer.getvalue())
     for _ in range(data.draw(st.integers(1, 8))):
         damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
@@ -248,6 +274,17 @@ def test_cover_cuts_the_overhang_and_does_not_distort():
     ramp = np.tile(np.linspace(0, 1, 40, dtype=np.float32)[None, None, :, None], (1, 20, 1, 3))
     found = images.cover(ramp, (20, 20))
     np.testing.assert_allclose(found, ramp[:, :, 10:30], atol=1e-6)
+
+
+def test_hidden_colours_do_not_bleed_into_visible_ones():
+    y, x = np.mgrid[:64, :64]
+    disc = (np.hypot(y - 32, x - 32) < 20).astype(np.float32)[None, ..., None]
+    red = np.concatenate([disc, 0 * disc, 0 * disc], -1)  # black where nothing is seen
+    small = images.resize_picture(images.Picture(red, disc), (24, 24))
+    seen = small.alpha[..., 0] > 0.05
+    np.testing.assert_allclose(small.image[seen][:, 0], 1.0, atol=0.02)
+    np.testing.assert_allclose(small.image[seen][:, 1:], 0.0, atol=0.02)
+    assert small.image[~seen & (small.alpha[..., 0] == 0)].min() == 1.0
 
 
 def test_transparent_parts_are_shown_on_white():

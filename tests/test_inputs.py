@@ -42,9 +42,24 @@ def test_noise_is_seeded():
     assert np.abs(first - other).max() > 0.1
 
 
+def test_noise_is_white_and_normal_about_grey():
+    noise = prepare(init="noise", size=256).start
+    assert noise.mean() == pytest.approx(0.5, abs=0.002)
+    assert noise.std() == pytest.approx(0.1, abs=0.002)
+    centred = noise - noise.mean()
+    for neighbour in (centred[:, 1:, :] * centred[:, :-1], centred[:, :, 1:] * centred[:, :, :-1]):
+        assert abs(neighbour.mean()) < 0.02 * 0.1**2
+
+
 def test_content_style_and_a_file_can_be_the_start(tmp_path):
     np.testing.assert_array_equal(prepare(size=64).start, prepare(size=64).content)
-    assert prepare(size=64, init="style").start.shape == (1, 48, 64, 3)
+    style = np.zeros((40, 40, 3), np.uint8)
+    style[:, 20:] = 255
+    start = prepare_inputs(
+        np.full((30, 40, 3), 99, np.uint8), style, StyleConfig(size=64, init="style")
+    ).start
+    assert start.shape == (1, 48, 64, 3)
+    assert (start[0, :, 5].max(), start[0, :, -5].min()) == (0.0, 1.0)
     Image.new("RGB", (90, 90), (51, 102, 153)).save(tmp_path / "start.png")
     start = prepare(size=64, init=str(tmp_path / "start.png")).start
     np.testing.assert_allclose(start[0, 5, 5], [0.2, 0.4, 0.6], atol=1e-6)
@@ -67,12 +82,19 @@ def test_alpha_comes_along_at_the_results_size():
         ({"style": (3, 300)}, "`style` must have at least 16 px"),
         ({"style_scale": 0.02}, "`style` .* becomes 5x10 px"),
         ({"size": 20}, "`content` .* becomes 20x15 px"),
+        ({"size": 20000, "content": (99, 99)}, "`size` must give at most 89,478,485 pixels"),
+        ({"style_size": 20000}, "`style_size` must give at most"),
         ({"init": "contents"}, "`init` must be one of 'content', 'style', 'noise' or an existing"),
     ],
 )
 def test_what_is_too_small_or_missing_is_named(options, message):
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         prepare(**options)
+
+
+def test_a_very_long_start_is_cut_before_it_is_enlarged(tmp_path):
+    Image.new("RGB", (16, 60000)).save(tmp_path / "long.png")
+    assert prepare(size=512, init=str(tmp_path / "long.png")).start.shape == (1, 384, 512, 3)
 
 
 def test_shallow_layers_take_smaller_pictures():

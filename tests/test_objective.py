@@ -32,7 +32,9 @@ def test_the_real_network_agrees_with_the_float64_goldens(name, monkeypatch):
     layers = weights.load_weights("vgg19-8bit").layers
     if golden["normalized"]:
         layers = weights.normalize(layers, weights.mean_activations())
-    objective = make(layers, golden["pooling"], style_weight=1000.0, content_reduction="sum")
+    objective = make(
+        layers, golden["pooling"], style_weight=1000.0, tv_weight=0.0, content_reduction="sum"
+    )
     sizes = [golden["size"], golden["size"], golden["style_size"]]
     image, content, style = (
         tf.constant(synthetic_picture(seed, *size))
@@ -64,7 +66,12 @@ def test_losses_and_gradient_agree_with_the_float64_program(pooling, mini_layers
         image, content, style, mini_layers, alpha=2.0, beta=0.5, pooling=pooling, **options
     )
     objective = make(
-        mini_layers, pooling, content_weight=2.0, style_weight=0.5, content_reduction="sum"
+        mini_layers,
+        pooling,
+        content_weight=2.0,
+        style_weight=0.5,
+        tv_weight=0.0,
+        content_reduction="sum",
     )
     targets = objective.targets(tf.constant(content), tf.constant(style))
     terms = objective.terms(tf.constant(image), targets)
@@ -88,6 +95,39 @@ def test_the_gradient_agrees_with_central_differences_of_the_float64_program(min
             for h in (1e-6, -1e-6)
         )
         assert np.vdot(gradient, direction) == pytest.approx((ahead - behind) / 2e-6, rel=1e-4)
+
+
+def test_every_layer_counts_by_its_own_weight(mini_layers, rng):
+    image, content, style = (
+        tf.constant(rng.uniform(size=(1, 20, 24, 3)).astype("float32")) for _ in range(3)
+    )
+    content_layers = {"block3_conv1": 0.7, "block4_conv2": 0.2}
+    style_layers = {"block1_conv1": 3.0, "block2_conv2": 0.5, "block5_conv1": 1.5}
+
+    def gradient(contents, styles, alpha, beta):
+        objective = make(
+            mini_layers,
+            content_layers=contents,
+            style_layers=styles,
+            content_weight=alpha,
+            style_weight=beta,
+            tv_weight=0.0,
+        )
+        return objective.value_and_gradient(image, objective.targets(content, style))
+
+    total, whole = gradient(content_layers, style_layers, 2.0, 5.0)
+    parts = [
+        (2.0 * weight, gradient({name: 1.0}, {"block1_conv1": 1.0}, 1.0, 0.0))
+        for name, weight in content_layers.items()
+    ]
+    parts += [
+        (5.0 * weight, gradient({"block1_conv1": 1.0}, {name: 1.0}, 0.0, 1.0))
+        for name, weight in style_layers.items()
+    ]
+    expected = sum(factor * float(value) for factor, (value, _) in parts)
+    assert float(total) == pytest.approx(expected, rel=1e-5)
+    summed = sum(factor * slope.numpy() for factor, (_, slope) in parts)
+    assert np.linalg.norm(whole - summed) <= 1e-5 * np.linalg.norm(summed)
 
 
 def test_the_total_is_the_sum_of_its_weighted_parts(mini_layers, rng):

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_style import optimizers
-from tf_style.optimizers import Status, minimize_adam, minimize_lbfgs
+from tf_style import lbfgs
+from tf_style.adam import minimize_adam
+from tf_style.lbfgs import minimize_lbfgs
+from tf_style.solution import NotFiniteError, Status
 
 
 def with_gradient(function):
@@ -109,37 +111,69 @@ def test_the_first_trial_step_has_the_length_asked_for():
     assert any(move == pytest.approx(0.03, rel=1e-6) for move in moves)
 
 
-def test_a_failed_line_search_is_restarted_and_then_told():
+@pytest.fixture
+def recorded_starts(monkeypatch):
+    """Records position and scale of every fresh L-BFGS state."""
+    real, starts = lbfgs._lbfgs_state, []
+
+    def recording(position, value, gradient, history):
+        starts.append((position.numpy(), float(tf.norm(gradient))))
+        return real(position, value, gradient, history)
+
+    monkeypatch.setattr(lbfgs, "_lbfgs_state", recording)
+    return starts
+
+
+def test_a_failed_line_search_is_tried_three_times_with_shorter_steps(recorded_starts):
     # The gradient points uphill, so that no step can lower the value.
     def contrary(x):
         value, gradient = bowl(x)
         return value, -gradient
 
     start = tf.ones((3, 4), tf.float64)
-    solution = minimize_lbfgs(contrary, start, num_steps=50)
+    slices = []
+    solution = minimize_lbfgs(contrary, start, num_steps=50, on_slice=slices.append)
     assert solution.status is Status.LINE_SEARCH_FAILED
     np.testing.assert_array_equal(solution.position, start)
     assert solution.loss == float(bowl(start)[0])
+    lengths = [length for _, length in recorded_starts]
+    assert lengths == pytest.approx([lengths[0], lengths[0] / 10, lengths[0] / 100])
+    assert len(slices) == 3  # Each failure is told, and could be cancelled.
 
 
-def test_a_restart_goes_on_from_where_a_line_search_failed(monkeypatch):
-    real = optimizers._lbfgs_slice
-    calls = []
+def test_a_restart_goes_on_from_where_a_line_search_failed(monkeypatch, recorded_starts):
+    real = lbfgs._lbfgs_slice
+    states = []
 
     def failing_once(*arguments):
         run = real(*arguments)
 
         def wrapped(state, *rest, **options):
-            state = run(state, *rest, **options)
-            calls.append(1)
-            return state._replace(failed=tf.constant(True)) if len(calls) == 3 else state
+            states.append(run(state, *rest, **options))
+            if len(states) == 3:
+                return states[-1]._replace(
+                    failed=tf.constant(True), num_iterations=states[-1].num_iterations + 1
+                )
+            return states[-1]
 
         return wrapped
 
-    monkeypatch.setattr(optimizers, "_lbfgs_slice", failing_once)
+    monkeypatch.setattr(lbfgs, "_lbfgs_slice", failing_once)
     solution = minimize_lbfgs(rosenbrock, ROSENBROCK_START, num_steps=200, slice_seconds=0.0)
-    np.testing.assert_allclose(solution.position, np.ones(4), atol=1e-4)
     assert solution.status is Status.CONVERGED
+    np.testing.assert_allclose(solution.position, np.ones(4), atol=1e-4)
+    assert len(recorded_starts) == 2
+    np.testing.assert_array_equal(recorded_starts[1][0], states[2].position)
+
+
+@pytest.mark.parametrize("scale", [1e-25, 1e25])
+def test_float32_gradients_of_any_scale_can_be_followed(scale):
+    @with_gradient
+    def scaled(x):
+        return tf.constant(scale, tf.float32) * tf.reduce_sum((x - 1.0) ** 2)
+
+    solution = minimize_lbfgs(scaled, tf.zeros(4), num_steps=30)
+    np.testing.assert_allclose(solution.position, np.ones(4), atol=1e-3)
 
 
 @pytest.mark.parametrize("minimize", [minimize_lbfgs, minimize_adam])
@@ -162,7 +196,7 @@ def test_nan_is_an_error_not_a_result(minimize):
         value, gradient = rosenbrock(x)
         return value * np.nan, gradient
 
-    with pytest.raises(optimizers.NotFiniteError, match="after 0 steps"):
+    with pytest.raises(NotFiniteError, match="after 0 steps"):
         minimize(broken, ROSENBROCK_START, num_steps=5)
 
 

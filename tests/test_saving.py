@@ -81,8 +81,8 @@ def test_new_files_have_the_rights_that_the_umask_gives(tmp_path):
         ("out", ValueError, "must end in"),
         ("missing/out.png", FileNotFoundError, "existing folder"),
         ("folder.png", IsADirectoryError, "a folder"),
-        ("input.png", ValueError, "must not overwrite an input"),
-        ("link.png", ValueError, "must not overwrite an input"),
+        ("input.png", ValueError, "must not overwrite another file"),
+        ("link.png", ValueError, "must not overwrite another file"),
     ],
 )
 def test_outputs_that_cannot_be_are_refused_early(tmp_path, name, kind, message):
@@ -114,6 +114,29 @@ def test_checking_leaves_an_existing_file_alone(tmp_path):
     saving.check_output(tmp_path / "out.png", size=(10, 10))
     assert (tmp_path / "out.png").read_bytes() == b"old"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_the_space_that_is_reserved_suffices_for_noise(tmp_path, rng):
+    pixels = rng.integers(0, 256, (200, 300, 4), np.uint8)
+    for suffix in FORMATS:
+        path = tmp_path / f"a.{suffix}"
+        saving.save_picture(path, pixels, DESCRIPTION)
+        assert path.stat().st_size < 6 * 200 * 300 + 65536
+
+
+def test_long_and_foreign_names_can_be_written(tmp_path):
+    path = tmp_path / ("\u7d75" * 80 + ".png")
+    saving.save_picture(path, np.zeros((4, 4, 3), np.uint8), DESCRIPTION)
+    assert path.exists()
+
+
+def test_hostile_settings_in_a_picture_are_refused(tmp_path):
+    exif = Image.Exif()
+    for text in ("[" * 60000, "{}", "not json", '{"config": 3}'):
+        exif[0x010E] = text
+        Image.new("RGB", (4, 4)).save(tmp_path / "a.png", exif=exif)
+        with pytest.raises(ValueError, match="holds no settings"):
+            saving.read_description(tmp_path / "a.png")
 
 
 def test_a_picture_without_settings_says_so(tmp_path):

@@ -11,8 +11,10 @@ import h5py
 import keras
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from tf_style import codebook, vgg19, weights
+from tf_style import codebook, vgg19, weight_files, weights
 from tf_style.weight_files import read_weights_file
 
 LAYERS = vgg19.CONVOLUTIONS[:3]
@@ -120,7 +122,6 @@ def test_a_wrong_layer_is_named_with_the_reason(tmp_path, arrays, change, messag
         read_weights_file(write_npz(tmp_path / "w.npz", change(arrays)))
 
 
-@pytest.mark.weights
 @pytest.mark.parametrize(
     ("turn", "message"),
     [
@@ -130,8 +131,7 @@ def test_a_wrong_layer_is_named_with_the_reason(tmp_path, arrays, change, messag
     ],
 )
 def test_a_turned_kernel_of_the_right_shape_is_found(tmp_path, turn, message):
-    real = weights.load_weights("vgg19-8bit").layers
-    kernel, bias = real["block1_conv1"]
+    kernel, bias = weight_files._reference_kernel(), np.zeros(64, np.float32)
     path = write_npz(tmp_path / "w.npz", {"block1_conv1": (kernel, bias)})
     assert_same(read_weights_file(path), {"block1_conv1": (kernel, bias)})
     write_npz(path, {"block1_conv1": (turn(kernel), bias)})
@@ -144,6 +144,50 @@ def test_a_damaged_file_says_so(tmp_path, arrays, name):
     (tmp_path / name).write_bytes(b"\x89HDF damaged PK\x03\x04" * 40)
     with pytest.raises(ValueError, match="is damaged"):
         read_weights_file(tmp_path / name)
+
+
+def test_a_npy_named_npz_and_odd_datasets_say_so(tmp_path, arrays):
+    with (tmp_path / "w.npz").open("wb") as file:
+        np.save(file, np.zeros(3))
+    with pytest.raises(ValueError, match="no .npz archive"):
+        read_weights_file(tmp_path / "w.npz")
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        file["block1_conv1/kernel"] = "text"
+        file["block1_conv1/bias"] = h5py.Empty("f")
+    with pytest.raises(ValueError, match="No VGG-19 layer found"):
+        read_weights_file(tmp_path / "w.h5")
+
+
+def test_damage_within_a_layer_names_the_layer(tmp_path, arrays):
+    path = write_npz(tmp_path / "w.npz", arrays)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"block1_conv2/kernel.npy") + 5000
+    data[at] ^= 0xFF
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match="Layer 'block1_conv2' in the weights file .* is damaged"):
+        read_weights_file(path)
+
+
+@settings(
+    deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_any_damage_gives_weights_or_a_clear_error(tmp_path, data):
+    rng = np.random.default_rng(0)
+    path = tmp_path / "w.npz"
+    np.savez_compressed(
+        path,
+        block1_conv1_W=rng.normal(size=(3, 3, 3, 64)).astype("float32"),
+        block1_conv1_b=np.zeros(64, np.float32),
+    )
+    damaged = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(damaged)
+    try:
+        read_weights_file(path)
+    except ValueError as error:
+        assert "w.npz" in str(error)
 
 
 def test_a_cut_npz_says_so(tmp_path, arrays):
@@ -240,9 +284,9 @@ def test_no_network_gives_pips_reason_and_the_way_out(empty_cache, monkeypatch):
 
 @pytest.mark.weights
 def test_a_damaged_cache_is_made_anew_and_a_good_one_needs_no_network(empty_cache, monkeypatch):
-    real = weights.load_weights.__globals__["_read_cache"]
-    home = weights.platformdirs.user_cache_dir("tf_style")
-    good = real(Path(home) / "vgg19-8bit.npz")
+    with monkeypatch.context() as plain:
+        plain.delenv("TF_STYLE_CACHE")
+        good = weights.load_weights("vgg19-8bit")
     fetched = []
 
     def fetch(notify):
@@ -259,6 +303,10 @@ def test_a_damaged_cache_is_made_anew_and_a_good_one_needs_no_network(empty_cach
     path.write_bytes(data)
     assert weights.load_weights("vgg19-8bit").sha256 == good.sha256
     assert len(fetched) == 2
+    forged = {name: (kernel + 1, bias) for name, (kernel, bias) in good.layers.items()}
+    write_npz(path, forged)  # whole, but not the known weights
+    assert weights.load_weights("vgg19-8bit").sha256 == good.sha256
+    assert len(fetched) == 3
     assert [file.name for file in empty_cache.iterdir()] == ["vgg19-8bit.npz"]
 
 

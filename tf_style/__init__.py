@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 from tf_style._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from tf_style.adam import minimize_adam as minimize_adam
     from tf_style.config import LossConfig as LossConfig
     from tf_style.config import NetworkConfig as NetworkConfig
     from tf_style.config import OptimizerConfig as OptimizerConfig
     from tf_style.config import StyleConfig as StyleConfig
     from tf_style.config import preset as preset
     from tf_style.extractor import build_extractor as build_extractor
+    from tf_style.lbfgs import minimize_lbfgs as minimize_lbfgs
     from tf_style.losses import content_loss as content_loss
     from tf_style.losses import gram_matrix as gram_matrix
     from tf_style.losses import mean_content_loss as mean_content_loss
@@ -23,10 +25,8 @@ if TYPE_CHECKING:
     from tf_style.objective import LossTerms as LossTerms
     from tf_style.objective import Objective as Objective
     from tf_style.objective import Targets as Targets
-    from tf_style.optimizers import Solution as Solution
-    from tf_style.optimizers import Status as Status
-    from tf_style.optimizers import minimize_adam as minimize_adam
-    from tf_style.optimizers import minimize_lbfgs as minimize_lbfgs
+    from tf_style.solution import Solution as Solution
+    from tf_style.solution import Status as Status
     from tf_style.transfer import Progress as Progress
     from tf_style.transfer import StyleResult as StyleResult
     from tf_style.transfer import stylize as stylize
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from tf_style.weights import normalize as normalize
 
 _MODULES = {
+    "adam": ("minimize_adam",),
+    "lbfgs": ("minimize_lbfgs",),
     "config": ("LossConfig", "NetworkConfig", "OptimizerConfig", "StyleConfig", "preset"),
     "extractor": ("build_extractor",),
     "losses": (
@@ -46,7 +48,7 @@ _MODULES = {
         "total_variation",
     ),
     "objective": ("LossTerms", "Objective", "Targets"),
-    "optimizers": ("Solution", "Status", "minimize_adam", "minimize_lbfgs"),
+    "solution": ("Solution", "Status"),
     "transfer": ("Progress", "StyleResult", "stylize"),
     "weights": ("Weights", "load_weights", "mean_activations", "normalize"),
 }

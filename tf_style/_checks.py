@@ -6,7 +6,9 @@ where it is known, the remedy. No TensorFlow here: a wrong flag is answered at o
 
 import difflib
 import math
+import os
 from collections.abc import Iterable
+from pathlib import Path
 
 
 def suggestion(name: str, choices: Iterable[str]) -> str:
@@ -30,12 +32,22 @@ def check_number(
     argument: str, value: float, *, minimum: float = -math.inf, maximum: float = math.inf
 ) -> None:
     """Raises ValueError unless `value` is finite and within `minimum`..`maximum`."""
-    if math.isfinite(value) and minimum <= value <= maximum:
+    finite = isinstance(value, int) or math.isfinite(value)
+    if finite and minimum <= value <= maximum:
         return
-    if not math.isfinite(value):
+    if not finite:
         rule = "be a finite number"
     elif math.isinf(maximum):
         rule = f"be at least {minimum:g}"
     else:
         rule = f"lie within {minimum:g}..{maximum:g}"
     raise ValueError(f"`{argument}` must {rule}. Received: {argument}={value!r}.")
+
+
+def user_path(path: str | os.PathLike) -> Path:
+    """Returns the path with a leading `~` or `~user` replaced by that home, if there is one."""
+    path = Path(path)
+    try:
+        return path.expanduser()
+    except RuntimeError:  # No such user: a file whose name begins with "~".
+        return path

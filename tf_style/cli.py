@@ -1,36 +1,27 @@
-"""The command line: absl flags made from the config's fields, and the only printing.
+"""The command line: absl flags made from the config's fields.
 
     tf_style --content=photo.jpg --style=painting.jpg --output=out.png [flags]
     tf_style fetch_weights [--weights=...]
 
-Exit codes: 0 done, 2 wrong input (one line on stderr), 130 stopped by the user.
+Exit codes: 0 done; 2 wrong input, or the picture had to be saved elsewhere (one line on
+stderr says so); 130 stopped by the user; 1 a bug, with its traceback.
 """
 
-import contextlib
 import dataclasses
-import functools
-import json
 import os
-import queue
-import signal
 import sys
-import tempfile
 import textwrap
-import threading
 import traceback
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any
 
 from absl import flags
 
 from tf_style import _runtime, config, progress_bar
+from tf_style._checks import user_path
 from tf_style._version import __version__
-
-if TYPE_CHECKING:
-    from tf_style.inputs import Inputs
-    from tf_style.transfer import Progress, StyleResult
 
 _MAX_CONFIG_BYTES = 1_000_000
 
@@ -65,14 +56,19 @@ class RunOptions:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    verbose = any(argument in ("--verbose", "-verbose") for argument in arguments)
+    verbose = any(
+        argument.lstrip("-") in ("v", "verbose", "verbose=true") for argument in arguments
+    )
     try:
         if arguments[:1] == ["fetch_weights"]:
             return _fetch_weights(arguments[1:])
         return _run(arguments)
-    except BrokenPipeError:  # As in `tf_style --help | head`.
+    except BrokenPipeError:  # As in `tf_style --help | head`; a run catches its own.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except KeyboardInterrupt:
+        print("tf_style: stopped; nothing was saved.", file=sys.stderr)
+        return 130
     except (flags.Error, ValueError, TypeError, OSError, FloatingPointError, MemoryError) as error:
         if verbose or _is_bug(error):
             traceback.print_exc()
@@ -156,30 +152,46 @@ def _run(arguments: list[str]) -> int:
     if run.save_every < 0:
         raise ValueError(f"`save_every` must be at least 0. Received: save_every={run.save_every}.")
 
+    return _stylize(run, settings)
+
+
+def _stylize(run: RunOptions, settings: config.StyleConfig) -> int:
+    """Checks all that can be wrong before the work, then does it."""
     from tf_style import saving
     from tf_style.inputs import prepare_inputs
+    from tf_style.run import Files, Run
 
-    sources = [run.content, run.style]
-    sources += [settings.init] if settings.init not in config.INITS else []
-    sources += [run.config] if run.config else []
-    sources += [settings.network.weights] if Path(settings.network.weights).is_file() else []
-    saving.check_output(run.output, inputs=sources)
-    for name in ("trace", "save_config"):
-        path = getattr(run, name)
-        if path:
-            saving.check_writable(path, argument=name, inputs=[*sources, run.output])
-    inputs = prepare_inputs(run.content, run.style, settings)
-    saving.check_output(run.output, inputs=sources, size=inputs.content.shape[1:3])
+    named = [run.content, run.style, run.config, settings.init, settings.network.weights]
+    sources = [user_path(name) for name in named if name and user_path(name).exists()]
+    output, trace, saved = (user_path(name) for name in (run.output, run.trace, run.save_config))
+    saving.check_output(output, inputs=sources)
+    if run.trace:
+        saving.check_writable(trace, argument="trace", inputs=[*sources, output])
+    if run.save_config:
+        others = [*sources, output, *([trace] if run.trace else [])]
+        saving.check_writable(saved, argument="save_config", inputs=others)
+    with _runtime.quiet_stderr(not run.verbose):  # Decoders write there about damaged files.
+        inputs = prepare_inputs(run.content, run.style, settings)
+    saving.check_output(output, inputs=sources, size=inputs.content.shape[1:3])
     if run.save_config:
         text = settings.to_json().encode()
-        saving.write_atomically(Path(run.save_config), lambda file: file.write(text))
+        saving.write_atomically(saved, lambda file: file.write(text))
 
     _runtime.set_environment(quiet=not run.verbose)
-    with (
-        progress_bar.display(num_steps=settings.optimizer.steps, quiet=run.quiet) as display,
-        _trace_file(run.trace) as trace,
-    ):
-        return _Run(run, settings, inputs, display, trace).run()
+    files = Files(
+        output=output,
+        trace=trace if run.trace else None,
+        sources=sources,
+        save_every=run.save_every,
+    )
+    with progress_bar.display(num_steps=settings.optimizer.steps, quiet=run.quiet) as display:
+        work = Run(inputs, settings, files, display, run.verbose)
+        code = work.start()
+    if work.left_at_once:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)  # The thread is deep in TensorFlow and cannot be joined.
+    return code
 
 
 def _fetch_weights(arguments: list[str]) -> int:
@@ -215,162 +227,25 @@ def _settings(values: flags.FlagValues, run: RunOptions) -> config.StyleConfig:
             "Cannot use `preset` with `config`. This is because both give every setting. "
             f"Received: preset={given['preset']!r}, config={run.config!r}."
         )
-    base = _config_file(Path(run.config)) if run.config else config.preset(values.preset)
+    base = _config_file(user_path(run.config)) if run.config else config.preset(values.preset)
     return base.replace(**given)
 
 
 def _config_file(path: Path) -> config.StyleConfig:
     from tf_style import saving
 
-    path = path.expanduser()
     if not path.is_file():
         raise FileNotFoundError(f"`config` must be an existing file. Received: config='{path}'.")
     if path.suffix.lower() != ".json":
-        return config.StyleConfig.from_dict(saving.read_description(path)["config"])
+        with _runtime.quiet_stderr():
+            found = saving.read_description(path)
+        return config.StyleConfig.from_dict(found["config"])
     with path.open("rb") as file:
         text = file.read(_MAX_CONFIG_BYTES)
     try:
         return config.StyleConfig.from_json(text.decode())
     except UnicodeDecodeError as error:
         raise ValueError(f"`config` must be JSON. Received: config='{path}': {error}.") from error
-
-
-@contextlib.contextmanager
-def _trace_file(path: str) -> Iterator[TextIO | None]:
-    if not path:
-        yield None
-        return
-    with Path(path).expanduser().open("w", encoding="utf-8") as file:
-        yield file
-
-
-class _Run:
-    """One run: the work goes on in a thread, so that Ctrl-C is answered at once."""
-
-    def __init__(
-        self,
-        run: RunOptions,
-        settings: config.StyleConfig,
-        inputs: "Inputs",
-        display: progress_bar.Display,
-        trace: TextIO | None,
-    ) -> None:
-        self._options = run
-        self._settings = settings
-        self._inputs = inputs
-        self._display = display
-        self._trace = trace
-        self._cancel = threading.Event()
-        self._events: queue.SimpleQueue[Callable[[], Any]] = queue.SimpleQueue()
-        self._last: Progress | None = None
-        self._next_snapshot = run.save_every
-
-    def run(self) -> int:
-        """Does the work; returns the exit code."""
-        with contextlib.suppress(ValueError):  # Not in the main thread: no signals there.
-            signal.signal(signal.SIGTERM, signal.default_int_handler)
-        worker = threading.Thread(target=self._work, daemon=True)
-        worker.start()
-        while True:
-            try:
-                done = self._events.get()()
-                if done is not None:
-                    return self._finish(done)
-            except KeyboardInterrupt:
-                if self._cancel.is_set():
-                    return self._leave_now()
-                self._cancel.set()
-                self._display.message(
-                    "Stopping after this slice of steps, then saving. "
-                    "Press Ctrl-C again to leave at once with the last picture."
-                )
-
-    def _work(self) -> None:
-        """Runs in the thread: posts what the main thread is to do."""
-        try:
-            with _runtime.quiet_stderr(not self._options.verbose):
-                import tensorflow as tf
-
-                tf.config.list_logical_devices()
-            from tf_style.transfer import stylize_inputs
-
-            result = stylize_inputs(
-                self._inputs, self._settings, on_progress=self._on_progress, notify=self._notify
-            )
-            self._events.put(lambda: result)
-        except BaseException as error:  # Handed over to the main thread, whatever it is.
-            self._events.put(functools.partial(self._failed, error))
-
-    def _notify(self, text: str) -> None:
-        self._events.put(lambda: self._display.message(text))
-
-    def _on_progress(self, progress: "Progress") -> bool:
-        self._events.put(lambda: self._show(progress))
-        return self._cancel.is_set()
-
-    def _show(self, progress: "Progress") -> None:
-        self._last = progress
-        self._display.update(progress)
-        self._write_trace(progress)
-        every = self._options.save_every
-        if every and progress.step >= self._next_snapshot:
-            self._next_snapshot = (progress.step // every + 1) * every
-            output = Path(self._options.output)
-            name = f"{output.stem}_{progress.step:05d}{output.suffix}"
-            self._save(output.with_name(name), progress)
-
-    def _write_trace(self, progress: "Progress") -> None:
-        if self._trace:
-            line = {
-                "step": progress.step,
-                "evaluations": progress.num_evaluations,
-                "seconds": round(progress.seconds, 3),
-                **progress.terms,
-            }
-            print(json.dumps(line), file=self._trace, flush=True)
-
-    def _finish(self, result: "StyleResult") -> int:
-        from tf_style.optimizers import Status
-
-        self._display.update(result)
-        if self._last is None or self._last.step != result.step:
-            self._write_trace(result)
-        path, code = self._save(Path(self._options.output), result)
-        self._display.message(
-            f"{result.status.value} {path}: {result.image.shape[2]}x{result.image.shape[1]} px, "
-            f"{result.step} steps, {result.num_evaluations} evaluations, {result.seconds:.0f} s"
-        )
-        return code or (130 if result.status is Status.CANCELLED else 0)
-
-    def _failed(self, error: BaseException) -> None:
-        """Saves what there is, then lets the error go its way."""
-        if self._last is not None:
-            path, _ = self._save(Path(self._options.output), self._last)
-            self._display.message(f"The picture of step {self._last.step} is kept in {path}.")
-        raise error
-
-    def _leave_now(self) -> int:
-        if self._last is None:
-            self._display.message("Stopped before the first step; nothing was saved.")
-        else:
-            path, _ = self._save(Path(self._options.output), self._last)
-            self._display.message(f"Stopped after {self._last.step} steps; saved {path}.")
-        sys.stdout.flush()
-        sys.stderr.flush()
-        if self._trace:
-            self._trace.flush()
-        os._exit(130)  # The thread is deep in TensorFlow and cannot be joined.
-
-    def _save(self, path: Path, progress: "Progress") -> tuple[Path, int]:
-        """Saves a picture, elsewhere if need be; returns where, and the exit code."""
-        try:
-            progress.save(path)
-            return path, 0
-        except OSError as error:
-            spare = Path(tempfile.gettempdir()) / f"tf_style_{path.name}"
-            progress.save(spare)
-            self._display.message(f"`output` cannot be written: {error}. Saved {spare} instead.")
-            return spare, 2
 
 
 def _is_bug(error: BaseException) -> bool:

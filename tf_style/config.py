@@ -8,13 +8,11 @@ import dataclasses
 import json
 import typing
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 from tf_style import vgg19
 from tf_style._checks import check_choice, check_number, suggestion
-
-LayerWeights: TypeAlias = tuple[tuple[str, float], ...]
-"""((layer name, weight >= 0), ...), Keras names, in the order of the network."""
+from tf_style.layer_weights import LayerWeights, layer_weights
 
 POOLINGS = ("avg", "max")
 REDUCTIONS = ("sum", "mean")
@@ -26,68 +24,16 @@ def _option(default: Any, help_text: str) -> Any:
     return dataclasses.field(default=default, metadata={"help": help_text})
 
 
-def layer_weights(layers: Any, *, argument: str) -> LayerWeights:
-    """Returns layer weights in canonical form.
-
-    Args:
-        layers: "name,name:weight,..." or a mapping of name to weight or a sequence of
-            names or of (name, weight) pairs. A name without a weight gets 1 / (number of
-            layers): the paper's w_l = 1/5 for its five style layers.
-        argument: how errors call it.
-
-    Raises:
-        ValueError: on an unknown or repeated layer, a weight that is negative or not a
-            number, or no layer at all.
-        TypeError: on anything else.
-    """
-    if isinstance(layers, str):
-        layers = [part for part in layers.split(",") if part.strip()]
-    if not isinstance(layers, (Mapping, list, tuple)):
-        raise TypeError(
-            f"`{argument}` must be text, a list or a mapping. Received: {argument}={layers!r}."
-        )
-    entries = list(layers.items()) if isinstance(layers, Mapping) else list(layers)
-    weights: dict[str, float] = {}
-    for entry in entries:
-        if isinstance(entry, str):
-            name, _, text = entry.strip().partition(":")
-            weight: Any = text if text else 1.0 / len(entries)
-        elif isinstance(entry, (list, tuple)) and len(entry) == 2 and isinstance(entry[0], str):
-            name, weight = entry
-        else:
-            raise TypeError(
-                f"`{argument}` must hold names or (name, weight) pairs. Received: {entry!r}."
-            )
-        layer = vgg19.canonical_layer(name, argument=argument)
-        try:
-            weight = float(weight)
-        except (TypeError, ValueError):
-            raise ValueError(
-                f"`{argument}` must give each weight as a number, as in 'conv4_2:0.5'. "
-                f"Received: {argument}={entry!r}."
-            ) from None
-        check_number(argument, weight, minimum=0.0)
-        if layer in weights:
-            raise ValueError(f"`{argument}` must name each layer once. Received: {layer!r} twice.")
-        weights[layer] = weight
-    if not weights:
-        raise ValueError(f"`{argument}` must name at least one layer. Received: none.")
-    return tuple(sorted(weights.items(), key=lambda item: vgg19.LAYERS.index(item[0])))
-
-
 class _Checked:
     """Checks the type of every field against its annotation; floats accept integers."""
 
     def __post_init__(self) -> None:
         for field, kind in _typed_fields(type(self)):
             value = getattr(self, field.name)
-            optional = type(None) in typing.get_args(kind)
-            if value is None and optional:
-                continue
-            kind = typing.get_args(kind)[0] if optional else kind
             if kind is float and isinstance(value, int) and not isinstance(value, bool):
-                object.__setattr__(self, field.name, float(value))
+                check_number(field.name, value, minimum=-1e300, maximum=1e300)
                 value = float(value)
+                object.__setattr__(self, field.name, value)
             expected = tuple if typing.get_origin(kind) is tuple else kind
             is_wrong_bool = isinstance(value, bool) and expected is not bool
             if is_wrong_bool or not isinstance(value, expected):
@@ -176,7 +122,7 @@ class OptimizerConfig(_Checked):
         "its gradient, a step of Adam one.",
     )
     history: int = _option(
-        10, "Curvature pairs that L-BFGS keeps; each costs twice the picture's memory."
+        10, "Curvature pairs that L-BFGS keeps; each takes several times the picture's memory."
     )
     learning_rate: float = _option(
         0.02, "Step size of Adam, where the picture's values run from 0 to 1."
@@ -194,7 +140,9 @@ class OptimizerConfig(_Checked):
 class StyleConfig(_Checked):
     """Everything that decides the picture, except the two pictures themselves."""
 
-    preset: str = _option("default", "Named settings that the other flags change one by one.")
+    preset: str = _option(
+        "default", "Named settings that the other flags change one by one (in Python: `preset`)."
+    )
     init: str = _option(
         "content", "Start from 'content', 'style', 'noise', or the picture at this path."
     )
@@ -214,10 +162,11 @@ class StyleConfig(_Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_choice("preset", self.preset, PRESETS)
         check_number("size", self.size, minimum=0, maximum=30000)
         check_number("style_size", self.style_size, minimum=0, maximum=30000)
         check_number("style_scale", self.style_scale, minimum=0.01, maximum=100.0)
-        check_number("seed", self.seed, minimum=0)
+        check_number("seed", self.seed, minimum=0, maximum=2**63 - 1)
         if not self.init:
             raise ValueError("`init` must not be empty. Received: init=''.")
         if self.style_size and self.style_scale != 1.0:
@@ -227,13 +176,18 @@ class StyleConfig(_Checked):
                 f"style_scale={self.style_scale:g}."
             )
 
-    def replace(self, **options: Any) -> "StyleConfig":
+    def replace(self, /, **options: Any) -> "StyleConfig":
         """Returns a copy with options changed by their flat names, e.g. `style_weight=100`.
 
         Raises:
             ValueError: on an unknown name (with the nearest one) or a value out of range.
             TypeError: on a value of a wrong type.
         """
+        if options.get("preset", self.preset) != self.preset:
+            raise ValueError(
+                "`preset` cannot be replaced, as it names where the settings came from. Use "
+                f"`tf_style.preset({options['preset']!r})` and replace what is to differ."
+            )
         groups: dict[str, dict[str, Any]] = {}
         for name, value in options.items():
             if name not in FIELDS:
@@ -340,4 +294,4 @@ def preset(name: str) -> StyleConfig:
         ValueError: if there is no such preset; names the nearest.
     """
     check_choice("preset", name, PRESETS)
-    return StyleConfig().replace(preset=name, **PRESETS[name])
+    return StyleConfig(preset=name).replace(**PRESETS[name])

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from tf_style import vgg19
 from tf_style._checks import check_choice
+from tf_style.config import NetworkConfig
 from tf_style.preprocessing import to_vgg_input
 
 
@@ -91,7 +92,7 @@ def build_extractor(
     layer_arrays: Mapping[str, tuple[np.ndarray, np.ndarray]],
     *,
     layers: Iterable[str],
-    pooling: str = "avg",
+    pooling: str = NetworkConfig.pooling,
 ) -> keras.Model:
     """Returns the model that gives the features of `layers`.
 

@@ -8,17 +8,20 @@ import io
 import os
 import struct
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
+from tf_style._checks import user_path
+
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "JPEG2000", "PPM", "TGA")
 """Pillow's names of the formats that are read. Formats that run other programs are not."""
 
 MAX_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485
-"""Pictures of more pixels are refused: about 9,459 x 9,459, over 1 GB as float32."""
+"""Larger pictures are refused, read or to be made: 9,459 x 9,459 px are over 1 GB as float32."""
 
 
 class Picture(NamedTuple):
@@ -49,31 +52,97 @@ def read_picture(source: Any, *, argument: str = "picture") -> Picture:
         ValueError: if it is no picture, damaged, too large, or an array of another form.
     """
     if isinstance(source, (str, os.PathLike)):
-        return _read_file(Path(source).expanduser(), argument)
+        with open_picture(user_path(source), argument=argument) as opened:
+            return _from_pil(opened, argument, name=str(source))
     if isinstance(source, Image.Image):
         return _from_pil(source, argument)
     return _from_array(source, argument)
 
 
-def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+@contextlib.contextmanager
+def open_picture(path: Path, *, argument: str) -> Iterator[Image.Image]:
+    """Yields the opened file; what goes wrong with it, then or within, is told in one way.
+
+    Raises:
+        FileNotFoundError, IsADirectoryError, PermissionError: if it is no readable file.
+        ValueError: if it is no picture of `FORMATS`, damaged, or too large.
+        MemoryError: if there is not enough memory for it.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(
+            f"`{argument}` must be a picture file. Received: {argument}='{path}', a folder."
+        )
+    if not path.is_file():  # A pipe would wait for ever, and cannot be searched.
+        raise FileNotFoundError(
+            f"`{argument}` must be an existing file. Received: {argument}='{path}'."
+        )
+    try:
+        with path.open("rb") as file, warnings.catch_warnings():
+            # Pillow warns about bombs and about damaged tags; sizes are checked here.
+            warnings.simplefilter("ignore")
+            Image.init()
+            known = [name for name in FORMATS if name in Image.OPEN]  # Builds differ.
+            with Image.open(file, formats=known) as opened:
+                yield opened
+    except Image.DecompressionBombError as error:
+        raise ValueError(_too_large(argument, str(path), str(error))) from error
+    except Image.UnidentifiedImageError as error:
+        raise ValueError(
+            f"`{argument}` must be a picture ({', '.join(FORMATS)}). Received: "
+            f"{argument}='{path}', which is none of these or damaged."
+        ) from error
+    except PermissionError as error:
+        raise PermissionError(f"`{argument}` cannot be read: {error}.") from error
+    except MemoryError as error:
+        raise MemoryError(f"There is not enough memory to read {argument}='{path}'.") from error
+    except Exception as error:  # Decoders raise almost anything on damaged files.
+        if f"`{argument}`" in str(error):
+            raise
+        raise ValueError(
+            f"`{argument}` is damaged: {error}. Received: {argument}='{path}'."
+        ) from error
+
+
+def resize(
+    image: np.ndarray,
+    size: tuple[int, int],
+    *,
+    box: tuple[float, float, float, float] | None = None,
+) -> np.ndarray:
     """Returns float32 `[1, height, width, channels]` by Lanczos filtering, clipped to 0..1.
 
     Args:
         image: float32 `[1, H, W, channels]`, 0..1.
         size: (height, width), in px.
+        box: (left, top, right, bottom) of the part to take, in px; all of it if left out.
     """
-    if image.shape[1:3] == size:
+    if image.shape[1:3] == size and box is None:
         return image
     height, width = size
     channels = [
         np.asarray(
             Image.fromarray(np.ascontiguousarray(image[0, :, :, channel])).resize(
-                (width, height), Image.Resampling.LANCZOS
+                (width, height), Image.Resampling.LANCZOS, box
             )
         )
         for channel in range(image.shape[-1])
     ]
     return np.clip(np.stack(channels, axis=-1), 0.0, 1.0)[np.newaxis]
+
+
+def resize_picture(picture: Picture, size: tuple[int, int]) -> Picture:
+    """Returns the picture at (height, width) px, without what lies under full transparency.
+
+    Colours are weighted by their alpha, so that hidden ones do not bleed into visible ones;
+    where nothing is visible the image is white.
+    """
+    if picture.alpha is None:
+        return Picture(resize(picture.image, size), None)
+    alpha = resize(picture.alpha, size)
+    weighted = resize(picture.image * picture.alpha, size)
+    visible = alpha > 0.5 / 255.0
+    image = np.where(visible, weighted / np.maximum(alpha, 1e-6), np.float32(1.0))
+    return Picture(np.clip(image, 0.0, 1.0), np.where(visible, alpha, np.float32(0.0)))
 
 
 def fit(size: tuple[int, int], long_edge: int) -> tuple[int, int]:
@@ -95,10 +164,9 @@ def cover(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """
     _, rows, columns, _ = image.shape
     scale = max(size[0] / rows, size[1] / columns)
-    grown = (max(size[0], round(rows * scale)), max(size[1], round(columns * scale)))
-    resized = resize(image, grown)
-    top, left = (grown[0] - size[0]) // 2, (grown[1] - size[1]) // 2
-    return resized[:, top : top + size[0], left : left + size[1]]
+    high, wide = size[0] / scale, size[1] / scale
+    left, top = (columns - wide) / 2, (rows - high) / 2
+    return resize(image, size, box=(left, top, left + wide, top + high))
 
 
 def over_white(picture: Picture) -> np.ndarray:
@@ -112,39 +180,6 @@ def to_pixels(image: np.ndarray, alpha: np.ndarray | None = None) -> np.ndarray:
     """Returns uint8 `[H, W, 3]`, or `[H, W, 4]` with alpha: clipped to 0..1 and rounded."""
     values = image if alpha is None else np.concatenate([image, alpha], axis=-1)
     return np.round(np.clip(values[0], 0.0, 1.0) * 255.0).astype(np.uint8)
-
-
-def _read_file(path: Path, argument: str) -> Picture:
-    if path.is_dir():
-        raise IsADirectoryError(
-            f"`{argument}` must be a picture file. Received: {argument}='{path}', a folder."
-        )
-    if not path.is_file():  # A pipe would wait for ever, and cannot be searched.
-        raise FileNotFoundError(
-            f"`{argument}` must be an existing file. Received: {argument}='{path}'."
-        )
-    try:
-        with path.open("rb") as file, warnings.catch_warnings():
-            # Pillow warns about bombs and about damaged tags; sizes are checked here.
-            warnings.simplefilter("ignore")
-            Image.init()
-            known = [name for name in FORMATS if name in Image.OPEN]  # Builds differ.
-            with Image.open(file, formats=known) as opened:
-                return _from_pil(opened, argument, name=str(path))
-    except Image.DecompressionBombError as error:
-        raise ValueError(_too_large(argument, str(path), str(error))) from error
-    except Image.UnidentifiedImageError as error:
-        raise ValueError(
-            f"`{argument}` must be a picture ({', '.join(FORMATS)}). Received: "
-            f"{argument}='{path}', which is none of these or damaged."
-        ) from error
-    except PermissionError as error:
-        raise PermissionError(f"`{argument}` cannot be read: {error}.") from error
-    # Pillow's decoders raise these, too, on damaged files.
-    except (OSError, EOFError, SyntaxError, struct.error, MemoryError, OverflowError) as error:
-        raise ValueError(
-            f"`{argument}` is damaged: {error}. Received: {argument}='{path}'."
-        ) from error
 
 
 def _from_pil(picture: Image.Image, argument: str, name: str = "a PIL picture") -> Picture:

@@ -34,7 +34,8 @@ def prepare_inputs(content: Any, style: Any, config: StyleConfig) -> Inputs:
 
     Args:
         content: path, PIL picture, array or tensor, as `images.read_picture` takes.
-        style: likewise. Its transparent parts are shown on white.
+        style: likewise. Its transparent parts are shown on white; of the content, what is
+            fully transparent is white to the network, and alpha comes along.
         config: sizes, `init` and `seed`.
 
     Raises:
@@ -48,14 +49,15 @@ def prepare_inputs(content: Any, style: Any, config: StyleConfig) -> Inputs:
     if config.size:
         size = images.fit(size, config.size)
     _check_sides("content", size, smallest, received=content_picture.image.shape[1:3])
+    _check_pixels("size", size)
 
     style_image = images.over_white(images.read_picture(style, argument="style"))
     _check_sides("style", style_image.shape[1:3], smallest)
     style_size = _style_size(style_image.shape[1:3], size, config)
     _check_sides("style", style_size, smallest, received=style_image.shape[1:3])
+    _check_pixels("style_size", style_size)
 
-    content_image = images.resize(content_picture.image, size)
-    alpha = content_picture.alpha
+    content_image, alpha = images.resize_picture(content_picture, size)
     if config.init == "content":
         start = content_image
     elif config.init == "style":
@@ -70,8 +72,16 @@ def prepare_inputs(content: Any, style: Any, config: StyleConfig) -> Inputs:
         content_image,
         images.resize(style_image, style_size),
         start,
-        None if alpha is None else images.resize(alpha, size),
+        alpha,
     )
+
+
+def _check_pixels(argument: str, size: tuple[int, int]) -> None:
+    if size[0] * size[1] > images.MAX_PIXELS:
+        raise ValueError(
+            f"`{argument}` must give at most {images.MAX_PIXELS:,} pixels. Received: "
+            f"{size[1]}x{size[0]} px."
+        )
 
 
 def _style_size(

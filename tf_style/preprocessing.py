@@ -1,4 +1,4 @@
-"""Image to VGG input and back: RGB 0..1 to BGR 0..255 minus the ImageNet mean.
+"""Image to VGG input: RGB 0..1 to BGR 0..255 minus the ImageNet mean.
 
 The exact constants of the Caffe network that Keras' VGG-19 comes from.
 """
@@ -19,8 +19,3 @@ def to_vgg_input(image: tf.Tensor) -> tf.Tensor:
         Float `[..., 3]`, BGR, nominally -124..151. Not clipped.
     """
     return tf.reverse(image, [-1]) * 255.0 - tf.constant(BGR_MEAN, image.dtype)
-
-
-def from_vgg_input(vgg_input: tf.Tensor) -> tf.Tensor:
-    """Returns the RGB image of a VGG input; the inverse of `to_vgg_input`."""
-    return tf.reverse(vgg_input + tf.constant(BGR_MEAN, vgg_input.dtype), [-1]) / 255.0

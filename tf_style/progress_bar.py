@@ -6,7 +6,7 @@ Takes `transfer.Progress` values; writes to stderr.
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -32,8 +32,9 @@ class Silent:
         """Shows nothing."""
 
     def message(self, text: str) -> None:
-        """Writes a line."""
-        print(text, file=sys.stderr, flush=True)
+        """Writes a line; a reader that has gone does not end the run."""
+        with suppress(OSError, ValueError):
+            print(text, file=sys.stderr, flush=True)
 
 
 class Lines(Silent):
@@ -90,10 +91,12 @@ def _bar(num_steps: int) -> Iterator[Display]:
 
     class Bar:
         def update(self, progress: "Progress") -> None:
-            bar.update(task, completed=progress.step, description=terms_line(progress))
+            with suppress(OSError):
+                bar.update(task, completed=progress.step, description=terms_line(progress))
 
         def message(self, text: str) -> None:
-            bar.console.print(text, markup=False, highlight=False)
+            with suppress(OSError):
+                bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     with bar:
         task = bar.add_task("preparing", total=num_steps)

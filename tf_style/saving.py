@@ -12,7 +12,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, ImageCms
 
-from tf_style._checks import suggestion
+from tf_style import images
+from tf_style._checks import suggestion, user_path
 from tf_style._version import __version__
 from tf_style.config import StyleConfig
 
@@ -51,7 +52,7 @@ def save_picture(path: str | os.PathLike, pixels: np.ndarray, description: dict[
         ValueError: if the suffix is none of these.
         OSError: if it cannot be written; nothing half-written is left.
     """
-    path = Path(path).expanduser()
+    path = user_path(path)
     kind, options = _encoder(path)
     picture = Image.fromarray(pixels)
     if kind == "JPEG" and picture.mode == "RGBA":
@@ -71,10 +72,11 @@ def read_description(path: str | os.PathLike) -> dict[str, Any]:
         OSError: if the file cannot be read.
         ValueError: if it holds no such description.
     """
+    with images.open_picture(user_path(path), argument="config") as picture:
+        text = picture.getexif().get(_DESCRIPTION, "null")
     try:
-        with Image.open(path) as picture:
-            found = json.loads(picture.getexif().get(_DESCRIPTION, "null"))
-    except (ValueError, TypeError, SyntaxError, Image.UnidentifiedImageError) as error:
+        found = json.loads(text)
+    except (ValueError, TypeError, RecursionError) as error:
         raise ValueError(f"'{path}' holds no settings of tf_style: {error}.") from error
     if not isinstance(found, dict) or not isinstance(found.get("config"), dict):
         raise ValueError(f"'{path}' holds no settings of tf_style: it was made by other means.")
@@ -100,19 +102,19 @@ def check_output(
         ValueError: on an unknown suffix, an input's own path, or a size the format lacks.
         OSError: if the folder is missing, cannot be written, or has too little space.
     """
-    path = Path(path).expanduser()
+    path = user_path(path)
     kind, _ = _encoder(path, argument)
     if size and max(size) > _MAX_SIDE.get(kind, max(size)):
         raise ValueError(
             f"`{argument}` must be a PNG or TIFF for {size[1]}x{size[0]} px. Received: "
             f"{argument}='{path}', and {kind} holds at most {_MAX_SIDE[kind]} px a side."
         )
-    # Uncompressed, with alpha and metadata: no encoder in use needs more.
+    # The most that an encoder makes of noise with alpha: TIFF's LZW, 5.5 bytes a pixel.
     check_writable(
         path,
         argument=argument,
         inputs=inputs,
-        num_bytes=4 * size[0] * size[1] + 65536 if size else 65536,
+        num_bytes=6 * size[0] * size[1] + 65536 if size else 65536,
     )
 
 
@@ -129,7 +131,7 @@ def check_writable(
         ValueError: if `path` is one of `inputs`.
         OSError: if the folder is missing, cannot be written, or has too little space.
     """
-    path = Path(path).expanduser()
+    path = user_path(path)
     if path.is_dir():
         raise IsADirectoryError(
             f"`{argument}` must be a file. Received: {argument}='{path}', a folder."
@@ -138,11 +140,12 @@ def check_writable(
         raise FileNotFoundError(
             f"`{argument}` must lie in an existing folder. Received: {argument}='{path}'."
         )
-    for other in inputs:
-        other = Path(other).expanduser()
-        if path.exists() and other.exists() and path.samefile(other):
+    for other in map(user_path, inputs):
+        same = path.exists() and other.exists() and path.samefile(other)
+        if same or path.resolve() == other.resolve():
             raise ValueError(
-                f"`{argument}` must not overwrite an input. Received: {argument}='{path}'."
+                f"`{argument}` must not overwrite another file of the run. Received: "
+                f"{argument}='{path}'."
             )
     if path.exists() and not os.access(path, os.W_OK):
         raise PermissionError(f"`{argument}` cannot be replaced: '{path}' is read-only.")
@@ -176,7 +179,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
 def _with_part_file(path: Path, write: Callable[[BinaryIO], object]) -> Path:
     """Returns a complete file beside `path`, with the rights that the user's umask gives."""
-    part = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
+    part = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         with part.open("xb") as file:
             write(file)

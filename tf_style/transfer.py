@@ -11,18 +11,13 @@ import numpy as np
 import tensorflow as tf
 
 from tf_style import images, saving
+from tf_style.adam import minimize_adam
 from tf_style.config import LossConfig, OptimizerConfig, StyleConfig
 from tf_style.extractor import build_extractor
 from tf_style.inputs import Inputs, prepare_inputs
+from tf_style.lbfgs import minimize_lbfgs
 from tf_style.objective import LossTerms, Objective, Targets
-from tf_style.optimizers import (
-    NotFiniteError,
-    Solution,
-    Status,
-    Step,
-    minimize_adam,
-    minimize_lbfgs,
-)
+from tf_style.solution import NotFiniteError, Solution, Status, Step
 from tf_style.weight_files import LayerArrays
 from tf_style.weights import load_weights, mean_activations, normalize
 
@@ -105,7 +100,9 @@ def stylize(
     Raises:
         OSError: if a file cannot be read or the weights not fetched.
         ValueError: if a picture, the config or the weights cannot be used; says why.
+        TypeError: if an array is neither uint8, uint16 nor float.
         FloatingPointError: if a loss term is not finite; names it.
+        MemoryError: if the size needs more memory than there is.
 
     Example:
         >>> result = tf_style.stylize("photo.jpg", "painting.jpg")
@@ -125,6 +122,7 @@ def stylize_inputs(
     *,
     on_progress: OnProgress | None = None,
     notify: Callable[[str], None] | None = None,
+    max_slice_steps: int | None = None,
 ) -> StyleResult:
     """Returns the result for pictures that `prepare_inputs` has read; see `stylize`."""
     weights = load_weights(config.network.weights, notify=notify)
@@ -137,7 +135,6 @@ def stylize_inputs(
             weights.layers,
         )
     )
-    targets = objective.targets(tf.constant(inputs.content), tf.constant(inputs.style))
     began = time.perf_counter()
 
     def progress(step: Step | Solution) -> dict[str, Any]:
@@ -157,13 +154,16 @@ def stylize_inputs(
         return on_progress(Progress(**progress(step))) if on_progress else None
 
     try:
+        targets = objective.targets(tf.constant(inputs.content), tf.constant(inputs.style))
         solution = MINIMIZERS[config.optimizer.optimizer](config.optimizer)(
             objective.value_and_gradient,
             tf.constant(inputs.start),
             arguments=(targets,),
             num_steps=config.optimizer.steps,
+            max_slice_steps=max_slice_steps,
             on_slice=on_slice,
         )
+        return StyleResult(**progress(solution), status=solution.status)
     except NotFiniteError as error:
         raise FloatingPointError(_not_finite(error, objective, targets)) from error
     except tf.errors.ResourceExhaustedError as error:
@@ -172,7 +172,6 @@ def stylize_inputs(
             f"There is not enough memory for {width}x{height} px. Use a smaller `size`, a shorter "
             "`history`, or the optimizer 'adam'."
         ) from error
-    return StyleResult(**progress(solution), status=solution.status)
 
 
 MINIMIZERS: dict[str, Callable[[OptimizerConfig], Callable[..., Solution]]] = {
@@ -210,9 +209,10 @@ def _flat(terms: LossTerms) -> dict[str, float]:
 
 def _not_finite(error: NotFiniteError, objective: Objective, targets: Targets) -> str:
     terms = _flat(objective.terms(error.position, targets))
-    bad = [name for name, value in terms.items() if not np.isfinite(value)]
-    term = sorted(bad, key=lambda name: "/" not in name)[0] if bad else "gradient"
+    names = [name for name in terms if "/" in name] + ["content", "style", "variation", "total"]
+    bad = [name for name in names if not np.isfinite(terms[name])]
+    term = bad[0] if bad else "gradient"
     return (
         f"The loss term '{term}' is not finite after {error.num_steps} steps. "
-        "Use smaller weights, or --normalized."
+        "Use smaller weights, or the normalized network."
     )

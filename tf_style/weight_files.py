@@ -12,10 +12,11 @@ Layers beyond the convolutions (a classifier's) are ignored; layers may be missi
 end. No TensorFlow here.
 """
 
+import contextlib
 import functools
 import importlib.resources
 import re
-import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -150,14 +151,16 @@ def _reference_kernel() -> np.ndarray:
 
 def _read_npz(path: Path) -> dict[str, list[np.ndarray]]:
     arrays: dict[str, list[np.ndarray]] = {}
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+    with _telling_damage(path), path.open("rb") as file:
+        archive = np.load(file, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise ValueError("it is no .npz archive")
+        with archive:
             for name in archive.files:
                 layer = re.split(r"/|_W$|_b$", name)[0]
                 if layer in vgg19.CONVOLUTIONS:
-                    arrays.setdefault(layer, []).append(archive[name])
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"The weights file '{path}' is damaged: {error}.") from error
+                    with _telling_damage(path, layer):
+                        arrays.setdefault(layer, []).append(archive[name])
     return arrays
 
 
@@ -167,17 +170,30 @@ def _read_h5(path: Path) -> dict[str, list[np.ndarray]]:
     arrays: dict[str, list[np.ndarray]] = {}
 
     def visit(name: str, item: object) -> None:
-        if isinstance(item, h5py.Dataset):
-            layer = _h5_layer(name)
-            if layer:
+        layer = _h5_layer(name)
+        if layer and isinstance(item, h5py.Dataset) and item.dtype.kind == "f" and item.shape:
+            with _telling_damage(path, layer):
                 arrays.setdefault(layer, []).append(item[()])
 
-    try:
-        with h5py.File(path, "r") as file:
-            file.visititems(visit)
-    except (OSError, RuntimeError, KeyError) as error:
-        raise ValueError(f"The weights file '{path}' is damaged: {error}.") from error
+    with _telling_damage(path), h5py.File(path, "r") as file:
+        file.visititems(visit)
     return arrays
+
+
+@contextlib.contextmanager
+def _telling_damage(path: Path, layer: str = "") -> Iterator[None]:
+    """Turns whatever a reader raises into a ValueError that names the file and the layer."""
+    try:
+        yield
+    except _DamagedError:
+        raise
+    except Exception as error:  # NumPy, zlib and HDF5 raise almost anything on damaged files.
+        where = f"Layer '{layer}' in the weights file" if layer else "The weights file"
+        raise _DamagedError(f"{where} '{path}' is damaged: {error}.") from error
+
+
+class _DamagedError(ValueError):
+    """A file that cannot be read, already told."""
 
 
 def _h5_layer(dataset: str) -> str | None:

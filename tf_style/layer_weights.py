@@ -1,0 +1,59 @@
+"""Layers with weights, as people write them, in one canonical form. No TensorFlow here."""
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from tf_style import vgg19
+from tf_style._checks import check_number
+
+LayerWeights: TypeAlias = tuple[tuple[str, float], ...]
+"""((layer name, weight >= 0), ...), Keras names, in the order of the network."""
+
+
+def layer_weights(layers: Any, *, argument: str) -> LayerWeights:
+    """Returns layer weights in canonical form.
+
+    Args:
+        layers: "name,name:weight,..." or a mapping of name to weight or a sequence of
+            names or of (name, weight) pairs. A name without a weight gets 1 / (number of
+            layers): the paper's w_l = 1/5 for its five style layers.
+        argument: how errors call it.
+
+    Raises:
+        ValueError: on an unknown or repeated layer, a weight that is negative or not a
+            number, or no layer at all.
+        TypeError: on anything else.
+    """
+    if isinstance(layers, str):
+        layers = [part for part in layers.split(",") if part.strip()]
+    if not isinstance(layers, (Mapping, list, tuple)):
+        raise TypeError(
+            f"`{argument}` must be text, a list or a mapping. Received: {argument}={layers!r}."
+        )
+    entries = list(layers.items()) if isinstance(layers, Mapping) else list(layers)
+    weights: dict[str, float] = {}
+    for entry in entries:
+        if isinstance(entry, str):
+            name, _, text = entry.strip().partition(":")
+            weight: Any = text if text else 1.0 / len(entries)
+        elif isinstance(entry, (list, tuple)) and len(entry) == 2 and isinstance(entry[0], str):
+            name, weight = entry
+        else:
+            raise TypeError(
+                f"`{argument}` must hold names or (name, weight) pairs. Received: {entry!r}."
+            )
+        layer = vgg19.canonical_layer(name, argument=argument)
+        try:
+            weight = float(weight)
+        except (TypeError, ValueError, OverflowError):
+            raise ValueError(
+                f"`{argument}` must give each weight as a number, as in 'conv4_2:0.5'. "
+                f"Received: {argument}={entry!r}."
+            ) from None
+        check_number(argument, weight, minimum=0.0)
+        if layer in weights:
+            raise ValueError(f"`{argument}` must name each layer once. Received: {layer!r} twice.")
+        weights[layer] = weight
+    if not weights:
+        raise ValueError(f"`{argument}` must name at least one layer. Received: none.")
+    return tuple(sorted(weights.items(), key=lambda item: vgg19.LAYERS.index(item[0])))

@@ -1,0 +1,204 @@
+"""One run of the command line: the work in a thread, signals and files in the main one.
+
+TensorFlow may be deep in a graph for many seconds; in a thread of its own it does not keep
+Ctrl-C from being answered. The main thread takes one event after the other from a queue, so
+that nothing interrupts the saving of a picture. Whatever fails beside the work itself (a
+snapshot, the trace, the terminal) is told and does not end it.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import json
+import queue
+import signal
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from tf_style import _runtime
+from tf_style.config import StyleConfig
+from tf_style.inputs import Inputs
+from tf_style.progress_bar import Display
+
+if TYPE_CHECKING:
+    from tf_style.transfer import Progress, StyleResult
+
+INTERRUPTED = 130
+"""Exit code after SIGINT or SIGTERM."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Files:
+    """The files of a run.
+
+    Attributes:
+        output: where the picture goes.
+        trace: where the trace goes, or None.
+        sources: the inputs, which nothing may overwrite.
+        save_every: steps between snapshots beside the output; 0 for none.
+    """
+
+    output: Path
+    trace: Path | None
+    sources: Sequence[Path]
+    save_every: int
+
+
+class Run:
+    """Stylises, shows progress, and saves; see `start`."""
+
+    def __init__(
+        self, inputs: Inputs, settings: StyleConfig, files: Files, display: Display, verbose: bool
+    ) -> None:
+        self.left_at_once = False
+        self._inputs = inputs
+        self._settings = settings
+        self._files = files
+        self._display = display
+        self._verbose = verbose
+        self._events: queue.SimpleQueue[Callable[[], int | None]] = queue.SimpleQueue()
+        self._cancel = threading.Event()
+        self._last: Progress | None = None
+        self._trace: TextIO | None = None
+        self._next_snapshot = files.save_every
+
+    def start(self) -> int:
+        """Does the work; returns the exit code.
+
+        Afterwards `left_at_once` tells whether the thread still works, so that the process
+        must be left with `os._exit`.
+        """
+        handlers = {}
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                handlers[number] = signal.signal(number, self._on_signal)
+        try:
+            with _runtime.quiet_stderr(not self._verbose):
+                import tensorflow as tf
+
+                tf.config.list_logical_devices()
+            if self._files.trace:
+                self._trace = self._files.trace.open("w", encoding="utf-8")
+            threading.Thread(target=self._work, daemon=True).start()
+            code = None
+            while code is None:
+                code = self._events.get()()
+            return code
+        finally:
+            if self._trace:
+                self._trace.close()
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
+    def _on_signal(self, *_: Any) -> None:
+        self._events.put(self._interrupted)
+
+    def _work(self) -> None:
+        """Runs in the thread: posts what the main thread is to do."""
+        try:
+            from tf_style.transfer import stylize_inputs
+
+            result = stylize_inputs(
+                self._inputs,
+                self._settings,
+                on_progress=self._on_progress,
+                notify=self._notify,
+                max_slice_steps=self._files.save_every or None,
+            )
+            self._events.put(functools.partial(self._finish, result))
+        except BaseException as error:  # Handed over to the main thread, whatever it is.
+            self._events.put(functools.partial(self._failed, error))
+
+    def _notify(self, text: str) -> None:
+        self._events.put(functools.partial(self._display.message, text))
+
+    def _on_progress(self, progress: "Progress") -> bool:
+        self._events.put(functools.partial(self._show, progress))
+        return self._cancel.is_set()
+
+    def _show(self, progress: "Progress") -> None:
+        self._last = progress
+        self._display.update(progress)
+        self._write_trace(progress)
+        every = self._files.save_every
+        if every and progress.step >= self._next_snapshot:
+            self._next_snapshot = (progress.step // every + 1) * every
+            self._save_snapshot(progress)
+
+    def _save_snapshot(self, progress: "Progress") -> None:
+        output = self._files.output
+        path = output.with_name(f"{output.stem}_{progress.step:05d}{output.suffix}")
+        if path.resolve() in [source.resolve() for source in self._files.sources]:
+            self._display.message(f"No snapshot of step {progress.step}: {path} is an input.")
+            return
+        try:
+            progress.save(path)
+        except OSError as error:
+            self._display.message(f"No snapshot of step {progress.step}: {error}.")
+
+    def _write_trace(self, progress: "Progress") -> None:
+        if self._trace is None:
+            return
+        line = {
+            "step": progress.step,
+            "evaluations": progress.num_evaluations,
+            "seconds": round(progress.seconds, 3),
+            **progress.terms,
+        }
+        try:
+            print(json.dumps(line), file=self._trace, flush=True)
+        except OSError as error:
+            with contextlib.suppress(OSError):  # Closing tries to write once more.
+                self._trace.close()
+            self._trace = None
+            self._display.message(f"The trace ends here: {error}.")
+
+    def _finish(self, result: "StyleResult") -> int:
+        from tf_style.solution import Status
+
+        path, code = self._save(result)
+        if self._last is None or self._last.step != result.step:
+            self._write_trace(result)
+        self._display.update(result)
+        self._display.message(
+            f"{result.status.value} {path}: {result.image.shape[2]}x{result.image.shape[1]} px, "
+            f"{result.step} steps, {result.num_evaluations} evaluations, {result.seconds:.0f} s"
+        )
+        return code or (INTERRUPTED if result.status is Status.CANCELLED else 0)
+
+    def _failed(self, error: BaseException) -> int:
+        """Saves what there is, then lets the error go its way."""
+        if self._last is not None:
+            path, _ = self._save(self._last)
+            self._display.message(f"The picture of step {self._last.step} is kept in {path}.")
+        raise error
+
+    def _interrupted(self) -> int | None:
+        if not self._cancel.is_set():
+            self._cancel.set()
+            self._display.message(
+                "Stopping after this slice of steps, then saving. "
+                "Press Ctrl-C again to leave at once with the last picture."
+            )
+            return None
+        self.left_at_once = True
+        if self._last is None:
+            self._display.message("Stopped before the first step; nothing was saved.")
+        else:
+            path, _ = self._save(self._last)
+            self._display.message(f"Stopped after {self._last.step} steps; saved {path}.")
+        return INTERRUPTED
+
+    def _save(self, progress: "Progress") -> tuple[Path, int]:
+        """Saves the picture, elsewhere if need be; returns where, and the exit code."""
+        try:
+            progress.save(self._files.output)
+            return self._files.output, 0
+        except OSError as error:
+            spare = Path(tempfile.gettempdir()) / f"tf_style_{self._files.output.name}"
+            progress.save(spare)
+            self._display.message(f"`output` cannot be written: {error}. Saved {spare} instead.")
+            return spare, 2

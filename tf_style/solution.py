@@ -1,0 +1,112 @@
+"""What minimisers of a function of one tensor have in common: their words and their pace.
+
+They run in slices of steps; progress, cancelling and restarts happen between slices.
+"""
+
+import enum
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+ValueAndGradient = Callable[..., tuple[tf.Tensor, tf.Tensor]]
+"""`(position, *arguments) -> (value, gradient)`, for a position of any shape."""
+
+
+class Status(enum.Enum):
+    """Why a minimisation ended; the value says it in a sentence."""
+
+    CONVERGED = "The loss no longer changes."
+    STEPS_USED = "All steps were used; more steps may improve the result."
+    LINE_SEARCH_FAILED = (
+        "No step lowered the loss any more, after restarts; the best position is kept. "
+        "Try Adam to go on."
+    )
+    CANCELLED = "Stopped on request; the last position is kept."
+
+
+class Step(NamedTuple):
+    """Where a minimisation stands, given to `on_slice` between slices.
+
+    Attributes:
+        position: the present position, of the start's shape.
+        loss: the value there.
+        num_steps: steps done.
+        num_evaluations: evaluations of value and gradient done.
+    """
+
+    position: tf.Tensor
+    loss: float
+    num_steps: int
+    num_evaluations: int
+
+
+class Solution(NamedTuple):
+    """The result of a minimisation.
+
+    Attributes:
+        position: the last accepted position, of the start's shape.
+        loss: the value there.
+        num_steps: steps done.
+        num_evaluations: evaluations of value and gradient done.
+        status: why it ended.
+    """
+
+    position: tf.Tensor
+    loss: float
+    num_steps: int
+    num_evaluations: int
+    status: Status
+
+
+OnSlice = Callable[[Step], bool | None]
+"""Called between slices; a true result stops the minimisation with `Status.CANCELLED`."""
+
+
+class NotFiniteError(ArithmeticError):
+    """The value or the gradient became NaN or infinite.
+
+    Attributes:
+        position: where it did, of the start's shape.
+        num_steps: steps done before.
+    """
+
+    def __init__(self, position: tf.Tensor, num_steps: int) -> None:
+        super().__init__(f"The loss or its gradient is not finite after {num_steps} steps.")
+        self.position = position
+        self.num_steps = num_steps
+
+
+class Pace:
+    """Chooses how many steps fit into a slice, from the time the last ones took."""
+
+    def __init__(self, slice_seconds: float, max_steps: int | None) -> None:
+        self.steps = 1
+        self._seconds = slice_seconds
+        self._max_steps = max_steps or 1_000_000
+        self._traced = False
+
+    def start(self) -> None:
+        """Begins a slice."""
+        self._start = time.perf_counter()
+
+    def stop(self, steps: int) -> None:
+        """Ends a slice of so many steps."""
+        seconds_a_step = (time.perf_counter() - self._start) / max(steps, 1)
+        if self._traced:  # The first slice also traces the graph: no measure of the pace.
+            fitting = int(self._seconds / max(seconds_a_step, 1e-9))
+            self.steps = min(max(fitting, 1), self._max_steps)
+        self._traced = True
+
+
+def norm(gradient: tf.Tensor) -> float:
+    """Returns the Euclidean norm, in float64: float32 squares overflow above 1e19."""
+    return float(tf.norm(tf.cast(gradient, tf.float64)))
+
+
+def check_finite(value: float, step: Step) -> None:
+    """Raises NotFiniteError if the value is NaN or infinite."""
+    if not np.isfinite(value):
+        raise NotFiniteError(step.position, step.num_steps)
