@@ -47,9 +47,10 @@ def mini_network(monkeypatch, mini_layers):
     monkeypatch.setattr(transfer, "load_weights", lambda name, notify=None: weights)
     means = {name: np.ones(kernel.shape[-1]) for name, (kernel, _) in mini_layers.items()}
     monkeypatch.setattr(transfer, "mean_activations", lambda: means)
-    transfer._objective.cache_clear()
+    objectives = transfer._objective
+    objectives.cache_clear()
     yield
-    transfer._objective.cache_clear()
+    objectives.cache_clear()
 
 
 @pytest.fixture

@@ -96,7 +96,9 @@ class LossConfig(_Checked):
             object.__setattr__(self, name, layer_weights(getattr(self, name), argument=name))
         super().__post_init__()
         for name in ("content_weight", "style_weight", "tv_weight"):
-            check_number(name, getattr(self, name), minimum=0.0)
+            check_number(
+                name, getattr(self, name), minimum=0.0, maximum=1e30
+            )  # float32 can hold it
         check_choice("content_reduction", self.content_reduction, REDUCTIONS)
         if self.content_weight == self.style_weight == self.tv_weight == 0:
             raise ValueError(

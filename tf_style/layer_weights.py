@@ -50,7 +50,7 @@ def layer_weights(layers: Any, *, argument: str) -> LayerWeights:
                 f"`{argument}` must give each weight as a number, as in 'conv4_2:0.5'. "
                 f"Received: {argument}={entry!r}."
             ) from None
-        check_number(argument, weight, minimum=0.0)
+        check_number(argument, weight, minimum=0.0, maximum=1e30)
         if layer in weights:
             raise ValueError(f"`{argument}` must name each layer once. Received: {layer!r} twice.")
         weights[layer] = weight
