@@ -55,7 +55,7 @@ _weights = st.floats(0, 1e6, allow_nan=False)
 @settings(deadline=None)
 @given(
     preset=st.sampled_from(list(config.PRESETS)),
-    content_weight=_weights,
+    content_weight=st.floats(1e-3, 1e6),
     style_weight=st.floats(1e-3, 1e9),
     size=st.integers(0, 30000),
     style_scale=st.floats(0.01, 100),
@@ -117,7 +117,8 @@ def test_any_values_are_a_config_or_a_clear_error(values):
         ({"stepz": 1}, "Did you mean 'steps'"),
         ({"size": 10**6}, "within 0..30000"),
         ({"style_size": 100, "style_scale": 2.0}, "Cannot use `style_size` with `style_scale`"),
-        ({"content_weight": 0.0, "style_weight": 0.0, "tv_weight": 0.0}, "must be above 0"),
+        ({"content_weight": 0.0, "style_weight": 0.0}, "must be above 0"),
+        ({"content_weight": 0.0, "style_layers": "conv1_1:0"}, "nothing to match"),
     ],
 )
 def test_wrong_values_are_named_with_the_rule(options, message):

@@ -162,7 +162,7 @@ def test_arrays_pictures_and_tensors_are_read_alike(tmp_path, rng):
         (np.zeros((4, 4, 2), np.float32), "shape"),
         (np.zeros((0, 4, 3), np.float32), "shape"),
         (np.full((4, 4, 3), 255.0), "Divide by 255"),
-        (np.full((4, 4, 3), np.nan), "float values of 0..1"),
+        (np.full((4, 4, 3), np.nan), "must be finite"),
         (None, "NoneType"),
     ],
 )

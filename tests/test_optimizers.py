@@ -75,6 +75,20 @@ def test_slices_do_not_change_the_path(minimize):
     assert len(slices) > 10
 
 
+@pytest.mark.parametrize("minimize", [minimize_lbfgs, minimize_adam])
+def test_slices_end_at_every_multiple_asked_for(minimize):
+    seen = []
+    minimize(
+        rosenbrock,
+        ROSENBROCK_START,
+        num_steps=20,
+        slice_seconds=1e9,
+        pause_every=6,
+        on_slice=lambda step: seen.append(step.num_steps),
+    )
+    assert {6, 12, 18, 20} <= set(seen)
+
+
 def test_lbfgs_follows_tfps_own_run(rng):
     import tensorflow_probability as tfp
 

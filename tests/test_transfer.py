@@ -117,6 +117,12 @@ def test_a_weight_that_is_too_large_is_named_by_its_term(mini_layers, monkeypatc
         tf_style.stylize(*pictures(), config=config(style_weight=1e30))
 
 
+@pytest.mark.parametrize("options", [{"config": {"size": 64}}, {"on_progress": 3}])
+def test_wrong_kinds_of_options_are_named_before_the_work(options):
+    with pytest.raises(TypeError, match=f"`{next(iter(options))}` must be"):
+        tf_style.stylize(*pictures(), **options)
+
+
 def test_results_are_values():
     result = tf_style.stylize(*pictures(), config=config(steps=1))
     with pytest.raises(dataclasses.FrozenInstanceError):

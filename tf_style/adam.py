@@ -27,7 +27,7 @@ def minimize_adam(
     num_steps: int,
     learning_rate: float = OptimizerConfig.learning_rate,
     slice_seconds: float = 5.0,
-    max_slice_steps: int | None = None,
+    pause_every: int | None = None,
     on_slice: OnSlice | None = None,
 ) -> Solution:
     """Minimises with Adam: one evaluation a step, little memory, a noisier path.
@@ -39,7 +39,7 @@ def minimize_adam(
         num_steps: steps.
         learning_rate: step size, in the position's units.
         slice_seconds: time after which a slice ends, roughly.
-        max_slice_steps: steps of a slice at most.
+        pause_every: slices also end at every multiple of so many steps.
         on_slice: called between slices.
 
     Returns:
@@ -57,7 +57,7 @@ def minimize_adam(
     loss, gradient = value_and_gradient(start, *arguments)
     state = _AdamState(start, zeros, zeros, gradient, loss)
     rate = tf.constant(learning_rate, start.dtype)
-    pace = Pace(slice_seconds, max_slice_steps)
+    pace = Pace(slice_seconds, pause_every)
     done = 0
     while True:
         step = Step(state.position, float(state.loss), done, done + 1)
@@ -66,8 +66,7 @@ def minimize_adam(
             return Solution(*step, status=Status.CANCELLED)
         if done >= num_steps:
             return Solution(*step, status=Status.STEPS_USED)
-        slice_steps = min(pace.steps, num_steps - done)
-        pace.start()
+        slice_steps = min(pace.start(done), num_steps - done)
         state = run_slice(state, rate, tf.constant(done), tf.constant(slice_steps), arguments)
         float(state.loss)  # Waits for the device, so that the pace is the true one.
         pace.stop(slice_steps)

@@ -20,7 +20,7 @@ from typing import Any
 from absl import flags
 
 from tf_style import _runtime, config, progress_bar
-from tf_style._checks import user_path
+from tf_style._checks import suggestion, user_path
 from tf_style._version import __version__
 
 _MAX_CONFIG_BYTES = 1_000_000
@@ -42,10 +42,13 @@ class RunOptions:
     )
     save_config: str = _option("", "Write all settings to this JSON file, for --config.")
     save_every: int = _option(
-        0, "Also keep the picture about every so many steps, as OUTPUT_00100.png; 0 is off."
+        0,
+        "Also keep the picture at every multiple of so many steps, as OUTPUT_00100.png; 0 is off.",
     )
     trace: str = _option(
-        "", "Write a line of JSON for each slice of steps: evaluations, seconds, loss terms."
+        "",
+        "Write a line of JSON for each slice of steps: evaluations, seconds, the weighted loss "
+        "terms, and each layer's unweighted loss.",
     )
     quiet: bool = _option(False, "Show no progress.")
     verbose: bool = _option(False, "Show TensorFlow's logs, and the traceback of an error.")
@@ -59,6 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     verbose = any(
         argument.lstrip("-") in ("v", "verbose", "verbose=true") for argument in arguments
     )
+    short = {"-h": "--help", "-v": "--verbose"}
+    arguments = [short.get(argument, argument) for argument in arguments]
     try:
         if arguments[:1] == ["fetch_weights"]:
             return _fetch_weights(arguments[1:])
@@ -211,10 +216,18 @@ def _fetch_weights(arguments: list[str]) -> int:
 
 
 def _parse(values: flags.FlagValues, arguments: list[str]) -> flags.FlagValues:
-    rest = values(["tf_style", *arguments])[1:]
+    try:
+        rest = values(["tf_style", *arguments])[1:]
+    except flags.IllegalFlagValueError as error:
+        name, _, value = str(error).removeprefix("flag --").split(":")[0].partition("=")
+        kind = {"float": "a number", "int": "a whole number"}.get(
+            values[name].flag_type() if name in values else "", "true or false"
+        )
+        raise ValueError(f"`{name}` must be {kind}. Received: {name}={value!r}.") from error
     if rest:
         raise ValueError(
             f"Every argument must be a flag, as in --content=photo.jpg. Received: {rest[0]!r}."
+            + suggestion(rest[0], ["fetch_weights"])
         )
     return values
 

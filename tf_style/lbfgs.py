@@ -35,7 +35,7 @@ def minimize_lbfgs(
     history: int = OptimizerConfig.history,
     first_step: float = 0.01,
     slice_seconds: float = 5.0,
-    max_slice_steps: int | None = None,
+    pause_every: int | None = None,
     on_slice: OnSlice | None = None,
 ) -> Solution:
     """Minimises with `tfp.optimizer.lbfgs_minimize`, scaled, sliced and restarted.
@@ -54,7 +54,7 @@ def minimize_lbfgs(
         history: curvature pairs kept. TFP copies them: 4 to 7 * history times the start's size.
         first_step: root-mean-square length of the first trial step, in the position's units.
         slice_seconds: time after which a slice ends, roughly.
-        max_slice_steps: steps of a slice at most.
+        pause_every: slices also end at every multiple of so many steps.
         on_slice: called between slices.
 
     Returns:
@@ -89,7 +89,7 @@ def minimize_lbfgs(
             state,
             step,
             num_steps,
-            Pace(slice_seconds, max_slice_steps),
+            Pace(slice_seconds, pause_every),
             on_slice,
         )
         if status is not Status.LINE_SEARCH_FAILED:
@@ -115,8 +115,7 @@ def _run_slices(
     """Runs TFP's L-BFGS from a fresh state to an end or a failed line search."""
     while True:
         done = int(state.num_iterations)
-        limit = min(num_steps - start.num_steps, done + pace.steps)
-        pace.start()
+        limit = min(num_steps - start.num_steps, done + pace.start(start.num_steps + done))
         state = run_slice(state, scale, tf.constant(limit))
         pace.stop(int(state.num_iterations) - done)
         failed = bool(state.failed)

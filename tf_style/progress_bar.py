@@ -57,10 +57,10 @@ class Lines(Silent):
 def terms_line(progress: "Progress") -> str:
     """Returns the loss terms and evaluations as one short line."""
     terms = progress.terms
-    text = f"loss {terms['total']:.4g} (content {terms['content']:.3g}, style {terms['style']:.3g}"
+    text = f"content {terms['content']:.3g} style {terms['style']:.3g}"
     if terms["variation"]:
-        text += f", variation {terms['variation']:.3g}"
-    return f"{text})  {progress.num_evaluations} evaluations"
+        text += f" tv {terms['variation']:.2g}"
+    return f"{text}, {progress.num_evaluations} evals"
 
 
 @contextmanager
@@ -79,12 +79,10 @@ def _bar(num_steps: int) -> Iterator[Display]:
     from rich.console import Console
 
     bar = rich_progress.Progress(
-        rich_progress.BarColumn(bar_width=24),
-        rich_progress.MofNCompleteColumn(),
-        rich_progress.TimeElapsedColumn(),
-        rich_progress.TextColumn("left"),
-        rich_progress.TimeRemainingColumn(),
-        rich_progress.TextColumn("{task.description}"),
+        rich_progress.BarColumn(bar_width=12),
+        rich_progress.TextColumn("{task.completed}/{task.total}"),
+        rich_progress.TimeRemainingColumn(compact=True),
+        rich_progress.TextColumn("left  {task.description}"),
         console=Console(stderr=True),
         speed_estimate_period=120.0,
     )

@@ -106,7 +106,7 @@ class Run:
                 self._settings,
                 on_progress=self._on_progress,
                 notify=self._notify,
-                max_slice_steps=self._files.save_every or None,
+                pause_every=self._files.save_every or None,
             )
             self._events.put(functools.partial(self._finish, result))
         except BaseException as error:  # Handed over to the main thread, whatever it is.
@@ -165,8 +165,9 @@ class Run:
             self._write_trace(result)
         self._display.update(result)
         self._display.message(
-            f"{result.status.value} {path}: {result.image.shape[2]}x{result.image.shape[1]} px, "
-            f"{result.step} steps, {result.num_evaluations} evaluations, {result.seconds:.0f} s"
+            f"Saved {path}: {result.image.shape[2]}x{result.image.shape[1]} px, step {result.step} "
+            f"of {result.num_steps}, loss {result.terms['total']:.4g}, {result.num_evaluations} "
+            f"evaluations, {result.seconds:.0f} s. {result.status.value}"
         )
         return code or (INTERRUPTED if result.status is Status.CANCELLED else 0)
 

@@ -179,6 +179,8 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
 def _with_part_file(path: Path, write: Callable[[BinaryIO], object]) -> Path:
     """Returns a complete file beside `path`, with the rights that the user's umask gives."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder '{path.parent}' to write '{path.name}' to.")
     part = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         with part.open("xb") as file:

@@ -19,7 +19,7 @@ class Status(enum.Enum):
     """Why a minimisation ended; the value says it in a sentence."""
 
     CONVERGED = "The loss no longer changes."
-    STEPS_USED = "All steps were used; more steps may improve the result."
+    STEPS_USED = "All steps were made; more may refine it."
     LINE_SEARCH_FAILED = (
         "No step lowered the loss any more, after restarts; the best position is kept. "
         "Try Adam to go on."
@@ -82,22 +82,24 @@ class NotFiniteError(ArithmeticError):
 class Pace:
     """Chooses how many steps fit into a slice, from the time the last ones took."""
 
-    def __init__(self, slice_seconds: float, max_steps: int | None) -> None:
-        self.steps = 1
+    def __init__(self, slice_seconds: float, pause_every: int | None) -> None:
         self._seconds = slice_seconds
-        self._max_steps = max_steps or 1_000_000
+        self._pause_every = pause_every
+        self._fitting = 1
         self._traced = False
 
-    def start(self) -> None:
-        """Begins a slice."""
+    def start(self, done: int) -> int:
+        """Begins a slice after so many steps; returns how many it may have."""
         self._start = time.perf_counter()
+        if self._pause_every:
+            return min(self._fitting, self._pause_every - done % self._pause_every)
+        return self._fitting
 
     def stop(self, steps: int) -> None:
         """Ends a slice of so many steps."""
         seconds_a_step = (time.perf_counter() - self._start) / max(steps, 1)
         if self._traced:  # The first slice also traces the graph: no measure of the pace.
-            fitting = int(self._seconds / max(seconds_a_step, 1e-9))
-            self.steps = min(max(fitting, 1), self._max_steps)
+            self._fitting = min(max(int(self._seconds / max(seconds_a_step, 1e-9)), 1), 1_000_000)
         self._traced = True
 
 

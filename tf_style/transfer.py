@@ -57,6 +57,8 @@ class Progress:
     def save(self, path: str | os.PathLike) -> None:
         """Writes the picture as PNG, JPEG, WebP or TIFF, with sRGB profile and metadata.
 
+        A file that is there already is replaced. JPEG shows alpha on white.
+
         Raises:
             ValueError: if the suffix is none of these.
             OSError: if it cannot be written; nothing half-written is left.
@@ -94,7 +96,8 @@ def stylize(
             1 is allowed): uint8 0..255, uint16 0..65535 or float 0..1, RGB.
         style: likewise.
         config: every other choice; the default preset if left out.
-        on_progress: called between slices of steps.
+        on_progress: called with a `Progress` between slices of steps, a few seconds apart; a
+            true result ends the run with what there is.
         notify: called with a line of text before weights are fetched.
 
     Raises:
@@ -111,7 +114,14 @@ def stylize(
     References:
         Gatys et al. (2016).
     """
-    config = config or StyleConfig()
+    config = StyleConfig() if config is None else config
+    if not isinstance(config, StyleConfig):
+        raise TypeError(
+            f"`config` must be a StyleConfig. Received: {type(config).__name__}. Use "
+            "`tf_style.StyleConfig().replace(size=256)`."
+        )
+    if on_progress is not None and not callable(on_progress):
+        raise TypeError(f"`on_progress` must be callable. Received: {on_progress!r}.")
     inputs = prepare_inputs(content, style, config)
     return stylize_inputs(inputs, config, on_progress=on_progress, notify=notify)
 
@@ -122,7 +132,7 @@ def stylize_inputs(
     *,
     on_progress: OnProgress | None = None,
     notify: Callable[[str], None] | None = None,
-    max_slice_steps: int | None = None,
+    pause_every: int | None = None,
 ) -> StyleResult:
     """Returns the result for pictures that `prepare_inputs` has read; see `stylize`."""
     weights = load_weights(config.network.weights, notify=notify)
@@ -160,7 +170,7 @@ def stylize_inputs(
             tf.constant(inputs.start),
             arguments=(targets,),
             num_steps=config.optimizer.steps,
-            max_slice_steps=max_slice_steps,
+            pause_every=pause_every,
             on_slice=on_slice,
         )
         return StyleResult(**progress(solution), status=solution.status)

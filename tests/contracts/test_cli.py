@@ -80,7 +80,7 @@ def test_a_run_writes_picture_trace_config_and_snapshots(files, tmp_path, capsys
     )
     printed = capsys.readouterr().err
     assert code == 0, printed
-    assert f"{output}: 32x26 px, 3 steps" in printed
+    assert f"Saved {output}: 32x26 px, step 3 of 3" in printed
     with Image.open(output) as picture:
         assert picture.size == (32, 26)
     lines = [json.loads(line) for line in trace.read_text().splitlines()]
@@ -133,6 +133,8 @@ def bad(name, **flags):
         bad("trace in no folder", trace="no/trace.jsonl"),
         bad("trace over the content", trace="content.png"),
         bad("trace over the output", trace="out.png"),
+        bad("nothing to match", content_weight="0", style_weight="0"),
+        bad("neither true nor false", normalized="maybe"),
         bad("huge seed", seed="9" * 400),
         bad("endless size", size="30000"),
         bad("weights are missing", weights="vgg.npz"),
