@@ -269,7 +269,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "gatys2016": _GATYS2016,
     # Differs from Gatys et al. (2016), eq. 1: the mean of squares, not half their sum. With the
     # sum, almost a million times as large at 512 px, figure 3's alpha / beta gives the
-    # photograph back; with the mean, as in the authors' code, it gives what figure 3 shows.
+    # photograph back; with the mean, as in the authors' code, the style comes through.
     "gatys2016_mean": {**_GATYS2016, "content_reduction": "mean"},
 }
 """Named settings: the options in which each differs from the fields' defaults."""
