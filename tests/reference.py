@@ -64,7 +64,6 @@ PADDINGS = {  # (mode of np.pad for the first convolution, for the others)
     "zeros": ("constant", "constant"),
     "replicate": ("edge", "constant"),
     "reflect": ("reflect", "constant"),
-    "replicate_all": ("edge", "edge"),
     "reflect_all": ("reflect", "reflect"),
 }
 

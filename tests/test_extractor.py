@@ -127,6 +127,13 @@ def test_the_smallest_size_has_an_output_and_one_less_has_none(layer, mini_layer
         assert min(smaller.shape) == 0
 
 
+@pytest.mark.parametrize("layer", ["block1_conv1", "block2_conv2", "block5_conv1"])
+def test_reflection_everywhere_takes_twice_the_smallest_size(layer, mini_layers):
+    model = build_extractor(mini_layers, layers=[layer], padding="reflect_all")
+    side = 2 * vgg19.minimum_side([layer])
+    assert model(tf.zeros((1, side, side, 3)))[layer].shape[1:3] == (2, 2)
+
+
 def test_wrong_layers_and_pooling_are_named(mini_layers):
     with pytest.raises(ValueError, match="Did you mean 'conv1_2'"):
         build_extractor(mini_layers, layers=["conv1_22"])

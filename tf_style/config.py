@@ -22,7 +22,7 @@ from tf_style.layer_weights import LayerWeights, layer_weights
 from tf_style.presets import PRESETS as PRESETS
 
 POOLINGS = ("avg", "max")
-PADDINGS = ("zeros", "replicate", "reflect", "replicate_all", "reflect_all")
+PADDINGS = ("zeros", "replicate", "reflect", "reflect_all")
 REDUCTIONS = ("sum", "mean")
 STYLE_LOSS_NAMES = ("gram", "wasserstein")
 TV_FORMS = ("mean_square", "sum_square", "nine_point")
@@ -46,8 +46,8 @@ class NetworkConfig(TypeChecked):
     pooling: str = _option("avg", "Pooling between the blocks: 'avg' (the paper's) or 'max'.")
     padding: str = _option(
         "zeros",
-        "What lies beyond the picture's border: 'zeros' (as VGG was trained), or the border "
-        "itself, by 'replicate' or 'reflect', in the first layer.",
+        "What lies beyond the picture's border: 'zeros' (as VGG was trained), the border itself "
+        "by 'replicate' or 'reflect' in the first layer, or by 'reflect_all' in every layer.",
     )
     normalized: bool = _option(
         True, "Scale each filter to a mean activation of 1 (the paper's network)."

@@ -146,7 +146,6 @@ PADDINGS: dict[str, Padding] = {
     "zeros": Padding("CONSTANT", ()),
     "replicate": Padding("SYMMETRIC", vgg19.CONVOLUTIONS[:1]),
     "reflect": Padding("REFLECT", vgg19.CONVOLUTIONS[:1]),
-    "replicate_all": Padding("SYMMETRIC", vgg19.CONVOLUTIONS),
     "reflect_all": Padding("REFLECT", vgg19.CONVOLUTIONS),
 }
 """Paddings by name."""
@@ -168,7 +167,7 @@ def build_extractor(
     """Returns the model that gives the features of `layers`.
 
     The network is cut after the deepest of them. It takes images of any size of at least
-    `vgg19.minimum_side(layers)` px on each side.
+    `vgg19.minimum_side(layers)` px on each side, twice as many for padding "reflect_all".
 
     Args:
         layer_arrays: dict of Keras layer name to (kernel float32 `[3, 3, in, filters]`, bias
