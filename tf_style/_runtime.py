@@ -5,6 +5,7 @@ They work only before TensorFlow is first imported.
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 
 
@@ -39,3 +40,16 @@ def quiet_stderr(enabled: bool = True) -> Iterator[None]:
         os.dup2(saved, 2)
         os.close(saved)
         os.close(sink)
+
+
+def seconds_since_start() -> float:
+    """Returns the age of the process; where the system does not tell, since the first import."""
+    try:
+        with open("/proc/self/stat") as stat, open("/proc/uptime") as uptime:
+            ticks = float(stat.read().rpartition(")")[2].split()[19])  # Field 22, starttime.
+            return float(uptime.read().split()[0]) - ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return time.perf_counter() - _IMPORTED
+
+
+_IMPORTED = time.perf_counter()

@@ -28,6 +28,7 @@ def minimize_adam(
     learning_rate: float = OptimizerConfig.learning_rate,
     slice_seconds: float = 5.0,
     pause_every: int | None = None,
+    deadline: float | None = None,
     on_slice: OnSlice | None = None,
 ) -> Solution:
     """Minimises with Adam: one evaluation a step, little memory, a noisier path.
@@ -40,6 +41,7 @@ def minimize_adam(
         learning_rate: step size, in the position's units.
         slice_seconds: time after which a slice ends, roughly.
         pause_every: slices also end at every multiple of so many steps.
+        deadline: as for `lbfgs.minimize_lbfgs`.
         on_slice: called between slices.
 
     Returns:
@@ -57,7 +59,7 @@ def minimize_adam(
     loss, gradient = value_and_gradient(start, *arguments)
     state = _AdamState(start, zeros, zeros, gradient, loss)
     rate = tf.constant(learning_rate, start.dtype)
-    pace = Pace(slice_seconds, pause_every)
+    pace = Pace(slice_seconds, pause_every, deadline)
     done = 0
     while True:
         step = Step(state.position, float(state.loss), done, done + 1)
@@ -66,6 +68,8 @@ def minimize_adam(
             return Solution(*step, status=Status.CANCELLED)
         if done >= num_steps:
             return Solution(*step, status=Status.STEPS_USED)
+        if pace.over:
+            return Solution(*step, status=Status.TIME_USED)
         slice_steps = min(pace.start(done), num_steps - done)
         state = run_slice(state, rate, tf.constant(done), tf.constant(slice_steps), arguments)
         float(state.loss)  # Waits for the device, so that the pace is the true one.

@@ -119,7 +119,13 @@ def help_text() -> str:
     ]
     groups: dict[str, list[dataclasses.Field]] = {"Pictures and files": []}
     groups["Pictures and files"] += dataclasses.fields(RunOptions)
-    titles = {"": "Main settings", "network": "Network", "loss": "Loss", "optimizer": "Optimizer"}
+    titles = {
+        "": "Main settings",
+        "network": "Network",
+        "loss": "Loss",
+        "optimizer": "Optimizer",
+        "compute": "Computing",
+    }
     for group, field, _ in config.FIELDS.values():
         groups.setdefault(titles[group], []).append(field)
     values = make_flags()
@@ -189,7 +195,7 @@ def _stylize(run: RunOptions, settings: config.StyleConfig) -> int:
         sources=sources,
         save_every=run.save_every,
     )
-    with progress_bar.display(num_steps=settings.optimizer.steps, quiet=run.quiet) as display:
+    with progress_bar.display(quiet=run.quiet) as display:
         work = Run(inputs, settings, files, display, run.verbose)
         code = work.start()
     if work.left_at_once:

@@ -20,13 +20,16 @@ from tf_style._checks import (
 )
 from tf_style.layer_weights import LayerWeights, layer_weights
 from tf_style.presets import PRESETS as PRESETS
+from tf_style.schedule import parse_scales
 
 POOLINGS = ("avg", "max")
 PADDINGS = ("zeros", "replicate", "reflect", "reflect_all")
 REDUCTIONS = ("sum", "mean")
 STYLE_LOSS_NAMES = ("gram", "wasserstein")
 TV_FORMS = ("mean_square", "sum_square", "nine_point")
-OPTIMIZER_NAMES = ("lbfgs", "adam")
+OPTIMIZER_NAMES = ("lbfgs", "tfp_lbfgs", "adam")
+PARAMETRIZATION_NAMES = ("spectrum", "pixels")
+PRECISIONS = ("auto", "float32", "bfloat16")
 INITS = ("content", "style", "noise")
 
 
@@ -67,6 +70,11 @@ class LossConfig(TypeChecked):
 
     content_weight: float = _option(1.0, "Weight of the content loss (the paper's alpha).")
     style_weight: float = _option(2000.0, "Weight of the style loss (the paper's beta).")
+    style_strength: float = _option(
+        1.0,
+        "More or less style: multiplies the style loss. 0.25 is subtle, 1 is meant, 4 is strong; "
+        "means the same at every size.",
+    )
     tv_weight: float = _option(20.0, "Weight of the total variation, which smooths; 0 is off.")
     content_layers: LayerWeights = _option(
         (("block4_conv2", 1.0),),
@@ -96,7 +104,7 @@ class LossConfig(TypeChecked):
         for name in ("content_layers", "style_layers"):
             object.__setattr__(self, name, layer_weights(getattr(self, name), argument=name))
         super().__post_init__()
-        for name in ("content_weight", "style_weight", "tv_weight"):
+        for name in ("content_weight", "style_weight", "style_strength", "tv_weight"):
             check_number(
                 name, getattr(self, name), minimum=0.0, maximum=1e30
             )  # float32 can hold it
@@ -104,7 +112,8 @@ class LossConfig(TypeChecked):
         check_choice("style_loss", self.style_loss, STYLE_LOSS_NAMES)
         check_choice("tv_form", self.tv_form, TV_FORMS)
         content = self.content_weight * sum(weight for _, weight in self.content_layers)
-        style = self.style_weight * sum(weight for _, weight in self.style_layers)
+        style = self.style_strength * self.style_weight
+        style *= sum(weight for _, weight in self.style_layers)
         if content == style == 0:
             raise ValueError(
                 "At least one of `content_weight`, `style_weight` must be above 0, with a layer's. "
@@ -122,14 +131,31 @@ class LossConfig(TypeChecked):
 class OptimizerConfig(TypeChecked):
     """How it is minimised."""
 
-    optimizer: str = _option("lbfgs", "'lbfgs' (best) or 'adam' (least memory).")
+    optimizer: str = _option(
+        "lbfgs",
+        "'lbfgs' (best), 'tfp_lbfgs' (TensorFlow Probability's own) or 'adam' (least memory).",
+    )
     steps: int = _option(
-        100,
-        "Steps of the optimiser at most. An L-BFGS step costs 2 to 3 evaluations of the loss and "
-        "its gradient, a step of Adam one.",
+        20,
+        "Steps of the optimiser at the full size. One costs one evaluation of the loss and its "
+        "gradient (two to three with tfp_lbfgs).",
+    )
+    scales: str = _option(
+        "auto",
+        "Sizes to go through, relative to the full one, each with its steps, as in "
+        "'0.25:80,0.5:40,1:20'; 'auto': halves down to about 100 px, with twice to four times "
+        "the steps; 'none': the full size alone.",
+    )
+    parametrization: str = _option(
+        "spectrum",
+        "What L-BFGS varies: the image's scaled 'spectrum', in which it converges faster, or its "
+        "'pixels'. Adam always varies pixels.",
+    )
+    gamut: bool = _option(
+        True, "Minimise the loss of the picture as it is saved, its values within 0..1."
     )
     history: int = _option(
-        10, "Curvature pairs that L-BFGS keeps; each takes several times the picture's memory."
+        20, "Curvature pairs that L-BFGS keeps; each takes twice the picture's memory in floats."
     )
     learning_rate: float = _option(
         0.02, "Step size of Adam, where the picture's values run from 0 to 1."
@@ -138,9 +164,40 @@ class OptimizerConfig(TypeChecked):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choice("optimizer", self.optimizer, OPTIMIZER_NAMES)
+        check_choice("parametrization", self.parametrization, PARAMETRIZATION_NAMES)
+        parse_scales(self.scales)
         check_number("steps", self.steps, minimum=1)
         check_number("history", self.history, minimum=1)
         check_number("learning_rate", self.learning_rate, minimum=1e-8)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ComputeConfig(TypeChecked):
+    """With what it is computed, and for how long."""
+
+    precision: str = _option(
+        "auto",
+        "Of the convolutions: 'float32', 'bfloat16', or 'auto': bfloat16 where a short "
+        "measurement finds it faster.",
+    )
+    deterministic: bool = _option(
+        False, "Give the same picture, bit for bit, run after run on the same machine."
+    )
+    time_budget: float = _option(
+        0.0,
+        "Seconds from the start of the process until the picture is there; replaces the steps. "
+        "0 is off.",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("precision", self.precision, PRECISIONS)
+        check_number("time_budget", self.time_budget, minimum=0.0, maximum=1e9)
+        if self.deterministic and self.time_budget:
+            raise ValueError(
+                "Cannot use `deterministic` with `time_budget`. This is because how far a run "
+                f"comes in a time is chance. Received: time_budget={self.time_budget:g}."
+            )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -169,6 +226,7 @@ class StyleConfig(TypeChecked):
     network: NetworkConfig = dataclasses.field(default_factory=NetworkConfig)
     loss: LossConfig = dataclasses.field(default_factory=LossConfig)
     optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
+    compute: ComputeConfig = dataclasses.field(default_factory=ComputeConfig)
 
     def __post_init__(self) -> None:
         super().__post_init__()

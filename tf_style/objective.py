@@ -141,7 +141,15 @@ class Objective:
             loss = style_loss.loss(style_loss.statistics(features[name]), targets.style[name])
             layers[f"style/{name}"] = loss
             style += weight * loss
-        content, style = config.content_weight * content, config.style_weight * style
+        content = config.content_weight * content
+        style = config.style_strength * config.style_weight * style
         if config.tv_weight:
             variation = config.tv_weight * losses.TOTAL_VARIATIONS[config.tv_form](image)
         return LossTerms(content + style + variation, content, style, variation, layers)
+
+
+def by_name(terms: LossTerms) -> dict[str, float]:
+    """Returns the terms as numbers by name: "total", ..., "content/LAYER", "style/LAYER"."""
+    values = {**terms._asdict(), **terms.layers}
+    del values["layers"]
+    return {name: float(value) for name, value in values.items()}

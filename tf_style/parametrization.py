@@ -1,17 +1,18 @@
-"""The image as a scaled spectrum: the variables in which L-BFGS converges fast.
+"""What an optimiser's position means: the image itself, or its scaled spectrum.
 
-A position is float32 `[3, H, W]`: the discrete cosine transform of an image `[1, H, W, 3]`,
-each frequency divided by its scale. The change of variables is linear and exact. Cosines,
-unlike Fourier's waves, do not tie opposite borders together.
+In the spectrum L-BFGS converges faster. The change of variables is linear and exact.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+_EXPONENT = 0.5  # Measured: BUILD_NOTES.md.
 
-class Basis(NamedTuple):
+
+class Spectrum(NamedTuple):
     """The change of variables at one size.
 
     Attributes:
@@ -25,11 +26,12 @@ class Basis(NamedTuple):
     scale: tf.Tensor
 
 
-def cosine_basis(height: int, width: int, *, exponent: float) -> Basis:
-    """Returns the basis in which a frequency f is scaled by 1 / f**exponent.
+def spectrum(height: int, width: int, *, exponent: float = _EXPONENT) -> Spectrum:
+    """Returns the spectrum in which a frequency f is scaled by 1 / f**exponent.
 
     Pictures, and the gradients of style losses, have most of their energy in low frequencies;
     so scaled, all frequencies of an image change at a like pace. The scales' mean square is 1.
+    Cosines, unlike Fourier's waves, do not tie opposite borders together.
 
     Args:
         height: of the image, px.
@@ -41,7 +43,7 @@ def cosine_basis(height: int, width: int, *, exponent: float) -> Basis:
     scale = frequency**-exponent
     scale /= np.sqrt(np.mean(scale**2))
     matrices = (_cosines(height), _cosines(width), scale)
-    return Basis(*(tf.constant(matrix, tf.float32) for matrix in matrices))
+    return Spectrum(*(tf.constant(matrix, tf.float32) for matrix in matrices))
 
 
 def _cosines(size: int) -> np.ndarray:
@@ -52,23 +54,52 @@ def _cosines(size: int) -> np.ndarray:
     return matrix
 
 
-def to_image(position: tf.Tensor, basis: Basis) -> tf.Tensor:
+def image_of_spectrum(position: tf.Tensor, basis: Spectrum) -> tf.Tensor:
     """Returns the image `[1, H, W, 3]` at a position `[3, H, W]`."""
-    spectrum = position * basis.scale
-    rows = tf.matmul(basis.rows, tf.matmul(spectrum, basis.columns), transpose_a=True)
-    return tf.transpose(rows, [1, 2, 0])[None]
+    channels = tf.matmul(position * basis.scale, basis.columns)
+    channels = tf.matmul(basis.rows, channels, transpose_a=True)
+    return tf.transpose(channels, [1, 2, 0])[None]
 
 
-def to_position(image: tf.Tensor, basis: Basis) -> tf.Tensor:
+def spectrum_of_image(image: tf.Tensor, basis: Spectrum) -> tf.Tensor:
     """Returns the position `[3, H, W]` of an image `[1, H, W, 3]`."""
-    return _spectrum(image, basis) / basis.scale
+    return _transformed(image, basis) / basis.scale
 
 
-def to_position_gradient(gradient: tf.Tensor, basis: Basis) -> tf.Tensor:
+def spectrum_of_gradient(gradient: tf.Tensor, basis: Spectrum) -> tf.Tensor:
     """Returns the gradient with respect to the position, given that of the image."""
-    return _spectrum(gradient, basis) * basis.scale
+    return _transformed(gradient, basis) * basis.scale
 
 
-def _spectrum(image: tf.Tensor, basis: Basis) -> tf.Tensor:
+def _transformed(image: tf.Tensor, basis: Spectrum) -> tf.Tensor:
     channels = tf.transpose(image[0], [2, 0, 1])
     return tf.matmul(basis.rows, tf.matmul(channels, basis.columns, transpose_b=True))
+
+
+class Parametrization(NamedTuple):
+    """A linear change of variables.
+
+    Attributes:
+        basis: maps (height, width) to what the other functions take as their second argument.
+        to_image: position to image.
+        to_position: image to position; inverts `to_image`.
+        to_position_gradient: the gradient of the image to that of the position.
+    """
+
+    basis: Callable[[int, int], Any]
+    to_image: Callable[[tf.Tensor, Any], tf.Tensor]
+    to_position: Callable[[tf.Tensor, Any], tf.Tensor]
+    to_position_gradient: Callable[[tf.Tensor, Any], tf.Tensor]
+
+
+def _same(values: tf.Tensor, _: Any) -> tf.Tensor:
+    return values
+
+
+PARAMETRIZATIONS: dict[str, Parametrization] = {
+    "spectrum": Parametrization(
+        spectrum, image_of_spectrum, spectrum_of_image, spectrum_of_gradient
+    ),
+    "pixels": Parametrization(lambda height, width: (), _same, _same, _same),
+}
+"""Parametrizations by name."""

@@ -21,6 +21,9 @@ _GATYS2016 = {
     "style_layers": "conv1_1,conv2_1,conv3_1,conv4_1,conv5_1",
     "content_reduction": "sum",
     "optimizer": "lbfgs",
+    "parametrization": "pixels",
+    "gamut": False,
+    "scales": "none",
     "steps": 300,
 }
 

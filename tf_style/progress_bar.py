@@ -49,32 +49,29 @@ class Lines(Silent):
         if now - self._last >= _SECONDS_BETWEEN_LINES:
             self._last = now
             self.message(
-                f"step {progress.step}/{progress.num_steps}  {terms_line(progress)}  "
+                f"step {progress.step}/{progress.num_steps}  {line(progress)}  "
                 f"{progress.seconds:.0f} s"
             )
 
 
-def terms_line(progress: "Progress") -> str:
-    """Returns the loss terms and evaluations as one short line."""
-    terms = progress.terms
-    text = f"content {terms['content']:.3g} style {terms['style']:.3g}"
-    if terms["variation"]:
-        text += f" tv {terms['variation']:.2g}"
-    return f"{text}, {progress.num_evaluations} evals"
+def line(progress: "Progress") -> str:
+    """Returns size, loss and evaluations as one short line."""
+    height, width = progress.stage_size
+    return f"{width}x{height} px, loss {progress.loss:.4g}, {progress.num_evaluations} evals"
 
 
 @contextmanager
-def display(*, num_steps: int, quiet: bool) -> Iterator[Display]:
+def display(*, quiet: bool) -> Iterator[Display]:
     """Yields what suits stderr: a live bar on a terminal, else lines; quiet: messages only."""
     if quiet:
         yield Silent()
     elif not sys.stderr.isatty():
         yield Lines()
     else:
-        yield from _bar(num_steps)
+        yield from _bar()
 
 
-def _bar(num_steps: int) -> Iterator[Display]:
+def _bar() -> Iterator[Display]:
     from rich import progress as rich_progress
     from rich.console import Console
 
@@ -90,12 +87,17 @@ def _bar(num_steps: int) -> Iterator[Display]:
     class Bar:
         def update(self, progress: "Progress") -> None:
             with suppress(OSError):
-                bar.update(task, completed=progress.step, description=terms_line(progress))
+                bar.update(
+                    task,
+                    completed=progress.step,
+                    total=progress.num_steps,
+                    description=line(progress),
+                )
 
         def message(self, text: str) -> None:
             with suppress(OSError):
                 bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     with bar:
-        task = bar.add_task("preparing", total=num_steps)
+        task = bar.add_task("preparing", total=None)
         yield Bar()

@@ -116,6 +116,8 @@ class Run:
         self._events.put(functools.partial(self._display.message, text))
 
     def _on_progress(self, progress: "Progress") -> bool:
+        if self._files.trace:
+            _ = progress.terms  # Computed here, between steps, not while the next ones run.
         self._events.put(functools.partial(self._show, progress))
         return self._cancel.is_set()
 
@@ -146,6 +148,8 @@ class Run:
             "step": progress.step,
             "evaluations": progress.num_evaluations,
             "seconds": round(progress.seconds, 3),
+            "size": list(progress.stage_size),
+            "loss": progress.loss,
             **progress.terms,
         }
         try:
@@ -166,7 +170,7 @@ class Run:
         self._display.update(result)
         self._display.message(
             f"Saved {path}: {result.image.shape[2]}x{result.image.shape[1]} px, step {result.step} "
-            f"of {result.num_steps}, loss {result.terms['total']:.4g}, {result.num_evaluations} "
+            f"of {result.num_steps}, loss {result.loss:.4g}, {result.num_evaluations} "
             f"evaluations, {result.seconds:.0f} s. {result.status.value}"
         )
         return code or (INTERRUPTED if result.status is Status.CANCELLED else 0)

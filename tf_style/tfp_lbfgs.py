@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_style.config import OptimizerConfig
+from tf_style.lbfgs_steps import LbfgsState
 from tf_style.solution import (
     OnSlice,
     Pace,
@@ -26,7 +27,7 @@ from tf_style.solution import (
 _MAX_RESTARTS_WITHOUT_GAIN = 3
 
 
-def minimize_lbfgs(
+def minimize_tfp_lbfgs(
     value_and_gradient: ValueAndGradient,
     start: tf.Tensor,
     *,
@@ -36,6 +37,7 @@ def minimize_lbfgs(
     first_step: float = 0.01,
     slice_seconds: float = 5.0,
     pause_every: int | None = None,
+    deadline: float | None = None,
     on_slice: OnSlice | None = None,
 ) -> Solution:
     """Minimises with `tfp.optimizer.lbfgs_minimize`, scaled, sliced and restarted.
@@ -55,6 +57,7 @@ def minimize_lbfgs(
         first_step: root-mean-square length of the first trial step, in the position's units.
         slice_seconds: time after which a slice ends, roughly.
         pause_every: slices also end at every multiple of so many steps.
+        deadline: as for `lbfgs.minimize_lbfgs`.
         on_slice: called between slices.
 
     Returns:
@@ -89,7 +92,7 @@ def minimize_lbfgs(
             state,
             step,
             num_steps,
-            Pace(slice_seconds, pause_every),
+            Pace(slice_seconds, pause_every, deadline),
             on_slice,
         )
         if status is not Status.LINE_SEARCH_FAILED:
@@ -135,6 +138,8 @@ def _run_slices(
             return step, Status.CONVERGED
         if step.num_steps >= num_steps:
             return step, Status.STEPS_USED
+        if pace.over:
+            return step, Status.TIME_USED
 
 
 def _lbfgs_state(position: tf.Tensor, value: tf.Tensor, gradient: tf.Tensor, history: int) -> Any:
@@ -181,3 +186,60 @@ def _lbfgs_slice(value_and_gradient: ValueAndGradient, history: int) -> Callable
         )
 
     return run
+
+
+def to_tfp(state: LbfgsState) -> Any:
+    """Returns the state as `tfp.optimizer.lbfgs_minimize` takes it.
+
+    TFP takes the last min(num_iterations, m) pairs to be valid: the number of iterations is
+    that of the pairs kept.
+    """
+    from tensorflow_probability.python.optimizer.lbfgs import LBfgsOptimizerResults
+
+    history = tf.shape(state.position_deltas)[0]
+    oldest_first = (state.num_pairs + tf.range(history)) % history
+    empty = (tf.range(history) < history - state.num_pairs)[:, None]
+
+    def ordered(deltas: tf.Tensor) -> tf.Tensor:
+        return tf.where(empty, tf.zeros_like(deltas), tf.gather(deltas, oldest_first))
+
+    return LBfgsOptimizerResults(
+        converged=tf.constant(False),
+        failed=state.failed,
+        num_iterations=state.num_pairs,
+        num_objective_evaluations=state.num_evaluations,
+        position=state.position,
+        objective_value=state.value,
+        objective_gradient=state.gradient,
+        position_deltas=ordered(state.position_deltas),
+        gradient_deltas=ordered(state.gradient_deltas),
+    )
+
+
+def from_tfp(results: Any) -> LbfgsState:
+    """Returns the state that goes on from one of `tfp.optimizer.lbfgs_minimize`."""
+    history = tf.shape(results.position_deltas)[0]
+    num_pairs = tf.minimum(results.num_iterations, history)
+    # TFP keeps the newest pair last, a ring that is not full its oldest first.
+    position_deltas, gradient_deltas = (
+        tf.roll(deltas, num_pairs, axis=0)
+        for deltas in (results.position_deltas, results.gradient_deltas)
+    )
+
+    def products(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
+        return tf.cast(tf.matmul(left, right, transpose_b=True), tf.float64)
+
+    return LbfgsState(
+        position=results.position,
+        value=results.objective_value,
+        gradient=results.objective_gradient,
+        position_deltas=position_deltas,
+        gradient_deltas=gradient_deltas,
+        inner=products(position_deltas, gradient_deltas),
+        square=products(gradient_deltas, gradient_deltas),
+        num_pairs=num_pairs,
+        num_steps=results.num_iterations,
+        num_evaluations=results.num_objective_evaluations,
+        length=tf.ones([], results.position.dtype),
+        failed=tf.constant(False),
+    )

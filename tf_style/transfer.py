@@ -5,21 +5,41 @@ import functools
 import os
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from tf_style import images, saving
-from tf_style.adam import minimize_adam
-from tf_style.config import LossConfig, OptimizerConfig, StyleConfig
+from tf_style import engine, images, saving
+from tf_style._runtime import seconds_since_start
+from tf_style.config import LossConfig, StyleConfig
 from tf_style.extractor import build_extractor
 from tf_style.inputs import Inputs, prepare_inputs
-from tf_style.lbfgs import minimize_lbfgs
-from tf_style.objective import LossTerms, Objective, Targets
-from tf_style.solution import NotFiniteError, Solution, Status, Step
+from tf_style.objective import Objective, Targets, by_name
+from tf_style.parametrization import PARAMETRIZATIONS
+from tf_style.precision import arithmetic
+from tf_style.problem import Problem
+from tf_style.solution import Status
 from tf_style.weight_files import LayerArrays
 from tf_style.weights import load_weights, mean_activations, normalize
+
+
+class View(NamedTuple):
+    """What a `Progress` computes its picture and terms from, when asked.
+
+    Attributes:
+        image: float32 `[1, h, w, 3]`, of the present size.
+        targets: at that size.
+        objective: what they are compared with.
+        size: height and width of the result, px.
+        alpha: the content's, or None.
+    """
+
+    image: tf.Tensor
+    targets: Targets
+    objective: Objective
+    size: tuple[int, int]
+    alpha: np.ndarray | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,14 +47,13 @@ class Progress:
     """Where a run stands, given to `on_progress` between slices of steps.
 
     Attributes:
-        step: steps done.
+        step: steps done, at all sizes.
         num_steps: steps asked for.
         num_evaluations: evaluations of the loss and its gradient done.
         seconds: since the optimisation began.
-        terms: weighted loss terms: "total", "content", "style", "variation", and unweighted
-            "content/LAYER" and "style/LAYER".
-        image: float32 `[1, H, W, 3]`, RGB, nominally 0..1, not clipped.
-        alpha: float32 `[1, H, W, 1]`, 0..1, or None.
+        loss: the value that is minimised, at the present size.
+        stage_size: the present height and width, px: those of the result, or smaller ones on
+            the way there.
         config: what was asked for.
         weights_sha256: hash of the network's weights.
     """
@@ -43,11 +62,29 @@ class Progress:
     num_steps: int
     num_evaluations: int
     seconds: float
-    terms: Mapping[str, float]
-    image: np.ndarray
-    alpha: np.ndarray | None
+    loss: float
+    stage_size: tuple[int, int]
     config: StyleConfig
     weights_sha256: str
+    view: View = dataclasses.field(repr=False)
+
+    @functools.cached_property
+    def terms(self) -> Mapping[str, float]:
+        """Weighted loss terms "total", "content", "style", "variation" at the present size, and
+        unweighted "content/LAYER" and "style/LAYER". Costs a third of an evaluation.
+        """
+        return by_name(self.view.objective.terms(self.view.image, self.view.targets))
+
+    @functools.cached_property
+    def image(self) -> np.ndarray:
+        """The image: float32 `[1, H, W, 3]` of the result's size, RGB, nominally 0..1."""
+        image = self.view.image.numpy()
+        return image if image.shape[1:3] == self.view.size else images.resize(image, self.view.size)
+
+    @property
+    def alpha(self) -> np.ndarray | None:
+        """The content's alpha, float32 `[1, H, W, 1]`, 0..1, or None."""
+        return self.view.alpha
 
     @property
     def pixels(self) -> np.ndarray:
@@ -135,77 +172,85 @@ def stylize_inputs(
     pause_every: int | None = None,
 ) -> StyleResult:
     """Returns the result for pictures that `prepare_inputs` has read; see `stylize`."""
+    deadline = None
+    if config.compute.time_budget:
+        deadline = _deadline(config.compute.time_budget, inputs.content.shape[1:3])
+    if config.compute.deterministic:
+        tf.config.experimental.enable_op_determinism()
     weights = load_weights(config.network.weights, notify=notify)
-    objective = _objective(
+    problem = _problem(
         _Recipe(
             weights.sha256,
             config.network.pooling,
-            config.network.padding,
             config.network.normalized,
+            config.network.padding,
+            arithmetic(config.compute.precision, deterministic=config.compute.deterministic),
+            "pixels" if config.optimizer.optimizer == "adam" else config.optimizer.parametrization,
+            config.optimizer.gamut,
             config.loss,
             weights.layers,
         )
     )
     began = time.perf_counter()
+    size = inputs.content.shape[1:3]
 
-    def progress(step: Step | Solution) -> dict[str, Any]:
+    def progress(stand: engine.Stand) -> dict[str, Any]:
         return {
-            "step": step.num_steps,
-            "num_steps": config.optimizer.steps,
-            "num_evaluations": step.num_evaluations,
+            "step": stand.step,
+            "num_steps": stand.num_steps,
+            "num_evaluations": stand.num_evaluations,
             "seconds": time.perf_counter() - began,
-            "terms": _flat(objective.terms(step.position, targets)),
-            "image": step.position.numpy(),
-            "alpha": inputs.alpha,
+            "loss": stand.loss,
+            "stage_size": tuple(stand.image.shape[1:3]),
             "config": config,
             "weights_sha256": weights.sha256,
+            "view": View(stand.image, stand.targets, problem.objective, size, inputs.alpha),
         }
 
-    def on_slice(step: Step) -> bool | None:
-        return on_progress(Progress(**progress(step))) if on_progress else None
+    def on_slice(stand: engine.Stand) -> bool | None:
+        return on_progress(Progress(**progress(stand))) if on_progress else None
 
     try:
-        targets = objective.targets(tf.constant(inputs.content), tf.constant(inputs.style))
-        solution = MINIMIZERS[config.optimizer.optimizer](config.optimizer)(
-            objective.value_and_gradient,
-            tf.constant(inputs.start),
-            arguments=(targets,),
-            num_steps=config.optimizer.steps,
+        stand = engine.run(
+            problem,
+            inputs,
+            config,
+            deadline=deadline,
             pause_every=pause_every,
             on_slice=on_slice,
         )
-        return StyleResult(**progress(solution), status=solution.status)
-    except NotFiniteError as error:
-        raise FloatingPointError(_not_finite(error, objective, targets)) from error
+        return StyleResult(**progress(stand), status=stand.status)
     except tf.errors.ResourceExhaustedError as error:
-        height, width = inputs.content.shape[1:3]
+        height, width = size
         raise MemoryError(
             f"There is not enough memory for {width}x{height} px. Use a smaller `size`, a shorter "
             "`history`, or the optimizer 'adam'."
         ) from error
 
 
-MINIMIZERS: dict[str, Callable[[OptimizerConfig], Callable[..., Solution]]] = {
-    "lbfgs": lambda config: functools.partial(minimize_lbfgs, history=config.history),
-    "adam": lambda config: functools.partial(minimize_adam, learning_rate=config.learning_rate),
-}
-"""The minimiser that each of `config.OPTIMIZER_NAMES` stands for."""
+def _deadline(seconds: float, size: tuple[int, int]) -> float:
+    """Returns when to end, on the clock of `time.perf_counter`, so that the file is there."""
+    saving = 0.5 + 1e-6 * size[0] * size[1]
+    return time.perf_counter() + seconds - seconds_since_start() - saving
 
 
 @dataclasses.dataclass(frozen=True)
 class _Recipe:
-    """What decides an objective; equal recipes share one, and its traced graphs."""
+    """What decides a problem; equal recipes share one, and its traced graphs."""
 
     weights_sha256: str
     pooling: str
-    padding: str
     normalized: bool
+    padding: str
+    arithmetic: str
+    parametrization: str
+    gamut: bool
     loss: LossConfig
     layer_arrays: LayerArrays = dataclasses.field(compare=False)
 
 
 @functools.lru_cache(maxsize=2)
-def _objective(recipe: _Recipe) -> Objective:
+def _problem(recipe: _Recipe) -> Problem:
     layer_arrays = recipe.layer_arrays
     if recipe.normalized:
         layer_arrays = normalize(layer_arrays, mean_activations())
@@ -214,22 +259,10 @@ def _objective(recipe: _Recipe) -> Objective:
         layers=recipe.loss.layers,
         pooling=recipe.pooling,
         padding=recipe.padding,
+        arithmetic=recipe.arithmetic,
     )
-    return Objective(extractor, recipe.loss)
-
-
-def _flat(terms: LossTerms) -> dict[str, float]:
-    values = {**terms._asdict(), **terms.layers}
-    del values["layers"]
-    return {name: float(value) for name, value in values.items()}
-
-
-def _not_finite(error: NotFiniteError, objective: Objective, targets: Targets) -> str:
-    terms = _flat(objective.terms(error.position, targets))
-    names = [name for name in terms if "/" in name] + ["content", "style", "variation", "total"]
-    bad = [name for name in names if not np.isfinite(terms[name])]
-    term = bad[0] if bad else "gradient"
-    return (
-        f"The loss term '{term}' is not finite after {error.num_steps} steps. "
-        "Use smaller weights, or the normalized network."
+    return Problem(
+        Objective(extractor, recipe.loss),
+        PARAMETRIZATIONS[recipe.parametrization],
+        gamut=recipe.gamut,
     )

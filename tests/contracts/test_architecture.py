@@ -10,7 +10,7 @@ PACKAGE = Path(tf_style.__file__).parent
 ROWS = [
     {"_checks", "_version", "_runtime"},
     {"vgg19", "matrix_root"},
-    {"layer_weights", "presets"},
+    {"layer_weights", "presets", "schedule"},
     {
         "config",
         "images",
@@ -20,9 +20,15 @@ ROWS = [
         "weight_files",
         "progress_bar",
         "solution",
+        "convolution",
+        "lbfgs_steps",
+        "parametrization",
     },
-    {"inputs", "saving", "weights", "extractor", "lbfgs", "adam"},
+    {"layers", "precision"},
+    {"inputs", "saving", "weights", "extractor", "lbfgs", "tfp_lbfgs", "adam"},
     {"objective"},
+    {"problem"},
+    {"engine"},
     {"transfer"},
     {"run"},
     {"cli"},
@@ -30,8 +36,9 @@ ROWS = [
 ]
 RANK = {name: rank for rank, names in enumerate(ROWS) for name in names}
 WITH_TENSORFLOW = {
-    "adam", "extractor", "lbfgs", "losses", "matrix_root", "objective", "preprocessing", "solution",
-    "transfer",
+    "adam", "convolution", "engine", "extractor", "layers", "lbfgs", "lbfgs_steps", "losses",
+    "matrix_root", "objective", "parametrization", "precision", "preprocessing", "problem",
+    "solution", "tfp_lbfgs", "transfer",
 }  # fmt: skip
 MODULES = sorted(path for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 

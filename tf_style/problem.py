@@ -1,0 +1,57 @@
+"""The objective as the optimiser sees it: over positions, and of the picture that is saved."""
+
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from tf_style.objective import Objective, Targets
+from tf_style.parametrization import Parametrization
+
+
+class Given(NamedTuple):
+    """What a problem is about, besides the position.
+
+    Attributes:
+        targets: what the image must match.
+        basis: of the parametrization, at the image's size.
+        pull: scalar, weight of the mean squared distance from 0..1.
+    """
+
+    targets: Targets
+    basis: Any
+    pull: tf.Tensor
+
+
+class Problem:
+    """A minimisation over the positions of a parametrization.
+
+    With `gamut`, the loss is that of the image clipped to 0..1, as it will be saved, and a
+    term pulls back what lies outside, where the loss has no slope of its own. Clipping only at
+    the end loses what the excess was for: a third of the loss and more (BUILD_NOTES.md).
+    """
+
+    def __init__(
+        self, objective: Objective, parametrization: Parametrization, *, gamut: bool
+    ) -> None:
+        self.objective = objective
+        self.parametrization = parametrization
+        self.gamut = gamut
+
+    @tf.function(autograph=False)
+    def value_and_gradient(self, position: tf.Tensor, given: Given) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the value at a position and its gradient, of the position's shape."""
+        image = self.parametrization.to_image(position, given.basis)
+        image = tf.ensure_shape(image, [1, None, None, 3])
+        shown = self.shown(image)
+        value, gradient = self.objective.value_and_gradient(shown, given.targets)
+        if self.gamut:
+            excess = image - shown
+            weight = given.pull / tf.cast(tf.size(image), image.dtype)
+            value += weight * tf.reduce_sum(tf.square(excess))
+            inside = tf.cast(tf.equal(excess, 0.0), image.dtype)
+            gradient = gradient * inside + 2.0 * weight * excess
+        return value, self.parametrization.to_position_gradient(gradient, given.basis)
+
+    def shown(self, image: tf.Tensor) -> tf.Tensor:
+        """Returns the image whose loss counts."""
+        return tf.clip_by_value(image, 0.0, 1.0) if self.gamut else image
