@@ -89,7 +89,7 @@ class _AdamState(NamedTuple):
 def _adam_slice(value_and_gradient: ValueAndGradient) -> Callable:
     """Returns the graph that makes a number of Adam steps."""
 
-    @tf.function
+    @tf.function(autograph=False)
     def run(
         state: _AdamState, rate: tf.Tensor, done: tf.Tensor, steps: tf.Tensor, arguments: tuple
     ) -> _AdamState:

@@ -6,6 +6,7 @@ runs at the speed of the forward pass: TensorFlow's own Conv2DBackpropInput is u
 slower on CPUs without AVX-512 (BUILD_NOTES.md).
 """
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -157,12 +158,29 @@ def winograd_convolution(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """Returns the convolution with a kernel of `winograd_kernel`, by 36 matrix products.
 
     Costs a quarter of the direct products, exact but for rounding (about 2e-6 relative).
-    Tiles are gathered with one index list, which also pads: what lies outside is a row of
-    zeros. The 36 products are asked for one by one, as TensorFlow's batched product reaches
-    half their speed on CPUs.
 
     References:
         Lavin & Gray (2016), algorithm 1, F(4x4, 3x3).
+    """
+    return _winograd_graph(*kernel.shape[1:])(inputs, kernel)
+
+
+@functools.cache
+def _winograd_graph(channels: int, filters: int) -> Callable[..., tf.Tensor]:
+    """Returns the convolution as one graph for all sizes: it has hundreds of operations."""
+    signature = [
+        tf.TensorSpec([None, None, None, channels], tf.float32),
+        tf.TensorSpec([POINTS, channels, filters], tf.float32),
+    ]
+    return tf.function(_winograd, input_signature=signature, autograph=False)
+
+
+def _winograd(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """Returns `winograd_convolution`.
+
+    Tiles are gathered with one index list, which also pads: what lies outside is a row of
+    zeros. The 36 products are asked for one by one, as TensorFlow's batched product reaches
+    half their speed on CPUs.
     """
     shape = tf.shape(inputs)
     batch, height, width = shape[0], shape[1], shape[2]

@@ -18,7 +18,6 @@ from tf_style.problem import Given, Problem
 from tf_style.solution import NotFiniteError, Solution, Status, Step
 from tf_style.tfp_lbfgs import minimize_tfp_lbfgs
 
-_PULL = 0.1  # Of the loss at the start; a tenth and ten times as much gave the same losses.
 _MOST_TIMES = 4  # As many steps at a coarse size as planned, however much time there is.
 _FEWEST = 5  # Evaluations that make a larger size worth its time.
 
@@ -80,7 +79,6 @@ def run(
     stages = plan(inputs.content.shape[1:3], config)
     minimize = MINIMIZERS[config.optimizer.optimizer](config.optimizer)
     image: np.ndarray | None = None
-    pull = None
     steps = evaluations = 0
     seconds_an_evaluation = 0.0  # At the full size.
     stand = None
@@ -100,9 +98,6 @@ def run(
         image = problem.shown(tf.constant(image))
         targets = problem.objective.targets(tf.constant(content), tf.constant(style))
         basis = problem.parametrization.basis(*content.shape[1:3])
-        if pull is None:
-            first = problem.objective.terms(image, targets)
-            pull = _PULL * first.total
 
         def stand_at(step: Step | Solution, targets: Targets = targets, basis=basis) -> Stand:
             shown = problem.shown(problem.parametrization.to_image(step.position, basis))
@@ -120,7 +115,7 @@ def run(
             minimize,
             problem.value_and_gradient,
             problem.parametrization.to_position(image, basis),
-            arguments=(Given(targets, basis, pull),),
+            arguments=(Given(targets, basis),),
             num_steps=num_steps,
             pause_every=pause_every,
             deadline=stage_deadline,

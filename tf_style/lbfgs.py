@@ -6,12 +6,13 @@ that fails leaves it, for the line search of TensorFlow Probability.
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from tf_style.config import OptimizerConfig
+from tf_style.graphs import for_all_sizes
 from tf_style.lbfgs_steps import LbfgsState, advance, forgotten, initial_state, search
 from tf_style.solution import (
     NotFiniteError,
@@ -73,9 +74,10 @@ def minimize_lbfgs(
         Liu & Nocedal (1989); Hager & Zhang (2005) for the line search.
     """
     start = tf.convert_to_tensor(start)
-    graphs = _graphs(value_and_gradient, history)
-    state = graphs.start(start, arguments)
-    if not np.isfinite(float(state.value) + norm(state.gradient)):
+    graphs = _graphs(value_and_gradient)
+    state = initial_state(tf.reshape(start, [-1]), history)
+    state = graphs.advance(state, start, arguments, first_step, 0)
+    if not np.isfinite(float(state.value)):
         raise NotFiniteError(start, 0)
     pace = Pace(slice_seconds, pause_every, deadline)
     restarts = 0
@@ -120,13 +122,12 @@ def _step(state: LbfgsState, start: tf.Tensor) -> Step:
 class _Graphs(NamedTuple):
     """The graphs of a minimisation, each traced once for all sizes."""
 
-    start: Callable[..., LbfgsState]
     advance: Callable[..., LbfgsState]
     search: Callable[..., LbfgsState]
 
 
 @functools.lru_cache(maxsize=4)
-def _graphs(value_and_gradient: ValueAndGradient, history: int) -> _Graphs:
+def _graphs(value_and_gradient: ValueAndGradient) -> _Graphs:
     def flat(like: tf.Tensor, arguments: tuple) -> Callable:
         def function(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             position = tf.reshape(position, tf.shape(like))
@@ -134,10 +135,6 @@ def _graphs(value_and_gradient: ValueAndGradient, history: int) -> _Graphs:
             return value, tf.reshape(gradient, [-1])
 
         return function
-
-    def start(like: tf.Tensor, arguments: tuple) -> LbfgsState:
-        position = tf.reshape(like, [-1])
-        return initial_state(position, *flat(like, arguments)(position), history)
 
     def further(
         state: LbfgsState, like: tf.Tensor, arguments: tuple, first_step: tf.Tensor, last: tf.Tensor
@@ -150,18 +147,4 @@ def _graphs(value_and_gradient: ValueAndGradient, history: int) -> _Graphs:
     ) -> LbfgsState:
         return search(flat(like, arguments), state, first_step=first_step)
 
-    return _Graphs(*map(_for_all_sizes, (start, further, searched)))
-
-
-def _for_all_sizes(function: Callable) -> Callable:
-    """Returns the function as one graph for each nest and rank of its arguments."""
-    graph = tf.function(function, autograph=False)
-
-    def call(*arguments: Any) -> Any:
-        arguments = tf.nest.map_structure(tf.convert_to_tensor, arguments)
-        specs = tf.nest.map_structure(
-            lambda tensor: tf.TensorSpec([None] * len(tensor.shape), tensor.dtype), arguments
-        )
-        return graph.get_concrete_function(*specs)(*arguments)
-
-    return call
+    return _Graphs(*map(for_all_sizes, (further, searched)))

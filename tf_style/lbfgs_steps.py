@@ -47,23 +47,25 @@ class LbfgsState(NamedTuple):
     failed: tf.Tensor
 
 
-def initial_state(
-    position: tf.Tensor, value: tf.Tensor, gradient: tf.Tensor, history: int
-) -> LbfgsState:
-    """Returns the state at a position `[n]` of known value and gradient, with an empty memory."""
+def initial_state(position: tf.Tensor, history: int) -> LbfgsState:
+    """Returns the state before the evaluation at the start `[n]`, as step -1.
+
+    The first step of `advance` goes nowhere and finds value and gradient, so that one graph
+    holds the function once.
+    """
     ring = tf.zeros([history, tf.size(position)], position.dtype)
     products = tf.zeros([history, history], tf.float64)
     return LbfgsState(
         position=position,
-        value=value,
-        gradient=gradient,
+        value=tf.constant(float("inf"), position.dtype),
+        gradient=tf.zeros_like(position),
         position_deltas=ring,
         gradient_deltas=ring,
         inner=products,
         square=products,
         num_pairs=tf.constant(0),
-        num_steps=tf.constant(0),
-        num_evaluations=tf.constant(1),
+        num_steps=tf.constant(-1),
+        num_evaluations=tf.constant(0),
         length=tf.ones([], position.dtype),
         failed=tf.constant(False),
     )
@@ -210,7 +212,7 @@ def _direction(state: LbfgsState, first_step: tf.Tensor) -> tf.Tensor:
     def steepest() -> tf.Tensor:
         size = tf.cast(tf.size(state.gradient), state.gradient.dtype)
         length = tf.cast(first_step, size.dtype) * tf.sqrt(size)
-        return -state.gradient * (length / tf.norm(state.gradient))
+        return -state.gradient * tf.math.divide_no_nan(length, tf.norm(state.gradient))
 
     return tf.cond(state.num_pairs > 0, lambda: search_direction(state), steepest)
 

@@ -81,7 +81,7 @@ class Objective:
         self.extractor = extractor
         self.config = config
 
-    @tf.function(input_signature=[_ANY_IMAGE, _ANY_IMAGE])
+    @tf.function(input_signature=[_ANY_IMAGE, _ANY_IMAGE], autograph=False)
     def targets(self, content: tf.Tensor, style: tf.Tensor) -> Targets:
         """Returns what an image must match; computed once for each pair of pictures.
 
@@ -100,7 +100,7 @@ class Objective:
             },
         )
 
-    @tf.function
+    @tf.function(autograph=False)
     def terms(self, image: tf.Tensor, targets: Targets) -> LossTerms:
         """Returns the loss and its parts.
 
@@ -110,7 +110,7 @@ class Objective:
         """
         return self._terms(image, targets)
 
-    @tf.function
+    @tf.function(autograph=False)
     def value_and_gradient(self, image: tf.Tensor, targets: Targets) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the total loss and its gradient with respect to the image.
 

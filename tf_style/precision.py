@@ -2,6 +2,7 @@
 
 import functools
 import time
+from pathlib import Path
 
 import tensorflow as tf
 
@@ -20,9 +21,19 @@ def arithmetic(precision: str, *, deterministic: bool = False) -> str:
     float32 = "direct" if tf.config.list_logical_devices("GPU") else "winograd"
     if precision == "float32" or (precision == "auto" and deterministic):
         return float32
-    if precision == "bfloat16" or bfloat16_pays(float32):
+    if precision == "bfloat16" or (_may_pay() and bfloat16_pays(float32)):
         return "bfloat16"
     return float32
+
+
+def _may_pay() -> bool:
+    """Returns whether to measure at all: Linux on x86 names what the processor lacks."""
+    try:
+        features = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return True
+    on_x86 = "avx2" in features and not tf.config.list_logical_devices("GPU")
+    return not on_x86 or "avx512_bf16" in features or "amx_bf16" in features
 
 
 @functools.lru_cache(maxsize=2)

@@ -14,20 +14,19 @@ class Given(NamedTuple):
     Attributes:
         targets: what the image must match.
         basis: of the parametrization, at the image's size.
-        pull: scalar, weight of the mean squared distance from 0..1.
     """
 
     targets: Targets
     basis: Any
-    pull: tf.Tensor
 
 
 class Problem:
     """A minimisation over the positions of a parametrization.
 
-    With `gamut`, the loss is that of the image clipped to 0..1, as it will be saved, and a
-    term pulls back what lies outside, where the loss has no slope of its own. Clipping only at
-    the end loses what the excess was for: a third of the loss and more (BUILD_NOTES.md).
+    With `gamut`, the loss is that of the image clipped to 0..1, as it will be saved, times
+    1 + the mean squared excess: that pulls back what lies outside, where the loss has no slope
+    of its own. Clipping only at the end can cost more than all the later steps have gained
+    (BUILD_NOTES.md).
     """
 
     def __init__(
@@ -46,10 +45,11 @@ class Problem:
         value, gradient = self.objective.value_and_gradient(shown, given.targets)
         if self.gamut:
             excess = image - shown
-            weight = given.pull / tf.cast(tf.size(image), image.dtype)
-            value += weight * tf.reduce_sum(tf.square(excess))
+            share = 1.0 / tf.cast(tf.size(image), image.dtype)
+            factor = 1.0 + share * tf.reduce_sum(tf.square(excess))
             inside = tf.cast(tf.equal(excess, 0.0), image.dtype)
-            gradient = gradient * inside + 2.0 * weight * excess
+            gradient = factor * inside * gradient + 2.0 * share * value * excess
+            value = factor * value
         return value, self.parametrization.to_position_gradient(gradient, given.basis)
 
     def shown(self, image: tf.Tensor) -> tf.Tensor:

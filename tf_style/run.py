@@ -77,9 +77,7 @@ class Run:
                 handlers[number] = signal.signal(number, self._on_signal)
         try:
             with _runtime.quiet_stderr(not self._verbose):
-                import tensorflow as tf
-
-                tf.config.list_logical_devices()
+                _runtime.tune_tensorflow()
             if self._files.trace:
                 self._trace = self._files.trace.open("w", encoding="utf-8")
             threading.Thread(target=self._work, daemon=True).start()

@@ -166,7 +166,7 @@ def _lbfgs_slice(value_and_gradient: ValueAndGradient, history: int) -> Callable
     """Returns the graph that continues TFP's L-BFGS up to a total number of iterations."""
     import tensorflow_probability as tfp
 
-    @tf.function
+    @tf.function(autograph=False)
     def run(
         state: Any, scale: tf.Tensor, limit: tf.Tensor, shape: tuple[int, ...], arguments: tuple
     ) -> Any:

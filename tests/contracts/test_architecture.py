@@ -21,6 +21,7 @@ ROWS = [
         "progress_bar",
         "solution",
         "convolution",
+        "graphs",
         "lbfgs_steps",
         "parametrization",
     },
@@ -36,7 +37,7 @@ ROWS = [
 ]
 RANK = {name: rank for rank, names in enumerate(ROWS) for name in names}
 WITH_TENSORFLOW = {
-    "adam", "convolution", "engine", "extractor", "layers", "lbfgs", "lbfgs_steps", "losses",
+    "adam", "convolution", "engine", "extractor", "graphs", "layers", "lbfgs", "lbfgs_steps", "losses",
     "matrix_root", "objective", "parametrization", "precision", "preprocessing", "problem",
     "solution", "tfp_lbfgs", "transfer",
 }  # fmt: skip
