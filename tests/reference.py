@@ -13,10 +13,10 @@ ORDER = [
 ]
 
 
-def convolve(x, kernel):
-    """Zero-padded 3x3 cross-correlation of [h, w, in] with [3, 3, in, out]."""
+def convolve(x, kernel, mode="constant"):
+    """3x3 cross-correlation of [h, w, in], padded as `np.pad` does, with [3, 3, in, out]."""
     height, width, _ = x.shape
-    padded = np.pad(x, ((1, 1), (1, 1), (0, 0)))
+    padded = np.pad(x, ((1, 1), (1, 1), (0, 0)), mode)
     return sum(
         padded[i : i + height, j : j + width] @ kernel[i, j] for i in range(3) for j in range(3)
     )
@@ -60,7 +60,15 @@ def pool_back(dy, x, kind):
     return dx
 
 
-def forward(image, layers, last, pooling):
+PADDINGS = {  # (mode of np.pad for the first convolution, for the others)
+    "zeros": ("constant", "constant"),
+    "replicate": ("edge", "constant"),
+    "reflect": ("reflect", "constant"),
+    "reflect_all": ("reflect", "reflect"),
+}
+
+
+def forward(image, layers, last, pooling, padding="zeros"):
     """Features of every layer up to `last`, and what each block's first layer read."""
     x = image[0][..., ::-1].astype(np.float64) * 255.0 - BGR_MEAN
     features, before_pool, previous = {}, {}, None
@@ -69,7 +77,8 @@ def forward(image, layers, last, pooling):
             before_pool[name] = x
             x = pool(x, pooling)
         kernel, bias = (np.asarray(array, np.float64) for array in layers[name])
-        x = np.maximum(convolve(x, kernel) + bias, 0.0)
+        mode = PADDINGS[padding][previous is not None]
+        x = np.maximum(convolve(x, kernel, mode) + bias, 0.0)
         features[name] = x
         previous = name
     return features, before_pool
@@ -109,3 +118,97 @@ def objective(image, content, style, layers, *, content_layer, style_layers, alp
             upstream = pool_back(upstream, before_pool[name], pooling)
     gradient = (upstream * 255.0)[..., ::-1][None]
     return content_loss, style_losses, total, gradient
+
+
+def root_trace(matrix, num_steps=None):
+    """Trace of the square root by the eigenvalues; with `num_steps`, of what Newton-Schulz's
+    iteration makes of each eigenvalue in so many steps."""
+    values = np.linalg.eigvalsh(matrix)
+    if num_steps is None:
+        return np.sqrt(np.maximum(values, 0.0)).sum()
+    norm, total = np.sqrt((matrix**2).sum()), 0.0
+    for value in values:
+        y, z = value / norm, 1.0
+        for _ in range(num_steps):
+            y, z = y * (3 - y * z) / 2, z * (3 - y * z) / 2
+        total += y * np.sqrt(norm)
+    return total
+
+
+def gaussian(features):
+    """Mean and covariance, with 1e-4 on its diagonal, of [h, w, c]."""
+    rows = features.reshape(-1, features.shape[-1])
+    centred = rows - rows.mean(0)
+    return rows.mean(0), centred.T @ centred / len(rows) + 1e-4 * np.eye(rows.shape[1])
+
+
+def wasserstein(features, style_features, num_steps=None):
+    """Squared Wasserstein-2 distance of the Gaussians of two layers, over the channels."""
+    (mean, covariance), (style_mean, style_covariance) = map(gaussian, (features, style_features))
+    values, vectors = np.linalg.eigh(style_covariance)
+    root = vectors @ np.diag(np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+    between = np.trace(covariance) + np.trace(style_covariance)
+    between -= 2 * root_trace(root @ covariance @ root, num_steps)
+    return (((mean - style_mean) ** 2).sum() + between) / len(mean)
+
+
+def gram_loss(features, style_features):
+    gap = gram(features) - gram(style_features)
+    return (gap**2).sum() / (4 * features.shape[-1] ** 2)
+
+
+def variation(image, form):
+    """Total variation of [1, h, w, c], pixel by pixel."""
+    x = image[0].astype(np.float64)
+    height, width, channels = x.shape
+    rows, columns = range(height), range(width)
+    if form == "mean_square":
+        down = sum(((x[i + 1, j] - x[i, j]) ** 2).sum() for i in rows[:-1] for j in columns)
+        right = sum(((x[i, j + 1] - x[i, j]) ** 2).sum() for i in rows for j in columns[:-1])
+        return down / ((height - 1) * width * channels) + right / (height * (width - 1) * channels)
+    if form == "sum_square":
+        return 0.5 * sum(
+            ((x[i + 1, j] - x[i, j]) ** 2).sum() + ((x[i, j + 1] - x[i, j]) ** 2).sum()
+            for i in rows[:-1]
+            for j in columns[:-1]
+        )
+
+    def at(i, j):
+        return x[min(max(i, 0), height - 1), min(max(j, 0), width - 1)]
+
+    straight = sum(
+        ((at(i + 1, j) - at(i, j)) ** 2).sum() + ((at(i, j + 1) - at(i, j)) ** 2).sum()
+        for i in rows
+        for j in columns
+    )
+    diagonal = sum(
+        ((at(i, j) - at(i - 1, j - 1)) ** 2).sum() + ((at(i, j - 1) - at(i - 1, j)) ** 2).sum()
+        for i in range(height + 1)
+        for j in range(width + 1)
+    )
+    straight /= height * width * channels
+    diagonal /= (height + 1) * (width + 1) * channels
+    return 2 * (straight / 3 + diagonal / 12)
+
+
+def total_loss(image, content, style, layers, options):
+    """The weighted total loss of any config, given as `StyleConfig.to_dict()`."""
+    names = [*options["content_layers"], *options["style_layers"]]
+    last = max(names, key=ORDER.index)
+    features, content_features, style_features = (
+        forward(picture, layers, last, options["pooling"], options["padding"])[0]
+        for picture in (image, content, style)
+    )
+    content_loss = style_loss = 0.0
+    for name, weight in options["content_layers"].items():
+        squares = (features[name] - content_features[name]) ** 2
+        mean = options["content_reduction"] == "mean"
+        content_loss += weight * (squares.mean() if mean else 0.5 * squares.sum())
+    for name, weight in options["style_layers"].items():
+        pair = features[name], style_features[name]
+        gram_like = options["style_loss"] == "gram"
+        style_loss += weight * (gram_loss(*pair) if gram_like else wasserstein(*pair, 12))
+    total = options["content_weight"] * content_loss + options["style_weight"] * style_loss
+    if options["tv_weight"]:
+        total += options["tv_weight"] * variation(image, options["tv_form"])
+    return total

@@ -29,6 +29,47 @@ def test_gatys2016_mean_differs_only_in_the_content_loss():
     assert {name for name in paper if paper[name] != mean[name]} == {"preset", "content_reduction"}
 
 
+FILTERS = (64, 128, 256, 512, 512)
+
+
+def terms_of(name):
+    """(content weight, each layer's style weight in E_l, weight of the total variation)."""
+    loss = config.preset(name).loss
+    assert [layer for layer, _ in loss.style_layers] == list(STYLE_LAYERS)
+    content = [loss.content_weight * weight for _, weight in loss.content_layers]
+    return content, [loss.style_weight * weight for _, weight in loss.style_layers], loss.tv_weight
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "style", "variation"),
+    [  # The weights as each project has them: of means of squares, MSE(G / M) being 4 E_l.
+        ("pastiche", 0.01, [4 * 10.0 / n**2 for n in FILTERS], 0.0),
+        ("gatys_code", 1.0, [4 * 1e3 / n**2 for n in FILTERS], 0.0),
+        ("neural_style", 5.0, [4 * 1e2 / n**2 for n in FILTERS], 1e-3 * 256**2),
+    ],
+)
+def test_presets_have_their_projects_weights(name, content, style, variation):
+    found_content, found_style, found_variation = terms_of(name)
+    assert found_content == [content]
+    assert found_style == pytest.approx(style)
+    assert found_variation == variation
+    preset = config.preset(name)
+    assert (preset.network.pooling, preset.network.normalized) == ("max", False)
+    assert (preset.network.padding, preset.loss.style_loss) == ("zeros", "gram")
+    assert (preset.loss.content_reduction, preset.init) == ("mean", "content")
+
+
+def test_crowsonkb_has_its_projects_weights_in_the_scale_of_these_features():
+    content, style, variation = terms_of("crowsonkb")
+    assert content == [0.015]
+    assert style == pytest.approx([256 / 341, 64 / 341, 16 / 341, 4 / 341, 1 / 341])
+    assert variation == pytest.approx(2 * 57.63**2)
+    preset = config.preset("crowsonkb")
+    assert (preset.network.pooling, preset.network.normalized) == ("max", False)
+    assert (preset.network.padding, preset.init) == ("replicate", "content")
+    assert (preset.loss.style_loss, preset.loss.tv_form) == ("wasserstein", "nine_point")
+
+
 def test_layers_without_weights_share_one_equally():
     assert config.layer_weights("conv1_1,relu2_1", argument="x") == (
         ("block1_conv1", 0.5),
@@ -107,6 +148,9 @@ def test_any_values_are_a_config_or_a_clear_error(values):
         ),
         ({"content_weight": float("nan")}, "must be a finite number"),
         ({"pooling": "mx"}, "'avg', 'max'. Received: pooling='mx'. Did you mean 'max'"),
+        ({"padding": "reflekt"}, "Did you mean 'reflect'"),
+        ({"style_loss": "w2"}, "`style_loss` must be one of 'gram', 'wasserstein'"),
+        ({"tv_form": "sum"}, "'sum_square', 'nine_point'. Received: tv_form='sum'"),
         ({"optimizer": "lbfsg"}, "Did you mean 'lbfgs'"),
         ({"style_layers": "conv9_1"}, "Did you mean 'conv"),
         ({"style_layers": "conv1_1:x"}, "must give each weight as a number"),
@@ -151,7 +195,10 @@ def test_choices_are_those_of_the_tables_that_do_the_work():
     from tf_style import extractor, losses, transfer
 
     assert tuple(extractor.POOLINGS) == config.POOLINGS
+    assert tuple(extractor.PADDINGS) == config.PADDINGS
     assert tuple(losses.CONTENT_LOSSES) == config.REDUCTIONS
+    assert tuple(losses.STYLE_LOSSES) == config.STYLE_LOSS_NAMES
+    assert tuple(losses.TOTAL_VARIATIONS) == config.TV_FORMS
     assert tuple(transfer.MINIMIZERS) == config.OPTIMIZER_NAMES
 
 

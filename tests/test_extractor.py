@@ -7,7 +7,7 @@ import reference
 import tensorflow as tf
 
 from tf_style import vgg19
-from tf_style.extractor import build_extractor
+from tf_style.extractor import PADDINGS, build_extractor
 from tf_style.weights import normalize
 
 
@@ -36,6 +36,26 @@ def test_features_agree_with_the_float64_program(pooling, mini_layers, rng):
         np.testing.assert_allclose(found[name][0], expected[name], rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("padding", PADDINGS)
+def test_features_agree_with_the_float64_program_for_every_padding(padding, mini_layers, rng):
+    image = rng.uniform(size=(1, 33, 38, 3)).astype("float32")
+    names = ["block1_conv1", "block2_conv2", "block4_conv1"]
+    expected, _ = reference.forward(image, mini_layers, names[-1], "avg", padding)
+    found = build_extractor(mini_layers, layers=names, padding=padding)(image)
+    for name in names:
+        np.testing.assert_allclose(found[name][0], expected[name], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+def test_a_flat_picture_has_no_border_where_the_padding_repeats_it(padding, mini_layers):
+    names = ["block1_conv1", "block3_conv4"]
+    model = build_extractor(mini_layers, layers=names, padding=padding)
+    features = model(np.full((1, 24, 24, 3), 0.7, "float32"))
+    spread = {name: np.ptp(array.numpy(), axis=(1, 2)).max() for name, array in features.items()}
+    assert (spread["block1_conv1"] < 1e-3) == (padding != "zeros")
+    assert (spread["block3_conv4"] < 1e-3) == padding.endswith("_all")
+
+
 @pytest.mark.parametrize("pooling", ["avg", "max"])
 def test_normalizing_only_divides_each_feature_by_its_mean(pooling, mini_layers, rng):
     image = rng.uniform(size=(1, 20, 24, 3)).astype("float32")
@@ -62,18 +82,24 @@ def test_filters_have_a_mean_of_1_after_normalizing_by_their_own_means(mini_laye
         np.testing.assert_allclose(scaled[name].numpy().mean((0, 1, 2))[alive], 1.0, rtol=1e-4)
 
 
-def test_gradients_for_image_kernel_and_bias_are_tensorflows_own(rng):
-    from tf_style.extractor import _convolution_relu
+@pytest.mark.parametrize("padding", ["SAME", "VALID"])
+def test_gradients_for_image_kernel_and_bias_are_tensorflows_own(padding, rng):
+    from tf_style import extractor
 
+    operations = {
+        "SAME": extractor._convolution_relu,
+        "VALID": extractor._inner_convolution_relu,
+    }
     x, kernel, bias = (
         tf.constant(rng.normal(size=shape).astype("float32"))
         for shape in ((2, 7, 6, 3), (3, 3, 3, 5), (5,))
     )
-    upstream = tf.constant(rng.normal(size=(2, 7, 6, 5)).astype("float32"))
+    shape = (2, 7, 6, 5) if padding == "SAME" else (2, 5, 4, 5)
+    upstream = tf.constant(rng.normal(size=shape).astype("float32"))
     results = []
     for layer in (
-        _convolution_relu,
-        lambda x, k, b: tf.nn.relu(tf.nn.conv2d(x, k, 1, "SAME") + b),
+        operations[padding],
+        lambda x, k, b: tf.nn.relu(tf.nn.conv2d(x, k, 1, padding) + b),
     ):
         with tf.GradientTape() as tape:
             tape.watch([x, kernel, bias])
@@ -101,19 +127,29 @@ def test_the_smallest_size_has_an_output_and_one_less_has_none(layer, mini_layer
         assert min(smaller.shape) == 0
 
 
+@pytest.mark.parametrize("layer", ["block1_conv1", "block2_conv2", "block5_conv1"])
+def test_reflection_everywhere_takes_twice_the_smallest_size(layer, mini_layers):
+    model = build_extractor(mini_layers, layers=[layer], padding="reflect_all")
+    side = 2 * vgg19.minimum_side([layer])
+    assert model(tf.zeros((1, side, side, 3)))[layer].shape[1:3] == (2, 2)
+
+
 def test_wrong_layers_and_pooling_are_named(mini_layers):
     with pytest.raises(ValueError, match="Did you mean 'conv1_2'"):
         build_extractor(mini_layers, layers=["conv1_22"])
     with pytest.raises(ValueError, match="`pooling` must be one of 'avg', 'max'"):
         build_extractor(mini_layers, layers=["conv1_1"], pooling="l2")
+    with pytest.raises(ValueError, match="`padding` must be one of 'zeros', 'replicate'"):
+        build_extractor(mini_layers, layers=["conv1_1"], padding="same")
     with pytest.raises(ValueError, match="must hold layer 'block1_conv2'"):
         build_extractor({"block1_conv1": mini_layers["block1_conv1"]}, layers=["conv1_2"])
 
 
 # 2026-11: keras 3.15 on numpy 2.4.
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-def test_the_model_saves_and_loads_with_keras(mini_layers, tmp_path, rng):
-    model = build_extractor(mini_layers, layers=["conv1_1", "conv2_1"])
+@pytest.mark.parametrize("padding", ["zeros", "reflect"])
+def test_the_model_saves_and_loads_with_keras(padding, mini_layers, tmp_path, rng):
+    model = build_extractor(mini_layers, layers=["conv1_1", "conv2_1"], padding=padding)
     model.save(tmp_path / "extractor.keras")
     loaded = keras.models.load_model(tmp_path / "extractor.keras")
     image = rng.uniform(size=(1, 8, 9, 3)).astype("float32")

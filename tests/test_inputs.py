@@ -80,6 +80,7 @@ def test_alpha_comes_along_at_the_results_size():
         ({"content": (4000, 10)}, "`content` .* 10x4000 px"),
         ({"content": (4000, 20)}, "20x4000 px, which becomes 3x512 px. Crop it"),
         ({"style": (3, 300)}, "`style` must have at least 16 px"),
+        ({"style": (31, 300), "padding": "reflect_all"}, "`style` must have at least 32 px"),
         ({"style_scale": 0.02}, "`style` .* becomes 5x10 px"),
         ({"size": 20}, "`content` .* becomes 20x15 px"),
         ({"size": 20000, "content": (99, 99)}, "`size` must give at most 89,478,485 pixels"),

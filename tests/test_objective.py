@@ -14,13 +14,19 @@ from tf_style.extractor import build_extractor
 from tf_style.objective import Objective
 
 ROOT = Path(__file__).resolve().parent.parent
+PRESET_TOTALS = json.loads((ROOT / "tests/goldens/presets.json").read_text())
 GOLDENS = json.loads((ROOT / "tests/goldens/vgg19_8bit.json").read_text())
 STYLE_LAYERS = [f"block{block}_conv1" for block in range(1, 6)]
 
 
 def make(layers, pooling="avg", **options):
-    loss = config.LossConfig(**options)
-    return Objective(build_extractor(layers, layers=loss.layers, pooling=pooling), loss)
+    return build(layers, config.StyleConfig().replace(pooling=pooling, **options))
+
+
+def build(layers, style_config):
+    loss, network = style_config.loss, style_config.network
+    options = {"pooling": network.pooling, "padding": network.padding}
+    return Objective(build_extractor(layers, layers=loss.layers, **options), loss)
 
 
 @pytest.mark.weights
@@ -55,6 +61,43 @@ def test_the_real_network_agrees_with_the_float64_goldens(name, monkeypatch):
     typical = norm / np.sqrt(flat.size)
     for entry, expected in golden["gradient"].items():
         assert flat[int(entry)] == pytest.approx(expected, abs=1e-3 * typical)
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("name", config.PRESETS)
+def test_every_presets_loss_agrees_with_the_float64_goldens(name, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    image, content, style = map(tf.constant, __import__("make_goldens").preset_pictures())
+    preset = config.preset(name)
+    layers = weights.load_weights("vgg19-8bit").layers
+    if preset.network.normalized:
+        layers = weights.normalize(layers, weights.mean_activations())
+    objective = build(layers, preset)
+    total = objective.terms(image, objective.targets(content, style)).total
+    assert float(total) == pytest.approx(PRESET_TOTALS[name], rel=1e-4)
+
+
+@pytest.mark.parametrize("name", config.PRESETS)
+def test_every_presets_loss_and_gradient_agree_with_the_float64_program(name, mini_layers, rng):
+    preset = config.preset(name)
+    image, content = rng.uniform(size=(2, 1, 36, 40, 3)).astype("float32")
+    style = rng.uniform(size=(1, 33, 42, 3)).astype("float32")
+    objective = build(mini_layers, preset)
+    targets = objective.targets(tf.constant(content), tf.constant(style))
+    total, gradient = objective.value_and_gradient(tf.constant(image), targets)
+
+    def truth(picture):
+        options = preset.to_dict()
+        return reference.total_loss(picture, content, style, mini_layers, options)
+
+    assert float(total) == pytest.approx(truth(image), rel=1e-4)
+    gradient = gradient.numpy().astype(np.float64)
+    for _ in range(2):
+        # With a part along the gradient, so that the slope is not a small difference.
+        direction = rng.normal(size=image.shape) + gradient / np.sqrt((gradient**2).mean())
+        slope = np.vdot(gradient, direction)
+        ahead, behind = (truth(image + h * direction) for h in (1e-7, -1e-7))
+        assert slope == pytest.approx((ahead - behind) / 2e-7, rel=1e-3)
 
 
 @pytest.mark.parametrize("pooling", ["avg", "max"])

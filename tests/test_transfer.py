@@ -23,7 +23,7 @@ def pictures(seed=0, content=(36, 48), style=(40, 40)):
 
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
-@pytest.mark.parametrize("preset", ["default", "gatys2016"])
+@pytest.mark.parametrize("preset", ["default", "gatys2016", "crowsonkb"])
 def test_the_loss_ends_well_below_its_start(optimizer, preset):
     seen = []
     options = tf_style.preset(preset).replace(size=48, steps=40, optimizer=optimizer)

@@ -17,11 +17,18 @@ if TYPE_CHECKING:
     from tf_style.config import preset as preset
     from tf_style.extractor import build_extractor as build_extractor
     from tf_style.lbfgs import minimize_lbfgs as minimize_lbfgs
+    from tf_style.losses import GaussianTarget as GaussianTarget
+    from tf_style.losses import Moments as Moments
     from tf_style.losses import content_loss as content_loss
     from tf_style.losses import gram_matrix as gram_matrix
     from tf_style.losses import mean_content_loss as mean_content_loss
+    from tf_style.losses import moments as moments
     from tf_style.losses import style_loss as style_loss
     from tf_style.losses import total_variation as total_variation
+    from tf_style.losses import total_variation_nine_point as total_variation_nine_point
+    from tf_style.losses import total_variation_sum as total_variation_sum
+    from tf_style.losses import wasserstein_loss as wasserstein_loss
+    from tf_style.losses import wasserstein_target as wasserstein_target
     from tf_style.objective import LossTerms as LossTerms
     from tf_style.objective import Objective as Objective
     from tf_style.objective import Targets as Targets
@@ -41,11 +48,18 @@ _MODULES = {
     "config": ("LossConfig", "NetworkConfig", "OptimizerConfig", "StyleConfig", "preset"),
     "extractor": ("build_extractor",),
     "losses": (
+        "GaussianTarget",
+        "Moments",
         "content_loss",
         "gram_matrix",
         "mean_content_loss",
+        "moments",
         "style_loss",
         "total_variation",
+        "total_variation_nine_point",
+        "total_variation_sum",
+        "wasserstein_loss",
+        "wasserstein_target",
     ),
     "objective": ("LossTerms", "Objective", "Targets"),
     "solution": ("Solution", "Status"),

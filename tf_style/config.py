@@ -1,4 +1,4 @@
-"""Options as frozen dataclasses, the presets, and their JSON form. No TensorFlow here.
+"""Options as frozen dataclasses, and their JSON form. No TensorFlow here.
 
 A default and its help text exist once, in the field; command-line flags are made from
 the fields, and a config written with `to_json` repeats a run exactly.
@@ -19,9 +19,13 @@ from tf_style._checks import (
     typed_fields,
 )
 from tf_style.layer_weights import LayerWeights, layer_weights
+from tf_style.presets import PRESETS as PRESETS
 
 POOLINGS = ("avg", "max")
+PADDINGS = ("zeros", "replicate", "reflect", "reflect_all")
 REDUCTIONS = ("sum", "mean")
+STYLE_LOSS_NAMES = ("gram", "wasserstein")
+TV_FORMS = ("mean_square", "sum_square", "nine_point")
 OPTIMIZER_NAMES = ("lbfgs", "adam")
 INITS = ("content", "style", "noise")
 
@@ -40,6 +44,11 @@ class NetworkConfig(TypeChecked):
         "file.",
     )
     pooling: str = _option("avg", "Pooling between the blocks: 'avg' (the paper's) or 'max'.")
+    padding: str = _option(
+        "zeros",
+        "What lies beyond the picture's border: 'zeros' (as VGG was trained), the border itself "
+        "by 'replicate' or 'reflect' in the first layer, or by 'reflect_all' in every layer.",
+    )
     normalized: bool = _option(
         True, "Scale each filter to a mean activation of 1 (the paper's network)."
     )
@@ -47,6 +56,7 @@ class NetworkConfig(TypeChecked):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choice("pooling", self.pooling, POOLINGS)
+        check_choice("padding", self.padding, PADDINGS)
         if not self.weights:
             raise ValueError("`weights` must not be empty. Received: weights=''.")
 
@@ -71,6 +81,16 @@ class LossConfig(TypeChecked):
         "Content loss: 'sum' is the paper's 1/2 sum of squares, which grows with the picture; "
         "'mean' is the mean square, which means the same at every size.",
     )
+    style_loss: str = _option(
+        "gram",
+        "What is compared of styles: 'gram' is the paper's, the Gram matrices; 'wasserstein' the "
+        "distance of the features' means and covariances, seen as Gaussians.",
+    )
+    tv_form: str = _option(
+        "mean_square",
+        "Total variation: 'mean_square' over neighbours, 'sum_square' (half the sum, which grows "
+        "with the picture) or 'nine_point' (mean square, diagonals too).",
+    )
 
     def __post_init__(self) -> None:
         for name in ("content_layers", "style_layers"):
@@ -81,6 +101,8 @@ class LossConfig(TypeChecked):
                 name, getattr(self, name), minimum=0.0, maximum=1e30
             )  # float32 can hold it
         check_choice("content_reduction", self.content_reduction, REDUCTIONS)
+        check_choice("style_loss", self.style_loss, STYLE_LOSS_NAMES)
+        check_choice("tv_form", self.tv_form, TV_FORMS)
         content = self.content_weight * sum(weight for _, weight in self.content_layers)
         style = self.style_weight * sum(weight for _, weight in self.style_layers)
         if content == style == 0:
@@ -245,34 +267,6 @@ def _fields() -> dict[str, tuple[str, dataclasses.Field, Any]]:
 
 FIELDS: dict[str, tuple[str, dataclasses.Field, Any]] = _fields()
 """Every option by its flat name: (group in StyleConfig or "", field, type)."""
-
-# The paper to the letter. Gatys et al. (2016): section 2 (normalised VGG-19, average pooling),
-# equations 1, 4, 5 and 7 with their sums, section 3 (white noise, L-BFGS), figure 3
-# (alpha / beta = 1e-3). It leaves the number of steps open.
-_GATYS2016 = {
-    "init": "noise",
-    "pooling": "avg",
-    "normalized": True,
-    "content_weight": 1.0,
-    "style_weight": 1000.0,
-    "tv_weight": 0.0,
-    "content_layers": "conv4_2:1",
-    "style_layers": "conv1_1,conv2_1,conv3_1,conv4_1,conv5_1",
-    "content_reduction": "sum",
-    "optimizer": "lbfgs",
-    "steps": 300,
-}
-
-PRESETS: dict[str, dict[str, Any]] = {
-    # Today's best practical choice; BUILD_NOTES.md gives the measurement behind each value.
-    "default": {},
-    "gatys2016": _GATYS2016,
-    # Differs from Gatys et al. (2016), eq. 1: the mean of squares, not half their sum. With the
-    # sum, almost a million times as large at 512 px, figure 3's alpha / beta gives the
-    # photograph back; with the mean, as in the authors' code, the style comes through.
-    "gatys2016_mean": {**_GATYS2016, "content_reduction": "mean"},
-}
-"""Named settings: the options in which each differs from the fields' defaults."""
 
 
 def preset(name: str) -> StyleConfig:

@@ -2,124 +2,52 @@
 
 Takes float32 `[batch, height, width, 3]`, RGB, nominally 0..1; gives `dict[str, Tensor]`,
 float32 `[batch, h, w, channels]`, keyed by Keras layer name. Convolution outputs are
-post-ReLU (`block4_conv2` = `relu4_2`), convolutions pad with zeros, pooling halves each
-side and drops an odd last row or column.
+post-ReLU (`block4_conv2` = `relu4_2`), convolutions pad with zeros unless `padding` says
+otherwise, pooling halves each side and drops an odd last row or column.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from tf_style import convolution, vgg19
+from tf_style import vgg19
 from tf_style._checks import check_choice
 from tf_style.config import NetworkConfig
-from tf_style.preprocessing import to_vgg_input
+from tf_style.convolution import winograd_pays
+from tf_style.layers import (
+    BFloat16ReLU,
+    ConvolutionReLU,
+    MirrorPadding,
+    VGGInput,
+    WinogradReLU,
+)
 
 
-@tf.custom_gradient
-def _convolution_relu(
-    inputs: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor
-) -> tuple[tf.Tensor, Callable]:
-    """Returns relu(conv(inputs, kernel) + bias) for an odd kernel and zero padding.
+class Padding(NamedTuple):
+    """What a convolution sees beyond the border.
 
-    The gradient with respect to the inputs is itself a convolution, with the kernel turned
-    by 180 degrees and its channels swapped. Written so, it runs at the speed of the forward
-    pass: TensorFlow's own Conv2DBackpropInput is up to 2.5 times slower on CPUs without
-    AVX-512 (BUILD_NOTES.md).
+    Attributes:
+        mode: of `tf.pad`; "SYMMETRIC" by 1 px repeats the border.
+        layers: which convolutions; the rest see zeros.
     """
-    outputs = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(inputs, kernel, 1, "SAME"), bias))
 
-    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        upstream = tf.raw_ops.ReluGrad(gradients=upstream, features=outputs)
-        turned = _turn(kernel)
-        by_kernel = tf.raw_ops.Conv2DBackpropFilter(  # Pruned from the graph where not asked for.
-            input=inputs,
-            filter_sizes=tf.shape(kernel),
-            out_backprop=upstream,
-            strides=[1, 1, 1, 1],
-            padding="SAME",
-        )
-        by_bias = tf.reduce_sum(upstream, [0, 1, 2])
-        return tf.nn.conv2d(upstream, turned, 1, "SAME"), by_kernel, by_bias
-
-    return outputs, gradient
+    mode: str
+    layers: tuple[str, ...]
 
 
-def _turn(kernel: tf.Tensor) -> tf.Tensor:
-    """Returns the kernel `[h, w, in, out]` turned by 180 degrees, `[h, w, out, in]`.
+PADDINGS: dict[str, Padding] = {
+    "zeros": Padding("CONSTANT", ()),
+    "replicate": Padding("SYMMETRIC", vgg19.CONVOLUTIONS[:1]),
+    "reflect": Padding("REFLECT", vgg19.CONVOLUTIONS[:1]),
+    "reflect_all": Padding("REFLECT", vgg19.CONVOLUTIONS),
+}
+"""Paddings by name."""
 
-    As matrices in reverse order: faster than reversing two axes and permuting four.
-    """
-    height, width, channels, filters = kernel.shape
-    matrices = tf.transpose(tf.reshape(kernel, [height * width, channels, filters]), [0, 2, 1])
-    return tf.reshape(tf.reverse(matrices, [0]), [height, width, filters, channels])
-
-
-@keras.saving.register_keras_serializable("tf_style")
-class ConvolutionReLU(keras.layers.Conv2D):
-    """`Conv2D` with "same" padding and ReLU in one operation with a fast gradient."""
-
-    def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Returns relu(conv(inputs) + bias)."""
-        return _convolution_relu(
-            inputs, tf.convert_to_tensor(self.kernel), tf.convert_to_tensor(self.bias)
-        )
-
-
-@keras.saving.register_keras_serializable("tf_style")
-class WinogradReLU(keras.layers.Layer):
-    """`ConvolutionReLU` by Winograd's algorithm, for inference: its kernels do not train."""
-
-    def __init__(self, filters: int, **options: Any) -> None:
-        super().__init__(**options)
-        self.filters = filters
-
-    def build(self, input_shape: tuple) -> None:
-        """Makes the kernel at Winograd's points, that of the gradient, and the bias."""
-        channels = input_shape[-1]
-
-        def weight(name: str, *shape: int) -> keras.Variable:
-            return self.add_weight(shape=shape, name=name, trainable=False)
-
-        self.kernel = weight("kernel", convolution.POINTS, channels, self.filters)
-        self.turned_kernel = weight("turned_kernel", convolution.POINTS, self.filters, channels)
-        self.bias = weight("bias", self.filters)
-
-    def set_kernel(self, kernel: np.ndarray, bias: np.ndarray) -> None:
-        """Sets the weights from a kernel float32 `[3, 3, c, filters]` and its bias."""
-        turned_kernel = convolution.turned(kernel)
-        points = convolution.winograd_kernel
-        self.set_weights([points(kernel), points(turned_kernel), bias])
-
-    def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Returns relu(conv(inputs) + bias)."""
-        weights = (self.kernel, self.turned_kernel, self.bias)
-        return convolution.winograd_relu(inputs, *map(tf.convert_to_tensor, weights))
-
-    def compute_output_shape(self, input_shape: tuple) -> tuple:
-        """Returns the input's shape with `filters` channels."""
-        return (*input_shape[:-1], self.filters)
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns what makes the layer anew."""
-        return {**super().get_config(), "filters": self.filters}
-
-
-@keras.saving.register_keras_serializable("tf_style")
-class VGGInput(keras.layers.Layer):
-    """RGB 0..1 to BGR 0..255 minus the ImageNet mean."""
-
-    def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Returns `to_vgg_input(inputs)`."""
-        return to_vgg_input(inputs)
-
-    def compute_output_shape(self, input_shape: tuple) -> tuple:
-        """Returns the input's shape."""
-        return input_shape
-
+ARITHMETICS = ("direct", "winograd", "bfloat16")
+"""How convolutions are computed: in float32 directly, in float32 by Winograd's algorithm where
+that is faster on a CPU (exact but for rounding), or in bfloat16 but for the first one."""
 
 POOLINGS: dict[str, type[keras.layers.Layer]] = {
     "avg": keras.layers.AveragePooling2D,
@@ -133,28 +61,32 @@ def build_extractor(
     *,
     layers: Iterable[str],
     pooling: str = NetworkConfig.pooling,
-    winograd: bool = False,
+    padding: str = NetworkConfig.padding,
+    arithmetic: str = "direct",
 ) -> keras.Model:
     """Returns the model that gives the features of `layers`.
 
     The network is cut after the deepest of them. It takes images of any size of at least
-    `vgg19.minimum_side(layers)` px on each side.
+    `vgg19.minimum_side(layers)` px on each side, twice as many for padding "reflect_all".
 
     Args:
         layer_arrays: dict of Keras layer name to (kernel float32 `[3, 3, in, filters]`, bias
             float32 `[filters]`): `Weights.layers`, normalised or not.
         layers: names or aliases of the layers asked for, at least one.
         pooling: "avg" or "max".
-        winograd: convolve by Winograd's algorithm where that is faster on a CPU: in blocks 2 to
-            5 of VGG-19. Exact but for rounding.
+        padding: of `PADDINGS`.
+        arithmetic: of `ARITHMETICS`.
 
     Raises:
-        ValueError: on an unknown layer or pooling, or if a layer's weights are missing.
+        ValueError: on an unknown layer, pooling, padding or arithmetic, or if a layer's weights are
+            missing.
 
     References:
         Simonyan & Zisserman (2015), configuration E; Gatys et al. (2016), section 2.
     """
     check_choice("pooling", pooling, POOLINGS)
+    check_choice("padding", padding, PADDINGS)
+    check_choice("arithmetic", arithmetic, ARITHMETICS)
     asked = [vgg19.canonical_layer(layer, argument="layers") for layer in layers]
     if not asked:
         raise ValueError("`layers` must name at least one layer. Received: none.")
@@ -166,14 +98,11 @@ def build_extractor(
             if name not in layer_arrays:
                 raise ValueError(f"The weights must hold layer '{name}'. Received: none for it.")
             kernel, bias = layer_arrays[name]
-            if winograd and convolution.winograd_pays(kernel.shape):
-                layer: keras.Layer = WinogradReLU(kernel.shape[-1], name=name)
-                features = layer(features)
-                layer.set_kernel(kernel, bias)
-            else:
-                layer = ConvolutionReLU(kernel.shape[-1], 3, padding="same", name=name)
-                features = layer(features)
-                layer.set_weights([kernel, bias])
+            kind = "same"
+            if name in PADDINGS[padding].layers:
+                kind = "valid"
+                features = MirrorPadding(PADDINGS[padding].mode, name=f"{name}_padding")(features)
+            features = _convolution(features, kernel, bias, kind, arithmetic, name)
         else:
             features = POOLINGS[pooling](2, name=name)(features)
         if name in asked:
@@ -181,3 +110,26 @@ def build_extractor(
     model = keras.Model(image, outputs, name="vgg19")
     model.trainable = False
     return model
+
+
+def _convolution(
+    features: keras.KerasTensor,
+    kernel: np.ndarray,
+    bias: np.ndarray,
+    padding: str,
+    arithmetic: str,
+    name: str,
+) -> keras.KerasTensor:
+    """Returns the features after a convolution in the arithmetic asked for, where it pays."""
+    filters = kernel.shape[-1]
+    if padding == "same" and arithmetic == "winograd" and winograd_pays(kernel.shape):
+        winograd = WinogradReLU(filters, name=name)
+        features = winograd(features)
+        winograd.set_kernel(kernel, bias)
+        return features
+    # The first convolution stays in float32: it costs little, and reads the picture itself.
+    rounded = padding == "same" and arithmetic == "bfloat16" and name != vgg19.CONVOLUTIONS[0]
+    layer = (BFloat16ReLU if rounded else ConvolutionReLU)(filters, 3, padding=padding, name=name)
+    features = layer(features)
+    layer.set_weights([kernel, bias])
+    return features

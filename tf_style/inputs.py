@@ -43,6 +43,8 @@ def prepare_inputs(content: Any, style: Any, config: StyleConfig) -> Inputs:
         ValueError: if a picture is damaged, or too small or narrow for the layers in use.
     """
     smallest = max(2, vgg19.minimum_side(config.loss.layers))
+    if config.network.padding == "reflect_all":
+        smallest *= 2  # A reflection needs 2 px in the deepest layer, where zeros need 1.
     content_picture = images.read_picture(content, argument="content")
     _check_sides("content", content_picture.image.shape[1:3], smallest)
     size = content_picture.image.shape[1:3]

@@ -5,7 +5,7 @@ argument: an objective has no state and may be shared. `terms` and `value_and_gr
 traced once for each image size, `targets` once.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -21,11 +21,12 @@ class Targets(NamedTuple):
 
     Attributes:
         content: dict of float32 `[1, h, w, c]`, the content's features by layer name.
-        style: dict of float32 `[1, c, c]`, the style's Gram matrices by layer name.
+        style: dict of what `losses.STYLE_LOSSES` keeps of the style, by layer name: float32
+            `[1, c, c]` Gram matrices for "gram".
     """
 
     content: dict[str, tf.Tensor]
-    style: dict[str, tf.Tensor]
+    style: dict[str, Any]
 
 
 class LossTerms(NamedTuple):
@@ -34,7 +35,7 @@ class LossTerms(NamedTuple):
     Attributes:
         total: the sum of `content`, `style` and `variation`.
         content: weighted content loss, alpha * sum of the layers'.
-        style: weighted style loss, beta * sum of w_l E_l.
+        style: weighted style loss, beta * sum of the layers' w_l E_l.
         variation: weighted total variation.
         layers: unweighted loss by "content/LAYER", "style/LAYER".
     """
@@ -90,10 +91,11 @@ class Objective:
         """
         content_features = self.extractor(content)
         style_features = self.extractor(style)
+        style_loss = losses.STYLE_LOSSES[self.config.style_loss]
         return Targets(
             {name: content_features[name] for name, _ in self.config.content_layers},
             {
-                name: losses.gram_matrix(style_features[name])
+                name: style_loss.target(style_loss.statistics(style_features[name]))
                 for name, _ in self.config.style_layers
             },
         )
@@ -128,6 +130,7 @@ class Objective:
         config = self.config
         features = self.extractor(image)
         content_of_layer = losses.CONTENT_LOSSES[config.content_reduction]
+        style_loss = losses.STYLE_LOSSES[config.style_loss]
         layers = {}
         content = style = variation = tf.zeros((), image.dtype)
         for name, weight in config.content_layers:
@@ -135,10 +138,10 @@ class Objective:
             layers[f"content/{name}"] = loss
             content += weight * loss
         for name, weight in config.style_layers:
-            loss = losses.style_loss(losses.gram_matrix(features[name]), targets.style[name])
+            loss = style_loss.loss(style_loss.statistics(features[name]), targets.style[name])
             layers[f"style/{name}"] = loss
             style += weight * loss
         content, style = config.content_weight * content, config.style_weight * style
         if config.tv_weight:
-            variation = config.tv_weight * losses.total_variation(image)
+            variation = config.tv_weight * losses.TOTAL_VARIATIONS[config.tv_form](image)
         return LossTerms(content + style + variation, content, style, variation, layers)

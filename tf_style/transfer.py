@@ -140,6 +140,7 @@ def stylize_inputs(
         _Recipe(
             weights.sha256,
             config.network.pooling,
+            config.network.padding,
             config.network.normalized,
             config.loss,
             weights.layers,
@@ -197,6 +198,7 @@ class _Recipe:
 
     weights_sha256: str
     pooling: str
+    padding: str
     normalized: bool
     loss: LossConfig
     layer_arrays: LayerArrays = dataclasses.field(compare=False)
@@ -207,7 +209,12 @@ def _objective(recipe: _Recipe) -> Objective:
     layer_arrays = recipe.layer_arrays
     if recipe.normalized:
         layer_arrays = normalize(layer_arrays, mean_activations())
-    extractor = build_extractor(layer_arrays, layers=recipe.loss.layers, pooling=recipe.pooling)
+    extractor = build_extractor(
+        layer_arrays,
+        layers=recipe.loss.layers,
+        pooling=recipe.pooling,
+        padding=recipe.padding,
+    )
     return Objective(extractor, recipe.loss)
 
 

@@ -65,7 +65,10 @@ def main() -> None:
         config = config.replace(pooling=arguments.pooling)
     layer_arrays = tf_style.load_weights(config.network.weights, notify=print).layers
     extractor = tf_style.build_extractor(
-        layer_arrays, layers=config.loss.layers, pooling=config.network.pooling
+        layer_arrays,
+        layers=config.loss.layers,
+        pooling=config.network.pooling,
+        padding=config.network.padding,
     )
     objective = tf_style.Objective(extractor, config.loss)
     rng = np.random.default_rng(0)

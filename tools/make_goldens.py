@@ -1,6 +1,9 @@
-"""Writes tests/goldens/vgg19_8bit.json: losses and gradients of the real network in float64.
+"""Writes tests/goldens: losses and gradients of the real network in float64.
 
-Run: python tools/make_goldens.py (half a minute)
+Run: python tools/make_goldens.py (about 3 minutes)
+
+`vgg19_8bit.json` holds losses and gradients of the paper's objective, `presets.json` the total
+loss of every preset.
 
 Computed by tests/reference.py, which shares no code with tf_style's objective, on seeded
 synthetic pictures. The gradient is kept as its norm and 40 of its entries.
@@ -13,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 import tf_style
+from tf_style.config import PRESETS
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
@@ -24,6 +28,7 @@ CASES = {
     "max pooling, raw": ("max", False, (32, 48), (50, 35)),
     "average pooling, raw": ("avg", False, (33, 32), (33, 32)),
 }
+PRESET_SIZE, PRESET_STYLE_SIZE = (40, 48), (51, 36)
 
 
 def synthetic_picture(seed: int, height: int, width: int) -> np.ndarray:
@@ -41,10 +46,29 @@ def synthetic_picture(seed: int, height: int, width: int) -> np.ndarray:
     return np.clip(picture, 0, 1).astype(np.float32)[np.newaxis]
 
 
+def preset_pictures() -> list[np.ndarray]:
+    """Returns image, content and style of the presets' goldens; the image is half stylised."""
+    content, other = (synthetic_picture(seed, *PRESET_SIZE) for seed in (20, 21))
+    return [(content + other) / 2, content, synthetic_picture(22, *PRESET_STYLE_SIZE)]
+
+
+def write(name: str, goldens: dict) -> None:
+    """Writes one file of tests/goldens."""
+    path = ROOT / "tests" / "goldens" / name
+    path.write_text(json.dumps(goldens, indent=1) + "\n")
+    print(f"Wrote {path}")
+
+
 def main() -> None:
-    """Writes the file."""
+    """Writes the files."""
     raw = tf_style.load_weights("vgg19-8bit").layers
     normal = tf_style.normalize(raw, tf_style.mean_activations())
+    totals = {}
+    for name in PRESETS:
+        options = tf_style.preset(name).to_dict()
+        layers = normal if options["normalized"] else raw
+        totals[name] = float(reference.total_loss(*preset_pictures(), layers, options))
+    write("presets.json", totals)
     goldens = {}
     for seed, (name, (pooling, normalized, size, style_size)) in enumerate(CASES.items()):
         content_loss, style_losses, total, gradient = reference.objective(
@@ -72,9 +96,7 @@ def main() -> None:
             "gradient_norm": float(np.linalg.norm(gradient)),
             "gradient": {int(entry): float(flat[entry]) for entry in entries},
         }
-    path = ROOT / "tests" / "goldens" / "vgg19_8bit.json"
-    path.write_text(json.dumps(goldens, indent=1) + "\n")
-    print(f"Wrote {path}")
+    write("vgg19_8bit.json", goldens)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ PACKAGE = Path(tf_style.__file__).parent
 # Each module imports only from rows above its own. A new module must be given a place.
 ROWS = [
     {"_checks", "_version", "_runtime"},
-    {"vgg19"},
-    {"layer_weights"},
+    {"vgg19", "matrix_root"},
+    {"layer_weights", "presets"},
     {
         "config",
         "images",
@@ -30,7 +30,8 @@ ROWS = [
 ]
 RANK = {name: rank for rank, names in enumerate(ROWS) for name in names}
 WITH_TENSORFLOW = {
-    "adam", "extractor", "lbfgs", "losses", "objective", "preprocessing", "solution", "transfer",
+    "adam", "extractor", "lbfgs", "losses", "matrix_root", "objective", "preprocessing", "solution",
+    "transfer",
 }  # fmt: skip
 MODULES = sorted(path for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 

@@ -1,0 +1,106 @@
+"""The Keras layers that VGG-19's extractor is made of."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_style import convolution
+from tf_style.preprocessing import to_vgg_input
+
+
+@keras.saving.register_keras_serializable("tf_style")
+class ConvolutionReLU(keras.layers.Conv2D):
+    """`Conv2D` and ReLU in one operation with a fast gradient; padding "same" or "valid"."""
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Returns relu(conv(inputs) + bias)."""
+        same = self.padding == "same"
+        operation = convolution.convolution_relu if same else convolution.inner_convolution_relu
+        return operation(inputs, tf.convert_to_tensor(self.kernel), tf.convert_to_tensor(self.bias))
+
+
+@keras.saving.register_keras_serializable("tf_style")
+class BFloat16ReLU(keras.layers.Conv2D):
+    """`ConvolutionReLU` in bfloat16, for inference: its weights get no gradient."""
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Returns relu(conv(inputs) + bias), float32."""
+        weights = (self.kernel, self.bias)
+        return convolution.bfloat16_relu(inputs, *map(tf.convert_to_tensor, weights))
+
+
+@keras.saving.register_keras_serializable("tf_style")
+class WinogradReLU(keras.layers.Layer):
+    """`ConvolutionReLU` by Winograd's algorithm, for inference: its kernels do not train."""
+
+    def __init__(self, filters: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.filters = filters
+
+    def build(self, input_shape: tuple) -> None:
+        """Makes the kernel at Winograd's points, that of the gradient, and the bias."""
+        channels = input_shape[-1]
+
+        def weight(name: str, *shape: int) -> keras.Variable:
+            return self.add_weight(shape=shape, name=name, trainable=False)
+
+        self.kernel = weight("kernel", convolution.POINTS, channels, self.filters)
+        self.turned_kernel = weight("turned_kernel", convolution.POINTS, self.filters, channels)
+        self.bias = weight("bias", self.filters)
+
+    def set_kernel(self, kernel: np.ndarray, bias: np.ndarray) -> None:
+        """Sets the weights from a kernel float32 `[3, 3, c, filters]` and its bias."""
+        turned_kernel = convolution.turned(kernel)
+        points = convolution.winograd_kernel
+        self.set_weights([points(kernel), points(turned_kernel), bias])
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Returns relu(conv(inputs) + bias)."""
+        weights = (self.kernel, self.turned_kernel, self.bias)
+        return convolution.winograd_relu(inputs, *map(tf.convert_to_tensor, weights))
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        """Returns the input's shape with `filters` channels."""
+        return (*input_shape[:-1], self.filters)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns what makes the layer anew."""
+        return {**super().get_config(), "filters": self.filters}
+
+
+@keras.saving.register_keras_serializable("tf_style")
+class VGGInput(keras.layers.Layer):
+    """RGB 0..1 to BGR 0..255 minus the ImageNet mean."""
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Returns `to_vgg_input(inputs)`."""
+        return to_vgg_input(inputs)
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        """Returns the input's shape."""
+        return input_shape
+
+
+@keras.saving.register_keras_serializable("tf_style")
+class MirrorPadding(keras.layers.Layer):
+    """Pads each side by 1 px of the border itself."""
+
+    def __init__(self, mode: str, **options: Any) -> None:
+        """Makes the layer; `mode` is `tf.pad`'s "SYMMETRIC" or "REFLECT"."""
+        super().__init__(**options)
+        self.mode = mode
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Returns the padded inputs."""
+        return tf.pad(inputs, [[0, 0], [1, 1], [1, 1], [0, 0]], self.mode)
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        """Returns the input's shape, 2 px longer on both sides."""
+        batch, height, width, channels = input_shape
+        return batch, height and height + 2, width and width + 2, channels
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns what makes the layer again."""
+        return {**super().get_config(), "mode": self.mode}
