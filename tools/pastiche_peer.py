@@ -1,87 +1,155 @@
 """pastiche's side of `tools/bench_peers.py`; runs in an environment with torch and pastiche.
 
+    python tools/pastiche_peer.py check CONTENT.png STYLE.png
     python tools/pastiche_peer.py curve CONTENT.png STYLE.png NUM_STEPS CURVE.json
-    python tools/pastiche_peer.py losses CONTENT.png STYLE.png PICTURE.png...
-    python tools/pastiche_peer.py time CONTENT.png STYLE.png NUM_STEPS
-    python tools/pastiche_peer.py run CONTENT.png STYLE.png NUM_STEPS OUTPUT.png
+    python tools/pastiche_peer.py losses CONTENT.png STYLE.png PICTURE...
+    python tools/pastiche_peer.py time CONTENT.png STYLE.png NUM_STEPS OUTPUT.png
 
-Every loss comes from pastiche's own code; pictures are used at the size they have.
+(`curve`: the time of one pastiche run, 20 minutes for 250 steps at 512 px on two cores; the
+others: seconds for the start, then one or two evaluations for each picture or step)
+
+Every loss comes from pastiche's own code, on the CPU; pictures are used at the size they have.
+A PICTURE is a file that Pillow reads, or NAME.f32: raw float32 [H, W, 3], RGB 0..1, of the
+content's size. This environment has no NumPy.
 """
 
+import hashlib
 import json
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
-_START = time.perf_counter()
+
+def _long_edge(path: str) -> int:
+    with Image.open(path) as picture:
+        return max(picture.size)
 
 
-def _artist(content, style, *, init=None):
+def _artist(content: str, style: str) -> Any:
     from pastiche.pastiche import PasticheArtist
 
-    with Image.open(content) as picture:
-        size = max(picture.size)
-    with Image.open(style) as picture:
-        style_size = max(picture.size)
-    return PasticheArtist(content, [style], init=init, size=size, style_size=style_size)
+    return PasticheArtist(
+        content,
+        [style],
+        device="cpu",
+        size=_long_edge(content),
+        style_size=_long_edge(style),
+    )
 
 
-def _loss_of_saved(artist):
-    """Returns the loss of the picture as pastiche would save it, and puts its own back."""
+def _to_pixels(image: Any) -> bytes:
+    """Returns RGB bytes of pastiche's tensor `[1, 3, H, W]`, BGR minus the mean."""
+    from pastiche.pastiche import save_image
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "saved.png"
+        save_image(image, path)
+        with Image.open(path) as picture:
+            return picture.tobytes()
+
+
+def _load(path: str, like: Any) -> Any:
+    """Returns pastiche's tensor of a picture, which must have the size of `like`."""
     import torch
-    from pastiche.pastiche import load_image, save_image
+    from pastiche.pastiche import VGG_MEAN, load_image
 
-    with tempfile.TemporaryDirectory() as folder, torch.no_grad():
+    if not path.endswith(".f32"):
+        image = load_image(path)
+    else:
+        _, _, height, width = like.shape
+        values = torch.frombuffer(bytearray(Path(path).read_bytes()), dtype=torch.float32)
+        if values.numel() != height * width * 3:
+            raise SystemExit(f"{path} must hold {width}x{height} px of RGB in float32.")
+        rgb = values.reshape(height, width, 3).permute(2, 0, 1)
+        image = (rgb.flip(0) * 255.0 - torch.tensor(VGG_MEAN)[:, None, None])[None].contiguous()
+    if image.shape != like.shape:
+        raise SystemExit(f"{path} must have {like.shape[3]}x{like.shape[2]} px.")
+    return image
+
+
+def _loss(artist: Any, image: Any = None) -> float:
+    """Returns the loss of `image`, or of the artist's own; that one stays in place."""
+    import torch
+
+    kept = artist.pastiche
+    try:
+        with torch.no_grad():
+            artist.pastiche = kept if image is None else image
+            return artist._calc_loss().item()
+    finally:
+        artist.pastiche = kept
+
+
+def _loss_of_saved(artist: Any) -> float:
+    """Returns the loss of the picture as pastiche would save it."""
+    from pastiche.pastiche import save_image
+
+    with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "saved.png")
         save_image(artist.pastiche, path)
-        kept = artist.pastiche
-        artist.pastiche = load_image(path)
-        loss = artist._calc_loss().item()
-        artist.pastiche = kept
-    return loss
+        return _loss(artist, _load(path, artist.pastiche))
 
 
-def curve(content, style, num_steps, output):
-    """Writes the loss of the float picture and of the saved one after n evaluations."""
-    import torch
+def check(content: str, style: str) -> None:
+    """Prints the SHA-256 of each picture's RGB bytes, as pastiche loads it, as JSON."""
+    from pastiche.pastiche import load_image
 
+    hashes = []
+    for path in (content, style):
+        pixels = _to_pixels(load_image(path, size=_long_edge(path)))
+        hashes.append(hashlib.sha256(pixels).hexdigest())
+    print(json.dumps(hashes))
+
+
+def curve(content: str, style: str, num_steps: str, output: str) -> None:
+    """Writes [steps, loss of the float picture, loss of the saved one] at each tenth step."""
     artist = _artist(content, style)
     points = []
     for step in range(int(num_steps) + 1):
         if step:
             artist.draw()
-        if step % 10 == 0:
-            with torch.no_grad():
-                loss = artist._calc_loss().item()
-            points.append([step, loss, _loss_of_saved(artist)])
-            Path(output).write_text(json.dumps(points))
+        if step % 10 == 0 or step == int(num_steps):
+            points.append([step, _loss(artist), _loss_of_saved(artist)])
+            Path(output).write_text(json.dumps(points), encoding="utf-8")
 
 
-def losses(content, style, *pictures):
-    """Prints pastiche's loss of each picture."""
-    import torch
-    from pastiche.pastiche import load_image
+def losses(content: str, style: str, *pictures: str) -> None:
+    """Prints the loss of each picture, as JSON."""
+    artist = _artist(content, style)
+    print(json.dumps([_loss(artist, _load(path, artist.pastiche)) for path in pictures]))
+
+
+def time_(content: str, style: str, num_steps: str, output: str) -> None:
+    """Prints when the first step began, in seconds since the epoch, and the seconds of each.
+
+    An L-BFGS step here is one evaluation. Differs from a whole run in pastiche's favour: the
+    two loops over its history, of up to 100 steps, are still short.
+    """
+    from pastiche.pastiche import save_image
 
     artist = _artist(content, style)
-    for picture in pictures:
-        with torch.no_grad():
-            artist.pastiche = load_image(picture)
-            print(artist._calc_loss().item())
-
-
-def time_(content, style, num_steps):
-    """Prints the seconds from the start to the first step, and for each step, as JSON."""
-    artist = _artist(content, style)
-    times = [time.perf_counter() - _START]
+    ready, times = time.time(), []
     for _ in range(int(num_steps)):
         began = time.perf_counter()
         artist.draw()
         times.append(time.perf_counter() - began)
-    print(json.dumps(times))
+    save_image(artist.pastiche, output)
+    print(json.dumps({"ready": ready, "steps": times}))
 
+
+VERBS: dict[str, Callable[..., None]] = {
+    "check": check,
+    "curve": curve,
+    "losses": losses,
+    "time": time_,
+}
 
 if __name__ == "__main__":
-    {"curve": curve, "losses": losses, "time": time_}[sys.argv[1]](*sys.argv[2:])
+    if len(sys.argv) < 4 or sys.argv[1] not in VERBS:
+        raise SystemExit(__doc__)
+    VERBS[sys.argv[1]](*sys.argv[2:])
