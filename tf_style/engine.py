@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -18,7 +19,7 @@ from tf_style.problem import Given, Problem
 from tf_style.solution import NotFiniteError, Solution, Status, Step
 from tf_style.tfp_lbfgs import minimize_tfp_lbfgs
 
-_MOST_TIMES = 4  # As many steps at a coarse size as planned, however much time there is.
+_MOST_STEPS = 1_000_000  # Where time decides.
 _FEWEST = 5  # Evaluations that make a larger size worth its time.
 
 MINIMIZERS: dict[str, Callable[[OptimizerConfig], Callable[..., Solution]]] = {
@@ -34,22 +35,30 @@ class Stand:
     """Where a run stands.
 
     Attributes:
-        image: float32 `[1, h, w, 3]`, RGB, nominally 0..1, of the stage's size.
-        targets: of the stage.
-        loss: the value that is minimised, at the stage's size.
         step: steps done, of all stages.
         num_steps: steps planned, of all stages.
         num_evaluations: evaluations done, of all stages.
-        status: why the last stage ended; None while it runs.
+        image: float32 `[1, h, w, 3]`, RGB, nominally 0..1, of the stage's size.
+        targets: of the stage.
+        loss: the value that is minimised, at the stage's size.
+        status: why the stage ended; None while it runs.
     """
 
-    image: tf.Tensor
-    targets: Targets
-    loss: float
     step: int
     num_steps: int
     num_evaluations: int
+    image: tf.Tensor
+    targets: Targets
+    loss: float
     status: Status | None = None
+
+
+class _Before(NamedTuple):
+    """What the stages before have done."""
+
+    step: int = 0
+    num_evaluations: int = 0
+    image: tf.Tensor | None = None
 
 
 def run(
@@ -68,8 +77,7 @@ def run(
         inputs: the pictures, of the result's size.
         config: `scales`, `steps` and the optimiser.
         deadline: when to end, on the clock of `time.perf_counter`. Each stage gets its share;
-            a size for which too little time is left is not begun. The last stage goes on until
-            then, whatever its steps.
+            a size for which too little time is left is not begun. Time decides, not `steps`.
         pause_every: slices also end at every multiple of so many steps.
         on_slice: called between slices of steps; a true result ends the run.
 
@@ -78,63 +86,115 @@ def run(
     """
     stages = plan(inputs.content.shape[1:3], config)
     minimize = MINIMIZERS[config.optimizer.optimizer](config.optimizer)
-    image: np.ndarray | None = None
-    steps = evaluations = 0
-    seconds_an_evaluation = 0.0  # At the full size.
-    stand = None
+    num_planned = sum(stage.steps for stage in stages)
+    before = _Before()
     for index, stage in enumerate(stages):
-        stage_deadline = None
-        num_steps = stage.steps
-        if deadline is not None:
-            left = deadline - time.perf_counter()
-            if stand and left < _FEWEST * seconds_an_evaluation * stage.scale**2:
-                break
-            costs = [other.steps * other.scale**2 for other in stages[index:]]
-            stage_deadline = deadline - left * (1.0 - costs[0] / sum(costs))
-            num_steps *= _MOST_TIMES if stage is not stages[-1] else 1000
-        began = time.perf_counter()
-        content, style, start = at_scale(inputs, stage.scale)
-        image = start if image is None else refined(image, inputs.start, start)
-        image = problem.shown(tf.constant(image))
-        targets = problem.objective.targets(tf.constant(content), tf.constant(style))
-        basis = problem.parametrization.basis(*content.shape[1:3])
-
-        def stand_at(step: Step | Solution, targets: Targets = targets, basis=basis) -> Stand:
-            shown = problem.shown(problem.parametrization.to_image(step.position, basis))
-            return Stand(
-                image=shown,
-                targets=targets,
-                loss=step.loss,
-                step=steps + step.num_steps,
-                num_steps=sum(stage.steps for stage in stages),
-                num_evaluations=evaluations + step.num_evaluations,
-                status=getattr(step, "status", None),
-            )
-
+        scene = _scene(problem, inputs, stage.scale, before.image)
         solve = functools.partial(
-            minimize,
-            problem.value_and_gradient,
-            problem.parametrization.to_position(image, basis),
-            arguments=(Given(targets, basis),),
+            _solve, minimize, scene, before, num_planned, pause_every, on_slice
+        )
+        if deadline is None:
+            stand = solve(stage.steps, None)
+        else:
+            if index == 0:
+                seconds = _seconds_an_evaluation(solve) / stage.scale**2
+            end = _stage_deadline(deadline, stages[index:], seconds)
+            began = time.perf_counter()
+            stand = solve(_MOST_STEPS, end)
+            evaluations = max(stand.num_evaluations - before.num_evaluations, 1)
+            seconds = (time.perf_counter() - began) / evaluations / stage.scale**2
+            if end == deadline:
+                break
+        if stand.status is Status.CANCELLED:
+            break
+        before = _Before(stand.step, stand.num_evaluations, stand.image)
+    return stand
+
+
+class _Scene(NamedTuple):
+    """A problem at one size, and where it starts."""
+
+    problem: Problem
+    given: Given
+    start: tf.Tensor
+
+    def image(self, position: tf.Tensor) -> tf.Tensor:
+        return self.problem.parametrization.to_image(position, self.given.basis)
+
+
+def _scene(problem: Problem, inputs: Inputs, scale: float, coarser: tf.Tensor | None) -> _Scene:
+    content, style, start = at_scale(inputs, scale)
+    if coarser is not None:
+        start = refined(coarser.numpy(), inputs.start, start)
+    targets = problem.objective.targets(tf.constant(content), tf.constant(style))
+    basis = problem.parametrization.basis(*content.shape[1:3])
+    image = problem.shown(tf.constant(start))
+    return _Scene(problem, Given(targets, basis), problem.parametrization.to_position(image, basis))
+
+
+def _solve(
+    minimize: Callable[..., Solution],
+    scene: _Scene,
+    before: _Before,
+    num_planned: int,
+    pause_every: int | None,
+    on_slice: Callable[[Stand], bool | None] | None,
+    num_steps: int,
+    deadline: float | None,
+) -> Stand:
+    """Minimises at one size; counts on from where the coarser one ended."""
+
+    def stand(step: Step | Solution) -> Stand:
+        return Stand(
+            num_steps=num_planned,
+            image=scene.problem.shown(scene.image(step.position)),
+            targets=scene.given.targets,
+            loss=step.loss,
+            step=before.step + step.num_steps,
+            num_evaluations=before.num_evaluations + step.num_evaluations,
+            status=getattr(step, "status", None),
+        )
+
+    try:
+        solution = minimize(
+            scene.problem.value_and_gradient,
+            scene.start,
+            arguments=(scene.given,),
             num_steps=num_steps,
             pause_every=pause_every,
-            deadline=stage_deadline,
-            on_slice=(lambda step: on_slice(stand_at(step))) if on_slice else None,
+            deadline=deadline,
+            on_slice=(lambda step: on_slice(stand(step))) if on_slice else None,
         )
-        try:
-            solution = solve()
-        except NotFiniteError as error:
-            bad = problem.parametrization.to_image(error.position, basis)
-            terms = problem.objective.terms(bad, targets)
-            raise FloatingPointError(_not_finite(terms, steps + error.num_steps)) from error
-        stand = stand_at(solution)
-        image = stand.image.numpy()
-        took = (time.perf_counter() - began) / max(solution.num_evaluations, 1)
-        seconds_an_evaluation = took / stage.scale**2
-        steps, evaluations = stand.step, stand.num_evaluations
-        if solution.status is Status.CANCELLED:
-            break
-    return stand
+    except NotFiniteError as error:
+        terms = scene.problem.objective.terms(scene.image(error.position), scene.given.targets)
+        raise FloatingPointError(_not_finite(terms, before.step + error.num_steps)) from error
+    return stand(solution)
+
+
+def _seconds_an_evaluation(solve: Callable[[int, None], Stand]) -> float:
+    """Returns how long one takes, once the graph is traced."""
+    solve(0, None)
+    began = time.perf_counter()
+    solve(0, None)
+    return time.perf_counter() - began
+
+
+def _stage_deadline(deadline: float, stages: tuple[schedule.Stage, ...], seconds: float) -> float:
+    """Returns when the first of these stages must end, for each to get its share.
+
+    It gets all the time if the next one could not make a few steps in what is left for it.
+
+    Args:
+        deadline: of all.
+        stages: those to come.
+        seconds: of an evaluation at the full size.
+    """
+    costs = [stage.steps * stage.scale**2 for stage in stages]
+    left = max(deadline - time.perf_counter(), 0.0)
+    shares = [left * cost / sum(costs) for cost in costs]
+    if stages[1:] and shares[1] >= _FEWEST * seconds * stages[1].scale ** 2:
+        return deadline - left + shares[0]
+    return deadline
 
 
 def plan(size: tuple[int, int], config: StyleConfig) -> tuple[schedule.Stage, ...]:

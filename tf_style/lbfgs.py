@@ -147,4 +147,4 @@ def _graphs(value_and_gradient: ValueAndGradient) -> _Graphs:
     ) -> LbfgsState:
         return search(flat(like, arguments), state, first_step=first_step)
 
-    return _Graphs(*map(for_all_sizes, (further, searched)))
+    return _Graphs(for_all_sizes(further), for_all_sizes(searched))

@@ -39,7 +39,6 @@ def _may_pay() -> bool:
 @functools.lru_cache(maxsize=2)
 def bfloat16_pays(float32: str) -> bool:
     """Returns whether a convolution is faster in bfloat16; measured once, a tenth of a second."""
-
     inputs = tf.ones([1, 48, 48, 256])
     kernel = tf.ones([3, 3, 256, 256]) * 1e-3
     bias = tf.zeros([256])

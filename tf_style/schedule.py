@@ -41,7 +41,7 @@ def parse_scales(text: str) -> tuple[Stage, ...]:
     if (
         not stages
         or scales[-1] != 1.0
-        or not 0.0 < scales[0]
+        or scales[0] <= 0.0
         or any(low >= high for low, high in zip(scales, scales[1:], strict=False))
         or any(stage.steps < 1 for stage in stages)
     ):

@@ -70,8 +70,10 @@ class Progress:
 
     @functools.cached_property
     def terms(self) -> Mapping[str, float]:
-        """Weighted loss terms "total", "content", "style", "variation" at the present size, and
-        unweighted "content/LAYER" and "style/LAYER". Costs a third of an evaluation.
+        """The loss terms at the present size; costs a third of an evaluation.
+
+        Weighted "total", "content", "style" and "variation", unweighted "content/LAYER" and
+        "style/LAYER".
         """
         return by_name(self.view.objective.terms(self.view.image, self.view.targets))
 
@@ -219,7 +221,7 @@ def stylize_inputs(
             pause_every=pause_every,
             on_slice=on_slice,
         )
-        return StyleResult(**progress(stand), status=stand.status)
+        return StyleResult(**progress(stand), status=stand.status or Status.STEPS_USED)
     except tf.errors.ResourceExhaustedError as error:
         height, width = size
         raise MemoryError(
