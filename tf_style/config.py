@@ -48,7 +48,7 @@ class NetworkConfig(TypeChecked):
     )
     pooling: str = _option("avg", "Pooling between the blocks: 'avg' (the paper's) or 'max'.")
     padding: str = _option(
-        "zeros",
+        "replicate",
         "What lies beyond the picture's border: 'zeros' (as VGG was trained), the border itself "
         "by 'replicate' or 'reflect' in the first layer, or by 'reflect_all' in every layer.",
     )
@@ -137,14 +137,15 @@ class OptimizerConfig(TypeChecked):
     )
     steps: int = _option(
         20,
-        "Steps of the optimiser at the full size. One costs one evaluation of the loss and its "
-        "gradient (two to three with tfp_lbfgs).",
+        "Steps of the optimiser at the full size, if that is 512 px or more; smaller ones get "
+        "up to nine times as many. One costs one evaluation of the loss and its gradient (two to "
+        "three with tfp_lbfgs).",
     )
     scales: str = _option(
         "auto",
         "Sizes to go through, relative to the full one, each with its steps, as in "
-        "'0.25:80,0.5:40,1:20'; 'auto': halves down to about 100 px, with twice to four times "
-        "the steps; 'none': the full size alone.",
+        "'0.25:180,0.5:60,1:20'; 'auto': halves down to about 100 px, with three and nine times "
+        "the steps; 'none': the full size alone, with just the steps.",
     )
     parametrization: str = _option(
         "spectrum",

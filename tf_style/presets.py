@@ -12,6 +12,7 @@ from tf_style import vgg19
 # (alpha / beta = 1e-3). It leaves the number of steps open.
 _GATYS2016 = {
     "init": "noise",
+    "padding": "zeros",
     "pooling": "avg",
     "normalized": True,
     "content_weight": 1.0,
@@ -31,7 +32,12 @@ _GATYS2016 = {
 # `losses.gram_matrix`, E_l = MSE(G / M) / 4. Where the optimiser and the number of steps are a
 # matter of taste, they are left to the fields' defaults.
 _STYLE_LAYERS = tuple(f"block{block}_conv1" for block in range(1, 6))
-_ORIGINAL_NETWORK = {"pooling": "max", "normalized": False, "init": "content"}
+_ORIGINAL_NETWORK = {
+    "pooling": "max",
+    "padding": "zeros",
+    "normalized": False,
+    "init": "content",
+}
 # MSE(G / M) / N^2, for N filters.
 _BY_FILTERS = {name: 4.0 / vgg19.KERNEL_SHAPES[name][-1] ** 2 for name in _STYLE_LAYERS}
 _AUTHORS = {

@@ -8,7 +8,8 @@ import math
 from typing import NamedTuple
 
 _SMALLEST_EDGE = 96  # px: below, VGG-19's deepest style layer has next to no positions.
-_MOST = 4  # Times as many steps at a coarse size as at the full one.
+_FULL_EDGE = 512  # px: from here on, a full size gets the steps asked for.
+_TIMES, _MOST_HALVINGS = 3, 2  # Each of the first two halvings, three times the steps.
 
 
 class Stage(NamedTuple):
@@ -58,8 +59,8 @@ def plan(
     """Returns the stages for a result of this size.
 
     'auto' halves the size while the longer edge keeps 96 px and the shorter what the layers
-    need. Each halving costs a quarter and gets twice the steps, four times at most: with more,
-    coarse sizes give the photograph away.
+    need. Each of the first two halvings costs a quarter and gets three times the steps; so do
+    the first two below 512 px, so that small results are as finished as large ones.
 
     Args:
         size: height and width of the result, px.
@@ -69,12 +70,24 @@ def plan(
     """
     stages = parse_scales(scales) or (Stage(1.0, steps),)
     if scales == "auto":
-        scale = 0.5
-        while scale * max(size) >= _SMALLEST_EDGE and scale * min(size) >= smallest_side:
-            times = min(_MOST, round(1.0 / scale))
-            stages = (Stage(scale, times * steps), *stages)
-            scale *= 0.5
-    return tuple(stage for stage in stages if min(scaled(size, stage.scale)) >= smallest_side)
+        edges = [float(max(size))]
+        while edges[-1] >= 2 * _SMALLEST_EDGE:
+            edges.append(edges[-1] / 2)
+        stages = tuple(
+            Stage(edge / edges[0], _steps(edge, halvings, steps))
+            for halvings, edge in reversed(list(enumerate(edges)))
+        )
+    return tuple(
+        stage
+        for stage in stages
+        if stage.scale == 1.0 or min(scaled(size, stage.scale)) >= smallest_side
+    )
+
+
+def _steps(edge: float, halvings: int, steps: int) -> int:
+    """Returns the steps at a size that is so many halvings below the full one."""
+    below = max(halvings, math.log2(_FULL_EDGE / edge))
+    return round(steps * _TIMES ** min(below, _MOST_HALVINGS))
 
 
 def scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
