@@ -136,7 +136,7 @@ class OptimizerConfig(TypeChecked):
         "'lbfgs' (best), 'tfp_lbfgs' (TensorFlow Probability's own) or 'adam' (least memory).",
     )
     steps: int = _option(
-        20,
+        15,
         "Steps of the optimiser at the full size, if that is 512 px or more; smaller ones get "
         "up to nine times as many. One costs one evaluation of the loss and its gradient (two to "
         "three with tfp_lbfgs).",
@@ -144,7 +144,7 @@ class OptimizerConfig(TypeChecked):
     scales: str = _option(
         "auto",
         "Sizes to go through, relative to the full one, each with its steps, as in "
-        "'0.25:180,0.5:60,1:20'; 'auto': halves down to about 100 px, with three and nine times "
+        "'0.25:135,0.5:45,1:15'; 'auto': halves down to about 100 px, with three and nine times "
         "the steps; 'none': the full size alone, with just the steps.",
     )
     parametrization: str = _option(

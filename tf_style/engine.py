@@ -15,6 +15,7 @@ from tf_style.config import OptimizerConfig, StyleConfig
 from tf_style.inputs import Inputs
 from tf_style.lbfgs import minimize_lbfgs
 from tf_style.objective import LossTerms, Targets, by_name
+from tf_style.parametrization import COARSEST, FINER
 from tf_style.problem import Given, Problem
 from tf_style.solution import NotFiniteError, Solution, Status, Step
 from tf_style.tfp_lbfgs import minimize_tfp_lbfgs
@@ -127,7 +128,8 @@ def _scene(problem: Problem, inputs: Inputs, scale: float, coarser: tf.Tensor | 
     if coarser is not None:
         start = refined(coarser.numpy(), inputs.start, start)
     targets = problem.objective.targets(tf.constant(content), tf.constant(style))
-    basis = problem.parametrization.basis(*content.shape[1:3])
+    exponent = COARSEST if coarser is None else FINER
+    basis = problem.parametrization.basis(*content.shape[1:3], exponent)
     image = problem.shown(tf.constant(start))
     return _Scene(problem, Given(targets, basis), problem.parametrization.to_position(image, basis))
 

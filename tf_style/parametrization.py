@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-_EXPONENT = 0.5  # Measured: BUILD_NOTES.md.
+COARSEST, FINER = 0.5, -0.25  # Exponents, measured: BUILD_NOTES.md.
 
 
 class Spectrum(NamedTuple):
@@ -26,12 +26,13 @@ class Spectrum(NamedTuple):
     scale: tf.Tensor
 
 
-def spectrum(height: int, width: int, *, exponent: float = _EXPONENT) -> Spectrum:
+def spectrum(height: int, width: int, exponent: float) -> Spectrum:
     """Returns the spectrum in which a frequency f is scaled by 1 / f**exponent.
 
-    Pictures, and the gradients of style losses, have most of their energy in low frequencies;
-    so scaled, all frequencies of an image change at a like pace. The scales' mean square is 1.
-    Cosines, unlike Fourier's waves, do not tie opposite borders together.
+    From the photograph on, low frequencies have the longest way to go: `COARSEST` lets them
+    take longer steps. After a coarser size they have arrived, and `FINER` favours the detail
+    that the coarser size could not hold. The scales' mean square is 1. Cosines, unlike
+    Fourier's waves, do not tie opposite borders together.
 
     Args:
         height: of the image, px.
@@ -80,13 +81,14 @@ class Parametrization(NamedTuple):
     """A linear change of variables.
 
     Attributes:
-        basis: maps (height, width) to what the other functions take as their second argument.
+        basis: maps (height, width, exponent) to what the other functions take as their second
+            argument.
         to_image: position to image.
         to_position: image to position; inverts `to_image`.
         to_position_gradient: the gradient of the image to that of the position.
     """
 
-    basis: Callable[[int, int], Any]
+    basis: Callable[[int, int, float], Any]
     to_image: Callable[[tf.Tensor, Any], tf.Tensor]
     to_position: Callable[[tf.Tensor, Any], tf.Tensor]
     to_position_gradient: Callable[[tf.Tensor, Any], tf.Tensor]
@@ -100,6 +102,6 @@ PARAMETRIZATIONS: dict[str, Parametrization] = {
     "spectrum": Parametrization(
         spectrum, image_of_spectrum, spectrum_of_image, spectrum_of_gradient
     ),
-    "pixels": Parametrization(lambda height, width: (), _same, _same, _same),
+    "pixels": Parametrization(lambda height, width, exponent: (), _same, _same, _same),
 }
 """Parametrizations by name."""

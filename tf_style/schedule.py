@@ -48,7 +48,7 @@ def parse_scales(text: str) -> tuple[Stage, ...]:
     ):
         raise ValueError(
             "`scales` must be 'auto', 'none', or rising scales that end with 1, each with its "
-            f"steps, as in '0.25:80,0.5:40,1:20'. Received: scales={text!r}."
+            f"steps, as in '0.25:135,0.5:45,1:15'. Received: scales={text!r}."
         )
     return stages
 
