@@ -47,10 +47,12 @@ def mini_network(monkeypatch, mini_layers):
     monkeypatch.setattr(transfer, "load_weights", lambda name, notify=None: weights)
     means = {name: np.ones(kernel.shape[-1]) for name, (kernel, _) in mini_layers.items()}
     monkeypatch.setattr(transfer, "mean_activations", lambda: means)
-    objectives = transfer._objective
-    objectives.cache_clear()
+    # Nothing here is to depend on how fast this machine computes in bfloat16.
+    monkeypatch.setattr(transfer, "arithmetic", lambda precision, deterministic: "direct")
+    problems = transfer._problem
+    problems.cache_clear()
     yield
-    objectives.cache_clear()
+    problems.cache_clear()
 
 
 @pytest.fixture

@@ -180,7 +180,7 @@ def advance(
         value, gradient = function(position)
         slope = state.length * _dot(state.gradient, direction)
         lowered = value <= state.value + _SUFFICIENT_DECREASE * slope
-        lowered &= tf.math.is_finite(_dot(gradient, gradient))
+        lowered &= tf.reduce_all(tf.math.is_finite(gradient))
         # Nocedal & Wright (2006), eq. 3.57: the minimum of the parabola through what is known.
         parabola = -slope / (2.0 * (value - state.value - slope))
         shorter = state.length * tf.clip_by_value(parabola, 0.1, 0.5)
