@@ -121,6 +121,13 @@ def sphere():
     return with_gradient(lambda x: tf.reduce_sum(x**2))
 
 
+def test_a_run_ends_where_the_gradient_is_zero():
+    # The first step, along the gradient, ends exactly at the minimum.
+    solution = minimize_lbfgs(sphere(), tf.ones(4, tf.float64), num_steps=50, first_step=1.0)
+    assert (solution.status, solution.num_steps) == (Status.CONVERGED, 1)
+    np.testing.assert_array_equal(solution.position, np.zeros(4))
+
+
 def test_a_unit_step_that_fails_is_shortened_to_the_parabolas_minimum(searches):
     # Along x the loss is 4 x^2; from 1, a step of 3 ends at -2, too high. The parabola has its
     # minimum at 1/3 of it.

@@ -69,7 +69,7 @@ def test_value_and_gradient_are_those_of_the_float64_program(
     position, gradient = position.numpy().astype(np.float64), gradient.numpy()
     assert gradient.shape == position.shape
     assert float(value) == pytest.approx(case.value(position), rel=1e-4)
-    length = np.linalg.norm(gradient)
+    length = float(np.linalg.norm(gradient))
     # Along the gradient itself, and along random directions.
     directions = [gradient / length]
     directions += [direction / np.linalg.norm(direction)

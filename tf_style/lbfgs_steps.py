@@ -163,7 +163,7 @@ def advance(
     first_step: tf.Tensor,
     last_step: tf.Tensor,
 ) -> LbfgsState:
-    """Returns the state after more steps: up to `last_step`, or to one that failed.
+    """Returns the state after more steps: to `last_step`, one that failed, or a level place.
 
     Pure TensorFlow operations: part of whatever graph it is called in.
 
@@ -198,8 +198,12 @@ def advance(
             failed=~lowered & (shorter < _SHORTEST),
         )
 
+    def goes_on(state: LbfgsState) -> tf.Tensor:
+        level = (state.num_steps >= 0) & tf.reduce_all(tf.equal(state.gradient, 0.0))
+        return (state.num_steps < last_step) & ~state.failed & ~level
+
     return tf.while_loop(
-        lambda state: (state.num_steps < last_step) & ~state.failed,
+        goes_on,
         lambda state: (step(state),),
         (state,),
         parallel_iterations=1,
