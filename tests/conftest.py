@@ -49,10 +49,7 @@ def mini_network(monkeypatch, mini_layers):
     monkeypatch.setattr(transfer, "mean_activations", lambda: means)
     # Nothing here is to depend on how fast this machine computes in bfloat16.
     monkeypatch.setattr(transfer, "arithmetic", lambda precision, deterministic: "direct")
-    problems = transfer._problem
-    problems.cache_clear()
-    yield
-    problems.cache_clear()
+    # Problems stay cached from test to test, by the hash of their weights: tracing takes seconds.
 
 
 @pytest.fixture

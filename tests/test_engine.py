@@ -39,7 +39,7 @@ def pictures(rng):
     return picture(rng, HEIGHT, WIDTH), picture(rng, 40, 44)
 
 
-@pytest.mark.parametrize("optimizer", ["lbfgs", "tfp_lbfgs", "adam"])
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
 def test_a_run_goes_through_the_planned_sizes(optimizer, pictures):
     seen = []
     result = tf_style.stylize(
