@@ -163,6 +163,18 @@ def test_any_values_are_a_config_or_a_clear_error(values):
         ({"style_size": 100, "style_scale": 2.0}, "Cannot use `style_size` with `style_scale`"),
         ({"content_weight": 0.0, "style_weight": 0.0}, "must be above 0"),
         ({"content_weight": 0.0, "style_layers": "conv1_1:0"}, "nothing to match"),
+        ({"content_weight": 0.0, "style_strength": 0.0}, "nothing to match"),
+        ({"style_strength": -1.0}, "`style_strength` must lie within 0..1e+30"),
+        ({"optimizer": "tfp_lbfsg"}, "Did you mean 'tfp_lbfgs'"),
+        ({"parametrization": "spectra"}, "'spectrum', 'pixels'"),
+        ({"precision": "float16"}, "`precision` must be one of 'auto', 'float32', 'bfloat16'"),
+        ({"scales": "0.5,1"}, "as in '0.25:80,0.5:40,1:20'. Received: scales='0.5,1'"),
+        ({"time_budget": -1.0}, "`time_budget` must lie within 0..1e+09. Received: time_budget=-1"),
+        ({"time_budget": float("inf")}, "`time_budget` must be a finite number"),
+        (
+            {"deterministic": True, "time_budget": 5.0},
+            "Cannot use `deterministic` with `time_budget`. This is because how far a run comes",
+        ),
     ],
 )
 def test_wrong_values_are_named_with_the_rule(options, message):
@@ -171,7 +183,10 @@ def test_wrong_values_are_named_with_the_rule(options, message):
     assert message in str(error.value)
 
 
-@pytest.mark.parametrize("options", [{"steps": 1.5}, {"normalized": 1}, {"steps": True}])
+@pytest.mark.parametrize(
+    "options",
+    [{"steps": 1.5}, {"normalized": 1}, {"steps": True}, {"gamut": 1}, {"deterministic": "yes"}],
+)
 def test_wrong_types_are_named(options):
     (name,) = options
     with pytest.raises(TypeError, match=f"`{name}` must be of type"):
@@ -192,14 +207,15 @@ def test_a_preset_is_chosen_by_name_not_by_label():
 
 
 def test_choices_are_those_of_the_tables_that_do_the_work():
-    from tf_style import extractor, losses, transfer
+    from tf_style import engine, extractor, losses, parametrization
 
     assert tuple(extractor.POOLINGS) == config.POOLINGS
     assert tuple(extractor.PADDINGS) == config.PADDINGS
     assert tuple(losses.CONTENT_LOSSES) == config.REDUCTIONS
     assert tuple(losses.STYLE_LOSSES) == config.STYLE_LOSS_NAMES
     assert tuple(losses.TOTAL_VARIATIONS) == config.TV_FORMS
-    assert tuple(transfer.MINIMIZERS) == config.OPTIMIZER_NAMES
+    assert tuple(engine.MINIMIZERS) == config.OPTIMIZER_NAMES
+    assert tuple(parametrization.PARAMETRIZATIONS) == config.PARAMETRIZATION_NAMES
 
 
 def test_configs_cannot_be_changed():

@@ -6,7 +6,7 @@ import pytest
 import reference
 import tensorflow as tf
 
-from tf_style import vgg19
+from tf_style import convolution, vgg19
 from tf_style.extractor import PADDINGS, build_extractor
 from tf_style.weights import normalize
 
@@ -82,33 +82,6 @@ def test_filters_have_a_mean_of_1_after_normalizing_by_their_own_means(mini_laye
         np.testing.assert_allclose(scaled[name].numpy().mean((0, 1, 2))[alive], 1.0, rtol=1e-4)
 
 
-@pytest.mark.parametrize("padding", ["SAME", "VALID"])
-def test_gradients_for_image_kernel_and_bias_are_tensorflows_own(padding, rng):
-    from tf_style import extractor
-
-    operations = {
-        "SAME": extractor._convolution_relu,
-        "VALID": extractor._inner_convolution_relu,
-    }
-    x, kernel, bias = (
-        tf.constant(rng.normal(size=shape).astype("float32"))
-        for shape in ((2, 7, 6, 3), (3, 3, 3, 5), (5,))
-    )
-    shape = (2, 7, 6, 5) if padding == "SAME" else (2, 5, 4, 5)
-    upstream = tf.constant(rng.normal(size=shape).astype("float32"))
-    results = []
-    for layer in (
-        operations[padding],
-        lambda x, k, b: tf.nn.relu(tf.nn.conv2d(x, k, 1, padding) + b),
-    ):
-        with tf.GradientTape() as tape:
-            tape.watch([x, kernel, bias])
-            y = layer(x, kernel, bias)
-        results.append([y, *tape.gradient(y, [x, kernel, bias], upstream)])
-    for found, expected in zip(*results, strict=True):
-        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
-
-
 def test_the_network_is_cut_after_the_deepest_layer(mini_layers):
     model = build_extractor(mini_layers, layers=["conv2_1"])
     assert model.layers[-1].name == "block2_conv1"
@@ -147,11 +120,88 @@ def test_wrong_layers_and_pooling_are_named(mini_layers):
 
 # 2026-11: keras 3.15 on numpy 2.4.
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-@pytest.mark.parametrize("padding", ["zeros", "reflect"])
-def test_the_model_saves_and_loads_with_keras(padding, mini_layers, tmp_path, rng):
-    model = build_extractor(mini_layers, layers=["conv1_1", "conv2_1"], padding=padding)
+@pytest.mark.parametrize(
+    ("padding", "arithmetic"),
+    [("zeros", "direct"), ("reflect", "direct"), ("zeros", "winograd"), ("zeros", "bfloat16")],
+)
+def test_the_model_saves_and_loads_with_keras(
+    padding, arithmetic, mini_layers, tmp_path, rng, monkeypatch
+):
+    monkeypatch.setattr(convolution, "_MINIMUM_CHANNELS", 1)
+    model = build_extractor(
+        mini_layers, layers=["conv1_1", "conv2_1"], padding=padding, arithmetic=arithmetic
+    )
     model.save(tmp_path / "extractor.keras")
     loaded = keras.models.load_model(tmp_path / "extractor.keras")
     image = rng.uniform(size=(1, 8, 9, 3)).astype("float32")
     for name, features in model(image).items():
         np.testing.assert_array_equal(loaded(image)[name], features)
+
+
+def features_and_gradient(model, image, weights):
+    """Every layer's features, and the gradient of their weighted sum for the image."""
+    with tf.GradientTape() as tape:
+        tape.watch(image)
+        features = model(image)
+        total = tf.add_n([tf.reduce_sum(features[name] * weights[name]) for name in weights])
+    return features, tape.gradient(total, image)
+
+
+@pytest.mark.parametrize(
+    ("arithmetic", "tolerance"),
+    # bfloat16 rounds to 8 bits: 2**-9 relative, for each of 9 layers' two factors and result.
+    [("winograd", 1e-4), ("bfloat16", 9 * 3 * 2.0**-9)],
+)
+def test_every_arithmetic_gives_the_direct_ones_features_and_gradient(
+    arithmetic, tolerance, mini_layers, rng, monkeypatch
+):
+    monkeypatch.setattr(convolution, "_MINIMUM_CHANNELS", 1)
+    names = ["block1_conv1", "block2_conv2", "block4_conv1"]
+    image = tf.constant(rng.uniform(size=(1, 27, 34, 3)), tf.float32)
+    direct, other = (
+        build_extractor(mini_layers, layers=names, arithmetic=name)
+        for name in ("direct", arithmetic)
+    )
+    weights = {name: rng.uniform(size=direct(image)[name].shape) for name in names}
+    expected, slope = features_and_gradient(direct, image, weights)
+    found, found_slope = features_and_gradient(other, image, weights)
+    for name in names:
+        error = np.linalg.norm(found[name] - expected[name]) / np.linalg.norm(expected[name])
+        assert error < tolerance
+        assert found[name].dtype == tf.float32
+    assert np.linalg.norm(found_slope - slope) < 2 * tolerance * np.linalg.norm(slope)
+    # It is not the direct one under another name.
+    assert np.any(found[names[-1]].numpy() != expected[names[-1]].numpy())
+
+
+def kinds(model):
+    return {layer.name: type(layer).__name__ for layer in model.layers}
+
+
+def test_only_convolutions_for_which_it_pays_are_computed_by_winograds_algorithm(rng):
+    layers, channels = {}, 3
+    for name, filters in zip(vgg19.CONVOLUTIONS[:4], (64, 128, 128, 128), strict=True):
+        layers[name] = (
+            np.zeros((3, 3, channels, filters), "float32"),
+            np.zeros(filters, "float32"),
+        )
+        channels = filters
+    found = kinds(build_extractor(layers, layers=["conv2_2"], arithmetic="winograd"))
+    assert [found[name] for name in layers] == [
+        "ConvolutionReLU", "ConvolutionReLU", "WinogradReLU", "WinogradReLU"
+    ]  # fmt: skip
+
+
+def test_the_first_convolution_and_padded_ones_stay_in_float32(mini_layers):
+    found = kinds(build_extractor(mini_layers, layers=["conv1_2"], arithmetic="bfloat16"))
+    assert (found["block1_conv1"], found["block1_conv2"]) == ("ConvolutionReLU", "BFloat16ReLU")
+    for arithmetic in ("winograd", "bfloat16"):
+        model = build_extractor(
+            mini_layers, layers=["conv2_1"], padding="reflect_all", arithmetic=arithmetic
+        )
+        assert not {"WinogradReLU", "BFloat16ReLU"} & set(kinds(model).values())
+
+
+def test_an_unknown_arithmetic_is_named(mini_layers):
+    with pytest.raises(ValueError, match="`arithmetic` must be one of 'direct', 'winograd'"):
+        build_extractor(mini_layers, layers=["conv1_1"], arithmetic="float16")

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import tf_style
-from tf_style import lbfgs, saving, transfer
+from tf_style import saving, transfer
 from tf_style.solution import Status
 
 pytestmark = pytest.mark.usefixtures("mini_network")
@@ -22,8 +22,14 @@ def pictures(seed=0, content=(36, 48), style=(40, 40)):
     return [rng.integers(0, 256, (*size, 3), np.uint8) for size in (content, style)]
 
 
-@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
-@pytest.mark.parametrize("preset", ["default", "gatys2016", "crowsonkb"])
+@pytest.mark.parametrize(
+    ("preset", "optimizer"),
+    [
+        *((name, "lbfgs") for name in ("default", "gatys2016", "crowsonkb")),
+        ("default", "tfp_lbfgs"),
+        ("default", "adam"),
+    ],
+)
 def test_the_loss_ends_well_below_its_start(optimizer, preset):
     seen = []
     options = tf_style.preset(preset).replace(size=48, steps=40, optimizer=optimizer)
@@ -50,6 +56,10 @@ def test_progress_is_told_in_order_with_every_term():
     parts = sum(last.terms[name] for name in ("content", "style", "variation"))
     assert last.terms["total"] == pytest.approx(parts, rel=1e-5)
     np.testing.assert_array_equal(last.image, result.image)
+    assert last.stage_size == (36, 48)
+    assert last.loss == result.loss
+    seconds = [p.seconds for p in seen]
+    assert seconds == sorted(seconds)
 
 
 def test_a_true_answer_stops_with_what_there_is():
@@ -64,22 +74,26 @@ def test_the_same_command_gives_the_same_picture():
     np.testing.assert_array_equal(first, again)
 
 
-def test_a_second_run_of_the_same_size_traces_nothing_again(monkeypatch):
+def test_further_runs_of_any_size_trace_nothing_again(monkeypatch):
     used = []
-    real = transfer._objective
-    monkeypatch.setattr(
-        transfer, "_objective", lambda recipe: used.append(real(recipe)) or used[-1]
-    )
+    transfer._problem.cache_clear()
+    real = transfer._problem
+    monkeypatch.setattr(transfer, "_problem", lambda recipe: used.append(real(recipe)) or used[-1])
     counts = []
-    for seed in (1, 2):
-        tf_style.stylize(*pictures(seed), config=config(steps=4))
-        gradient = used[-1].value_and_gradient
-        run_slice = lbfgs._lbfgs_slice(gradient, 10)
+    for seed, sizes in enumerate(
+        [((36, 48), (40, 40)), ((36, 48), (40, 40)), ((40, 32), (20, 24))]
+    ):
+        tf_style.stylize(*pictures(seed, *sizes), config=config(scales="0.5:3,1:2"))
+        problem = used[-1]
         counts.append(
-            (gradient.experimental_get_tracing_count(), run_slice.experimental_get_tracing_count())
+            (
+                problem.value_and_gradient.experimental_get_tracing_count(),
+                problem.objective.targets.experimental_get_tracing_count(),
+            )
         )
-    assert used[0] is used[1]
-    assert counts[0] == counts[1]
+    assert used[0] is used[1] is used[2]
+    assert counts == counts[:1] * 3
+    assert counts[0][0] <= 2  # For steps, and for the line search if there was one.
 
 
 def test_alpha_is_given_back_and_all_is_saved(tmp_path):

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tf_style import images, schedule, vgg19
+from tf_style import images, schedule
 from tf_style.adam import minimize_adam
 from tf_style.config import OptimizerConfig, StyleConfig
-from tf_style.inputs import Inputs
+from tf_style.inputs import Inputs, smallest_side
 from tf_style.lbfgs import minimize_lbfgs
 from tf_style.objective import LossTerms, Targets, by_name
 from tf_style.parametrization import COARSEST, FINER
@@ -90,7 +90,8 @@ def run(
     num_planned = sum(stage.steps for stage in stages)
     before = _Before()
     for index, stage in enumerate(stages):
-        scene = _scene(problem, inputs, stage.scale, before.image)
+        pictures = at_scale(inputs, stage.scale, smallest_side=smallest_side(config))
+        scene = _scene(problem, inputs, pictures, before.image)
         solve = functools.partial(
             _solve, minimize, scene, before, num_planned, pause_every, on_slice
         )
@@ -123,8 +124,13 @@ class _Scene(NamedTuple):
         return self.problem.parametrization.to_image(position, self.given.basis)
 
 
-def _scene(problem: Problem, inputs: Inputs, scale: float, coarser: tf.Tensor | None) -> _Scene:
-    content, style, start = at_scale(inputs, scale)
+def _scene(
+    problem: Problem,
+    inputs: Inputs,
+    pictures: tuple[np.ndarray, np.ndarray, np.ndarray],
+    coarser: tf.Tensor | None,
+) -> _Scene:
+    content, style, start = pictures
     if coarser is not None:
         start = refined(coarser.numpy(), inputs.start, start)
     targets = problem.objective.targets(tf.constant(content), tf.constant(style))
@@ -205,17 +211,30 @@ def plan(size: tuple[int, int], config: StyleConfig) -> tuple[schedule.Stage, ..
         size,
         scales=config.optimizer.scales,
         steps=config.optimizer.steps,
-        smallest_side=vgg19.minimum_side(config.loss.layers),
+        smallest_side=smallest_side(config),
     )
 
 
-def at_scale(inputs: Inputs, scale: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns content, style and start of a stage."""
+def at_scale(
+    inputs: Inputs, scale: float, *, smallest_side: int = 1
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns content, style and start of a stage.
+
+    Args:
+        inputs: the pictures, of the result's size.
+        scale: of the stage.
+        smallest_side: px; a style picture shrinks only so far that its sides keep them.
+    """
     if scale == 1.0:
         return inputs.content, inputs.style, inputs.start
+    style_scale = max(scale, min(1.0, smallest_side / min(inputs.style.shape[1:3])))
     content, style, start = (
-        images.resize(image, schedule.scaled(image.shape[1:3], scale))
-        for image in (inputs.content, inputs.style, inputs.start)
+        images.resize(image, schedule.scaled(image.shape[1:3], share))
+        for image, share in (
+            (inputs.content, scale),
+            (inputs.style, style_scale),
+            (inputs.start, scale),
+        )
     )
     return content, style, start
 

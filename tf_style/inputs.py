@@ -42,9 +42,7 @@ def prepare_inputs(content: Any, style: Any, config: StyleConfig) -> Inputs:
         OSError: if a file is missing or cannot be read.
         ValueError: if a picture is damaged, or too small or narrow for the layers in use.
     """
-    smallest = max(2, vgg19.minimum_side(config.loss.layers))
-    if config.network.padding == "reflect_all":
-        smallest *= 2  # A reflection needs 2 px in the deepest layer, where zeros need 1.
+    smallest = smallest_side(config)
     content_picture = images.read_picture(content, argument="content")
     _check_sides("content", content_picture.image.shape[1:3], smallest)
     size = content_picture.image.shape[1:3]
@@ -76,6 +74,13 @@ def prepare_inputs(content: Any, style: Any, config: StyleConfig) -> Inputs:
         start,
         alpha,
     )
+
+
+def smallest_side(config: StyleConfig) -> int:
+    """Returns how many px each side of a picture must have for the layers in use."""
+    smallest = max(2, vgg19.minimum_side(config.loss.layers))
+    # A reflection needs 2 px in the deepest layer, where zeros need 1.
+    return 2 * smallest if config.network.padding == "reflect_all" else smallest
 
 
 def _check_pixels(argument: str, size: tuple[int, int]) -> None:

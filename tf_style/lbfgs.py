@@ -76,14 +76,16 @@ def minimize_lbfgs(
     start = tf.convert_to_tensor(start)
     graphs = _graphs(value_and_gradient)
     state = initial_state(tf.reshape(start, [-1]), history)
-    state = graphs.advance(state, start, arguments, first_step, 0)
+    state = graphs.advance(state, start, arguments, 1.0, first_step, 0)
     if not np.isfinite(float(state.value)):
         raise NotFiniteError(start, 0)
+    scale = _scale(state.gradient)
+    state = state._replace(value=state.value * scale, gradient=state.gradient * scale)
     pace = Pace(slice_seconds, pause_every, deadline)
     restarts = 0
     while True:
         done = int(state.num_steps)
-        if done and on_slice is not None and on_slice(_step(state, start)):
+        if done and on_slice is not None and on_slice(_step(state, start, scale)):
             status = Status.CANCELLED
         elif done >= num_steps:
             status = Status.STEPS_USED
@@ -97,23 +99,33 @@ def minimize_lbfgs(
             limit = min(num_steps, done + pace.start(done))
             length = first_step * 0.1**restarts
             evaluations = int(state.num_evaluations)
-            state = graphs.advance(state, start, arguments, length, limit)
+            state = graphs.advance(state, start, arguments, scale, length, limit)
             pace.stop(int(state.num_evaluations) - evaluations)
             if bool(state.failed):
-                state = graphs.search(state, start, arguments, length)
+                state = graphs.search(state, start, arguments, scale, length)
             if bool(state.failed):
                 state = forgotten(state)
                 restarts += 1
             elif int(state.num_steps) > done:
                 restarts = 0
             continue
-        return Solution(*_step(state, start), status=status)
+        return Solution(*_step(state, start, scale), status=status)
 
 
-def _step(state: LbfgsState, start: tf.Tensor) -> Step:
+def _scale(gradient: tf.Tensor) -> float:
+    """Returns the power of two that brings the gradient's root mean square near 1.
+
+    Float32 squares over- and underflow beyond 1e19 and 1e-19. Powers of two round nothing.
+    """
+    length = norm(gradient) / np.sqrt(max(gradient.shape[0], 1))
+    exponent = -round(np.log2(length)) if length > 0.0 else 0
+    return 2.0 ** min(max(exponent, -100), 100)
+
+
+def _step(state: LbfgsState, start: tf.Tensor, scale: float) -> Step:
     return Step(
         tf.reshape(state.position, start.shape),
-        float(state.value),
+        float(state.value) / scale,
         int(state.num_steps),
         int(state.num_evaluations),
     )
@@ -128,23 +140,34 @@ class _Graphs(NamedTuple):
 
 @functools.lru_cache(maxsize=4)
 def _graphs(value_and_gradient: ValueAndGradient) -> _Graphs:
-    def flat(like: tf.Tensor, arguments: tuple) -> Callable:
+    def flat(like: tf.Tensor, arguments: tuple, scale: tf.Tensor) -> Callable:
+        scale = tf.cast(scale, like.dtype)
+
         def function(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             position = tf.reshape(position, tf.shape(like))
             value, gradient = value_and_gradient(position, *arguments)
-            return value, tf.reshape(gradient, [-1])
+            return scale * value, scale * tf.reshape(gradient, [-1])
 
         return function
 
     def further(
-        state: LbfgsState, like: tf.Tensor, arguments: tuple, first_step: tf.Tensor, last: tf.Tensor
+        state: LbfgsState,
+        like: tf.Tensor,
+        arguments: tuple,
+        scale: tf.Tensor,
+        first_step: tf.Tensor,
+        last: tf.Tensor,
     ) -> LbfgsState:
-        function = flat(like, arguments)
+        function = flat(like, arguments, scale)
         return advance(function, state, first_step=first_step, last_step=last)
 
     def searched(
-        state: LbfgsState, like: tf.Tensor, arguments: tuple, first_step: tf.Tensor
+        state: LbfgsState,
+        like: tf.Tensor,
+        arguments: tuple,
+        scale: tf.Tensor,
+        first_step: tf.Tensor,
     ) -> LbfgsState:
-        return search(flat(like, arguments), state, first_step=first_step)
+        return search(flat(like, arguments, scale), state, first_step=first_step)
 
     return _Graphs(for_all_sizes(further), for_all_sizes(searched))

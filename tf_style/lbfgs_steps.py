@@ -163,7 +163,7 @@ def advance(
     first_step: tf.Tensor,
     last_step: tf.Tensor,
 ) -> LbfgsState:
-    """Returns the state after more steps: up to `last_step`, or to one that failed.
+    """Returns the state after more steps: to `last_step`, one that failed, or a level place.
 
     Pure TensorFlow operations: part of whatever graph it is called in.
 
@@ -180,7 +180,7 @@ def advance(
         value, gradient = function(position)
         slope = state.length * _dot(state.gradient, direction)
         lowered = value <= state.value + _SUFFICIENT_DECREASE * slope
-        lowered &= tf.math.is_finite(_dot(gradient, gradient))
+        lowered &= tf.reduce_all(tf.math.is_finite(gradient))
         # Nocedal & Wright (2006), eq. 3.57: the minimum of the parabola through what is known.
         parabola = -slope / (2.0 * (value - state.value - slope))
         shorter = state.length * tf.clip_by_value(parabola, 0.1, 0.5)
@@ -198,8 +198,12 @@ def advance(
             failed=~lowered & (shorter < _SHORTEST),
         )
 
+    def goes_on(state: LbfgsState) -> tf.Tensor:
+        level = (state.num_steps >= 0) & tf.reduce_all(tf.equal(state.gradient, 0.0))
+        return (state.num_steps < last_step) & ~state.failed & ~level
+
     return tf.while_loop(
-        lambda state: (state.num_steps < last_step) & ~state.failed,
+        goes_on,
         lambda state: (step(state),),
         (state,),
         parallel_iterations=1,

@@ -42,8 +42,7 @@ def parse_scales(text: str) -> tuple[Stage, ...]:
     if (
         not stages
         or scales[-1] != 1.0
-        or scales[0] <= 0.0
-        or any(low >= high for low, high in zip(scales, scales[1:], strict=False))
+        or not all(low < high for low, high in zip([0.0, *scales], scales, strict=False))
         or any(stage.steps < 1 for stage in stages)
     ):
         raise ValueError(

@@ -116,7 +116,10 @@ def _run_slices(
     on_slice: OnSlice | None,
 ) -> tuple[Step, Status]:
     """Runs TFP's L-BFGS from a fresh state to an end or a failed line search."""
+    step = start
     while True:
+        if pace.over:
+            return step, Status.TIME_USED
         done = int(state.num_iterations)
         limit = min(num_steps - start.num_steps, done + pace.start(start.num_steps + done))
         state = run_slice(state, scale, tf.constant(limit))
@@ -138,8 +141,6 @@ def _run_slices(
             return step, Status.CONVERGED
         if step.num_steps >= num_steps:
             return step, Status.STEPS_USED
-        if pace.over:
-            return step, Status.TIME_USED
 
 
 def _lbfgs_state(position: tf.Tensor, value: tf.Tensor, gradient: tf.Tensor, history: int) -> Any:

@@ -86,6 +86,8 @@ def test_a_run_writes_picture_trace_config_and_snapshots(files, tmp_path, capsys
     lines = [json.loads(line) for line in trace.read_text().splitlines()]
     assert lines[-1]["step"] == 3
     assert {"evaluations", "seconds", "total", "content", "style", "variation"} <= set(lines[0])
+    assert lines[-1]["size"] == [26, 32]
+    assert lines[-1]["loss"] == pytest.approx(lines[-1]["total"], rel=1e-2)
     expected = config.preset("gatys2016").replace(size=32, steps=3)
     assert config.StyleConfig.from_json(saved.read_text()) == expected
     assert saving.read_description(output)["config"] == expected.to_dict()
@@ -135,6 +137,10 @@ def bad(name, **flags):
         bad("trace over the output", trace="out.png"),
         bad("nothing to match", content_weight="0", style_weight="0"),
         bad("neither true nor false", normalized="maybe"),
+        bad("no plan", scales="0.5,1"),
+        bad("unknown precision", precision="float16"),
+        bad("a budget below zero", time_budget="-5"),
+        bad("a budget and the same bits", time_budget="5", deterministic="true"),
         bad("huge seed", seed="9" * 400),
         bad("endless size", size="30000"),
         bad("weights are missing", weights="vgg.npz"),
@@ -175,6 +181,7 @@ class Picture:
         self.step, self.num_steps, self.num_evaluations, self.seconds = step, 9, step, 0.0
         self.terms = {"total": 1.0, "content": 1.0, "style": 0.0, "variation": 0.0}
         self.image = np.zeros((1, 4, 5, 3))
+        self.stage_size, self.loss = (4, 5), 1.0
         self.status = Status.STEPS_USED
         self.save = save or (lambda path: Path(path).write_text(f"picture of step {step}"))
 

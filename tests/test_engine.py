@@ -1,0 +1,222 @@
+"""From coarse to fine, and within a time, on the small network."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import reference
+
+import tf_style
+from tf_style import engine, images, transfer
+from tf_style.config import StyleConfig
+from tf_style.inputs import Inputs, prepare_inputs
+from tf_style.schedule import Stage
+from tf_style.solution import Status
+
+pytestmark = pytest.mark.usefixtures("mini_network")
+
+HEIGHT, WIDTH = 36, 48
+TWO_SIZES = "0.5:6,1:4"
+
+
+def config(**options):
+    return StyleConfig().replace(**{"size": WIDTH, "scales": TWO_SIZES, **options})
+
+
+def picture(rng, height, width):
+    """Smooth shapes with some noise, as photographs have."""
+    rows, columns = np.mgrid[:height, :width] / 12.0
+    shapes = np.stack([np.sin(rows), np.cos(columns), np.sin(rows + columns)], -1)
+    values = 0.5 + 0.3 * shapes + 0.05 * rng.normal(size=shapes.shape)
+    return np.clip(values, 0.0, 1.0).astype(np.float32)
+
+
+@pytest.fixture
+def pictures(rng):
+    return picture(rng, HEIGHT, WIDTH), picture(rng, 40, 44)
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_a_run_goes_through_the_planned_sizes(optimizer, pictures):
+    seen = []
+    result = tf_style.stylize(
+        *pictures, config=config(optimizer=optimizer), on_progress=seen.append
+    )
+    sizes = [progress.stage_size for progress in seen]
+    assert list(dict.fromkeys(sizes)) == [(18, 24), (36, 48)]
+    last_coarse = max(i for i, size in enumerate(sizes) if size == (18, 24))
+    assert seen[last_coarse].step == 6
+    steps = [progress.step for progress in seen]
+    assert steps == sorted(set(steps))
+    evaluations = [progress.num_evaluations for progress in seen]
+    assert evaluations == sorted(evaluations)
+    assert (result.step, result.num_steps, result.status) == (10, 10, Status.STEPS_USED)
+    # Whatever the size of the stage, the picture shown has the result's.
+    assert {progress.image.shape for progress in seen} == {(1, HEIGHT, WIDTH, 3)}
+    assert result.image.shape == (1, HEIGHT, WIDTH, 3)
+    assert result.stage_size == (HEIGHT, WIDTH)
+
+
+def test_the_coarse_size_is_a_head_start(pictures):
+    alone, after = (
+        tf_style.stylize(*pictures, config=config(scales=scales, steps=3)).loss
+        for scales in ("none", "0.5:40,1:3")
+    )
+    assert after < alone
+
+
+@pytest.mark.parametrize("parametrization", ["spectrum", "pixels"])
+def test_the_loss_told_is_that_of_the_picture_that_is_saved(parametrization, pictures, mini_layers):
+    content, style = pictures
+    settings = config(parametrization=parametrization)
+    result = tf_style.stylize(content, style, config=settings)
+    assert result.image.min() >= 0.0
+    assert result.image.max() <= 1.0
+    assert result.loss == pytest.approx(result.terms["total"], rel=1e-3)
+    style = prepare_inputs(content, style, settings).style
+    truth = reference.total_loss(
+        result.image, content[None], style, mini_layers, settings.to_dict()
+    )
+    assert result.loss == pytest.approx(truth, rel=1e-3)
+
+
+def test_without_a_gamut_values_may_lie_outside(pictures):
+    result = tf_style.stylize(*pictures, config=config(gamut=False, init="noise", steps=9))
+    assert result.image.min() < 0.0
+    assert result.loss == pytest.approx(result.terms["total"], rel=1e-4)
+
+
+def test_style_strength_multiplies_the_style_weight(pictures):
+    faint, stronger, heavier = (
+        tf_style.stylize(*pictures, config=config(**options))
+        for options in ({"style_strength": 1e-5}, {"style_strength": 2.0}, {"style_weight": 4000.0})
+    )
+    np.testing.assert_array_equal(stronger.image, heavier.image)
+    assert stronger.terms == heavier.terms
+    styles = [
+        sum(value for name, value in result.terms.items() if name.startswith("style/"))
+        for result in (stronger, faint)
+    ]
+    assert styles[0] < styles[1]
+
+
+def test_refining_the_coarse_start_itself_gives_the_start_back(rng):
+    whole = picture(rng, 41, 60)[None]
+    start = images.resize(whole, (21, 30))
+    coarse = images.resize(whole, (10, 15))
+    np.testing.assert_allclose(engine.refined(coarse, whole, start), start, atol=1e-6)
+    # At the full size the start is the whole itself.
+    np.testing.assert_allclose(engine.refined(start, whole, whole), whole, atol=1e-6)
+
+
+def test_refining_adds_what_the_coarse_size_changed_and_keeps_the_detail(rng):
+    whole = 0.25 + 0.5 * picture(rng, 40, 60)[None]
+    coarse = images.resize(whole, (20, 30))
+    found = engine.refined(coarse + np.float32(0.1), whole, whole)
+    np.testing.assert_allclose(found, whole + 0.1, atol=1e-5)
+
+
+def test_pictures_shrink_together_but_a_style_only_as_far_as_the_layers_allow(rng):
+    inputs = Inputs(
+        picture(rng, 200, 160)[None],
+        picture(rng, 40, 100)[None],
+        picture(rng, 200, 160)[None],
+        None,
+    )
+    assert [part.shape[1:3] for part in engine.at_scale(inputs, 0.5)] == [
+        (100, 80), (20, 50), (100, 80)
+    ]  # fmt: skip
+    found = engine.at_scale(inputs, 0.25, smallest_side=16)
+    assert [part.shape[1:3] for part in found] == [(50, 40), (16, 40), (50, 40)]
+    assert engine.at_scale(inputs, 1.0, smallest_side=16) == inputs[:3]
+
+
+@pytest.mark.parametrize("padding", ["zeros", "reflect_all"])
+def test_small_styles_and_wide_paddings_survive_the_coarse_sizes(padding, rng):
+    content, style = picture(rng, 60, 120), picture(rng, 33, 60)
+    options = config(size=0, scales="0.3:2,0.5:2,0.6:2,1:2", padding=padding)
+    result = tf_style.stylize(content, style, config=options)
+    assert np.isfinite(result.loss)
+    sizes = [stage.scale for stage in engine.plan((60, 120), options)]
+    assert sizes == ([0.3, 0.5, 0.6, 1.0] if padding == "zeros" else [0.6, 1.0])
+
+
+def test_each_size_gets_its_share_of_the_time_if_the_next_one_can_use_the_rest(monkeypatch):
+    monkeypatch.setattr(engine.time, "perf_counter", lambda: 100.0)
+    stages = (Stage(0.5, 40), Stage(1.0, 20))  # Cost 10 and 20: a third and two.
+    assert engine._stage_deadline(130.0, stages, 1.0) == pytest.approx(110.0)
+    assert engine._stage_deadline(130.0, stages, 4.0) == pytest.approx(110.0)
+    # The 20 s for the full size are less than 5 evaluations of 4.1 s: all goes to this one.
+    assert engine._stage_deadline(130.0, stages, 4.1) == 130.0
+    assert engine._stage_deadline(130.0, stages[1:], 1.0) == 130.0
+    assert engine._stage_deadline(90.0, stages, 1.0) == 90.0
+
+
+@pytest.fixture
+def fresh_process(monkeypatch):
+    """Budgets count from the start of the process, which the tests' own is far beyond."""
+    began = time.perf_counter()
+    monkeypatch.setattr(transfer, "seconds_since_start", lambda: time.perf_counter() - began)
+
+
+def test_an_absurdly_small_budget_gives_a_picture_all_the_same(pictures):
+    result = tf_style.stylize(*pictures, config=config(time_budget=1e-3))
+    assert result.status is Status.TIME_USED
+    assert result.image.shape == (1, HEIGHT, WIDTH, 3)
+    # Nothing was done: the photograph at the coarse size, enlarged.
+    assert (result.step, result.stage_size) == (0, (18, 24))
+    np.testing.assert_allclose(result.image.mean(), pictures[0].mean(), atol=0.02)
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_a_run_with_a_budget_goes_through_the_sizes_and_ends_in_time(
+    optimizer, pictures, fresh_process, monkeypatch
+):
+    options = {"optimizer": optimizer, "scales": "0.5:40,1:20"}
+    tf_style.stylize(*pictures, config=config(**{**options, "scales": TWO_SIZES}))  # Traces.
+    began = time.perf_counter()
+    monkeypatch.setattr(transfer, "seconds_since_start", lambda: time.perf_counter() - began)
+    result = tf_style.stylize(*pictures, config=config(time_budget=4.0, **options))
+    seconds = time.perf_counter() - began
+    assert result.status in (Status.TIME_USED, Status.LINE_SEARCH_FAILED)
+    assert result.stage_size == (HEIGHT, WIDTH)
+    assert seconds < 4.0
+    if result.status is Status.TIME_USED:
+        assert seconds > 2.5
+    assert result.step > 60  # Time decides, not the 60 steps of the plan.
+
+
+SCRIPT = """
+import hashlib, sys
+sys.path.insert(0, {tests!r})
+import numpy as np
+from conftest import make_mini_layers
+import tf_style
+from tf_style import transfer
+from tf_style.weights import Weights
+
+layers = make_mini_layers()
+transfer.load_weights = lambda name, notify=None: Weights(layers, "0" * 64)
+transfer.mean_activations = lambda: {{
+    name: np.ones(kernel.shape[-1]) for name, (kernel, _) in layers.items()
+}}
+rng = np.random.default_rng(1)
+pictures = [rng.integers(0, 256, (*size, 3), np.uint8) for size in ((150, 200), (120, 90))]
+options = tf_style.StyleConfig().replace(size=0, steps=8, deterministic=True)
+result = tf_style.stylize(*pictures, config=options)
+print(hashlib.sha256(result.image.tobytes()).hexdigest(), result.loss)
+"""
+
+
+@pytest.mark.slow
+def test_deterministic_runs_in_fresh_processes_agree_bit_for_bit():
+    script = SCRIPT.format(tests=str(Path(__file__).parent))
+    found = [
+        subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+        for _ in range(2)
+    ]
+    assert found[0].stdout
+    assert found[0].stdout == found[1].stdout

@@ -1,0 +1,214 @@
+"""L-BFGS with the unit step first, against textbook formulas and known minima."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from functions import ROSENBROCK_START, bowl, rosenbrock, with_gradient
+
+from tf_style import lbfgs, lbfgs_steps
+from tf_style.lbfgs import minimize_lbfgs
+from tf_style.solution import Status
+
+
+def two_loop(gradient, pairs):
+    """-H g as Nocedal & Wright (2006) write it, algorithm 7.4, with eq. 7.20; oldest first."""
+    q, alphas = gradient.astype(np.float64), []
+    for s, y in reversed(pairs):
+        alphas.append(s @ q / (y @ s))
+        q = q - alphas[-1] * y
+    s, y = pairs[-1]
+    r = s @ y / (y @ y) * q
+    for (s, y), alpha in zip(pairs, reversed(alphas), strict=True):
+        r = r + s * (alpha - y @ r / (y @ s))
+    return -r
+
+
+HISTORY = 4
+
+
+def walk(rng, num_pairs, size=9, dtype=tf.float64):
+    """A state after random steps on a random quadratic, and the pairs it went through."""
+    root = rng.normal(size=(size, size))
+    curvature = root @ root.T + np.eye(size)
+    positions = np.cumsum(rng.normal(size=(num_pairs + 1, size)), 0)
+    state = lbfgs_steps.initial_state(tf.constant(positions[0], dtype), HISTORY)
+    state = state._replace(gradient=tf.constant(curvature @ positions[0], dtype))
+    for position in positions[1:]:
+        value = tf.constant(0.5 * position @ curvature @ position, dtype)
+        state = lbfgs_steps.advanced(
+            state, tf.constant(position, dtype), value, tf.constant(curvature @ position, dtype)
+        )
+    moves = np.diff(positions, axis=0)
+    return state, [(move, curvature @ move) for move in moves]
+
+
+# One pair, a partly full ring, one just full, just wrapped, wrapped again, twice round.
+@pytest.mark.parametrize("num_pairs", [1, 3, 4, 5, 8, 11])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(tf.float64, 1e-9), (tf.float32, 1e-3)])
+def test_the_direction_is_that_of_the_two_loop_recursion(rng, num_pairs, dtype, tolerance):
+    state, pairs = walk(rng, num_pairs, dtype=dtype)
+    assert int(state.num_pairs) == num_pairs
+    expected = two_loop(state.gradient.numpy(), pairs[-HISTORY:])
+    found = lbfgs_steps.search_direction(state)
+    assert found.dtype == dtype
+    assert np.linalg.norm(found - expected) < tolerance * np.linalg.norm(expected)
+
+
+def test_without_pairs_the_direction_is_down_the_gradient_and_as_long_as_asked(rng):
+    state, _ = walk(rng, 0)
+    gradient = state.gradient.numpy()
+    for empty in (state, lbfgs_steps.forgotten(walk(rng, 6)[0])._replace(gradient=state.gradient)):
+        found = lbfgs_steps._direction(empty, tf.constant(0.03, tf.float64)).numpy()
+        expected = -0.03 * gradient / np.sqrt(np.mean(gradient**2))
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_after_forgetting_only_new_pairs_count(rng):
+    state, _ = walk(rng, 6)
+    state = lbfgs_steps.forgotten(state)
+    move, change = rng.normal(size=9), np.arange(1.0, 10.0)
+    change *= np.sign(move)  # Positive curvature.
+    after = lbfgs_steps.advanced(state, state.position + move, state.value, state.gradient + change)
+    expected = two_loop(after.gradient.numpy(), [(move, change)])
+    np.testing.assert_allclose(lbfgs_steps.search_direction(after), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("num_pairs", [0, 2, 6])
+@pytest.mark.parametrize("curvature", [-1.0, 0.0])
+def test_pairs_without_positive_curvature_are_not_kept(rng, num_pairs, curvature):
+    state, pairs = walk(rng, num_pairs)
+    move = rng.normal(size=9)
+    after = lbfgs_steps.advanced(
+        state, state.position + move, state.value, state.gradient + curvature * move
+    )
+    assert int(after.num_pairs) == num_pairs
+    assert int(after.num_steps) == int(state.num_steps) + 1
+    np.testing.assert_array_equal(after.position, state.position + move)
+    if pairs:
+        expected = two_loop(after.gradient.numpy(), pairs[-HISTORY:])
+        np.testing.assert_allclose(lbfgs_steps.search_direction(after), expected, rtol=1e-8)
+
+
+def test_a_bowl_takes_about_as_many_steps_as_it_has_dimensions():
+    solution = minimize_lbfgs(bowl, tf.zeros((3, 4), tf.float64), num_steps=24)
+    start = float(bowl(tf.zeros((3, 4), tf.float64))[0])
+    assert solution.num_steps == 24
+    assert solution.loss < 1e-10 * start
+    assert solution.num_evaluations <= 1.1 * solution.num_steps
+
+
+def test_the_first_step_has_the_length_asked_for():
+    seen = []
+    start = tf.zeros((3, 4), tf.float64)
+    minimize_lbfgs(bowl, start, num_steps=1, first_step=0.03, on_slice=seen.append)
+    assert np.sqrt(np.mean(seen[0].position.numpy() ** 2)) == pytest.approx(0.03)
+
+
+@pytest.fixture
+def searches(monkeypatch):
+    """Counts the graphs that are made of the line search."""
+    real, found = lbfgs.search, []
+
+    def counted(*arguments, **options):
+        found.append(1)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(lbfgs, "search", counted)
+    return found
+
+
+def sphere():
+    return with_gradient(lambda x: tf.reduce_sum(x**2))
+
+
+def test_a_run_ends_where_the_gradient_is_zero():
+    # The first step, along the gradient, ends exactly at the minimum.
+    solution = minimize_lbfgs(sphere(), tf.ones(4, tf.float64), num_steps=50, first_step=1.0)
+    assert (solution.status, solution.num_steps) == (Status.CONVERGED, 1)
+    np.testing.assert_array_equal(solution.position, np.zeros(4))
+
+
+def test_a_unit_step_that_fails_is_shortened_to_the_parabolas_minimum(searches):
+    # Along x the loss is 4 x^2; from 1, a step of 3 ends at -2, too high. The parabola has its
+    # minimum at 1/3 of it.
+    solution = minimize_lbfgs(sphere(), tf.ones(4, tf.float64), num_steps=1, first_step=3.0)
+    np.testing.assert_allclose(solution.position, np.zeros(4), atol=1e-12)
+    assert (solution.num_steps, solution.num_evaluations) == (1, 3)
+    assert not searches
+
+
+def test_where_a_tenth_of_the_step_fails_too_the_line_search_finds_one(searches):
+    # 0.01 and 0.001 both lead far beyond the minimum, which is 0.0001 away.
+    start = tf.fill([4], tf.constant(1e-4, tf.float64))
+    solution = minimize_lbfgs(sphere(), start, num_steps=1, first_step=0.01)
+    assert searches
+    assert solution.status is Status.STEPS_USED
+    assert solution.num_steps == 1
+    assert solution.num_evaluations >= 4
+    assert solution.loss < 4e-8
+
+
+def test_where_no_step_lowers_the_value_the_start_is_kept_and_it_is_said():
+    def contrary(x):
+        value, gradient = bowl(x)
+        return value, -gradient
+
+    start = tf.ones((3, 4), tf.float64)
+    solution = minimize_lbfgs(contrary, start, num_steps=50)
+    assert solution.status is Status.LINE_SEARCH_FAILED
+    np.testing.assert_array_equal(solution.position, start)
+    assert solution.loss == pytest.approx(float(bowl(start)[0]), rel=1e-12)
+    assert solution.num_steps == 0
+
+
+def test_nan_met_on_the_way_is_survived():
+    met = []
+
+    @with_gradient
+    def logarithmic(x):  # Minimum at 1; NaN below 0.
+        value = tf.reduce_sum(x - tf.math.log(x))
+        tf.py_function(lambda value: met.append(float(value)), [value], [])
+        return value
+
+    start = tf.constant([2.0, 3.0, 2.5], tf.float64)
+    solution = minimize_lbfgs(logarithmic, start, num_steps=60, first_step=10.0)
+    assert np.isnan(met).any()
+    np.testing.assert_allclose(solution.position, np.ones(3), atol=1e-5)
+
+
+def test_a_gradient_that_is_nan_where_the_value_is_lower_is_no_step_either():
+    def trap(x):
+        value, gradient = sphere()(x)
+        trapped = tf.reduce_all(x < 0.6)
+        return value, tf.where(trapped, tf.constant(np.nan, x.dtype), gradient)
+
+    solution = minimize_lbfgs(trap, tf.ones(4, tf.float64), num_steps=5, first_step=0.5)
+    assert np.all(solution.position >= 0.6)
+    assert np.isfinite(solution.loss)
+
+
+def test_the_loss_never_rises():
+    seen = []
+    minimize_lbfgs(
+        rosenbrock, ROSENBROCK_START, num_steps=80, slice_seconds=0.0, on_slice=seen.append
+    )
+    losses = [step.loss for step in seen]
+    assert losses == sorted(losses, reverse=True)
+
+
+def test_one_graph_serves_all_sizes():
+    traced = []
+
+    @with_gradient
+    def function(x, weight):
+        traced.append(1)
+        return tf.reduce_sum(weight * x**2)
+
+    sizes = [(2, 3), (5, 4), (1, 7)]
+    counts = []
+    for size in sizes:
+        start = tf.ones(size, tf.float64)
+        minimize_lbfgs(function, start, arguments=(start,), num_steps=2)
+        counts.append(len(traced))
+    assert counts[0] > 0
+    assert counts == counts[:1] * 3
