@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tf_style import config, vgg19
+from tf_style import config, layer_weights, options, vgg19
 
 STYLE_LAYERS = tuple(f"block{block}_conv1" for block in range(1, 6))
 
@@ -71,14 +71,14 @@ def test_crowsonkb_has_its_projects_weights_in_the_scale_of_these_features():
 
 
 def test_layers_without_weights_share_one_equally():
-    assert config.layer_weights("conv1_1,relu2_1", argument="x") == (
+    assert layer_weights.layer_weights("conv1_1,relu2_1", argument="x") == (
         ("block1_conv1", 0.5),
         ("block2_conv1", 0.5),
     )
 
 
 def test_layers_come_in_the_networks_order_with_their_weights():
-    assert config.layer_weights("conv4_2:2, conv1_1:0.5", argument="x") == (
+    assert layer_weights.layer_weights("conv4_2:2, conv1_1:0.5", argument="x") == (
         ("block1_conv1", 0.5),
         ("block4_conv2", 2.0),
     )
@@ -209,13 +209,13 @@ def test_a_preset_is_chosen_by_name_not_by_label():
 def test_choices_are_those_of_the_tables_that_do_the_work():
     from tf_style import engine, extractor, losses, parametrization
 
-    assert tuple(extractor.POOLINGS) == config.POOLINGS
-    assert tuple(extractor.PADDINGS) == config.PADDINGS
-    assert tuple(losses.CONTENT_LOSSES) == config.REDUCTIONS
-    assert tuple(losses.STYLE_LOSSES) == config.STYLE_LOSS_NAMES
-    assert tuple(losses.TOTAL_VARIATIONS) == config.TV_FORMS
-    assert tuple(engine.MINIMIZERS) == config.OPTIMIZER_NAMES
-    assert tuple(parametrization.PARAMETRIZATIONS) == config.PARAMETRIZATION_NAMES
+    assert tuple(extractor.POOLINGS) == options.POOLINGS
+    assert tuple(extractor.PADDINGS) == options.PADDINGS
+    assert tuple(losses.CONTENT_LOSSES) == options.REDUCTIONS
+    assert tuple(losses.STYLE_LOSSES) == options.STYLE_LOSS_NAMES
+    assert tuple(losses.TOTAL_VARIATIONS) == options.TV_FORMS
+    assert tuple(engine.MINIMIZERS) == options.OPTIMIZER_NAMES
+    assert tuple(parametrization.PARAMETRIZATIONS) == options.PARAMETRIZATION_NAMES
 
 
 def test_configs_cannot_be_changed():

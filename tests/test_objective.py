@@ -9,7 +9,7 @@ import pytest
 import reference
 import tensorflow as tf
 
-from tf_style import config, weights
+from tf_style import config, options, weights
 from tf_style.extractor import build_extractor
 from tf_style.objective import Objective
 
@@ -203,7 +203,7 @@ def test_the_gradient_is_traced_once_for_each_size(mini_layers):
 def test_an_extractor_without_the_layers_is_refused(mini_layers):
     extractor = build_extractor(mini_layers, layers=["conv1_1"])
     with pytest.raises(ValueError, match="must give every layer of the config"):
-        Objective(extractor, config.LossConfig())
+        Objective(extractor, options.LossConfig())
 
 
 def test_the_goldens_file_is_small():

@@ -10,9 +10,6 @@ from tf_style._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from tf_style.adam import minimize_adam as minimize_adam
-    from tf_style.config import LossConfig as LossConfig
-    from tf_style.config import NetworkConfig as NetworkConfig
-    from tf_style.config import OptimizerConfig as OptimizerConfig
     from tf_style.config import StyleConfig as StyleConfig
     from tf_style.config import preset as preset
     from tf_style.extractor import build_extractor as build_extractor
@@ -32,6 +29,10 @@ if TYPE_CHECKING:
     from tf_style.objective import LossTerms as LossTerms
     from tf_style.objective import Objective as Objective
     from tf_style.objective import Targets as Targets
+    from tf_style.options import ComputeConfig as ComputeConfig
+    from tf_style.options import LossConfig as LossConfig
+    from tf_style.options import NetworkConfig as NetworkConfig
+    from tf_style.options import OptimizerConfig as OptimizerConfig
     from tf_style.solution import Solution as Solution
     from tf_style.solution import Status as Status
     from tf_style.transfer import Progress as Progress
@@ -45,7 +46,8 @@ if TYPE_CHECKING:
 _MODULES = {
     "adam": ("minimize_adam",),
     "lbfgs": ("minimize_lbfgs",),
-    "config": ("LossConfig", "NetworkConfig", "OptimizerConfig", "StyleConfig", "preset"),
+    "config": ("StyleConfig", "preset"),
+    "options": ("ComputeConfig", "LossConfig", "NetworkConfig", "OptimizerConfig"),
     "extractor": ("build_extractor",),
     "losses": (
         "GaussianTarget",

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tf_style.config import OptimizerConfig
+from tf_style.options import OptimizerConfig
 from tf_style.solution import (
     OnSlice,
     Pace,

@@ -11,10 +11,11 @@ import tensorflow as tf
 
 from tf_style import images, schedule
 from tf_style.adam import minimize_adam
-from tf_style.config import OptimizerConfig, StyleConfig
+from tf_style.config import StyleConfig
 from tf_style.inputs import Inputs, smallest_side
 from tf_style.lbfgs import minimize_lbfgs
 from tf_style.objective import LossTerms, Targets, by_name
+from tf_style.options import OptimizerConfig
 from tf_style.parametrization import COARSEST, FINER
 from tf_style.problem import Given, Problem
 from tf_style.solution import NotFiniteError, Solution, Status, Step
@@ -28,7 +29,7 @@ MINIMIZERS: dict[str, Callable[[OptimizerConfig], Callable[..., Solution]]] = {
     "tfp_lbfgs": lambda config: functools.partial(minimize_tfp_lbfgs, history=config.history),
     "adam": lambda config: functools.partial(minimize_adam, learning_rate=config.learning_rate),
 }
-"""The minimiser that each of `config.OPTIMIZER_NAMES` stands for."""
+"""The minimiser that each of `options.OPTIMIZER_NAMES` stands for."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -135,7 +136,8 @@ def _scene(
         start = refined(coarser.numpy(), inputs.start, start)
     targets = problem.objective.targets(tf.constant(content), tf.constant(style))
     exponent = COARSEST if coarser is None else FINER
-    basis = problem.parametrization.basis(*content.shape[1:3], exponent)
+    height, width = content.shape[1:3]
+    basis = problem.parametrization.basis(height, width, exponent)
     image = problem.shown(tf.constant(start))
     return _Scene(problem, Given(targets, basis), problem.parametrization.to_position(image, basis))
 

@@ -14,7 +14,6 @@ import numpy as np
 
 from tf_style import vgg19
 from tf_style._checks import check_choice
-from tf_style.config import NetworkConfig
 from tf_style.convolution import winograd_pays
 from tf_style.layers import (
     BFloat16ReLU,
@@ -23,6 +22,7 @@ from tf_style.layers import (
     VGGInput,
     WinogradReLU,
 )
+from tf_style.options import NetworkConfig
 
 
 class Padding(NamedTuple):

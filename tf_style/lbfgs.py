@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tf_style.config import OptimizerConfig
 from tf_style.graphs import for_all_sizes
 from tf_style.lbfgs_steps import LbfgsState, advance, forgotten, initial_state, search
+from tf_style.options import OptimizerConfig
 from tf_style.solution import (
     NotFiniteError,
     OnSlice,

@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from tf_style import losses
-from tf_style.config import LossConfig
+from tf_style.options import LossConfig
 
 _ANY_IMAGE = tf.TensorSpec([1, None, None, 3], tf.float32)
 

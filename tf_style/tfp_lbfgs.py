@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tf_style.config import OptimizerConfig
 from tf_style.lbfgs_steps import LbfgsState
+from tf_style.options import OptimizerConfig
 from tf_style.solution import (
     OnSlice,
     Pace,

@@ -12,10 +12,11 @@ import tensorflow as tf
 
 from tf_style import engine, images, saving
 from tf_style._runtime import seconds_since_start
-from tf_style.config import LossConfig, StyleConfig
+from tf_style.config import StyleConfig
 from tf_style.extractor import build_extractor
 from tf_style.inputs import Inputs, prepare_inputs
 from tf_style.objective import Objective, Targets, by_name
+from tf_style.options import LossConfig
 from tf_style.parametrization import PARAMETRIZATIONS
 from tf_style.precision import arithmetic
 from tf_style.problem import Problem

@@ -11,6 +11,7 @@ ROWS = [
     {"_checks", "_version", "_runtime"},
     {"vgg19", "matrix_root"},
     {"layer_weights", "presets", "schedule"},
+    {"options"},
     {
         "config",
         "images",
