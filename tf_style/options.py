@@ -175,7 +175,8 @@ class ComputeConfig(TypeChecked):
     )
     time_budget: float = option(
         0.0,
-        "Seconds from the start of the process until the picture is there; replaces the steps. "
+        "Seconds until the picture is there, on the command line from the start of the process, "
+        "in Python from the call; replaces the steps. "
         "0 is off.",
     )
 

@@ -14,6 +14,7 @@ import queue
 import signal
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -105,6 +106,7 @@ class Run:
                 on_progress=self._on_progress,
                 notify=self._notify,
                 pause_every=self._files.save_every or None,
+                started=time.perf_counter() - _runtime.seconds_since_start(),
             )
             self._events.put(functools.partial(self._finish, result))
         except BaseException as error:  # Handed over to the main thread, whatever it is.

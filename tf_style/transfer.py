@@ -11,7 +11,6 @@ import numpy as np
 import tensorflow as tf
 
 from tf_style import engine, images, saving
-from tf_style._runtime import seconds_since_start
 from tf_style.config import StyleConfig
 from tf_style.extractor import build_extractor
 from tf_style.inputs import Inputs, prepare_inputs
@@ -173,11 +172,17 @@ def stylize_inputs(
     on_progress: OnProgress | None = None,
     notify: Callable[[str], None] | None = None,
     pause_every: int | None = None,
+    started: float | None = None,
 ) -> StyleResult:
-    """Returns the result for pictures that `prepare_inputs` has read; see `stylize`."""
+    """Returns the result for pictures that `prepare_inputs` has read; see `stylize`.
+
+    `pause_every` ends slices at its multiples, `started` is when the time budget began, on the
+    clock of `time.perf_counter`: now, if left out.
+    """
     deadline = None
     if config.compute.time_budget:
-        deadline = _deadline(config.compute.time_budget, inputs.content.shape[1:3])
+        started = time.perf_counter() if started is None else started
+        deadline = _deadline(started + config.compute.time_budget, inputs.content.shape[1:3])
     if config.compute.deterministic:
         tf.config.experimental.enable_op_determinism()
     weights = load_weights(config.network.weights, notify=notify)
@@ -231,10 +236,9 @@ def stylize_inputs(
         ) from error
 
 
-def _deadline(seconds: float, size: tuple[int, int]) -> float:
-    """Returns when to end, on the clock of `time.perf_counter`, so that the file is there."""
-    saving = 0.5 + 1e-6 * size[0] * size[1]
-    return time.perf_counter() + seconds - seconds_since_start() - saving
+def _deadline(due: float, size: tuple[int, int]) -> float:
+    """Returns when to end, on the clock of `time.perf_counter`, for the file to be there."""
+    return due - 0.5 - 1e-6 * size[0] * size[1]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -49,14 +49,15 @@ OURS = (
 
 OURS_FLOAT = (
     "{python} -c {program} {content} {style} {output} "
-    "size=0 style_size={style_size} time_budget={budget}"
+    "size=0 style_size={style_size} time_budget={budget} gamut=false"
 )
-"""The same for the float picture, by `FLOAT_PROGRAM`."""
+"""The same for the float picture, free to leave 0..1, by `FLOAT_PROGRAM`."""
 
 FLOAT_PROGRAM = """
 import json, pathlib, sys
 from tf_style import _runtime
 _runtime.set_environment()
+_runtime.tune_tensorflow()
 import tf_style
 content, style, output, *options = sys.argv[1:]
 options = dict(option.split("=", 1) for option in options)
