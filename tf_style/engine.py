@@ -22,7 +22,7 @@ from tf_style.solution import NotFiniteError, Solution, Status, Step
 from tf_style.tfp_lbfgs import minimize_tfp_lbfgs
 
 _MOST_STEPS = 1_000_000  # Where time decides.
-_FEWEST = 5  # Evaluations that make a larger size worth its time.
+_FEWEST = 5  # Evaluations that make a larger size worth its time, targets included.
 
 MINIMIZERS: dict[str, Callable[[OptimizerConfig], Callable[..., Solution]]] = {
     "lbfgs": lambda config: functools.partial(minimize_lbfgs, history=config.history),
@@ -192,7 +192,8 @@ def _seconds_an_evaluation(solve: Callable[[int, None], Stand]) -> float:
 def _stage_deadline(deadline: float, stages: tuple[schedule.Stage, ...], seconds: float) -> float:
     """Returns when the first of these stages must end, for each to get its share.
 
-    It gets all the time if the next one could not make a few steps in what is left for it.
+    The later ones get a few evaluations each at least, as a coarse picture that is enlarged
+    is worth little. The first gets all the time if there is not even enough for that.
 
     Args:
         deadline: of all.
@@ -200,11 +201,11 @@ def _stage_deadline(deadline: float, stages: tuple[schedule.Stage, ...], seconds
         seconds: of an evaluation at the full size.
     """
     costs = [stage.steps * stage.scale**2 for stage in stages]
-    left = max(deadline - time.perf_counter(), 0.0)
-    shares = [left * cost / sum(costs) for cost in costs]
-    if stages[1:] and shares[1] >= _FEWEST * seconds * stages[1].scale ** 2:
-        return deadline - left + shares[0]
-    return deadline
+    left = deadline - time.perf_counter()
+    kept = sum(_FEWEST * seconds * stage.scale**2 for stage in stages[1:])
+    if not stages[1:] or left <= kept:
+        return deadline
+    return deadline - left + min(left * costs[0] / sum(costs), left - kept)
 
 
 def plan(size: tuple[int, int], config: StyleConfig) -> tuple[schedule.Stage, ...]:

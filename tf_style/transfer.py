@@ -238,7 +238,7 @@ def stylize_inputs(
 
 def _deadline(due: float, size: tuple[int, int]) -> float:
     """Returns when to end, on the clock of `time.perf_counter`, for the file to be there."""
-    return due - 0.5 - 1e-6 * size[0] * size[1]
+    return due - 1.2 - 1e-6 * size[0] * size[1]
 
 
 @dataclasses.dataclass(frozen=True)
