@@ -10,7 +10,7 @@ import pytest
 import reference
 
 import tf_style
-from tf_style import engine, images, transfer
+from tf_style import engine, images
 from tf_style.config import StyleConfig
 from tf_style.inputs import Inputs, prepare_inputs
 from tf_style.schedule import Stage
