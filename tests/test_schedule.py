@@ -11,15 +11,17 @@ from tf_style.schedule import Stage, parse_scales, plan, scaled
     ("size", "stages"),
     [
         # 512 halves to 256 and 128; 64 would be below 96.
-        ((384, 512), [(0.25, 80), (0.5, 40), (1.0, 20)]),
-        # Four times as many steps at most.
-        ((1024, 768), [(0.125, 80), (0.25, 80), (0.5, 40), (1.0, 20)]),
-        ((192, 192), [(0.5, 40), (1.0, 20)]),
-        ((191, 191), [(1.0, 20)]),
-        ((16, 16), [(1.0, 20)]),
+        ((384, 512), [(0.25, 180), (0.5, 60), (1.0, 20)]),
+        # Nine times as many steps at most.
+        ((1024, 768), [(0.125, 180), (0.25, 180), (0.5, 60), (1.0, 20)]),
+        # Below 512 px as many as on the way there.
+        ((256, 256), [(0.5, 180), (1.0, 60)]),
+        ((191, 191), [(1.0, 95)]),  # 20 * 3 ** log2(512 / 191).
+        ((16, 16), [(1.0, 180)]),
         # The short side must keep 16 px: 40 halves once.
-        ((40, 800), [(0.5, 40), (1.0, 20)]),
-        ((800, 31), [(1.0, 20)]),
+        ((40, 800), [(0.5, 60), (1.0, 20)]),
+        ((800, 31), [(0.5, 60), (1.0, 20)]),
+        ((800, 30), [(1.0, 20)]),
     ],
 )
 def test_auto_halves_while_the_picture_is_large_enough(size, stages):
@@ -53,7 +55,7 @@ def test_what_is_no_plan_is_refused_with_the_rule_the_value_and_an_example(text)
         parse_scales(text)
     message = str(error.value)
     assert message.startswith("`scales` must be 'auto', 'none', or rising scales that end with 1")
-    assert "as in '0.25:80,0.5:40,1:20'" in message
+    assert "as in '0.25:135,0.5:45,1:15'" in message
     assert f"Received: scales={text!r}." in message
 
 
@@ -79,10 +81,11 @@ def test_any_text_is_a_plan_or_a_clear_error(text):
 def test_every_automatic_plan_ends_at_the_full_size_and_fits(height, width, steps, smallest):
     smallest = min(smallest, height, width)
     stages = plan((height, width), scales="auto", steps=steps, smallest_side=smallest)
-    assert stages[-1] == Stage(1.0, steps)
+    assert stages[-1].scale == 1.0
+    assert steps <= stages[-1].steps <= 9 * steps
     for coarse, fine in zip(stages, stages[1:], strict=False):
         assert fine.scale == 2 * coarse.scale
-        assert fine.steps <= coarse.steps <= 4 * steps
+        assert fine.steps <= coarse.steps <= 9 * steps
     assert min(scaled((height, width), stages[0].scale)) >= smallest
 
 

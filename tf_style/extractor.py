@@ -61,7 +61,7 @@ def build_extractor(
     *,
     layers: Iterable[str],
     pooling: str = NetworkConfig.pooling,
-    padding: str = NetworkConfig.padding,
+    padding: str = "zeros",
     arithmetic: str = "direct",
 ) -> keras.Model:
     """Returns the model that gives the features of `layers`.
@@ -74,7 +74,7 @@ def build_extractor(
             float32 `[filters]`): `Weights.layers`, normalised or not.
         layers: names or aliases of the layers asked for, at least one.
         pooling: "avg" or "max".
-        padding: of `PADDINGS`.
+        padding: of `PADDINGS`; "zeros" is how the network was trained.
         arithmetic: of `ARITHMETICS`.
 
     Raises:

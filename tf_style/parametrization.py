@@ -26,7 +26,7 @@ class Spectrum(NamedTuple):
     scale: tf.Tensor
 
 
-def spectrum(height: int, width: int, exponent: float) -> Spectrum:
+def spectrum(height: int, width: int, exponent: float = COARSEST) -> Spectrum:
     """Returns the spectrum in which a frequency f is scaled by 1 / f**exponent.
 
     From the photograph on, low frequencies have the longest way to go: `COARSEST` lets them
@@ -88,7 +88,7 @@ class Parametrization(NamedTuple):
         to_position_gradient: the gradient of the image to that of the position.
     """
 
-    basis: Callable[[int, int, float], Any]
+    basis: Callable[..., Any]
     to_image: Callable[[tf.Tensor, Any], tf.Tensor]
     to_position: Callable[[tf.Tensor, Any], tf.Tensor]
     to_position_gradient: Callable[[tf.Tensor, Any], tf.Tensor]
@@ -102,6 +102,6 @@ PARAMETRIZATIONS: dict[str, Parametrization] = {
     "spectrum": Parametrization(
         spectrum, image_of_spectrum, spectrum_of_image, spectrum_of_gradient
     ),
-    "pixels": Parametrization(lambda height, width, exponent: (), _same, _same, _same),
+    "pixels": Parametrization(lambda height, width, exponent=COARSEST: (), _same, _same, _same),
 }
 """Parametrizations by name."""
