@@ -101,7 +101,7 @@ def minimize_lbfgs(
             evaluations = int(state.num_evaluations)
             state = graphs.advance(state, start, arguments, scale, length, limit)
             pace.stop(int(state.num_evaluations) - evaluations)
-            if bool(state.failed):
+            if bool(state.failed) and deadline is None:  # Tracing the search takes seconds.
                 state = graphs.search(state, start, arguments, scale, length)
             if bool(state.failed):
                 state = forgotten(state)
