@@ -209,3 +209,16 @@ def test_an_extractor_without_the_layers_is_refused(mini_layers):
 
 def test_the_goldens_file_is_small():
     assert sys.getsizeof(json.dumps(GOLDENS)) < 20_000
+
+
+def test_style_strength_multiplies_the_style_loss_alone(mini_layers, rng):
+    image, content, style = map(tf.constant, rng.uniform(size=(3, 1, 24, 25, 3)).astype("float32"))
+
+    def terms(**options):
+        objective = make(mini_layers, style_weight=3.0, **options)
+        return objective.terms(image, objective.targets(content, style))
+
+    plain, doubled = terms(), terms(style_strength=2.0)
+    assert float(doubled.style) == pytest.approx(2.0 * float(plain.style), rel=1e-5)
+    assert float(doubled.content) == pytest.approx(float(plain.content), rel=1e-5)
+    assert float(doubled.variation) == pytest.approx(float(plain.variation), rel=1e-5)

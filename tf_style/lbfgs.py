@@ -15,6 +15,7 @@ from tf_style.graphs import for_all_sizes
 from tf_style.lbfgs_steps import LbfgsState, advance, forgotten, initial_state, search
 from tf_style.options import OptimizerConfig
 from tf_style.solution import (
+    MAX_RESTARTS_WITHOUT_GAIN,
     NotFiniteError,
     OnSlice,
     Pace,
@@ -24,8 +25,6 @@ from tf_style.solution import (
     ValueAndGradient,
     norm,
 )
-
-_MAX_RESTARTS_WITHOUT_GAIN = 3
 
 
 def minimize_lbfgs(
@@ -93,7 +92,7 @@ def minimize_lbfgs(
             status = Status.TIME_USED
         elif norm(state.gradient) == 0.0:
             status = Status.CONVERGED
-        elif restarts > _MAX_RESTARTS_WITHOUT_GAIN:
+        elif restarts > MAX_RESTARTS_WITHOUT_GAIN:
             status = Status.LINE_SEARCH_FAILED
         else:
             limit = min(num_steps, done + pace.start(done))

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+MAX_RESTARTS_WITHOUT_GAIN = 3
+
 ValueAndGradient = Callable[..., tuple[tf.Tensor, tf.Tensor]]
 """`(position, *arguments) -> (value, gradient)`, for a position of any shape."""
 

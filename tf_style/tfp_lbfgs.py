@@ -14,6 +14,7 @@ import tensorflow as tf
 from tf_style.lbfgs_steps import LbfgsState
 from tf_style.options import OptimizerConfig
 from tf_style.solution import (
+    MAX_RESTARTS_WITHOUT_GAIN,
     OnSlice,
     Pace,
     Solution,
@@ -23,8 +24,6 @@ from tf_style.solution import (
     check_finite,
     norm,
 )
-
-_MAX_RESTARTS_WITHOUT_GAIN = 3
 
 
 def minimize_tfp_lbfgs(
@@ -102,7 +101,7 @@ def minimize_tfp_lbfgs(
         else:
             step = step._replace(num_evaluations=found.num_evaluations)
             restarts += 1
-        if restarts >= _MAX_RESTARTS_WITHOUT_GAIN:
+        if restarts >= MAX_RESTARTS_WITHOUT_GAIN:
             return Solution(*step, status=status)
 
 
