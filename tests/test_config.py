@@ -168,7 +168,7 @@ def test_any_values_are_a_config_or_a_clear_error(values):
         ({"optimizer": "tfp_lbfsg"}, "Did you mean 'tfp_lbfgs'"),
         ({"parametrization": "spectra"}, "'spectrum', 'pixels'"),
         ({"precision": "float16"}, "`precision` must be one of 'auto', 'float32', 'bfloat16'"),
-        ({"scales": "0.5,1"}, "as in '0.25:135,0.5:45,1:15'. Received: scales='0.5,1'"),
+        ({"scales": "0.5,1"}, "as in '0.25:50,0.5:25,1:25'. Received: scales='0.5,1'"),
         ({"time_budget": -1.0}, "`time_budget` must lie within 0..1e+09. Received: time_budget=-1"),
         ({"time_budget": float("inf")}, "`time_budget` must be a finite number"),
         (

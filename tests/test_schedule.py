@@ -4,23 +4,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tf_style.schedule import Stage, parse_scales, plan, scaled
+from tf_style.schedule import OVERHEAD, Stage, first_share, parse_scales, plan, scaled
 
 
 @pytest.mark.parametrize(
     ("size", "stages"),
     [
         # 512 halves to 256 and 128; 64 would be below 96.
-        ((384, 512), [(0.25, 180), (0.5, 60), (1.0, 20)]),
-        # Nine times as many steps at most.
-        ((1024, 768), [(0.125, 180), (0.25, 180), (0.5, 60), (1.0, 20)]),
-        # Below 512 px as many as on the way there.
-        ((256, 256), [(0.5, 180), (1.0, 60)]),
-        ((191, 191), [(1.0, 95)]),  # 20 * 3 ** log2(512 / 191).
-        ((16, 16), [(1.0, 180)]),
+        ((384, 512), [(0.25, 40), (0.5, 20), (1.0, 20)]),
+        ((1024, 768), [(0.125, 40), (0.25, 40), (0.5, 20), (1.0, 20)]),
+        # A small full size gets more in proportion: 20 * 512 / 256.
+        ((256, 256), [(0.5, 20), (1.0, 40)]),
+        ((191, 191), [(1.0, 54)]),
+        ((16, 16), [(1.0, 80)]),  # Four times as many at most.
         # The short side must keep 16 px: 40 halves once.
-        ((40, 800), [(0.5, 60), (1.0, 20)]),
-        ((800, 31), [(0.5, 60), (1.0, 20)]),
+        ((40, 800), [(0.5, 20), (1.0, 20)]),
+        ((800, 31), [(0.5, 20), (1.0, 20)]),
         ((800, 30), [(1.0, 20)]),
     ],
 )
@@ -55,7 +54,7 @@ def test_what_is_no_plan_is_refused_with_the_rule_the_value_and_an_example(text)
         parse_scales(text)
     message = str(error.value)
     assert message.startswith("`scales` must be 'auto', 'none', or rising scales that end with 1")
-    assert "as in '0.25:135,0.5:45,1:15'" in message
+    assert "as in '0.25:50,0.5:25,1:25'" in message
     assert f"Received: scales={text!r}." in message
 
 
@@ -82,11 +81,28 @@ def test_every_automatic_plan_ends_at_the_full_size_and_fits(height, width, step
     smallest = min(smallest, height, width)
     stages = plan((height, width), scales="auto", steps=steps, smallest_side=smallest)
     assert stages[-1].scale == 1.0
-    assert steps <= stages[-1].steps <= 9 * steps
+    assert steps <= stages[-1].steps <= 4 * steps
+    assert {stage.steps for stage in stages[:-1]} <= {steps, 2 * steps}
     for coarse, fine in zip(stages, stages[1:], strict=False):
         assert fine.scale == 2 * coarse.scale
-        assert fine.steps <= coarse.steps <= 9 * steps
     assert min(scaled((height, width), stages[0].scale)) >= smallest
+
+
+def test_each_size_gets_its_share_of_the_time_and_later_ones_a_few_evaluations():
+    # Evaluations of 1 and 4 OVERHEAD, whole costs 40 and 80: a third and two.
+    stages, num_pixels = (Stage(0.0, 40), Stage(1.0, 20)), 3 * OVERHEAD
+
+    def share(stages, left, seconds):
+        """For an evaluation of so many seconds at the full size."""
+        seconds_per_pixel = seconds / (4 * OVERHEAD)
+        return first_share(stages, num_pixels, left=left, seconds_per_pixel=seconds_per_pixel)
+
+    assert share(stages, 30.0, 1.0) == pytest.approx(10.0)
+    # 3 evaluations of 8 s at the full size: 6 s are left for this one, and with 10 s none.
+    assert share(stages, 30.0, 8.0) == pytest.approx(6.0)
+    assert share(stages, 30.0, 10.0) == 30.0
+    assert share(stages[1:], 30.0, 1.0) == 30.0
+    assert share(stages, -10.0, 1.0) == -10.0
 
 
 def test_sizes_are_rounded_and_never_vanish():

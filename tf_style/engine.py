@@ -22,7 +22,6 @@ from tf_style.solution import NotFiniteError, Solution, Status, Step
 from tf_style.tfp_lbfgs import minimize_tfp_lbfgs
 
 _MOST_STEPS = 1_000_000  # Where time decides.
-_FEWEST = 5  # Evaluations that make a larger size worth its time, targets included.
 
 MINIMIZERS: dict[str, Callable[[OptimizerConfig], Callable[..., Solution]]] = {
     "lbfgs": lambda config: functools.partial(minimize_lbfgs, history=config.history),
@@ -38,7 +37,7 @@ class Stand:
 
     Attributes:
         step: steps done, of all stages.
-        num_steps: steps planned, of all stages.
+        num_steps: steps planned, of all stages; with a deadline, not fewer than are done.
         num_evaluations: evaluations done, of all stages.
         image: float32 `[1, h, w, 3]`, RGB, nominally 0..1, of the stage's size.
         targets: of the stage.
@@ -79,35 +78,44 @@ def run(
         inputs: the pictures, of the result's size.
         config: `scales`, `steps` and the optimiser.
         deadline: when to end, on the clock of `time.perf_counter`. Each stage gets its share;
-            a size for which too little time is left is not begun. Time decides, not `steps`.
+            a size for which too little time is left is not begun. The coarser ones take no
+            more than their steps, the full size all the time that is left.
         pause_every: slices also end at every multiple of so many steps.
         on_slice: called between slices of steps; a true result ends the run.
 
     Raises:
         FloatingPointError: if value or gradient are not finite; names the term.
     """
-    stages = plan(inputs.content.shape[1:3], config)
-    minimize = MINIMIZERS[config.optimizer.optimizer](config.optimizer)
-    num_planned = sum(stage.steps for stage in stages)
-    before = _Before()
+    size = inputs.content.shape[1:3]
+    stages = plan(size, config)
+    solver = _Solver(
+        minimize=MINIMIZERS[config.optimizer.optimizer](config.optimizer),
+        num_steps=sum(stage.steps for stage in stages),
+        pause_every=pause_every,
+        on_slice=on_slice,
+    )
+    before, seconds_per_pixel = _Before(), 0.0
     for index, stage in enumerate(stages):
         pictures = at_scale(inputs, stage.scale, smallest_side=smallest_side(config))
         scene = _scene(problem, inputs, pictures, before.image)
-        solve = functools.partial(
-            _solve, minimize, scene, before, num_planned, pause_every, on_slice
-        )
         if deadline is None:
-            stand = solve(stage.steps, None)
+            stand = solver.solve(scene, before, stage.steps)
         else:
-            if index == 0:
-                seconds = _seconds_an_evaluation(solve) / stage.scale**2
-            end = _stage_deadline(deadline, stages[index:], seconds)
+            num_pixels = size[0] * size[1]
+            cost = stage.scale**2 * num_pixels + schedule.OVERHEAD
+            if index == 0 and len(stages) > 1:
+                seconds_per_pixel = solver.seconds_an_evaluation(scene) / cost
             began = time.perf_counter()
-            stand = solve(_MOST_STEPS, end)
-            evaluations = max(stand.num_evaluations - before.num_evaluations, 1)
-            seconds = (time.perf_counter() - began) / evaluations / stage.scale**2
-            if end == deadline:
+            left = deadline - began
+            share = schedule.first_share(
+                stages[index:], num_pixels, left=left, seconds_per_pixel=seconds_per_pixel
+            )
+            num_steps = _MOST_STEPS if index == len(stages) - 1 else stage.steps
+            stand = solver.solve(scene, before, num_steps, deadline=began + share)
+            if share == left and stand.status is Status.TIME_USED:
                 break
+            num_evaluations = max(stand.num_evaluations - before.num_evaluations, 1)
+            seconds_per_pixel = (time.perf_counter() - began) / num_evaluations / cost
         if stand.status is Status.CANCELLED:
             break
         before = _Before(stand.step, stand.num_evaluations, stand.image)
@@ -142,70 +150,61 @@ def _scene(
     return _Scene(problem, Given(targets, basis), problem.parametrization.to_position(image, basis))
 
 
-def _solve(
-    minimize: Callable[..., Solution],
-    scene: _Scene,
-    before: _Before,
-    num_planned: int,
-    pause_every: int | None,
-    on_slice: Callable[[Stand], bool | None] | None,
-    num_steps: int,
-    deadline: float | None,
-) -> Stand:
-    """Minimises at one size; counts on from where the coarser one ended."""
+@dataclasses.dataclass(frozen=True)
+class _Solver:
+    """What is the same at every size.
 
-    def stand(step: Step | Solution) -> Stand:
-        return Stand(
-            num_steps=num_planned,
-            image=scene.problem.shown(scene.image(step.position)),
-            targets=scene.given.targets,
-            loss=step.loss,
-            step=before.step + step.num_steps,
-            num_evaluations=before.num_evaluations + step.num_evaluations,
-            status=getattr(step, "status", None),
-        )
-
-    try:
-        solution = minimize(
-            scene.problem.value_and_gradient,
-            scene.start,
-            arguments=(scene.given,),
-            num_steps=num_steps,
-            pause_every=pause_every,
-            deadline=deadline,
-            on_slice=(lambda step: on_slice(stand(step))) if on_slice else None,
-        )
-    except NotFiniteError as error:
-        terms = scene.problem.objective.terms(scene.image(error.position), scene.given.targets)
-        raise FloatingPointError(_not_finite(terms, before.step + error.num_steps)) from error
-    return stand(solution)
-
-
-def _seconds_an_evaluation(solve: Callable[[int, None], Stand]) -> float:
-    """Returns how long one takes, once the graph is traced."""
-    solve(0, None)
-    began = time.perf_counter()
-    solve(0, None)
-    return time.perf_counter() - began
-
-
-def _stage_deadline(deadline: float, stages: tuple[schedule.Stage, ...], seconds: float) -> float:
-    """Returns when the first of these stages must end, for each to get its share.
-
-    The later ones get a few evaluations each at least, as a coarse picture that is enlarged
-    is worth little. The first gets all the time if there is not even enough for that.
-
-    Args:
-        deadline: of all.
-        stages: those to come.
-        seconds: of an evaluation at the full size.
+    Attributes:
+        minimize: the minimiser.
+        num_steps: planned, of all stages.
+        pause_every: slices also end at every multiple of so many steps.
+        on_slice: called between slices of steps.
     """
-    costs = [stage.steps * stage.scale**2 for stage in stages]
-    left = deadline - time.perf_counter()
-    kept = sum(_FEWEST * seconds * stage.scale**2 for stage in stages[1:])
-    if not stages[1:] or left <= kept:
-        return deadline
-    return deadline - left + min(left * costs[0] / sum(costs), left - kept)
+
+    minimize: Callable[..., Solution]
+    num_steps: int
+    pause_every: int | None
+    on_slice: Callable[[Stand], bool | None] | None
+
+    def solve(
+        self, scene: _Scene, before: _Before, num_steps: int, *, deadline: float | None = None
+    ) -> Stand:
+        """Minimises at one size; counts on from where the coarser one ended."""
+
+        def stand(step: Step | Solution) -> Stand:
+            done = before.step + step.num_steps
+            return Stand(
+                num_steps=max(self.num_steps, done),
+                image=scene.problem.shown(scene.image(step.position)),
+                targets=scene.given.targets,
+                loss=step.loss,
+                step=done,
+                num_evaluations=before.num_evaluations + step.num_evaluations,
+                status=getattr(step, "status", None),
+            )
+
+        on_slice = self.on_slice
+        try:
+            solution = self.minimize(
+                scene.problem.value_and_gradient,
+                scene.start,
+                arguments=(scene.given,),
+                num_steps=num_steps,
+                pause_every=self.pause_every,
+                deadline=deadline,
+                on_slice=(lambda step: on_slice(stand(step))) if on_slice else None,
+            )
+        except NotFiniteError as error:
+            terms = scene.problem.objective.terms(scene.image(error.position), scene.given.targets)
+            raise FloatingPointError(_not_finite(terms, before.step + error.num_steps)) from error
+        return stand(solution)
+
+    def seconds_an_evaluation(self, scene: _Scene) -> float:
+        """Returns how long one takes, once the graph is traced."""
+        self.solve(scene, _Before(), 0)
+        began = time.perf_counter()
+        self.solve(scene, _Before(), 0)
+        return time.perf_counter() - began
 
 
 def plan(size: tuple[int, int], config: StyleConfig) -> tuple[schedule.Stage, ...]:
@@ -231,15 +230,15 @@ def at_scale(
     if scale == 1.0:
         return inputs.content, inputs.style, inputs.start
     style_scale = max(scale, min(1.0, smallest_side / min(inputs.style.shape[1:3])))
-    content, style, start = (
-        images.resize(image, schedule.scaled(image.shape[1:3], share))
-        for image, share in (
-            (inputs.content, scale),
-            (inputs.style, style_scale),
-            (inputs.start, scale),
-        )
+
+    def smaller(image: np.ndarray, scale: float, *, clip: bool = True) -> np.ndarray:
+        return images.resize(image, schedule.scaled(image.shape[1:3], scale), clip=clip)
+
+    return (
+        smaller(inputs.content, scale),
+        smaller(inputs.style, style_scale),
+        smaller(inputs.start, scale, clip=False),
     )
-    return content, style, start
 
 
 def refined(image: np.ndarray, whole: np.ndarray, start: np.ndarray) -> np.ndarray:
@@ -253,8 +252,11 @@ def refined(image: np.ndarray, whole: np.ndarray, start: np.ndarray) -> np.ndarr
         start: the start at the size that is asked for.
     """
     size = start.shape[1:3]
-    coarse = images.resize(images.resize(whole, image.shape[1:3]), size)
-    return images.resize(image, size) + start - coarse
+
+    def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        return images.resize(image, size, clip=False)
+
+    return resize(image, size) + start - resize(resize(whole, image.shape[1:3]), size)
 
 
 def _not_finite(terms: LossTerms, num_steps: int) -> str:

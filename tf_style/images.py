@@ -108,13 +108,15 @@ def resize(
     size: tuple[int, int],
     *,
     box: tuple[float, float, float, float] | None = None,
+    clip: bool = True,
 ) -> np.ndarray:
-    """Returns float32 `[1, height, width, channels]` by Lanczos filtering, clipped to 0..1.
+    """Returns float32 `[1, height, width, channels]` by Lanczos filtering.
 
     Args:
-        image: float32 `[1, H, W, channels]`, 0..1.
+        image: float32 `[1, H, W, channels]`, nominally 0..1.
         size: (height, width), in px.
         box: (left, top, right, bottom) of the part to take, in px; all of it if left out.
+        clip: keep the values within 0..1, where the filter rings.
     """
     if image.shape[1:3] == size and box is None:
         return image
@@ -127,7 +129,8 @@ def resize(
         )
         for channel in range(image.shape[-1])
     ]
-    return np.clip(np.stack(channels, axis=-1), 0.0, 1.0)[np.newaxis]
+    resized = np.stack(channels, axis=-1)[np.newaxis]
+    return np.clip(resized, 0.0, 1.0) if clip else resized
 
 
 def resize_picture(picture: Picture, size: tuple[int, int]) -> Picture:

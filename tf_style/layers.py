@@ -44,7 +44,7 @@ class WinogradReLU(keras.layers.Layer):
         channels = input_shape[-1]
 
         def weight(name: str, *shape: int) -> keras.Variable:
-            return self.add_weight(shape=shape, name=name, trainable=False)
+            return self.add_weight(shape=shape, initializer="zeros", name=name, trainable=False)
 
         self.kernel = weight("kernel", convolution.POINTS, channels, self.filters)
         self.turned_kernel = weight("turned_kernel", convolution.POINTS, self.filters, channels)

@@ -125,16 +125,16 @@ class OptimizerConfig(TypeChecked):
         "'lbfgs' (best), 'tfp_lbfgs' (TensorFlow Probability's own) or 'adam' (least memory).",
     )
     steps: int = option(
-        15,
-        "Steps of the optimiser at the full size, if that is 512 px or more; smaller ones get "
-        "up to nine times as many. One costs one evaluation of the loss and its gradient (two to "
+        25,
+        "Steps of the optimiser at the full size, if that is 512 px or more; a smaller one gets "
+        "up to four times as many. One costs one evaluation of the loss and its gradient (two to "
         "three with tfp_lbfgs).",
     )
     scales: str = option(
         "auto",
         "Sizes to go through, relative to the full one, each with its steps, as in "
-        "'0.25:135,0.5:45,1:15'; 'auto': halves down to about 100 px, with three and nine times "
-        "the steps; 'none': the full size alone, with just the steps.",
+        "'0.25:50,0.5:25,1:25'; 'auto': halves down to about 100 px, the half with as many steps "
+        "and smaller ones with twice as many; 'none': the full size alone, with just the steps.",
     )
     parametrization: str = option(
         "spectrum",

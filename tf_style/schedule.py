@@ -5,11 +5,16 @@ little; each finer size then adds its detail.
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 _SMALLEST_EDGE = 96  # px: below, VGG-19's deepest style layer has next to no positions.
 _FULL_EDGE = 512  # px: from here on, a full size gets the steps asked for.
-_TIMES, _MOST_HALVINGS = 3, 2  # Each of the first two halvings, three times the steps.
+_MOST_TIMES = 4  # As many steps, at most, for a small full size.
+_FEWEST = 3  # Evaluations that make a larger size worth its time, targets included.
+
+OVERHEAD = 12_000
+"""Pixels that an evaluation costs beside those of the image; measured on two cores."""
 
 
 class Stage(NamedTuple):
@@ -47,7 +52,7 @@ def parse_scales(text: str) -> tuple[Stage, ...]:
     ):
         raise ValueError(
             "`scales` must be 'auto', 'none', or rising scales that end with 1, each with its "
-            f"steps, as in '0.25:135,0.5:45,1:15'. Received: scales={text!r}."
+            f"steps, as in '0.25:50,0.5:25,1:25'. Received: scales={text!r}."
         )
     return stages
 
@@ -58,8 +63,9 @@ def plan(
     """Returns the stages for a result of this size.
 
     'auto' halves the size while the longer edge keeps 96 px and the shorter what the layers
-    need. Each of the first two halvings costs a quarter and gets three times the steps; so do
-    the first two below 512 px, so that small results are as finished as large ones.
+    need. The half gets the steps of the full size, each smaller one twice as many; more would
+    lose the content. A full size below 512 px gets more in proportion, up to four times, so
+    that small results are as finished as large ones.
 
     Args:
         size: height and width of the result, px.
@@ -72,9 +78,10 @@ def plan(
         edges = [float(max(size))]
         while edges[-1] >= 2 * _SMALLEST_EDGE:
             edges.append(edges[-1] / 2)
+        times = [min(max(1.0, _FULL_EDGE / edges[0]), _MOST_TIMES), 1.0] + [2.0] * len(edges)
         stages = tuple(
-            Stage(edge / edges[0], _steps(edge, halvings, steps))
-            for halvings, edge in reversed(list(enumerate(edges)))
+            Stage(edge / edges[0], round(steps * more))
+            for edge, more in reversed(list(zip(edges, times, strict=False)))
         )
     return tuple(
         stage
@@ -83,10 +90,26 @@ def plan(
     )
 
 
-def _steps(edge: float, halvings: int, steps: int) -> int:
-    """Returns the steps at a size that is so many halvings below the full one."""
-    below = max(halvings, math.log2(_FULL_EDGE / edge))
-    return round(steps * _TIMES ** min(below, _MOST_HALVINGS))
+def first_share(
+    stages: Sequence[Stage], num_pixels: int, *, left: float, seconds_per_pixel: float
+) -> float:
+    """Returns the seconds that the first of these stages may take, for each to get its share.
+
+    The later ones get a few evaluations each at least, as a coarse picture that is enlarged
+    is worth little. The first gets all the time if there is not even enough for that.
+
+    Args:
+        stages: those to come.
+        num_pixels: of the result.
+        left: seconds for all of them.
+        seconds_per_pixel: of an evaluation, the `OVERHEAD` counted as pixels.
+    """
+    evaluations = [stage.scale**2 * num_pixels + OVERHEAD for stage in stages]
+    costs = [stage.steps * cost for stage, cost in zip(stages, evaluations, strict=True)]
+    kept = _FEWEST * seconds_per_pixel * sum(evaluations[1:])
+    if len(stages) == 1 or left <= kept:
+        return left
+    return min(left * costs[0] / sum(costs), left - kept)
 
 
 def scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:

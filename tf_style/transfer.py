@@ -31,14 +31,14 @@ class View(NamedTuple):
         image: float32 `[1, h, w, 3]`, of the present size.
         targets: at that size.
         objective: what they are compared with.
-        size: height and width of the result, px.
+        start: where the run began, float32 `[1, H, W, 3]` of the result's size.
         alpha: the content's, or None.
     """
 
     image: tf.Tensor
     targets: Targets
     objective: Objective
-    size: tuple[int, int]
+    start: np.ndarray
     alpha: np.ndarray | None
 
 
@@ -79,9 +79,15 @@ class Progress:
 
     @functools.cached_property
     def image(self) -> np.ndarray:
-        """The image: float32 `[1, H, W, 3]` of the result's size, RGB, nominally 0..1."""
-        image = self.view.image.numpy()
-        return image if image.shape[1:3] == self.view.size else images.resize(image, self.view.size)
+        """The image: float32 `[1, H, W, 3]` of the result's size, RGB, nominally 0..1.
+
+        At a smaller size, enlarged, with the start's finer detail.
+        """
+        image, start = self.view.image.numpy(), self.view.start
+        if image.shape == start.shape:
+            return image
+        image = engine.refined(image, start, start)
+        return np.clip(image, 0.0, 1.0) if self.config.optimizer.gamut else image
 
     @property
     def alpha(self) -> np.ndarray | None:
@@ -212,7 +218,7 @@ def stylize_inputs(
             "stage_size": tuple(stand.image.shape[1:3]),
             "config": config,
             "weights_sha256": weights.sha256,
-            "view": View(stand.image, stand.targets, problem.objective, size, inputs.alpha),
+            "view": View(stand.image, stand.targets, problem.objective, inputs.start, inputs.alpha),
         }
 
     def on_slice(stand: engine.Stand) -> bool | None:
