@@ -1,12 +1,14 @@
 """Times one loss+gradient evaluation against the machine's own matrix-multiply peak.
 
-Run: python tools/bench_evaluation.py (about 3 minutes on two cores)
+Run: python tools/bench_evaluation.py [--arithmetic=direct] (about 4 minutes on two cores)
 
-For each size (longer edge, 4:3) prints seconds, GFLOP/s and the share of the float32
-matrix-multiply peak. Peak and evaluations are timed in turn in one run, as shared machines
-drift; each share is a median of ratios of neighbouring timings. The operations counted are
-those of the convolutions (forward, and backward to the image) and of the Gram matrices
-(one product forward, one backward), nothing else.
+For each size (longer edge, 4:3) prints seconds, GFLOP/s, the share of the float32
+matrix-multiply peak, the seconds per megapixel, and what L-BFGS adds: a step less an
+evaluation, in evaluations. Peak, evaluations and steps are timed in turn in one run, as shared
+machines drift; each ratio is a median of ratios of neighbouring timings. The operations
+counted are those of direct convolutions (forward, and backward to the image) and of the Gram
+matrices (one product forward, one backward), nothing else: Winograd's algorithm does with a
+quarter of the products, so that its share may exceed 1.
 """
 
 import argparse
@@ -24,6 +26,10 @@ import tensorflow as tf  # noqa: E402
 
 import tf_style  # noqa: E402
 from tf_style import vgg19  # noqa: E402
+from tf_style.extractor import ARITHMETICS  # noqa: E402
+from tf_style.parametrization import PARAMETRIZATIONS  # noqa: E402
+from tf_style.precision import arithmetic  # noqa: E402
+from tf_style.problem import Given, Problem  # noqa: E402
 
 MATRIX_SIDE = 3072
 
@@ -58,6 +64,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--preset", default="default")
     parser.add_argument("--pooling", choices=("avg", "max"))
+    parser.add_argument("--arithmetic", choices=ARITHMETICS, default=arithmetic("auto"))
     arguments = parser.parse_args()
 
     config = tf_style.preset(arguments.preset)
@@ -69,15 +76,21 @@ def main() -> None:
         layers=config.loss.layers,
         pooling=config.network.pooling,
         padding=config.network.padding,
+        arithmetic=arguments.arithmetic,
     )
     objective = tf_style.Objective(extractor, config.loss)
+    parametrization = PARAMETRIZATIONS[config.optimizer.parametrization]
+    problem = Problem(objective, parametrization, gamut=config.optimizer.gamut)
     rng = np.random.default_rng(0)
     matrix = tf.constant(rng.normal(size=(MATRIX_SIDE, MATRIX_SIDE)), tf.float32)
     multiply = tf.function(lambda: tf.matmul(matrix, matrix))
     multiply()
 
-    print(f"pooling={config.network.pooling}, median of {arguments.repeats}")
-    print("size        seconds   GFLOP/s   peak GFLOP/s   share of peak")
+    pooling = config.network.pooling
+    print(f"arithmetic={arguments.arithmetic}, pooling={pooling}, median of {arguments.repeats}")
+    print(
+        "size        seconds   GFLOP/s   peak GFLOP/s   share of peak   s/megapixel   L-BFGS adds"
+    )
     for size in arguments.sizes:
         height, width = size * 3 // 4, size
         image, content, style = (
@@ -85,12 +98,28 @@ def main() -> None:
         )
         targets = objective.targets(content, style)
         objective.value_and_gradient(image, targets)
+        basis = parametrization.basis(height, width)
+        start, given = parametrization.to_position(image, basis), Given(targets, basis)
+
+        def steps(number: int, start: tf.Tensor = start, given: Given = given) -> tf_style.Solution:
+            return tf_style.minimize_lbfgs(
+                problem.value_and_gradient,
+                start,
+                arguments=(given,),
+                num_steps=number,
+                slice_seconds=1e9,
+            )
+
+        steps(1)
         flops = evaluation_flops(height, width, config.loss)
-        times, peaks, shares = [], [], []
+        times, peaks, shares, added = [], [], [], []
         for _ in range(arguments.repeats):
             before = seconds_of(lambda: multiply().numpy())
             taken = seconds_of(lambda: objective.value_and_gradient(image, targets)[1].numpy())  # noqa: B023
             after = seconds_of(lambda: multiply().numpy())
+            few = seconds_of(lambda: steps(1))
+            more = seconds_of(lambda: steps(4))
+            added.append((more - few) / 3 / taken - 1.0)
             peak = 2 * MATRIX_SIDE**3 / min(before, after)
             times.append(taken)
             peaks.append(peak)
@@ -98,7 +127,8 @@ def main() -> None:
         taken, peak = statistics.median(times), statistics.median(peaks)
         print(
             f"{width:4d}x{height:<4d} {taken:9.3f} {flops / taken / 1e9:9.1f} {peak / 1e9:14.1f} "
-            f"{statistics.median(shares):14.1%}",
+            f"{statistics.median(shares):14.1%} {taken / height / width * 1e6:13.2f} "
+            f"{statistics.median(added):13.1%}",
             flush=True,
         )
 
