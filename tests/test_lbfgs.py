@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from functions import ROSENBROCK_START, bowl, rosenbrock, with_gradient
+from functions import MINIMUM, ROSENBROCK_START, bowl, rosenbrock, with_gradient
 
 from tf_style import lbfgs, lbfgs_steps
 from tf_style.lbfgs import minimize_lbfgs
@@ -212,3 +212,17 @@ def test_one_graph_serves_all_sizes():
         counts.append(len(traced))
     assert counts[0] > 0
     assert counts == counts[:1] * 3
+
+
+def test_failures_after_steps_that_gained_do_not_end_the_run(monkeypatch):
+    graphs = lbfgs._graphs(bowl)
+
+    def advance(*arguments):
+        """Makes the steps asked for, then fails."""
+        return graphs.advance(*arguments)._replace(failed=tf.constant(True))
+
+    failing = lbfgs._Graphs(advance, lambda state, *_: state)
+    monkeypatch.setattr(lbfgs, "_graphs", lambda _: failing)
+    start = tf.constant(MINIMUM + 10.0)
+    found = minimize_lbfgs(bowl, start, num_steps=9, pause_every=1)
+    assert (found.status, found.num_steps) == (Status.STEPS_USED, 9)

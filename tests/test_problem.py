@@ -108,3 +108,15 @@ def test_what_lies_outside_is_pulled_back_in_and_costs_more(mini_layers, rng):
     below, _ = case.problem.value_and_gradient(tf.constant(clipped), case.given)
     assert float(value) > float(below)
     np.testing.assert_array_equal(case.problem.shown(image), clipped)
+
+
+@pytest.mark.parametrize("parametrization", ["spectrum", "pixels"])
+def test_black_and_white_pixels_start_where_the_loss_has_a_slope(parametrization, mini_layers, rng):
+    case = Case(mini_layers, rng, parametrization, gamut=True)
+    image = rng.integers(0, 2, (1, *SIZE, 3)).astype("float32")
+    position = case.kind.to_position(case.problem.start(image), case.given.basis)
+    found = case.kind.to_image(position, case.given.basis).numpy()
+    assert 0.0 < found.min() < found.max() < 1.0
+    np.testing.assert_allclose(found, image, atol=0.05 / 255.0)
+    free = Case(mini_layers, rng, parametrization, gamut=False).problem
+    np.testing.assert_array_equal(free.start(image), image)

@@ -86,8 +86,9 @@ def run(
     Raises:
         FloatingPointError: if value or gradient are not finite; names the term.
     """
-    size = inputs.content.shape[1:3]
-    stages = plan(size, config)
+    height, width = inputs.content.shape[1:3]
+    num_pixels = height * width
+    stages = plan((height, width), config)
     solver = _Solver(
         minimize=MINIMIZERS[config.optimizer.optimizer](config.optimizer),
         num_steps=sum(stage.steps for stage in stages),
@@ -96,24 +97,27 @@ def run(
     )
     before, seconds_per_pixel = _Before(), 0.0
     for index, stage in enumerate(stages):
+        cost = stage.scale**2 * num_pixels + schedule.OVERHEAD
+        if deadline is not None and index > 0:
+            needed = schedule.FEWEST * seconds_per_pixel * cost
+            if deadline - time.perf_counter() < needed:
+                break
         pictures = at_scale(inputs, stage.scale, smallest_side=smallest_side(config))
         scene = _scene(problem, inputs, pictures, before.image)
         if deadline is None:
             stand = solver.solve(scene, before, stage.steps)
         else:
-            num_pixels = size[0] * size[1]
-            cost = stage.scale**2 * num_pixels + schedule.OVERHEAD
             if index == 0 and len(stages) > 1:
                 seconds_per_pixel = solver.seconds_an_evaluation(scene) / cost
             began = time.perf_counter()
-            left = deadline - began
             share = schedule.first_share(
-                stages[index:], num_pixels, left=left, seconds_per_pixel=seconds_per_pixel
+                stages[index:],
+                num_pixels,
+                left=deadline - began,
+                seconds_per_pixel=seconds_per_pixel,
             )
             num_steps = _MOST_STEPS if index == len(stages) - 1 else stage.steps
             stand = solver.solve(scene, before, num_steps, deadline=began + share)
-            if share == left and stand.status is Status.TIME_USED:
-                break
             num_evaluations = max(stand.num_evaluations - before.num_evaluations, 1)
             seconds_per_pixel = (time.perf_counter() - began) / num_evaluations / cost
         if stand.status is Status.CANCELLED:
@@ -146,8 +150,8 @@ def _scene(
     exponent = COARSEST if coarser is None else FINER
     height, width = content.shape[1:3]
     basis = problem.parametrization.basis(height, width, exponent)
-    image = problem.shown(tf.constant(start))
-    return _Scene(problem, Given(targets, basis), problem.parametrization.to_position(image, basis))
+    position = problem.parametrization.to_position(problem.start(tf.constant(start)), basis)
+    return _Scene(problem, Given(targets, basis), position)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -201,9 +205,10 @@ class _Solver:
 
     def seconds_an_evaluation(self, scene: _Scene) -> float:
         """Returns how long one takes, once the graph is traced."""
-        self.solve(scene, _Before(), 0)
+        pilot = dataclasses.replace(self, on_slice=None)
+        pilot.solve(scene, _Before(), 0)
         began = time.perf_counter()
-        self.solve(scene, _Before(), 0)
+        pilot.solve(scene, _Before(), 0)
         return time.perf_counter() - began
 
 

@@ -75,12 +75,14 @@ def minimize_lbfgs(
     start = tf.convert_to_tensor(start)
     graphs = _graphs(value_and_gradient)
     state = initial_state(tf.reshape(start, [-1]), history)
+    pace = Pace(slice_seconds, pause_every, deadline)
+    pace.start(0)
     state = graphs.advance(state, start, arguments, 1.0, first_step, 0)
+    pace.stop(1)
     if not np.isfinite(float(state.value)):
         raise NotFiniteError(start, 0)
     scale = _scale(state.gradient)
     state = state._replace(value=state.value * scale, gradient=state.gradient * scale)
-    pace = Pace(slice_seconds, pause_every, deadline)
     restarts = 0
     while True:
         done = int(state.num_steps)
@@ -102,11 +104,11 @@ def minimize_lbfgs(
             pace.stop(int(state.num_evaluations) - evaluations)
             if bool(state.failed) and deadline is None:  # Tracing the search takes seconds.
                 state = graphs.search(state, start, arguments, scale, length)
+            if int(state.num_steps) > done:
+                restarts = 0
             if bool(state.failed):
                 state = forgotten(state)
                 restarts += 1
-            elif int(state.num_steps) > done:
-                restarts = 0
             continue
         return Solution(*_step(state, start, scale), status=status)
 

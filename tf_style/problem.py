@@ -7,6 +7,8 @@ import tensorflow as tf
 from tf_style.objective import Objective, Targets
 from tf_style.parametrization import Parametrization
 
+_MARGIN = 1e-4
+
 
 class Given(NamedTuple):
     """What a problem is about, besides the position.
@@ -51,6 +53,13 @@ class Problem:
             gradient = factor * inside * gradient + 2.0 * share * value * excess
             value = factor * value
         return value, self.parametrization.to_position_gradient(gradient, given.basis)
+
+    def start(self, image: tf.Tensor) -> tf.Tensor:
+        """Returns the image to start from, a little (0.03 of 255) off black and white.
+
+        There rounding may put a value outside, where the loss has no slope.
+        """
+        return tf.clip_by_value(image, _MARGIN, 1.0 - _MARGIN) if self.gamut else image
 
     def shown(self, image: tf.Tensor) -> tf.Tensor:
         """Returns the image whose loss counts."""

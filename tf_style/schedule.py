@@ -11,7 +11,8 @@ from typing import NamedTuple
 _SMALLEST_EDGE = 96  # px: below, VGG-19's deepest style layer has next to no positions.
 _FULL_EDGE = 512  # px: from here on, a full size gets the steps asked for.
 _MOST_TIMES = 4  # As many steps, at most, for a small full size.
-_FEWEST = 3  # Evaluations that make a larger size worth its time, targets included.
+FEWEST = 3
+"""Evaluations that make a larger size worth its time, targets included."""
 
 OVERHEAD = 12_000
 """Pixels that an evaluation costs beside those of the image; measured on two cores."""
@@ -106,7 +107,7 @@ def first_share(
     """
     evaluations = [stage.scale**2 * num_pixels + OVERHEAD for stage in stages]
     costs = [stage.steps * cost for stage, cost in zip(stages, evaluations, strict=True)]
-    kept = _FEWEST * seconds_per_pixel * sum(evaluations[1:])
+    kept = FEWEST * seconds_per_pixel * sum(evaluations[1:])
     if len(stages) == 1 or left <= kept:
         return left
     return min(left * costs[0] / sum(costs), left - kept)

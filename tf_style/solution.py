@@ -92,7 +92,8 @@ class Pace:
         self._pause_every = pause_every
         self._deadline = deadline
         self._seconds_a_step: float | None = None
-        self._traced = False
+        # The first slice may trace the graph. Within a deadline, rather too slow than unknown.
+        self._measures = deadline is not None
 
     @property
     def over(self) -> bool:
@@ -116,9 +117,9 @@ class Pace:
 
     def stop(self, steps: int) -> None:
         """Ends a slice of so many steps."""
-        if self._traced:  # The first slice also traces the graph: no measure of the pace.
+        if self._measures:
             self._seconds_a_step = (time.perf_counter() - self._start) / max(steps, 1)
-        self._traced = True
+        self._measures = True
 
 
 def norm(gradient: tf.Tensor) -> float:

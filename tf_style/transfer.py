@@ -23,6 +23,8 @@ from tf_style.solution import Status
 from tf_style.weight_files import LayerArrays
 from tf_style.weights import load_weights, mean_activations, normalize
 
+_SAVING, _SAVING_A_PIXEL = 1.2, 1e-6  # Seconds from the last step to the end of the process.
+
 
 class View(NamedTuple):
     """What a `Progress` computes its picture and terms from, when asked.
@@ -159,6 +161,7 @@ def stylize(
     References:
         Gatys et al. (2016).
     """
+    started = time.perf_counter()
     config = StyleConfig() if config is None else config
     if not isinstance(config, StyleConfig):
         raise TypeError(
@@ -168,7 +171,7 @@ def stylize(
     if on_progress is not None and not callable(on_progress):
         raise TypeError(f"`on_progress` must be callable. Received: {on_progress!r}.")
     inputs = prepare_inputs(content, style, config)
-    return stylize_inputs(inputs, config, on_progress=on_progress, notify=notify)
+    return stylize_inputs(inputs, config, on_progress=on_progress, notify=notify, started=started)
 
 
 def stylize_inputs(
@@ -244,7 +247,7 @@ def stylize_inputs(
 
 def _deadline(due: float, size: tuple[int, int]) -> float:
     """Returns when to end, on the clock of `time.perf_counter`, for the file to be there."""
-    return due - 1.2 - 1e-6 * size[0] * size[1]
+    return due - _SAVING - _SAVING_A_PIXEL * size[0] * size[1]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -31,6 +31,8 @@ def main() -> int:
     _runtime.set_environment()
     _runtime.tune_tensorflow()
     import tf_style
+    from tf_style.inputs import prepare_inputs
+    from tf_style.transfer import stylize_inputs
 
     marks = [options.evaluations // 4, options.evaluations // 2, options.evaluations]
     print("optimiser | " + " | ".join(f"{mark} evaluations" for mark in marks) + " | s each")
@@ -46,7 +48,8 @@ def main() -> int:
             points.append((progress.num_evaluations, progress.loss, progress.seconds))
             return progress.num_evaluations >= options.evaluations
 
-        tf_style.stylize(options.content, options.style, config=config, on_progress=on_progress)
+        inputs = prepare_inputs(options.content, options.style, config)
+        stylize_inputs(inputs, config, on_progress=on_progress, pause_every=1)
         losses = [
             min((loss for count, loss, _ in points if count <= mark), default=float("nan"))
             for mark in marks
