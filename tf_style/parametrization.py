@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-COARSEST, FINER = 0.5, -0.25  # Exponents, measured: BUILD_NOTES.md.
+COARSEST, FINER = 0.25, -0.25  # Exponents, measured: BUILD_NOTES.md.
 
 
 class Spectrum(NamedTuple):
