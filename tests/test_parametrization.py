@@ -96,7 +96,7 @@ def test_scales_have_a_mean_square_of_1_and_fall_with_the_frequency(size, expone
 
 
 def test_frequency_four_times_as_high_moves_half_as_far():
-    scale = spectrum(64, 64).scale.numpy()
+    scale = spectrum(64, 64, 0.5).scale.numpy()
     assert scale[4, 0] / scale[16, 0] == pytest.approx(2.0, rel=1e-5)
     assert scale[3, 4] / scale[12, 16] == pytest.approx(2.0, rel=1e-5)
     # The same frequency in waves for each px, along the shorter side too.

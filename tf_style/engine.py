@@ -199,7 +199,8 @@ class _Solver:
                 on_slice=(lambda step: on_slice(stand(step))) if on_slice else None,
             )
         except NotFiniteError as error:
-            terms = scene.problem.objective.terms(scene.image(error.position), scene.given.targets)
+            image = scene.problem.shown(scene.image(error.position))
+            terms = scene.problem.objective.terms(image, scene.given.targets)
             raise FloatingPointError(_not_finite(terms, before.step + error.num_steps)) from error
         return stand(solution)
 

@@ -105,8 +105,10 @@ class LossConfig(TypeChecked):
         style *= sum(weight for _, weight in self.style_layers)
         if content == style == 0:
             raise ValueError(
-                "At least one of `content_weight`, `style_weight` must be above 0, with a layer's. "
-                "Received: nothing to match."
+                "At least one of `content_weight` and `style_weight` times `style_strength` must "
+                "be above 0, with a layer's weight. Received: "
+                f"content_weight={self.content_weight}, style_weight={self.style_weight}, "
+                f"style_strength={self.style_strength}. Raise one, or its layers' weights."
             )
 
     @property
@@ -133,8 +135,9 @@ class OptimizerConfig(TypeChecked):
     scales: str = option(
         "auto",
         "Sizes to go through, relative to the full one, each with its steps, as in "
-        "'0.25:50,0.5:25,1:25'; 'auto': halves down to about 100 px, the half with as many steps "
-        "and smaller ones with twice as many; 'none': the full size alone, with just the steps.",
+        "'0.25:50,0.5:25,1:25' (sizes too small for the layers are left out); 'auto': halves down "
+        "to about 100 px, the half with `steps`, smaller ones with twice as many; 'none': the "
+        "full size alone, with just the steps.",
     )
     parametrization: str = option(
         "spectrum",
@@ -167,17 +170,18 @@ class ComputeConfig(TypeChecked):
 
     precision: str = option(
         "auto",
-        "Of the convolutions: 'float32', 'bfloat16', or 'auto': bfloat16 where a short "
-        "measurement finds it faster.",
+        "Of the convolutions: 'float32', 'bfloat16' (not with padding 'reflect_all'), or 'auto': "
+        "bfloat16 where a short measurement finds it faster.",
     )
     deterministic: bool = option(
-        False, "Give the same picture, bit for bit, run after run on the same machine."
+        False,
+        "Give the same picture, bit for bit, run after run on the same machine. "
+        "In Python it stays on in the process, as TensorFlow has no way back.",
     )
     time_budget: float = option(
         0.0,
         "Seconds until the picture is there, on the command line from the start of the process, "
-        "in Python from the call; replaces the steps. "
-        "0 is off.",
+        "in Python from the call; at the full size it replaces the steps. 0 is off.",
     )
 
     def __post_init__(self) -> None:

@@ -75,7 +75,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=40)
     arguments = parser.parse_args()
 
-    base = tf_style.preset(arguments.preset).replace(size=arguments.size, steps=arguments.steps)
+    base = tf_style.preset(arguments.preset).replace(
+        size=arguments.size, scales="none", steps=arguments.steps
+    )
     untouched = base.replace(size=arguments.size, steps=1, style_weight=0.0, tv_weight=0.0)
     content = tf_style.stylize(arguments.content, arguments.style, config=untouched).pixels
     columns = [column(content)]

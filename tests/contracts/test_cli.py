@@ -135,7 +135,7 @@ def bad(name, **flags):
         bad("trace in no folder", trace="no/trace.jsonl"),
         bad("trace over the content", trace="content.png"),
         bad("trace over the output", trace="out.png"),
-        bad("nothing to match", content_weight="0", style_weight="0"),
+        bad("style_strength=", content_weight="0", style_weight="0"),
         bad("neither true nor false", normalized="maybe"),
         bad("no plan", scales="0.5,1"),
         bad("unknown precision", precision="float16"),
