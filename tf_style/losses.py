@@ -2,7 +2,7 @@
 
 Those of Gatys, Ecker & Bethge (2016), and others' that presets name. Features are float
 `[batch, h, w, channels]`. In the paper's symbols a layer has N filters (channels) and M
-positions (h * w). Losses are summed over the batch.
+positions (h * w). Losses that are sums are summed over the batch, means are taken over it too.
 """
 
 from collections.abc import Callable

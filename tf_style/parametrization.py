@@ -38,6 +38,11 @@ def spectrum(height: int, width: int, exponent: float = COARSEST) -> Spectrum:
         height: of the image, px.
         width: of the image, px.
         exponent: 0 leaves the frequencies as they are.
+
+    References:
+        Olah, Mordvintsev & Schubert (2017), Feature Visualization, section "Preconditioning".
+        Differs from it: cosines, not Fourier's waves; weaker than 1 / f; and the opposite
+        after a coarser size.
     """
     frequency = np.hypot(np.arange(height)[:, None] / height, np.arange(width) / width)
     frequency[0, 0] = 1.0 / max(height, width)  # The mean: as the lowest frequency.

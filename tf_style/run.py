@@ -138,7 +138,7 @@ class Run:
             return
         try:
             progress.save(path)
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             self._display.message(f"No snapshot of step {progress.step}: {error}.")
 
     def _write_trace(self, progress: "Progress") -> None:

@@ -50,7 +50,7 @@ class Progress:
 
     Attributes:
         step: steps done, at all sizes.
-        num_steps: steps asked for.
+        num_steps: steps planned, at all sizes; within a time budget not fewer than are done.
         num_evaluations: evaluations of the loss and its gradient done.
         seconds: since the optimisation began.
         loss: the value that is minimised, at the present size.
@@ -147,10 +147,14 @@ def stylize(
             true result ends the run with what there is.
         notify: called with a line of text before weights are fetched.
 
+    Returns:
+        The result. The networks of the last two configs stay in memory for the next call.
+
     Raises:
         OSError: if a file cannot be read or the weights not fetched.
         ValueError: if a picture, the config or the weights cannot be used; says why.
-        TypeError: if an array is neither uint8, uint16 nor float.
+        TypeError: if an array is neither uint8, uint16 nor float, `config` no StyleConfig, or
+            `on_progress` cannot be called.
         FloatingPointError: if a loss term is not finite; names it.
         MemoryError: if the size needs more memory than there is.
 
