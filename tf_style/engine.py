@@ -97,7 +97,7 @@ def run(
     )
     before, seconds_per_pixel = _Before(), 0.0
     for index, stage in enumerate(stages):
-        cost = stage.scale**2 * num_pixels + schedule.OVERHEAD
+        cost = schedule.cost(stage.scale, num_pixels)
         if deadline is not None and index > 0:
             needed = schedule.FEWEST * seconds_per_pixel * cost
             if deadline - time.perf_counter() < needed:

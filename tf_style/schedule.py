@@ -11,6 +11,7 @@ from typing import NamedTuple
 _SMALLEST_EDGE = 96  # px: below, VGG-19's deepest style layer has next to no positions.
 _FULL_EDGE = 512  # px: from here on, a full size gets the steps asked for.
 _MOST_TIMES = 4  # As many steps, at most, for a small full size.
+
 FEWEST = 3
 """Evaluations that make a larger size worth its time, targets included."""
 
@@ -91,6 +92,11 @@ def plan(
     )
 
 
+def cost(scale: float, num_pixels: int) -> float:
+    """Returns what an evaluation at a scale costs, in pixels; the result has `num_pixels`."""
+    return scale**2 * num_pixels + OVERHEAD
+
+
 def first_share(
     stages: Sequence[Stage], num_pixels: int, *, left: float, seconds_per_pixel: float
 ) -> float:
@@ -103,13 +109,12 @@ def first_share(
         stages: those to come.
         num_pixels: of the result.
         left: seconds for all of them.
-        seconds_per_pixel: of an evaluation, the `OVERHEAD` counted as pixels.
+        seconds_per_pixel: of an evaluation's `cost`.
     """
-    evaluations = [stage.scale**2 * num_pixels + OVERHEAD for stage in stages]
-    costs = [stage.steps * cost for stage, cost in zip(stages, evaluations, strict=True)]
-    kept = FEWEST * seconds_per_pixel * sum(evaluations[1:])
+    kept = FEWEST * seconds_per_pixel * sum(cost(stage.scale, num_pixels) for stage in stages[1:])
     if len(stages) == 1 or left <= kept:
         return left
+    costs = [stage.steps * cost(stage.scale, num_pixels) for stage in stages]
     return min(left * costs[0] / sum(costs), left - kept)
 
 
