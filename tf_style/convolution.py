@@ -3,7 +3,7 @@
 All take and give float32 `[batch, h, w, channels]`. Each has a gradient that is itself a
 convolution, with the kernel turned by 180 degrees and its channels swapped. Written so, it
 runs at the speed of the forward pass: TensorFlow's own Conv2DBackpropInput is up to 2.5 times
-slower on CPUs without AVX-512 (BUILD_NOTES.md).
+slower on CPUs without AVX-512 (BUILD_NOTES.md). Of the outputs it keeps but their signs.
 """
 
 import functools
@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
+
+from tf_style.gradients import where
 
 
 @tf.custom_gradient
@@ -25,9 +27,10 @@ def convolution_relu(
         bias: float32 `[f]`.
     """
     outputs = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(inputs, kernel, 1, "SAME"), bias))
+    positive = outputs > 0.0
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        upstream = tf.raw_ops.ReluGrad(gradients=upstream, features=outputs)
+        upstream = where(positive, upstream)
         by_inputs = tf.nn.conv2d(upstream, _turned(kernel), 1, "SAME")
         return by_inputs, *_by_weights(inputs, kernel, upstream, "SAME")
 
@@ -40,9 +43,10 @@ def inner_convolution_relu(
 ) -> tuple[tf.Tensor, Callable]:
     """Returns `convolution_relu` without padding: 2 px less on each side."""
     outputs = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(inputs, kernel, 1, "VALID"), bias))
+    positive = outputs > 0.0
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        upstream = tf.raw_ops.ReluGrad(gradients=upstream, features=outputs)
+        upstream = where(positive, upstream)
         wider = tf.pad(upstream, [[0, 0], [2, 2], [2, 2], [0, 0]])
         by_inputs = tf.nn.conv2d(wider, _turned(kernel), 1, "VALID")
         return by_inputs, *_by_weights(inputs, kernel, upstream, "VALID")
@@ -89,47 +93,47 @@ def bfloat16_relu(
         return tf.cast(tf.nn.conv2d(*rounded, 1, "SAME"), tf.float32)
 
     outputs = tf.nn.relu(tf.nn.bias_add(convolve(inputs, kernel), bias))
+    positive = outputs > 0.0
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None, None]:
-        upstream = tf.raw_ops.ReluGrad(gradients=upstream, features=outputs)
+        upstream = where(positive, upstream)
         return convolve(upstream, _turned(kernel)), None, None
 
     return outputs, gradient
 
 
-# Lavin & Gray (2016), section 4.3, for 4x4 outputs of a 3x3 kernel: interpolation at 0, 1, -1,
-# 2, -2 and infinity. A tile of 6x6 inputs gives 4x4 outputs with 36 products, not 144.
-_INPUTS = np.array(
-    [
-        [4, 0, -5, 0, 1, 0],
-        [0, -4, -4, 1, 1, 0],
-        [0, 4, -4, -1, 1, 0],
-        [0, -2, -1, 2, 1, 0],
-        [0, 2, -1, -2, 1, 0],
-        [0, 4, 0, -5, 0, 1],
-    ]
-)
-_KERNEL = np.array(
-    [
-        [1 / 4, 0, 0],
-        [-1 / 6, -1 / 6, -1 / 6],
-        [-1 / 6, 1 / 6, -1 / 6],
-        [1 / 24, 1 / 12, 1 / 6],
-        [1 / 24, -1 / 12, 1 / 6],
-        [0, 0, 1],
-    ]
-)
-_OUTPUTS = np.array(
-    [
-        [1, 1, 1, 1, 1, 0],
-        [0, 1, -1, 2, -2, 0],
-        [0, 1, 1, 4, 4, 0],
-        [0, 1, -1, 8, -8, 1],
-    ]
-)
-_TILE, _PATCH = 4, 6
+_TILE, _PATCH = 4, 6  # A tile of 6x6 inputs gives 4x4 outputs with 36 products, not 144.
 POINTS = _PATCH * _PATCH
 """Points at which a kernel is held, and products for each tile."""
+
+
+def _winograd_matrices(points: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns what takes inputs, kernel and products along one axis, by Cook and Toom.
+
+    A tile's outputs are a product of polynomials, found from its values at the points and at
+    infinity.
+
+    References:
+        Lavin & Gray (2016), section 4: B^T, G and A^T.
+        Barabasz et al. (2020), "Error Analysis and Improving the Accuracy of Winograd
+        Convolution for DNNs": the points decide how much rounding costs.
+    """
+    places = np.array(points)
+    others = [np.delete(places, i) for i in range(places.size)]
+    norms = np.array([np.prod(point - rest) for point, rest in zip(places, others, strict=True)])
+    outputs = np.vander(places, _TILE, increasing=True).T
+    outputs = np.hstack([outputs, [[0.0], [0.0], [0.0], [1.0]]])
+    kernel = np.vander(places, 3, increasing=True) / norms[:, np.newaxis]
+    kernel = np.vstack([kernel, [0.0, 0.0, 1.0]])
+    inputs = np.zeros([_PATCH, _PATCH])
+    inputs[:-1, :-1] = [np.poly(rest)[::-1] for rest in others]
+    inputs[-1] = np.poly(places)[::-1]
+    return inputs, kernel, outputs
+
+
+# Differs from Lavin & Gray (2016), section 4.3: 0, 3/2, 2/3 and their negatives, not 0, 1, 2 and
+# theirs, halve the error (BUILD_NOTES.md).
+_INPUTS, _KERNEL, _OUTPUTS = _winograd_matrices((0.0, 3 / 2, -3 / 2, 2 / 3, -2 / 3))
 
 _MINIMUM_CHANNELS = 128  # With fewer, moving the tiles costs more than the products saved.
 
@@ -157,7 +161,7 @@ def turned(kernel: np.ndarray) -> np.ndarray:
 def winograd_convolution(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """Returns the convolution with a kernel of `winograd_kernel`, by 36 matrix products.
 
-    Costs a quarter of the direct products, exact but for rounding (about 2e-6 relative).
+    Costs a quarter of the direct products, exact but for rounding (about 1e-6 relative).
 
     References:
         Lavin & Gray (2016), algorithm 1, F(4x4, 3x3).
@@ -233,9 +237,10 @@ def winograd_relu(
         bias: float32 `[f]`.
     """
     outputs = tf.nn.relu(tf.nn.bias_add(winograd_convolution(inputs, kernel), bias))
+    positive = outputs > 0.0
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
-        upstream = tf.raw_ops.ReluGrad(gradients=upstream, features=outputs)
+        upstream = where(positive, upstream)
         return winograd_convolution(upstream, turned_kernel), None, None, None
 
     return outputs, gradient

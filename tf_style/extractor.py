@@ -18,6 +18,7 @@ from tf_style.convolution import winograd_pays
 from tf_style.layers import (
     BFloat16ReLU,
     ConvolutionReLU,
+    MaxPooling,
     MirrorPadding,
     VGGInput,
     WinogradReLU,
@@ -51,7 +52,7 @@ that is faster on a CPU (exact but for rounding), or in bfloat16 but for the fir
 
 POOLINGS: dict[str, type[keras.layers.Layer]] = {
     "avg": keras.layers.AveragePooling2D,
-    "max": keras.layers.MaxPooling2D,
+    "max": MaxPooling,
 }
 """Pooling layers by name; the paper's is "avg"."""
 

@@ -1,4 +1,4 @@
-"""Functions as graphs that are traced once, whatever the sizes of their arguments."""
+"""Functions as graphs that are traced once, and tensors that graphs hand on without a copy."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,3 +21,26 @@ def for_all_sizes(function: Callable) -> Callable:
         return graph.get_concrete_function(*specs)(*arguments)
 
     return call
+
+
+def slot(value: tf.Tensor) -> tf.Variable:
+    """Returns a place from which a graph takes a tensor and where it leaves another.
+
+    An argument of a graph is whole until the graph ends, so that changing it makes a copy of
+    it. What is `taken` from a slot belongs to the graph, and is changed in place. A graph is
+    given the slot's `handle`; the slot itself must outlive it.
+    """
+    return tf.Variable(value, trainable=False, shape=tf.TensorShape(None))
+
+
+def taken(handle: tf.Tensor, like: tf.TensorSpec) -> tf.Tensor:
+    """Returns what lies in a slot, of this shape and type, and empties the slot."""
+    value = tf.raw_ops.ReadVariableOp(resource=handle, dtype=like.dtype)
+    with tf.control_dependencies([value]):
+        tf.raw_ops.AssignVariableOp(resource=handle, value=tf.zeros([0], like.dtype))
+    return tf.ensure_shape(value, like.shape)
+
+
+def put(handle: tf.Tensor, value: tf.Tensor) -> None:
+    """Leaves a tensor in a slot."""
+    tf.raw_ops.AssignVariableOp(resource=handle, value=value)

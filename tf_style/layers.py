@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_style import convolution
+from tf_style.pooling import max_pooling
 from tf_style.preprocessing import to_vgg_input
 
 
@@ -68,6 +69,15 @@ class WinogradReLU(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Returns what makes the layer anew."""
         return {**super().get_config(), "filters": self.filters}
+
+
+@keras.saving.register_keras_serializable("tf_style")
+class MaxPooling(keras.layers.MaxPooling2D):
+    """`MaxPooling2D` over 2x2 positions with a fast gradient."""
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Returns `max_pooling(inputs)`."""
+        return max_pooling(inputs)
 
 
 @keras.saving.register_keras_serializable("tf_style")

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tf_style.graphs import for_all_sizes
+from tf_style.graphs import for_all_sizes, put, slot, taken
 from tf_style.lbfgs_steps import LbfgsState, advance, forgotten, initial_state, search
 from tf_style.options import OptimizerConfig
 from tf_style.solution import (
@@ -74,7 +74,7 @@ def minimize_lbfgs(
     """
     start = tf.convert_to_tensor(start)
     graphs = _graphs(value_and_gradient)
-    state = initial_state(tf.reshape(start, [-1]), history)
+    state, slots = _with_slots(initial_state(tf.reshape(start, [-1]), history))
     pace = Pace(slice_seconds, pause_every, deadline)
     pace.start(0)
     state = graphs.advance(state, start, arguments, 1.0, first_step, 0)
@@ -110,7 +110,15 @@ def minimize_lbfgs(
                 state = forgotten(state)
                 restarts += 1
             continue
+        del slots  # Alive until here: `state` has but their handles.
         return Solution(*_step(state, start, scale), status=status)
+
+
+def _with_slots(state: LbfgsState) -> tuple[LbfgsState, list[tf.Variable]]:
+    """Returns the state with slots' handles in the place of the rings, and the slots."""
+    slots = [slot(getattr(state, ring)) for ring in _RINGS]
+    handles = (ring_slot.handle for ring_slot in slots)
+    return state._replace(**dict(zip(_RINGS, handles, strict=True))), slots
 
 
 def _scale(gradient: tf.Tensor) -> float:
@@ -130,6 +138,21 @@ def _step(state: LbfgsState, start: tf.Tensor, scale: float) -> Step:
         int(state.num_steps),
         int(state.num_evaluations),
     )
+
+
+_RINGS = ("position_deltas", "gradient_deltas")
+
+
+def _on_slots(advanced: Callable[[LbfgsState], LbfgsState], state: LbfgsState) -> LbfgsState:
+    """Returns the state advanced, its rings taken from their slots and left there again."""
+    like = tf.TensorSpec([None, None], state.position.dtype)
+    handles = {ring: getattr(state, ring) for ring in _RINGS}
+    state = advanced(
+        state._replace(**{ring: taken(handle, like) for ring, handle in handles.items()})
+    )
+    for ring, handle in handles.items():
+        put(handle, getattr(state, ring))
+    return state._replace(**handles)
 
 
 class _Graphs(NamedTuple):
@@ -160,7 +183,9 @@ def _graphs(value_and_gradient: ValueAndGradient) -> _Graphs:
         last: tf.Tensor,
     ) -> LbfgsState:
         function = flat(like, arguments, scale)
-        return advance(function, state, first_step=first_step, last_step=last)
+        return _on_slots(
+            lambda state: advance(function, state, first_step=first_step, last_step=last), state
+        )
 
     def searched(
         state: LbfgsState,
@@ -169,6 +194,7 @@ def _graphs(value_and_gradient: ValueAndGradient) -> _Graphs:
         scale: tf.Tensor,
         first_step: tf.Tensor,
     ) -> LbfgsState:
-        return search(flat(like, arguments, scale), state, first_step=first_step)
+        function = flat(like, arguments, scale)
+        return _on_slots(lambda state: search(function, state, first_step=first_step), state)
 
     return _Graphs(for_all_sizes(further), for_all_sizes(searched))

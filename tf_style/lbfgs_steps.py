@@ -53,14 +53,17 @@ def initial_state(position: tf.Tensor, history: int) -> LbfgsState:
     The first step of `advance` goes nowhere and finds value and gradient, so that one graph
     holds the function once.
     """
-    ring = tf.zeros([history, tf.size(position)], position.dtype)
+
+    def ring() -> tf.Tensor:  # Each has memory of its own, to be changed in place.
+        return tf.zeros([history, tf.size(position)], position.dtype)
+
     products = tf.zeros([history, history], tf.float64)
     return LbfgsState(
         position=position,
         value=tf.constant(float("inf"), position.dtype),
         gradient=tf.zeros_like(position),
-        position_deltas=ring,
-        gradient_deltas=ring,
+        position_deltas=ring(),
+        gradient_deltas=ring(),
         inner=products,
         square=products,
         num_pairs=tf.constant(0),
@@ -124,8 +127,8 @@ def advanced(
     row = state.num_pairs % tf.shape(state.inner)[0]
     position_delta = tf.where(kept, position_delta, state.position_deltas[row])
     gradient_delta = tf.where(kept, gradient_delta, state.gradient_deltas[row])
-    position_deltas = _with_row(state.position_deltas, row, position_delta)
-    gradient_deltas = _with_row(state.gradient_deltas, row, gradient_delta)
+    position_deltas = _with_row_in_place(state.position_deltas, row, position_delta)
+    gradient_deltas = _with_row_in_place(state.gradient_deltas, row, gradient_delta)
 
     def products(deltas: tf.Tensor, delta: tf.Tensor) -> tf.Tensor:
         return tf.cast(tf.linalg.matvec(deltas, delta), tf.float64)
@@ -148,8 +151,17 @@ def advanced(
 
 
 def _with_row(matrix: tf.Tensor, row: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-    """Returns the matrix with one row replaced; in place where nothing else needs it."""
     return tf.tensor_scatter_nd_update(matrix, [[row]], [values])
+
+
+def _with_row_in_place(matrix: tf.Tensor, row: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    """Returns the matrix with one row replaced, without a copy where nothing else needs it.
+
+    `tf.tensor_scatter_nd_update` always copies on a CPU.
+    """
+    return tf.raw_ops.TensorStridedSliceUpdate(
+        input=matrix, begin=[row], end=[row + 1], strides=[1], value=values[None]
+    )
 
 
 def _with_column(matrix: tf.Tensor, column: tf.Tensor, values: tf.Tensor) -> tf.Tensor:

@@ -21,11 +21,12 @@ ROWS = [
         "weight_files",
         "progress_bar",
         "solution",
-        "convolution",
+        "gradients",
         "graphs",
         "lbfgs_steps",
         "parametrization",
     },
+    {"convolution", "pooling"},
     {"layers", "precision"},
     {"inputs", "saving", "weights", "extractor", "lbfgs", "tfp_lbfgs", "adam"},
     {"objective"},
@@ -38,9 +39,9 @@ ROWS = [
 ]
 RANK = {name: rank for rank, names in enumerate(ROWS) for name in names}
 WITH_TENSORFLOW = {
-    "adam", "convolution", "engine", "extractor", "graphs", "layers", "lbfgs", "lbfgs_steps",
-    "losses", "matrix_root", "objective", "parametrization", "precision", "preprocessing",
-    "problem", "solution", "tfp_lbfgs", "transfer",
+    "adam", "convolution", "engine", "extractor", "gradients", "graphs", "layers", "lbfgs",
+    "lbfgs_steps", "losses", "matrix_root", "objective", "parametrization", "pooling",
+    "precision", "preprocessing", "problem", "solution", "tfp_lbfgs", "transfer",
 }  # fmt: skip
 MODULES = sorted(path for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 
