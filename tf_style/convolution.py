@@ -143,14 +143,14 @@ def winograd_pays(kernel_shape: tuple[int, ...]) -> bool:
     return min(kernel_shape[2:]) >= _MINIMUM_CHANNELS
 
 
-def winograd_kernel(kernel: np.ndarray) -> np.ndarray:
+def winograd_kernel(kernel: np.ndarray) -> tf.Tensor:
     """Returns the kernel at Winograd's points: float32 `[3, 3, c, f]` to `[36, c, f]`.
 
     References:
         Lavin & Gray (2016), eq. 8: G g G^T.
     """
-    points = np.kron(_KERNEL, _KERNEL).astype(np.float32) @ kernel.reshape(9, -1)
-    return points.reshape(POINTS, *kernel.shape[2:])
+    points = _both(_KERNEL) @ tf.reshape(kernel, [9, -1])
+    return tf.reshape(points, [POINTS, *kernel.shape[2:]])
 
 
 def turned(kernel: np.ndarray) -> np.ndarray:

@@ -53,9 +53,9 @@ class WinogradReLU(keras.layers.Layer):
 
     def set_kernel(self, kernel: np.ndarray, bias: np.ndarray) -> None:
         """Sets the weights from a kernel float32 `[3, 3, c, filters]` and its bias."""
-        turned_kernel = convolution.turned(kernel)
-        points = convolution.winograd_kernel
-        self.set_weights([points(kernel), points(turned_kernel), bias])
+        self.kernel.assign(convolution.winograd_kernel(kernel))
+        self.turned_kernel.assign(convolution.winograd_kernel(convolution.turned(kernel)))
+        self.bias.assign(bias)
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Returns relu(conv(inputs) + bias)."""

@@ -5,7 +5,6 @@ argument: an objective has no state and may be shared. `terms` and `value_and_gr
 traced once for each image size, `targets` once.
 """
 
-import itertools
 from typing import Any, NamedTuple
 
 import keras
@@ -94,7 +93,8 @@ class Objective:
         content_targets = {name: content_features[name] for name, _ in self.config.content_layers}
         # One picture after the other: side by side they would need twice the memory.
         with tf.control_dependencies(list(content_targets.values())):
-            style_features = self.extractor(tf.identity(style))
+            style = tf.identity(style)
+        style_features = self.extractor(style)
         style_loss = losses.STYLE_LOSSES[self.config.style_loss]
         return Targets(
             content_targets,
@@ -112,7 +112,7 @@ class Objective:
             image: float32 `[1, H, W, 3]`, RGB, nominally 0..1, not clipped.
             targets: from `targets`, for a content of the same size.
         """
-        return self._terms(image, self.extractor(image), targets)
+        return self._terms(image, targets)
 
     @tf.function(autograph=False)
     def value_and_gradient(self, image: tf.Tensor, targets: Targets) -> tuple[tf.Tensor, tf.Tensor]:
@@ -125,30 +125,14 @@ class Objective:
         Returns:
             Float32 scalar and float32 `[1, H, W, 3]`.
         """
-        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(image)
-            features = self.extractor(image)
-        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as loss_tape:
-            loss_tape.watch([image, features])
-            total = self._terms(image, features, targets).total
-        # Layer by layer from the deepest on. Asked for all at once, every loss's gradient by its
-        # features would be made first and wait in memory for those of the layers above.
-        names = [name for name in self.extractor.output if name in self.config.layers]
-        path = [image, *(features[name] for name in names)]
-        gradient = None
-        for below, here in reversed(list(itertools.pairwise(path))):
-            with tf.control_dependencies([] if gradient is None else [gradient]):
-                own = loss_tape.gradient(total, here)
-            upstream = own if gradient is None else gradient + own
-            gradient = tape.gradient(here, below, upstream)
-        if self.config.tv_weight:
-            gradient += loss_tape.gradient(total, image)
-        return total, gradient
+            total = self._terms(image, targets).total
+        return total, tape.gradient(total, image)
 
-    def _terms(
-        self, image: tf.Tensor, features: dict[str, tf.Tensor], targets: Targets
-    ) -> LossTerms:
+    def _terms(self, image: tf.Tensor, targets: Targets) -> LossTerms:
         config = self.config
+        features = self.extractor(image)
         content_of_layer = losses.CONTENT_LOSSES[config.content_reduction]
         style_loss = losses.STYLE_LOSSES[config.style_loss]
         layers = {}
