@@ -10,9 +10,10 @@ import pytest
 import reference
 
 import tf_style
-from tf_style import engine, images
+from tf_style import engine, images, transfer
 from tf_style.config import StyleConfig
 from tf_style.inputs import Inputs, prepare_inputs
+from tf_style.parametrization import PARAMETRIZATIONS
 from tf_style.solution import Status
 
 pytestmark = pytest.mark.usefixtures("mini_network")
@@ -57,6 +58,26 @@ def test_a_run_goes_through_the_planned_sizes(optimizer, pictures):
     assert {progress.image.shape for progress in seen} == {(1, HEIGHT, WIDTH, 3)}
     assert result.image.shape == (1, HEIGHT, WIDTH, 3)
     assert result.stage_size == (HEIGHT, WIDTH)
+
+
+def test_low_frequencies_move_further_at_the_first_size_and_high_ones_after_it(
+    pictures, monkeypatch
+):
+    bases = []
+    original = PARAMETRIZATIONS["spectrum"]
+
+    def basis(height, width, exponent):
+        bases.append(original.basis(height, width, exponent))
+        return bases[-1]
+
+    monkeypatch.setitem(PARAMETRIZATIONS, "spectrum", original._replace(basis=basis))
+    transfer._problem.cache_clear()
+    tf_style.stylize(*pictures, config=config(scales="0.5:1,1:1"))
+    transfer._problem.cache_clear()
+    coarse, fine = (basis.scale.numpy()[:, 0] for basis in bases)
+    assert coarse.size < fine.size
+    assert coarse[1] > coarse[-1]
+    assert fine[1] < fine[-1]
 
 
 def test_the_coarse_size_is_a_head_start(pictures):

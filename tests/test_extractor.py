@@ -124,12 +124,17 @@ def test_wrong_layers_and_pooling_are_named(mini_layers):
     ("padding", "arithmetic"),
     [("zeros", "direct"), ("reflect", "direct"), ("zeros", "winograd"), ("zeros", "bfloat16")],
 )
+@pytest.mark.parametrize("pooling", ["avg", "max"])
 def test_the_model_saves_and_loads_with_keras(
-    padding, arithmetic, mini_layers, tmp_path, rng, monkeypatch
+    padding, pooling, arithmetic, mini_layers, tmp_path, rng, monkeypatch
 ):
     monkeypatch.setattr(convolution, "_MINIMUM_CHANNELS", 1)
     model = build_extractor(
-        mini_layers, layers=["conv1_1", "conv2_1"], padding=padding, arithmetic=arithmetic
+        mini_layers,
+        layers=["conv1_1", "conv2_1"],
+        padding=padding,
+        pooling=pooling,
+        arithmetic=arithmetic,
     )
     model.save(tmp_path / "extractor.keras")
     loaded = keras.models.load_model(tmp_path / "extractor.keras")

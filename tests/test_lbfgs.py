@@ -1,5 +1,7 @@
 """L-BFGS with the unit step first, against textbook formulas and known minima."""
 
+import time
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -159,6 +161,38 @@ def test_where_no_step_lowers_the_value_the_start_is_kept_and_it_is_said():
     np.testing.assert_array_equal(solution.position, start)
     assert solution.loss == pytest.approx(float(bowl(start)[0]), rel=1e-12)
     assert solution.num_steps == 0
+
+
+def test_within_a_deadline_the_line_search_is_not_traced(searches):
+    start = tf.fill([4], tf.constant(1e-4, tf.float64))
+    deadline = time.perf_counter() + 1000.0
+    solution = minimize_lbfgs(sphere(), start, num_steps=3, first_step=0.01, deadline=deadline)
+    assert not searches
+    assert solution.num_steps == 3
+    assert solution.loss < 4e-8
+
+
+def test_a_run_that_gains_nothing_can_be_cancelled():
+    def contrary(x):
+        value, gradient = bowl(x)
+        return value, -gradient
+
+    seen = []
+    start = tf.ones((3, 4), tf.float64)
+    solution = minimize_lbfgs(contrary, start, num_steps=50, on_slice=lambda s: not seen.append(s))
+    assert (solution.status, solution.num_steps, len(seen)) == (Status.CANCELLED, 0, 1)
+
+
+def test_a_direction_that_rounding_has_turned_uphill_does_not_raise_the_value():
+    start = tf.constant([1.0, 2.0, 3.0], tf.float64)
+    state = lbfgs_steps.initial_state(start, 2)
+    state = lbfgs_steps.advance(sphere(), state, first_step=0.01, last_step=1)
+    # A stored product of the wrong sign: the direction becomes -scale * gradient, scale < 0.
+    uphill = state._replace(inner=-1e-6 * state.inner)
+    slope = float(tf.tensordot(lbfgs_steps.search_direction(uphill), state.gradient, 1))
+    assert slope > 0.0
+    after = lbfgs_steps.advance(sphere(), uphill, first_step=0.01, last_step=2)
+    assert float(after.value) <= float(state.value)
 
 
 def test_nan_met_on_the_way_is_survived():

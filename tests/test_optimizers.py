@@ -201,3 +201,17 @@ def test_arguments_are_handed_through_without_retracing(minimize):
         counts.append(len(traced))
     assert counts[0] > 0
     assert counts[2] == counts[0]
+
+
+@every_minimizer
+def test_what_cannot_be_minimised_is_refused(minimize):
+    with pytest.raises(TypeError, match="`start` must be of floats. Received: dtype=int32"):
+        minimize(bowl, tf.zeros((3, 4), tf.int32), num_steps=1)
+    with pytest.raises(ValueError, match="`num_steps` must be at least 0. Received: num_steps=-1"):
+        minimize(bowl, tf.zeros((3, 4), tf.float64), num_steps=-1)
+
+
+@every_lbfgs
+def test_a_memory_holds_a_pair_at_least(minimize):
+    with pytest.raises(ValueError, match="`history` must be at least 1. Received: history=0"):
+        minimize(bowl, tf.zeros((3, 4), tf.float64), num_steps=1, history=0)

@@ -95,6 +95,13 @@ def test_scales_have_a_mean_square_of_1_and_fall_with_the_frequency(size, expone
         np.testing.assert_allclose(scale, 1.0, rtol=1e-6)
 
 
+def test_with_a_negative_exponent_scales_rise_with_the_frequency():
+    scale = spectrum(64, 48, -0.25).scale.numpy().astype(np.float64)
+    assert np.mean(scale**2) == pytest.approx(1.0, rel=1e-5)
+    assert np.all(np.diff(scale, axis=0)[1:] > 0.0)
+    assert scale[32, 0] / scale[2, 0] == pytest.approx(2.0, rel=1e-5)
+
+
 def test_frequency_four_times_as_high_moves_half_as_far():
     scale = spectrum(64, 64, 0.5).scale.numpy()
     assert scale[4, 0] / scale[16, 0] == pytest.approx(2.0, rel=1e-5)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tf_style.options import LossConfig as LossConfig
     from tf_style.options import NetworkConfig as NetworkConfig
     from tf_style.options import OptimizerConfig as OptimizerConfig
+    from tf_style.solution import NotFiniteError as NotFiniteError
     from tf_style.solution import Solution as Solution
     from tf_style.solution import Status as Status
     from tf_style.transfer import Progress as Progress
@@ -64,7 +65,7 @@ _MODULES = {
         "wasserstein_target",
     ),
     "objective": ("LossTerms", "Objective", "Targets"),
-    "solution": ("Solution", "Status"),
+    "solution": ("NotFiniteError", "Solution", "Status"),
     "transfer": ("Progress", "StyleResult", "stylize"),
     "weights": ("Weights", "load_weights", "mean_activations", "normalize"),
 }

@@ -15,6 +15,7 @@ from tf_style.solution import (
     Step,
     ValueAndGradient,
     check_finite,
+    checked_start,
     norm,
 )
 
@@ -48,13 +49,15 @@ def minimize_adam(
         The solution: the last position, with the loss evaluated there.
 
     Raises:
+        TypeError: if the start is not of floats.
+        ValueError: if a number is out of its range.
         NotFiniteError: if value or gradient become NaN or infinite.
 
     References:
         Kingma & Ba (2015), algorithm 1, with beta_1 = 0.9, beta_2 = 0.999, epsilon = 1e-8.
     """
     run_slice = _adam_slice(value_and_gradient)
-    start = tf.convert_to_tensor(start)
+    start = checked_start(start, num_steps)
     zeros = tf.zeros_like(start)
     loss, gradient = value_and_gradient(start, *arguments)
     state = _AdamState(start, zeros, zeros, gradient, loss)
@@ -85,7 +88,7 @@ class _AdamState(NamedTuple):
     loss: tf.Tensor
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=2)
 def _adam_slice(value_and_gradient: ValueAndGradient) -> Callable:
     """Returns the graph that makes a number of Adam steps."""
 

@@ -3,7 +3,7 @@
 All take and give float32 `[batch, h, w, channels]`. Each has a gradient that is itself a
 convolution, with the kernel turned by 180 degrees and its channels swapped. Written so, it
 runs at the speed of the forward pass: TensorFlow's own Conv2DBackpropInput is up to 2.5 times
-slower on CPUs without AVX-512 (BUILD_NOTES.md). Of the outputs it keeps but their signs.
+slower on CPUs without AVX-512 (BUILD_NOTES.md). Of its outputs each keeps but the signs.
 """
 
 import functools
@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from tf_style.gradients import where
+from tf_style.gradients import masked
 
 
 @tf.custom_gradient
@@ -30,7 +30,7 @@ def convolution_relu(
     positive = outputs > 0.0
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        upstream = where(positive, upstream)
+        upstream = masked(upstream, positive)
         by_inputs = tf.nn.conv2d(upstream, _turned(kernel), 1, "SAME")
         return by_inputs, *_by_weights(inputs, kernel, upstream, "SAME")
 
@@ -46,7 +46,7 @@ def inner_convolution_relu(
     positive = outputs > 0.0
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        upstream = where(positive, upstream)
+        upstream = masked(upstream, positive)
         wider = tf.pad(upstream, [[0, 0], [2, 2], [2, 2], [0, 0]])
         by_inputs = tf.nn.conv2d(wider, _turned(kernel), 1, "VALID")
         return by_inputs, *_by_weights(inputs, kernel, upstream, "VALID")
@@ -96,7 +96,7 @@ def bfloat16_relu(
     positive = outputs > 0.0
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None, None]:
-        upstream = where(positive, upstream)
+        upstream = masked(upstream, positive)
         return convolve(upstream, _turned(kernel)), None, None
 
     return outputs, gradient
@@ -149,7 +149,7 @@ def winograd_kernel(kernel: np.ndarray) -> tf.Tensor:
     References:
         Lavin & Gray (2016), eq. 8: G g G^T.
     """
-    points = _both(_KERNEL) @ tf.reshape(kernel, [9, -1])
+    points = _both(_KERNEL) @ tf.reshape(tf.cast(kernel, tf.float32), [9, -1])
     return tf.reshape(points, [POINTS, *kernel.shape[2:]])
 
 
@@ -240,7 +240,7 @@ def winograd_relu(
     positive = outputs > 0.0
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
-        upstream = where(positive, upstream)
+        upstream = masked(upstream, positive)
         return winograd_convolution(upstream, turned_kernel), None, None, None
 
     return outputs, gradient

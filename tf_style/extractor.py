@@ -6,7 +6,8 @@ post-ReLU (`block4_conv2` = `relu4_2`), convolutions pad with zeros unless `padd
 otherwise, pooling halves each side and drops an odd last row or column.
 """
 
-from collections.abc import Iterable, Mapping
+import functools
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import keras
@@ -50,11 +51,11 @@ ARITHMETICS = ("direct", "winograd", "bfloat16")
 """How convolutions are computed: in float32 directly, in float32 by Winograd's algorithm where
 that is faster on a CPU (exact but for rounding), or in bfloat16 but for the first one."""
 
-POOLINGS: dict[str, type[keras.layers.Layer]] = {
-    "avg": keras.layers.AveragePooling2D,
+POOLINGS: dict[str, Callable[..., keras.layers.Layer]] = {
+    "avg": functools.partial(keras.layers.AveragePooling2D, 2),
     "max": MaxPooling,
 }
-"""Pooling layers by name; the paper's is "avg"."""
+"""What makes pooling layers, by name; the paper's is "avg"."""
 
 
 def build_extractor(
@@ -105,7 +106,7 @@ def build_extractor(
                 features = MirrorPadding(PADDINGS[padding].mode, name=f"{name}_padding")(features)
             features = _convolution(features, kernel, bias, kind, arithmetic, name)
         else:
-            features = POOLINGS[pooling](2, name=name)(features)
+            features = POOLINGS[pooling](name=name)(features)
         if name in asked:
             outputs[name] = features
     model = keras.Model(image, outputs, name="vgg19")

@@ -3,11 +3,11 @@
 import tensorflow as tf
 
 
-def where(kept: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-    """Returns the values, 0 where they are not kept.
+def masked(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """Returns finite values where the mask is true, 0 elsewhere; what is not finite stays so.
 
-    A graph's gradient holds `kept` from the forward pass on, a byte for each value. It is
-    made a number, of four bytes, only once the values are there.
+    A gradient holds the mask from the forward pass on, a byte for each value. It is made a
+    number, of four bytes, only once the values are there.
     """
     with tf.control_dependencies([values]):
-        return values * tf.cast(kept, values.dtype)
+        return values * tf.cast(mask, values.dtype)

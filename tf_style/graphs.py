@@ -23,14 +23,14 @@ def for_all_sizes(function: Callable) -> Callable:
     return call
 
 
-def slot(value: tf.Tensor) -> tf.Variable:
-    """Returns a place from which a graph takes a tensor and where it leaves another.
+def slot(value: tf.Tensor) -> tf.Tensor:
+    """Returns the handle of a place where graphs find a tensor and leave another.
 
     An argument of a graph is whole until the graph ends, so that changing it makes a copy of
-    it. What is `taken` from a slot belongs to the graph, and is changed in place. A graph is
-    given the slot's `handle`; the slot itself must outlive it.
+    it. What is `taken` from a slot belongs to the graph, and is changed in place. The place
+    is there for as long as its handle.
     """
-    return tf.Variable(value, trainable=False, shape=tf.TensorShape(None))
+    return tf.Variable(value, trainable=False, shape=tf.TensorShape(None)).handle
 
 
 def taken(handle: tf.Tensor, like: tf.TensorSpec) -> tf.Tensor:

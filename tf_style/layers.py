@@ -72,12 +72,17 @@ class WinogradReLU(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("tf_style")
-class MaxPooling(keras.layers.MaxPooling2D):
+class MaxPooling(keras.layers.Layer):
     """`MaxPooling2D` over 2x2 positions with a fast gradient."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Returns `max_pooling(inputs)`."""
         return max_pooling(inputs)
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        """Returns the input's shape, half as long on both sides."""
+        batch, height, width, channels = input_shape
+        return batch, height and height // 2, width and width // 2, channels
 
 
 @keras.saving.register_keras_serializable("tf_style")

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from tf_style._checks import check_number
 from tf_style.graphs import for_all_sizes, put, slot, taken
 from tf_style.lbfgs_steps import LbfgsState, advance, forgotten, initial_state, search
 from tf_style.options import OptimizerConfig
@@ -23,6 +24,7 @@ from tf_style.solution import (
     Status,
     Step,
     ValueAndGradient,
+    checked_start,
     norm,
 )
 
@@ -46,7 +48,8 @@ def minimize_lbfgs(
     style transfer it lowers the loss almost always. Where it does not, a shorter one along
     the same direction is tried, then the line search. When that fails too, the memory is
     emptied and a shorter step made along the gradient; after three that gain nothing the
-    status is `LINE_SEARCH_FAILED`.
+    status is `LINE_SEARCH_FAILED`. Within a deadline the memory is emptied at once: to trace
+    the search takes seconds.
 
     Args:
         value_and_gradient: maps (float tensor of the start's shape, *arguments) to (scalar,
@@ -67,14 +70,17 @@ def minimize_lbfgs(
         The solution. Its loss does not exceed the start's.
 
     Raises:
+        TypeError: if the start is not of floats.
+        ValueError: if a number is out of its range.
         NotFiniteError: if value or gradient are NaN or infinite at the start.
 
     References:
         Liu & Nocedal (1989); Hager & Zhang (2005) for the line search.
     """
-    start = tf.convert_to_tensor(start)
+    check_number("history", history, minimum=1)
+    start = checked_start(start, num_steps)
     graphs = _graphs(value_and_gradient)
-    state, slots = _with_slots(initial_state(tf.reshape(start, [-1]), history))
+    state = _with_slots(initial_state(tf.reshape(start, [-1]), history))
     pace = Pace(slice_seconds, pause_every, deadline)
     pace.start(0)
     state = graphs.advance(state, start, arguments, 1.0, first_step, 0)
@@ -86,7 +92,8 @@ def minimize_lbfgs(
     restarts = 0
     while True:
         done = int(state.num_steps)
-        if done and on_slice is not None and on_slice(_step(state, start, scale)):
+        begun = int(state.num_evaluations) > 1
+        if begun and on_slice is not None and on_slice(_step(state, start, scale)):
             status = Status.CANCELLED
         elif done >= num_steps:
             status = Status.STEPS_USED
@@ -110,15 +117,12 @@ def minimize_lbfgs(
                 state = forgotten(state)
                 restarts += 1
             continue
-        del slots  # Alive until here: `state` has but their handles.
         return Solution(*_step(state, start, scale), status=status)
 
 
-def _with_slots(state: LbfgsState) -> tuple[LbfgsState, list[tf.Variable]]:
-    """Returns the state with slots' handles in the place of the rings, and the slots."""
-    slots = [slot(getattr(state, ring)) for ring in _RINGS]
-    handles = (ring_slot.handle for ring_slot in slots)
-    return state._replace(**dict(zip(_RINGS, handles, strict=True))), slots
+def _with_slots(state: LbfgsState) -> LbfgsState:
+    """Returns the state with slots in the place of the rings."""
+    return state._replace(**{ring: slot(getattr(state, ring)) for ring in _RINGS})
 
 
 def _scale(gradient: tf.Tensor) -> float:
@@ -162,7 +166,7 @@ class _Graphs(NamedTuple):
     search: Callable[..., LbfgsState]
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=2)
 def _graphs(value_and_gradient: ValueAndGradient) -> _Graphs:
     def flat(like: tf.Tensor, arguments: tuple, scale: tf.Tensor) -> Callable:
         scale = tf.cast(scale, like.dtype)

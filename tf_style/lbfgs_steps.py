@@ -191,7 +191,8 @@ def advance(
         position = state.position + state.length * direction
         value, gradient = function(position)
         slope = state.length * _dot(state.gradient, direction)
-        lowered = value <= state.value + _SUFFICIENT_DECREASE * slope
+        # Rounding may turn a direction uphill: then too the value must not rise.
+        lowered = value <= state.value + _SUFFICIENT_DECREASE * tf.minimum(slope, 0.0)
         lowered &= tf.reduce_all(tf.math.is_finite(gradient))
         # Nocedal & Wright (2006), eq. 3.57: the minimum of the parabola through what is known.
         parabola = -slope / (2.0 * (value - state.value - slope))

@@ -4,15 +4,15 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from tf_style.gradients import where
+from tf_style.gradients import masked
 
 
 @tf.custom_gradient
 def max_pooling(inputs: tf.Tensor) -> tuple[tf.Tensor, Callable]:
     """Returns the largest of each 2x2 positions; an odd last row or column is dropped.
 
-    The gradient goes to the first of equal ones, as in TensorFlow. It is computed from two
-    bits for each pair instead of the inputs: in a third of the time on CPUs.
+    The gradient goes to the first of equal ones, as in TensorFlow. It is computed from three
+    booleans for each 2x2 positions instead of the inputs: in a third of the time on CPUs.
 
     Args:
         inputs: float `[batch, h, w, c]`.
@@ -44,5 +44,5 @@ def max_pooling(inputs: tf.Tensor) -> tuple[tf.Tensor, Callable]:
 
 def _shared(values: tf.Tensor, is_first: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns what the first and the second get of the values."""
-    first = where(is_first, values)
+    first = masked(values, is_first)
     return first, values - first

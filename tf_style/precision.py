@@ -43,7 +43,7 @@ def bfloat16_pays(float32: str) -> bool:
     kernel = tf.ones([3, 3, 256, 256]) * 1e-3
     bias = tf.zeros([256])
     if float32 == "winograd":
-        points = tf.constant(convolution.winograd_kernel(kernel.numpy()))
+        points = convolution.winograd_kernel(kernel.numpy())
 
     @tf.function(autograph=False)
     def in_float32() -> tf.Tensor:

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from tf_style._checks import check_number
+
 MAX_RESTARTS_WITHOUT_GAIN = 3
 
 ValueAndGradient = Callable[..., tuple[tf.Tensor, tf.Tensor]]
@@ -120,6 +122,23 @@ class Pace:
         if self._measures:
             self._seconds_a_step = (time.perf_counter() - self._start) / max(steps, 1)
         self._measures = True
+
+
+def checked_start(start: tf.Tensor, num_steps: int) -> tf.Tensor:
+    """Returns the start as a tensor, if a minimiser can use it.
+
+    Raises:
+        TypeError: unless the start is of floats.
+        ValueError: if `num_steps` is negative.
+    """
+    check_number("num_steps", num_steps, minimum=0)
+    start = tf.convert_to_tensor(start)
+    if not start.dtype.is_floating:
+        raise TypeError(
+            f"`start` must be of floats. Received: dtype={start.dtype.name}. Use "
+            "`tf.cast(start, tf.float32)`."
+        )
+    return start
 
 
 def norm(gradient: tf.Tensor) -> float:

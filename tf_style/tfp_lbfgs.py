@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tf_style._checks import check_number
 from tf_style.lbfgs_steps import LbfgsState
 from tf_style.options import OptimizerConfig
 from tf_style.solution import (
@@ -22,6 +23,7 @@ from tf_style.solution import (
     Step,
     ValueAndGradient,
     check_finite,
+    checked_start,
     norm,
 )
 
@@ -63,12 +65,15 @@ def minimize_tfp_lbfgs(
         The solution. Its loss does not exceed the start's, but for rounding.
 
     Raises:
+        TypeError: if the start is not of floats.
+        ValueError: if a number is out of its range.
         NotFiniteError: if value or gradient become NaN or infinite.
 
     References:
         Nocedal & Wright (2006), section 7.2; Hager & Zhang (2005) for the line search.
     """
-    start = tf.convert_to_tensor(start)
+    check_number("history", history, minimum=1)
+    start = checked_start(start, num_steps)
     run_slice = functools.partial(
         _lbfgs_slice(value_and_gradient, history),
         shape=tuple(start.shape),
@@ -101,7 +106,7 @@ def minimize_tfp_lbfgs(
         else:
             step = step._replace(num_evaluations=found.num_evaluations)
             restarts += 1
-        if restarts >= MAX_RESTARTS_WITHOUT_GAIN:
+        if restarts > MAX_RESTARTS_WITHOUT_GAIN:
             return Solution(*step, status=status)
 
 
@@ -161,7 +166,7 @@ def _lbfgs_state(position: tf.Tensor, value: tf.Tensor, gradient: tf.Tensor, his
     )
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=2)
 def _lbfgs_slice(value_and_gradient: ValueAndGradient, history: int) -> Callable:
     """Returns the graph that continues TFP's L-BFGS up to a total number of iterations."""
     import tensorflow_probability as tfp

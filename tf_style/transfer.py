@@ -240,7 +240,7 @@ def stylize_inputs(
             pause_every=pause_every,
             on_slice=on_slice,
         )
-        return StyleResult(**progress(stand), status=stand.status or Status.STEPS_USED)
+        return StyleResult(**progress(stand), status=cast("Status", stand.status))
     except tf.errors.ResourceExhaustedError as error:
         height, width = size
         raise MemoryError(

@@ -16,6 +16,7 @@ def functions():
             yield name, item
         elif inspect.isclass(item):
             for method, function in vars(item).items():
+                function = getattr(function, "python_function", function)  # Of a tf.function.
                 if inspect.isfunction(function) and not method.startswith("_"):
                     yield f"{name}.{method}", function
 

@@ -20,7 +20,7 @@ SHELL = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
 def test_python_blocks_run(number, tmp_path, monkeypatch, capsys):
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     monkeypatch.chdir(tmp_path)
-    code = PYTHON[number].replace("size=256", "size=48").replace("steps=50", "steps=2")
+    code = PYTHON[number].replace("size=256", "size=48").replace("steps=10", "steps=2")
     exec(compile(code, f"README block {number}", "exec"), {})
 
 
