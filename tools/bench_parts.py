@@ -48,7 +48,8 @@ def winograd_error(points: tuple[float, ...]) -> tuple[float, float]:
     weights = (kernels @ kernel.reshape(9, -1).astype(np.float32)).reshape(36, CHANNELS, FILTERS)
     found = (outputs @ (at_points @ weights).reshape(36, -1)).reshape(exact.shape)
     error = np.abs(found - exact)
-    return np.linalg.norm(error) / np.linalg.norm(exact), error.max() / np.abs(exact).max()
+    whole = np.linalg.norm(error) / np.linalg.norm(exact)
+    return float(whole), float(error.max() / np.abs(exact).max())
 
 
 def milliseconds(run: Callable[[], object]) -> float:
@@ -91,9 +92,8 @@ def row_milliseconds(with_row: Callable[..., tf.Tensor], size: int) -> float:
             (0, ring),
         )[1][0, 0]
 
-    counts = tf.constant(0), tf.constant(rows)
-    none, all_rows = (milliseconds(lambda count=count: replace(count)) for count in counts)
-    return (all_rows - none) / rows
+    none, all_rows = tf.constant(0), tf.constant(rows)
+    return (milliseconds(lambda: replace(all_rows)) - milliseconds(lambda: replace(none))) / rows
 
 
 def main() -> None:
