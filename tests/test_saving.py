@@ -32,6 +32,8 @@ def test_the_name_decides_the_format_and_all_is_told(tmp_path, suffix):
         assert picture.size == (30, 20)
         profile = ImageCms.ImageCmsProfile(io.BytesIO(picture.info["icc_profile"]))
         assert "sRGB" in ImageCms.getProfileDescription(profile)
+        # The date of its making would make equal pictures unequal files.
+        assert picture.info["icc_profile"][24:36] == bytes([7, 208, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0])
         assert picture.getexif()[0x0131].startswith("tf_style ")
         np.testing.assert_allclose(np.asarray(picture)[10, 10], [200, 100, 50], atol=3)
     found = saving.read_description(path)
