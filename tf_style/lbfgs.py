@@ -28,6 +28,8 @@ from tf_style.solution import (
     norm,
 )
 
+_RINGS = ("position_deltas", "gradient_deltas")  # Of a state: too large to be copied.
+
 
 def minimize_lbfgs(
     value_and_gradient: ValueAndGradient,
@@ -144,14 +146,11 @@ def _step(state: LbfgsState, start: tf.Tensor, scale: float) -> Step:
     )
 
 
-_RINGS = ("position_deltas", "gradient_deltas")
-
-
-def _on_slots(advanced: Callable[[LbfgsState], LbfgsState], state: LbfgsState) -> LbfgsState:
-    """Returns the state advanced, its rings taken from their slots and left there again."""
+def _on_slots(function: Callable[[LbfgsState], LbfgsState], state: LbfgsState) -> LbfgsState:
+    """Returns the function of a state whose rings are taken from slots and left there again."""
     like = tf.TensorSpec([None, None], state.position.dtype)
     handles = {ring: getattr(state, ring) for ring in _RINGS}
-    state = advanced(
+    state = function(
         state._replace(**{ring: taken(handle, like) for ring, handle in handles.items()})
     )
     for ring, handle in handles.items():

@@ -1,6 +1,6 @@
 """Times one loss+gradient evaluation against the machine's own matrix-multiply peak.
 
-Run: python tools/bench_evaluation.py [--arithmetic=direct] (about 5 minutes on two cores)
+Run: python tools/bench_evaluation.py [--arithmetic=direct] (about 4 minutes on two cores)
 
 For each size (longer edge, 4:3) prints seconds, GFLOP/s, the share of the float32
 matrix-multiply peak, the seconds per megapixel, and what L-BFGS adds: a step less an
