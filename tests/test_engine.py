@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import reference
+import tensorflow as tf
 
 import tf_style
 from tf_style import engine, images, transfer
 from tf_style.config import StyleConfig
-from tf_style.inputs import Inputs, prepare_inputs
+from tf_style.inputs import prepare_inputs
 from tf_style.parametrization import PARAMETRIZATIONS
+from tf_style.scene import Pictures, refined
 from tf_style.solution import Status
 
 pytestmark = pytest.mark.usefixtures("mini_network")
@@ -113,31 +115,32 @@ def test_refining_the_coarse_start_itself_gives_the_start_back(rng):
     whole = picture(rng, 41, 60)[None]
     start = images.resize(whole, (21, 30))
     coarse = images.resize(whole, (10, 15))
-    np.testing.assert_allclose(engine.refined(coarse, whole, start), start, atol=1e-6)
+    np.testing.assert_allclose(
+        refined(tf.constant(coarse), tf.constant(start), tf.constant(whole)), start, atol=1e-6
+    )
     # At the full size the start is the whole itself.
-    np.testing.assert_allclose(engine.refined(start, whole, whole), whole, atol=1e-6)
+    np.testing.assert_allclose(
+        refined(tf.constant(start), tf.constant(whole), tf.constant(whole)), whole, atol=1e-6
+    )
 
 
 def test_refining_adds_what_the_coarse_size_changed_and_keeps_the_detail(rng):
     whole = 0.25 + 0.5 * picture(rng, 40, 60)[None]
     coarse = images.resize(whole, (20, 30))
-    found = engine.refined(coarse + np.float32(0.1), whole, whole)
+    found = refined(tf.constant(coarse + np.float32(0.1)), tf.constant(whole), tf.constant(whole))
     np.testing.assert_allclose(found, whole + 0.1, atol=1e-5)
 
 
 def test_pictures_shrink_together_but_a_style_only_as_far_as_the_layers_allow(rng):
-    inputs = Inputs(
-        picture(rng, 200, 160)[None],
-        picture(rng, 40, 100)[None],
-        picture(rng, 200, 160)[None],
-        None,
-    )
-    assert [part.shape[1:3] for part in engine.at_scale(inputs, 0.5)] == [
+    sizes = ((200, 160), (40, 100), (200, 160))
+    whole = Pictures(*(tf.constant(picture(rng, *size)[None]) for size in sizes))
+    assert [part.shape[1:3] for part in engine.at_scale(whole, 0.5)] == [
         (100, 80), (20, 50), (100, 80)
     ]  # fmt: skip
-    found = engine.at_scale(inputs, 0.25, smallest_side=16)
+    found = engine.at_scale(whole, 0.25, smallest_side=16)
     assert [part.shape[1:3] for part in found] == [(50, 40), (16, 40), (50, 40)]
-    assert engine.at_scale(inputs, 1.0, smallest_side=16) == inputs[:3]
+    for part, expected in zip(engine.at_scale(whole, 1.0, smallest_side=16), whole, strict=True):
+        np.testing.assert_array_equal(part, expected)
 
 
 @pytest.mark.parametrize("padding", ["zeros", "reflect_all"])
@@ -181,12 +184,12 @@ sys.path.insert(0, {tests!r})
 import numpy as np
 from conftest import make_mini_layers
 import tf_style
-from tf_style import transfer
+from tf_style import network, transfer
 from tf_style.weights import Weights
 
 layers = make_mini_layers()
 transfer.load_weights = lambda name, notify=None: Weights(layers, "0" * 64)
-transfer.mean_activations = lambda: {{
+network.mean_activations = lambda: {{
     name: np.ones(kernel.shape[-1]) for name, (kernel, _) in layers.items()
 }}
 rng = np.random.default_rng(1)

@@ -60,7 +60,7 @@ def test_without_pairs_the_direction_is_down_the_gradient_and_as_long_as_asked(r
     state, _ = walk(rng, 0)
     gradient = state.gradient.numpy()
     for empty in (state, lbfgs_steps.forgotten(walk(rng, 6)[0])._replace(gradient=state.gradient)):
-        found = lbfgs_steps._direction(empty, tf.constant(0.03, tf.float64)).numpy()
+        found = lbfgs_steps.step_direction(empty, tf.constant(0.03, tf.float64)).numpy()
         expected = -0.03 * gradient / np.sqrt(np.mean(gradient**2))
         np.testing.assert_allclose(found, expected, rtol=1e-12)
 
@@ -249,14 +249,14 @@ def test_one_graph_serves_all_sizes():
 
 
 def test_failures_after_steps_that_gained_do_not_end_the_run(monkeypatch):
-    graphs = lbfgs._graphs(bowl)
+    graphs = lbfgs._graphs(bowl, False)
 
     def advance(*arguments):
         """Makes the steps asked for, then fails."""
         return graphs.advance(*arguments)._replace(failed=tf.constant(True))
 
     failing = lbfgs._Graphs(advance, lambda state, *_: state)
-    monkeypatch.setattr(lbfgs, "_graphs", lambda _: failing)
+    monkeypatch.setattr(lbfgs, "_graphs", lambda *_: failing)
     start = tf.constant(MINIMUM + 10.0)
     found = minimize_lbfgs(bowl, start, num_steps=9, pause_every=1)
     assert (found.status, found.num_steps) == (Status.STEPS_USED, 9)

@@ -7,7 +7,8 @@ from functions import ROSENBROCK_START, bowl, rosenbrock
 
 from tf_style import lbfgs_steps, tfp_lbfgs
 from tf_style.solution import Status
-from tf_style.tfp_lbfgs import from_tfp, minimize_tfp_lbfgs, to_tfp
+from tf_style.tfp_lbfgs import minimize_tfp_lbfgs
+from tf_style.tfp_state import from_tfp, to_tfp
 
 
 def test_it_follows_tfps_own_run():
@@ -51,13 +52,13 @@ def test_the_first_trial_step_has_the_length_asked_for():
 @pytest.fixture
 def recorded_starts(monkeypatch):
     """Records position and scale of every fresh L-BFGS state."""
-    real, starts = tfp_lbfgs._lbfgs_state, []
+    real, starts = tfp_lbfgs.tfp_state, []
 
     def recording(position, value, gradient, history):
         starts.append((position.numpy(), float(tf.norm(gradient))))
         return real(position, value, gradient, history)
 
-    monkeypatch.setattr(tfp_lbfgs, "_lbfgs_state", recording)
+    monkeypatch.setattr(tfp_lbfgs, "tfp_state", recording)
     return starts
 
 

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from tf_style.adam import minimize_adam as minimize_adam
     from tf_style.config import StyleConfig as StyleConfig
     from tf_style.config import preset as preset
+    from tf_style.export import Exported as Exported
+    from tf_style.export import export_saved_model as export_saved_model
+    from tf_style.exported_model import ExportedModel as ExportedModel
+    from tf_style.exported_model import load as load
     from tf_style.extractor import build_extractor as build_extractor
     from tf_style.lbfgs import minimize_lbfgs as minimize_lbfgs
     from tf_style.losses import GaussianTarget as GaussianTarget
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from tf_style.losses import wasserstein_loss as wasserstein_loss
     from tf_style.losses import wasserstein_target as wasserstein_target
     from tf_style.objective import LossTerms as LossTerms
+    from tf_style.objective import LossWeights as LossWeights
     from tf_style.objective import Objective as Objective
     from tf_style.objective import Targets as Targets
     from tf_style.options import ComputeConfig as ComputeConfig
@@ -49,6 +54,8 @@ _MODULES = {
     "lbfgs": ("minimize_lbfgs",),
     "config": ("StyleConfig", "preset"),
     "options": ("ComputeConfig", "LossConfig", "NetworkConfig", "OptimizerConfig"),
+    "export": ("Exported", "export_saved_model"),
+    "exported_model": ("ExportedModel", "load"),
     "extractor": ("build_extractor",),
     "losses": (
         "GaussianTarget",
@@ -64,7 +71,7 @@ _MODULES = {
         "wasserstein_loss",
         "wasserstein_target",
     ),
-    "objective": ("LossTerms", "Objective", "Targets"),
+    "objective": ("LossTerms", "LossWeights", "Objective", "Targets"),
     "solution": ("NotFiniteError", "Solution", "Status"),
     "transfer": ("Progress", "StyleResult", "stylize"),
     "weights": ("Weights", "load_weights", "mean_activations", "normalize"),

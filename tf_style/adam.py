@@ -27,6 +27,7 @@ def minimize_adam(
     arguments: tuple = (),
     num_steps: int,
     learning_rate: float = OptimizerConfig.learning_rate,
+    jit_compile: bool = False,
     slice_seconds: float = 5.0,
     pause_every: int | None = None,
     deadline: float | None = None,
@@ -40,6 +41,7 @@ def minimize_adam(
         arguments: tensors, or nests of tensors, handed through to `value_and_gradient`.
         num_steps: steps.
         learning_rate: step size, in the position's units.
+        jit_compile: let XLA compile the steps.
         slice_seconds: time after which a slice ends, roughly.
         pause_every: slices also end at every multiple of so many steps.
         deadline: as for `lbfgs.minimize_lbfgs`.
@@ -56,11 +58,11 @@ def minimize_adam(
     References:
         Kingma & Ba (2015), algorithm 1, with beta_1 = 0.9, beta_2 = 0.999, epsilon = 1e-8.
     """
-    run_slice = _adam_slice(value_and_gradient)
+    run_slice = _adam_slice(value_and_gradient, jit_compile)
     start = checked_start(start, num_steps)
     zeros = tf.zeros_like(start)
     loss, gradient = value_and_gradient(start, *arguments)
-    state = _AdamState(start, zeros, zeros, gradient, loss)
+    state = AdamState(start, zeros, zeros, gradient, loss)
     rate = tf.constant(learning_rate, start.dtype)
     pace = Pace(slice_seconds, pause_every, deadline)
     done = 0
@@ -80,7 +82,9 @@ def minimize_adam(
         done += slice_steps
 
 
-class _AdamState(NamedTuple):
+class AdamState(NamedTuple):
+    """A minimisation between two steps: tensors of the position's shape, and the loss there."""
+
     position: tf.Tensor
     mean: tf.Tensor
     square: tf.Tensor
@@ -89,25 +93,52 @@ class _AdamState(NamedTuple):
 
 
 @functools.lru_cache(maxsize=2)
-def _adam_slice(value_and_gradient: ValueAndGradient) -> Callable:
+def _adam_slice(value_and_gradient: ValueAndGradient, jit_compile: bool) -> Callable:
     """Returns the graph that makes a number of Adam steps."""
 
-    @tf.function(autograph=False)
+    @tf.function(autograph=False, jit_compile=jit_compile)
     def run(
-        state: _AdamState, rate: tf.Tensor, done: tf.Tensor, steps: tf.Tensor, arguments: tuple
-    ) -> _AdamState:
-        def step(count: tf.Tensor, state: _AdamState) -> tuple[tf.Tensor, _AdamState]:
-            number = tf.cast(count + 1, state.position.dtype)
-            mean = 0.9 * state.mean + 0.1 * state.gradient
-            square = 0.999 * state.square + 0.001 * tf.square(state.gradient)
-            unbiased_mean = mean / (1.0 - 0.9**number)
-            unbiased_square = square / (1.0 - 0.999**number)
-            position = state.position - rate * unbiased_mean / (tf.sqrt(unbiased_square) + 1e-8)
-            loss, gradient = value_and_gradient(position, *arguments)
-            return count + 1, _AdamState(position, mean, square, gradient, loss)
-
-        return tf.while_loop(
-            lambda count, _: count < done + steps, step, [done, state], parallel_iterations=1
-        )[1]
+        state: AdamState, rate: tf.Tensor, done: tf.Tensor, steps: tf.Tensor, arguments: tuple
+    ) -> AdamState:
+        return advance_adam(
+            lambda position: value_and_gradient(position, *arguments),
+            state,
+            rate=rate,
+            done=done,
+            steps=steps,
+        )
 
     return run
+
+
+def advance_adam(
+    function: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]],
+    state: AdamState,
+    *,
+    rate: float | tf.Tensor,
+    done: int | tf.Tensor,
+    steps: int | tf.Tensor,
+) -> AdamState:
+    """Returns the state after more steps; operations of whatever graph it is called in.
+
+    Args:
+        function: maps a position to its value and gradient.
+        state: where to start.
+        rate: step size, in the position's units.
+        done: int32, steps made before.
+        steps: int32, steps to make.
+    """
+
+    def step(count: tf.Tensor, state: AdamState) -> tuple[tf.Tensor, AdamState]:
+        number = tf.cast(count + 1, state.position.dtype)
+        mean = 0.9 * state.mean + 0.1 * state.gradient
+        square = 0.999 * state.square + 0.001 * tf.square(state.gradient)
+        unbiased_mean = mean / (1.0 - 0.9**number)
+        unbiased_square = square / (1.0 - 0.999**number)
+        position = state.position - rate * unbiased_mean / (tf.sqrt(unbiased_square) + 1e-8)
+        loss, gradient = function(position)
+        return count + 1, AdamState(position, mean, square, gradient, loss)
+
+    return tf.while_loop(
+        lambda count, _: count < done + steps, step, [done, state], parallel_iterations=1
+    )[1]

@@ -26,6 +26,7 @@ _MAX_CONFIG_BYTES = 1_000_000
 
 
 COMMANDS = {
+    "export": ("export_command", "writes a SavedModel, for servers and other programs"),
     "fetch_weights": ("weights_command", "fetches the network's weights ahead of time"),
 }
 """What the first argument may name: the module whose `command` takes the others, and its help."""

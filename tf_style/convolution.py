@@ -143,7 +143,7 @@ def winograd_pays(kernel_shape: tuple[int, ...]) -> bool:
     return min(kernel_shape[2:]) >= _MINIMUM_CHANNELS
 
 
-def winograd_kernel(kernel: np.ndarray) -> tf.Tensor:
+def winograd_kernel(kernel: np.ndarray | tf.Tensor) -> tf.Tensor:
     """Returns the kernel at Winograd's points: float32 `[3, 3, c, f]` to `[36, c, f]`.
 
     References:

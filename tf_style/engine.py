@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tf_style import images, schedule
+from tf_style import schedule
 from tf_style.adam import minimize_adam
 from tf_style.config import StyleConfig
 from tf_style.inputs import Inputs, smallest_side
@@ -17,7 +17,8 @@ from tf_style.lbfgs import minimize_lbfgs
 from tf_style.objective import LossTerms, Targets, by_name
 from tf_style.options import OptimizerConfig
 from tf_style.parametrization import COARSEST, FINER
-from tf_style.problem import Given, Problem
+from tf_style.problem import Problem
+from tf_style.scene import Pictures, Scene, at_size, refined, scene
 from tf_style.solution import NotFiniteError, Solution, Status, Step
 from tf_style.tfp_lbfgs import minimize_tfp_lbfgs
 
@@ -86,11 +87,16 @@ def run(
     Raises:
         FloatingPointError: if value or gradient are not finite; names the term.
     """
-    height, width = inputs.content.shape[1:3]
+    whole = Pictures(*map(tf.constant, (inputs.content, inputs.style, inputs.start)))
+    height, width = whole.content.shape[1:3]
     num_pixels = height * width
     stages = plan((height, width), config)
     solver = _Solver(
-        minimize=MINIMIZERS[config.optimizer.optimizer](config.optimizer),
+        problem=problem,
+        minimize=functools.partial(
+            MINIMIZERS[config.optimizer.optimizer](config.optimizer),
+            jit_compile=config.compute.jit_compile == "loop",
+        ),
         num_steps=sum(stage.steps for stage in stages),
         pause_every=pause_every,
         on_slice=on_slice,
@@ -102,13 +108,17 @@ def run(
             needed = schedule.FEWEST * seconds_per_pixel * cost
             if deadline - time.perf_counter() < needed:
                 break
-        pictures = at_scale(inputs, stage.scale, smallest_side=smallest_side(config))
-        scene = _scene(problem, inputs, pictures, before.image)
+        pictures = at_scale(whole, stage.scale, smallest_side=smallest_side(config))
+        exponent = COARSEST
+        if before.image is not None:
+            start = refined(before.image, pictures.start, whole.start)
+            pictures, exponent = pictures._replace(start=start), FINER
+        here = scene(problem, pictures, exponent=exponent)
         if deadline is None:
-            stand = solver.solve(scene, before, stage.steps)
+            stand = solver.solve(here, before, stage.steps)
         else:
             if index == 0 and len(stages) > 1:
-                seconds_per_pixel = solver.seconds_an_evaluation(scene) / cost
+                seconds_per_pixel = solver.seconds_an_evaluation(here) / cost
             began = time.perf_counter()
             share = schedule.first_share(
                 stages[index:],
@@ -117,7 +127,7 @@ def run(
                 seconds_per_pixel=seconds_per_pixel,
             )
             num_steps = _MOST_STEPS if index == len(stages) - 1 else stage.steps
-            stand = solver.solve(scene, before, num_steps, deadline=began + share)
+            stand = solver.solve(here, before, num_steps, deadline=began + share)
             num_evaluations = max(stand.num_evaluations - before.num_evaluations, 1)
             seconds_per_pixel = (time.perf_counter() - began) / num_evaluations / cost
         if stand.status is Status.CANCELLED:
@@ -126,61 +136,39 @@ def run(
     return stand
 
 
-class _Scene(NamedTuple):
-    """A problem at one size, and where it starts."""
-
-    problem: Problem
-    given: Given
-    start: tf.Tensor
-
-    def image(self, position: tf.Tensor) -> tf.Tensor:
-        return self.problem.parametrization.to_image(position, self.given.basis)
-
-
-def _scene(
-    problem: Problem,
-    inputs: Inputs,
-    pictures: tuple[np.ndarray, np.ndarray, np.ndarray],
-    coarser: tf.Tensor | None,
-) -> _Scene:
-    content, style, start = pictures
-    if coarser is not None:
-        start = refined(coarser.numpy(), inputs.start, start)
-    targets = problem.objective.targets(tf.constant(content), tf.constant(style))
-    exponent = COARSEST if coarser is None else FINER
-    height, width = content.shape[1:3]
-    basis = problem.parametrization.basis(height, width, exponent)
-    position = problem.parametrization.to_position(problem.start(tf.constant(start)), basis)
-    return _Scene(problem, Given(targets, basis), position)
-
-
 @dataclasses.dataclass(frozen=True)
 class _Solver:
     """What is the same at every size.
 
     Attributes:
+        problem: what is minimised.
         minimize: the minimiser.
         num_steps: planned, of all stages.
         pause_every: slices also end at every multiple of so many steps.
         on_slice: called between slices of steps.
     """
 
+    problem: Problem
     minimize: Callable[..., Solution]
     num_steps: int
     pause_every: int | None
     on_slice: Callable[[Stand], bool | None] | None
 
     def solve(
-        self, scene: _Scene, before: _Before, num_steps: int, *, deadline: float | None = None
+        self, here: Scene, before: _Before, num_steps: int, *, deadline: float | None = None
     ) -> Stand:
         """Minimises at one size; counts on from where the coarser one ended."""
+        problem = self.problem
+
+        def image(position: tf.Tensor) -> tf.Tensor:
+            return problem.shown(problem.parametrization.to_image(position, here.given.basis))
 
         def stand(step: Step | Solution) -> Stand:
             done = before.step + step.num_steps
             return Stand(
                 num_steps=max(self.num_steps, done),
-                image=scene.problem.shown(scene.image(step.position)),
-                targets=scene.given.targets,
+                image=image(step.position),
+                targets=here.given.targets,
                 loss=step.loss,
                 step=done,
                 num_evaluations=before.num_evaluations + step.num_evaluations,
@@ -190,26 +178,25 @@ class _Solver:
         on_slice = self.on_slice
         try:
             solution = self.minimize(
-                scene.problem.value_and_gradient,
-                scene.start,
-                arguments=(scene.given,),
+                problem.value_and_gradient,
+                here.start,
+                arguments=(here.given,),
                 num_steps=num_steps,
                 pause_every=self.pause_every,
                 deadline=deadline,
                 on_slice=(lambda step: on_slice(stand(step))) if on_slice else None,
             )
         except NotFiniteError as error:
-            image = scene.problem.shown(scene.image(error.position))
-            terms = scene.problem.objective.terms(image, scene.given.targets)
+            terms = problem.objective.terms(image(error.position), here.given.targets)
             raise FloatingPointError(_not_finite(terms, before.step + error.num_steps)) from error
         return stand(solution)
 
-    def seconds_an_evaluation(self, scene: _Scene) -> float:
+    def seconds_an_evaluation(self, here: Scene) -> float:
         """Returns how long one takes, once the graph is traced."""
         pilot = dataclasses.replace(self, on_slice=None)
-        pilot.solve(scene, _Before(), 0)
+        pilot.solve(here, _Before(), 0)
         began = time.perf_counter()
-        pilot.solve(scene, _Before(), 0)
+        pilot.solve(here, _Before(), 0)
         return time.perf_counter() - began
 
 
@@ -223,46 +210,17 @@ def plan(size: tuple[int, int], config: StyleConfig) -> tuple[schedule.Stage, ..
     )
 
 
-def at_scale(
-    inputs: Inputs, scale: float, *, smallest_side: int = 1
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns content, style and start of a stage.
+def at_scale(pictures: Pictures, scale: float, *, smallest_side: int = 1) -> Pictures:
+    """Returns the pictures of a stage.
 
     Args:
-        inputs: the pictures, of the result's size.
+        pictures: of the result's size.
         scale: of the stage.
         smallest_side: px; a style picture shrinks only so far that its sides keep them.
     """
-    if scale == 1.0:
-        return inputs.content, inputs.style, inputs.start
-    style_scale = max(scale, min(1.0, smallest_side / min(inputs.style.shape[1:3])))
-
-    def smaller(image: np.ndarray, scale: float, *, clip: bool = True) -> np.ndarray:
-        return images.resize(image, schedule.scaled(image.shape[1:3], scale), clip=clip)
-
-    return (
-        smaller(inputs.content, scale),
-        smaller(inputs.style, style_scale),
-        smaller(inputs.start, scale, clip=False),
-    )
-
-
-def refined(image: np.ndarray, whole: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """Returns a coarser stage's image at the next size, with the start's finer detail.
-
-    Enlarged alone it would be blurred, and the detail of the photograph lost.
-
-    Args:
-        image: float32 `[1, h, w, 3]` of the coarser stage.
-        whole: float32 `[1, H, W, 3]`, the start at the full size.
-        start: the start at the size that is asked for.
-    """
-    size = start.shape[1:3]
-
-    def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        return images.resize(image, size, clip=False)
-
-    return resize(image, size) + start - resize(resize(whole, image.shape[1:3]), size)
+    size, style_size = (tuple(picture.shape[1:3]) for picture in pictures[:2])
+    style_scale = max(scale, min(1.0, smallest_side / min(style_size)))
+    return at_size(pictures, schedule.scaled(size, scale), schedule.scaled(style_size, style_scale))
 
 
 def _not_finite(terms: LossTerms, num_steps: int) -> str:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from tf_style import vgg19
 from tf_style._checks import check_choice
@@ -21,6 +22,7 @@ from tf_style.layers import (
     ConvolutionReLU,
     MaxPooling,
     MirrorPadding,
+    StoredWinogradReLU,
     VGGInput,
     WinogradReLU,
 )
@@ -47,9 +49,10 @@ PADDINGS: dict[str, Padding] = {
 }
 """Paddings by name."""
 
-ARITHMETICS = ("direct", "winograd", "bfloat16")
+ARITHMETICS = ("direct", "winograd", "stored_winograd", "bfloat16")
 """How convolutions are computed: in float32 directly, in float32 by Winograd's algorithm where
-that is faster on a CPU (exact but for rounding), or in bfloat16 but for the first one."""
+that is faster on a CPU (exact but for rounding; "stored" for files, small until `prepare`), or in
+bfloat16 but for the first one."""
 
 POOLINGS: dict[str, Callable[..., keras.layers.Layer]] = {
     "avg": functools.partial(keras.layers.AveragePooling2D, 2),
@@ -114,6 +117,20 @@ def build_extractor(
     return model
 
 
+def prepare(extractor: keras.Model) -> None:
+    """Makes what the extractor's layers left out of files; an operation of any graph."""
+    for layer in extractor.layers:
+        if isinstance(layer, StoredWinogradReLU):
+            layer.prepare()
+
+
+def stored_variables(extractor: keras.Model) -> list[tf.Variable]:
+    """Returns every variable of the extractor's graph, for a `tf.Module` to hold."""
+    stored = [layer for layer in extractor.layers if isinstance(layer, StoredWinogradReLU)]
+    made = [variable for layer in stored for variable in (layer.points, layer.turned_points)]
+    return [variable.value for variable in extractor.variables] + made
+
+
 def _convolution(
     features: keras.KerasTensor,
     kernel: np.ndarray,
@@ -128,6 +145,11 @@ def _convolution(
         winograd = WinogradReLU(filters, name=name)
         features = winograd(features)
         winograd.set_kernel(kernel, bias)
+        return features
+    if padding == "same" and arithmetic == "stored_winograd" and winograd_pays(kernel.shape):
+        stored = StoredWinogradReLU(filters, name=name)
+        features = stored(features)
+        stored.set_weights([kernel, bias])
         return features
     # The first convolution stays in float32: it costs little, and reads the picture itself.
     rounded = padding == "same" and arithmetic == "bfloat16" and name != vgg19.CONVOLUTIONS[0]

@@ -6,12 +6,13 @@ from typing import Any
 import tensorflow as tf
 
 
-def for_all_sizes(function: Callable) -> Callable:
+def for_all_sizes(function: Callable, *, jit_compile: bool = False) -> Callable:
     """Returns the function as one graph for each nest, rank and type of its arguments.
 
-    A graph of its own for each picture size would cost seconds each time.
+    A graph of its own for each picture size would cost seconds each time. With `jit_compile`
+    XLA compiles the graph for each size.
     """
-    graph = tf.function(function, autograph=False)
+    graph = tf.function(function, autograph=False, jit_compile=jit_compile)
 
     def call(*arguments: Any) -> Any:
         arguments = tf.nest.map_structure(tf.convert_to_tensor, arguments)

@@ -10,7 +10,8 @@ import numpy as np
 from tf_style import images, vgg19
 from tf_style.config import INITS, StyleConfig
 
-_NOISE_MEAN, _NOISE_DEVIATION = 0.5, 0.1
+NOISE_MEAN, NOISE_DEVIATION = 0.5, 0.1
+"""Of the noise that `init` may name, in the image's units."""
 
 
 class Inputs(NamedTuple):
@@ -65,7 +66,7 @@ def prepare_inputs(content: Any, style: Any, config: StyleConfig) -> Inputs:
     elif config.init == "noise":
         # White noise, as in the paper, which leaves its distribution open.
         rng = np.random.default_rng(config.seed)
-        start = rng.normal(_NOISE_MEAN, _NOISE_DEVIATION, content_image.shape).astype(np.float32)
+        start = rng.normal(NOISE_MEAN, NOISE_DEVIATION, content_image.shape).astype(np.float32)
     else:
         start = images.cover(_read_init(config.init), size)
     return Inputs(

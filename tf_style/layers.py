@@ -72,6 +72,56 @@ class WinogradReLU(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("tf_style")
+class StoredWinogradReLU(keras.layers.Layer):
+    """`WinogradReLU` for files: it holds the kernel as it is, and `prepare` makes the others.
+
+    These are eight times as large, and are left out of what is saved.
+    """
+
+    def __init__(self, filters: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.filters = filters
+
+    def build(self, input_shape: tuple) -> None:
+        """Makes the kernel, the bias, and empty variables for the kernels at Winograd's points."""
+        shape = (3, 3, input_shape[-1], self.filters)
+        self.kernel = self.add_weight(shape=shape, name="kernel", trainable=False)
+        self.bias = self.add_weight(shape=(self.filters,), name="bias", trainable=False)
+        empty = tf.TensorShape(None)
+        self.points, self.turned_points = (
+            tf.Variable(tf.zeros([0]), trainable=False, shape=empty, name=name)
+            for name in ("points", "turned_points")
+        )
+
+    def prepare(self) -> None:
+        """Makes the kernels at Winograd's points, if that has not been done yet."""
+
+        def fill() -> tf.Tensor:
+            kernel = tf.convert_to_tensor(self.kernel)
+            turned = tf.transpose(tf.reverse(kernel, [0, 1]), [0, 1, 3, 2])
+            self.turned_points.assign(convolution.winograd_kernel(turned))
+            self.points.assign(convolution.winograd_kernel(kernel))
+            return tf.constant(True)
+
+        tf.cond(tf.equal(tf.size(self.points), 0), fill, lambda: tf.constant(False))
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Returns relu(conv(inputs) + bias)."""
+        channels, filters = self.kernel.shape[2:]
+        points = tf.ensure_shape(self.points, [convolution.POINTS, channels, filters])
+        turned = tf.ensure_shape(self.turned_points, [convolution.POINTS, filters, channels])
+        return convolution.winograd_relu(inputs, points, turned, tf.convert_to_tensor(self.bias))
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        """Returns the input's shape with `filters` channels."""
+        return (*input_shape[:-1], self.filters)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns what makes the layer anew."""
+        return {**super().get_config(), "filters": self.filters}
+
+
+@keras.saving.register_keras_serializable("tf_style")
 class MaxPooling(keras.layers.Layer):
     """`MaxPooling2D` over 2x2 positions with a fast gradient."""
 

@@ -13,7 +13,15 @@ import tensorflow as tf
 
 from tf_style._checks import check_number
 from tf_style.graphs import for_all_sizes, put, slot, taken
-from tf_style.lbfgs_steps import LbfgsState, advance, forgotten, initial_state, search
+from tf_style.lbfgs_graph import scaled, unit_scale
+from tf_style.lbfgs_steps import (
+    Function,
+    LbfgsState,
+    advance,
+    forgotten,
+    initial_state,
+)
+from tf_style.line_search import search
 from tf_style.options import OptimizerConfig
 from tf_style.solution import (
     MAX_RESTARTS_WITHOUT_GAIN,
@@ -38,6 +46,7 @@ def minimize_lbfgs(
     arguments: tuple = (),
     num_steps: int,
     history: int = OptimizerConfig.history,
+    jit_compile: bool = False,
     first_step: float = 0.01,
     slice_seconds: float = 5.0,
     pause_every: int | None = None,
@@ -61,6 +70,7 @@ def minimize_lbfgs(
         arguments: tensors, or nests of tensors, handed through to `value_and_gradient`.
         num_steps: steps at most. One costs one evaluation, seldom more.
         history: curvature pairs kept; each takes twice the start's size.
+        jit_compile: let XLA compile the steps, for each shape anew.
         first_step: root-mean-square length of the first step, in the position's units.
         slice_seconds: time after which a slice ends, roughly.
         pause_every: slices also end at every multiple of so many steps.
@@ -81,15 +91,16 @@ def minimize_lbfgs(
     """
     check_number("history", history, minimum=1)
     start = checked_start(start, num_steps)
-    graphs = _graphs(value_and_gradient)
-    state = _with_slots(initial_state(tf.reshape(start, [-1]), history))
+    graphs = _graphs(value_and_gradient, jit_compile)
+    state = initial_state(tf.reshape(start, [-1]), history)
+    state = state if jit_compile else _with_slots(state)
     pace = Pace(slice_seconds, pause_every, deadline)
     pace.start(0)
     state = graphs.advance(state, start, arguments, 1.0, first_step, 0)
     pace.stop(1)
     if not np.isfinite(float(state.value)):
         raise NotFiniteError(start, 0)
-    scale = _scale(state.gradient)
+    scale = float(unit_scale(state.gradient))
     state = state._replace(value=state.value * scale, gradient=state.gradient * scale)
     restarts = 0
     while True:
@@ -127,16 +138,6 @@ def _with_slots(state: LbfgsState) -> LbfgsState:
     return state._replace(**{ring: slot(getattr(state, ring)) for ring in _RINGS})
 
 
-def _scale(gradient: tf.Tensor) -> float:
-    """Returns the power of two that brings the gradient's root mean square near 1.
-
-    Float32 squares over- and underflow beyond 1e19 and 1e-19. Powers of two round nothing.
-    """
-    length = norm(gradient) / np.sqrt(max(gradient.shape[0], 1))
-    exponent = -round(np.log2(length)) if length > 0.0 else 0
-    return 2.0 ** min(max(exponent, -100), 100)
-
-
 def _step(state: LbfgsState, start: tf.Tensor, scale: float) -> Step:
     return Step(
         tf.reshape(state.position, start.shape),
@@ -166,16 +167,17 @@ class _Graphs(NamedTuple):
 
 
 @functools.lru_cache(maxsize=2)
-def _graphs(value_and_gradient: ValueAndGradient) -> _Graphs:
-    def flat(like: tf.Tensor, arguments: tuple, scale: tf.Tensor) -> Callable:
-        scale = tf.cast(scale, like.dtype)
+def _graphs(value_and_gradient: ValueAndGradient, jit_compile: bool) -> _Graphs:
+    in_place = not jit_compile  # XLA changes its arrays in place of itself, and knows no slots.
+    on_rings = _on_slots if in_place else lambda function, state: function(state)
 
+    def flat(like: tf.Tensor, arguments: tuple, scale: tf.Tensor) -> Function:
         def function(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             position = tf.reshape(position, tf.shape(like))
             value, gradient = value_and_gradient(position, *arguments)
-            return scale * value, scale * tf.reshape(gradient, [-1])
+            return value, tf.reshape(gradient, [-1])
 
-        return function
+        return scaled(function, scale)
 
     def further(
         state: LbfgsState,
@@ -186,9 +188,13 @@ def _graphs(value_and_gradient: ValueAndGradient) -> _Graphs:
         last: tf.Tensor,
     ) -> LbfgsState:
         function = flat(like, arguments, scale)
-        return _on_slots(
-            lambda state: advance(function, state, first_step=first_step, last_step=last), state
-        )
+
+        def work(state: LbfgsState) -> LbfgsState:
+            return advance(
+                function, state, first_step=first_step, last_step=last, in_place=in_place
+            )
+
+        return on_rings(work, state)
 
     def searched(
         state: LbfgsState,
@@ -198,6 +204,11 @@ def _graphs(value_and_gradient: ValueAndGradient) -> _Graphs:
         first_step: tf.Tensor,
     ) -> LbfgsState:
         function = flat(like, arguments, scale)
-        return _on_slots(lambda state: search(function, state, first_step=first_step), state)
 
-    return _Graphs(for_all_sizes(further), for_all_sizes(searched))
+        def work(state: LbfgsState) -> LbfgsState:
+            return search(function, state, first_step=first_step, in_place=in_place)
+
+        return on_rings(work, state)
+
+    compiled = functools.partial(for_all_sizes, jit_compile=jit_compile)
+    return _Graphs(compiled(further), compiled(searched))

@@ -5,14 +5,16 @@ in. `tfp_lbfgs` turns states into TensorFlow Probability's (TFP) and back.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import tensorflow as tf
 
 _SUFFICIENT_DECREASE = 1e-4  # Nocedal & Wright (2006), eq. 3.4.
 _LEAST_CURVATURE = 1e-6  # Cosine between a step and its change of gradient, at least.
 _SHORTEST = 0.1  # Of the unit step; if a step as short fails, a line search takes over.
-_MAX_SEARCH_ITERATIONS = 10
+
+Function: TypeAlias = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+"""Maps a position `[n]` to its value and gradient `[n]`."""
 
 
 class LbfgsState(NamedTuple):
@@ -118,7 +120,12 @@ def search_direction(state: LbfgsState) -> tf.Tensor:
 
 
 def advanced(
-    state: LbfgsState, position: tf.Tensor, value: tf.Tensor, gradient: tf.Tensor
+    state: LbfgsState,
+    position: tf.Tensor,
+    value: tf.Tensor,
+    gradient: tf.Tensor,
+    *,
+    in_place: bool = True,
 ) -> LbfgsState:
     """Returns the state after a step, with the pair in memory if its curvature is positive."""
     position_delta, gradient_delta = position - state.position, gradient - state.gradient
@@ -127,8 +134,9 @@ def advanced(
     row = state.num_pairs % tf.shape(state.inner)[0]
     position_delta = tf.where(kept, position_delta, state.position_deltas[row])
     gradient_delta = tf.where(kept, gradient_delta, state.gradient_deltas[row])
-    position_deltas = _with_row_in_place(state.position_deltas, row, position_delta)
-    gradient_deltas = _with_row_in_place(state.gradient_deltas, row, gradient_delta)
+    with_row = _with_row_in_place if in_place else _with_row
+    position_deltas = with_row(state.position_deltas, row, position_delta)
+    gradient_deltas = with_row(state.gradient_deltas, row, gradient_delta)
 
     def products(deltas: tf.Tensor, delta: tf.Tensor) -> tf.Tensor:
         return tf.cast(tf.linalg.matvec(deltas, delta), tf.float64)
@@ -157,7 +165,7 @@ def _with_row(matrix: tf.Tensor, row: tf.Tensor, values: tf.Tensor) -> tf.Tensor
 def _with_row_in_place(matrix: tf.Tensor, row: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
     """Returns the matrix with one row replaced, without a copy where nothing else needs it.
 
-    `tf.tensor_scatter_nd_update` always copies on a CPU.
+    `tf.tensor_scatter_nd_update` always copies on a CPU; XLA does not know this operation.
     """
     return tf.raw_ops.TensorStridedSliceUpdate(
         input=matrix, begin=[row], end=[row + 1], strides=[1], value=values[None]
@@ -169,11 +177,12 @@ def _with_column(matrix: tf.Tensor, column: tf.Tensor, values: tf.Tensor) -> tf.
 
 
 def advance(
-    function: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]],
+    function: Function,
     state: LbfgsState,
     *,
     first_step: tf.Tensor,
     last_step: tf.Tensor,
+    in_place: bool = True,
 ) -> LbfgsState:
     """Returns the state after more steps: to `last_step`, one that failed, or a level place.
 
@@ -184,13 +193,14 @@ def advance(
         state: where to start.
         first_step: root-mean-square length of the step made with an empty memory.
         last_step: int32, number of the last step.
+        in_place: change the rings in place; False under XLA.
     """
 
     def step(state: LbfgsState) -> LbfgsState:
-        direction = _direction(state, first_step)
+        direction = step_direction(state, first_step)
         position = state.position + state.length * direction
         value, gradient = function(position)
-        slope = state.length * _dot(state.gradient, direction)
+        slope = state.length * dot(state.gradient, direction)
         # Rounding may turn a direction uphill: then too the value must not rise.
         lowered = value <= state.value + _SUFFICIENT_DECREASE * tf.minimum(slope, 0.0)
         lowered &= tf.reduce_all(tf.math.is_finite(gradient))
@@ -203,6 +213,7 @@ def advance(
             tf.where(lowered, position, state.position),
             tf.where(lowered, value, state.value),
             tf.where(lowered, gradient, state.gradient),
+            in_place=in_place,
         )
         return after._replace(
             num_steps=state.num_steps + tf.cast(lowered, tf.int32),
@@ -223,7 +234,7 @@ def advance(
     )[0]
 
 
-def _direction(state: LbfgsState, first_step: tf.Tensor) -> tf.Tensor:
+def step_direction(state: LbfgsState, first_step: tf.Tensor) -> tf.Tensor:
     """Returns the next step: L-BFGS's, or one of a known length along the gradient."""
 
     def steepest() -> tf.Tensor:
@@ -234,7 +245,8 @@ def _direction(state: LbfgsState, first_step: tf.Tensor) -> tf.Tensor:
     return tf.cond(state.num_pairs > 0, lambda: search_direction(state), steepest)
 
 
-def _dot(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
+def dot(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
+    """Returns the scalar product of two vectors."""
     return tf.reduce_sum(left * right)
 
 
@@ -244,57 +256,4 @@ def forgotten(state: LbfgsState) -> LbfgsState:
         num_pairs=tf.zeros_like(state.num_pairs),
         length=tf.ones_like(state.length),
         failed=tf.constant(False),
-    )
-
-
-def search(
-    function: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]],
-    state: LbfgsState,
-    *,
-    first_step: tf.Tensor,
-) -> LbfgsState:
-    """Returns the state after one step of a length that TFP's line search finds.
-
-    Args:
-        function: maps a position `[n]` to its value and gradient.
-        state: whose unit step failed.
-        first_step: as for `advance`.
-
-    References:
-        Hager & Zhang (2005).
-    """
-    from tensorflow_probability.python.optimizer.linesearch import hager_zhang
-
-    direction = _direction(state, first_step)
-
-    class Point(NamedTuple):  # The fields that TFP asks for by name.
-        x: tf.Tensor
-        f: tf.Tensor
-        df: tf.Tensor
-        full_gradient: tf.Tensor
-
-    def along(length: tf.Tensor) -> Point:
-        value, gradient = function(state.position + length * direction)
-        return Point(length, value, _dot(gradient, direction), gradient)
-
-    zero = tf.zeros([], state.value.dtype)
-    found = hager_zhang(
-        along,
-        initial_step_size=state.length,  # Longer ones have been tried.
-        value_at_zero=Point(zero, state.value, _dot(state.gradient, direction), state.gradient),
-        max_iterations=_MAX_SEARCH_ITERATIONS,
-    )
-    point = found.left
-    lowered = found.converged & (point.f < state.value)
-    after = advanced(
-        state,
-        tf.where(lowered, state.position + point.x * direction, state.position),
-        tf.where(lowered, point.f, state.value),
-        tf.where(lowered, point.full_gradient, state.gradient),
-    )
-    return after._replace(
-        num_steps=state.num_steps + tf.cast(lowered, tf.int32),
-        num_evaluations=state.num_evaluations + tf.cast(found.func_evals, tf.int32),
-        length=tf.ones_like(state.length),
-        failed=~lowered,
     )

@@ -47,6 +47,20 @@ class LossTerms(NamedTuple):
     layers: dict[str, tf.Tensor]
 
 
+class LossWeights(NamedTuple):
+    """The weights of the loss terms: numbers, or float32 scalars.
+
+    Attributes:
+        content: alpha.
+        style: beta, `style_strength` included.
+        variation: gamma.
+    """
+
+    content: tf.Tensor | float
+    style: tf.Tensor | float
+    variation: tf.Tensor | float
+
+
 class Objective:
     """alpha * content loss + beta * style loss + gamma * total variation.
 
@@ -80,6 +94,8 @@ class Objective:
             )
         self.extractor = extractor
         self.config = config
+        style_weight = config.style_strength * config.style_weight
+        self.weights = LossWeights(config.content_weight, style_weight, config.tv_weight)
 
     @tf.function(input_signature=[_ANY_IMAGE, _ANY_IMAGE], autograph=False)
     def targets(self, content: tf.Tensor, style: tf.Tensor) -> Targets:
@@ -105,32 +121,51 @@ class Objective:
         )
 
     @tf.function(autograph=False)
-    def terms(self, image: tf.Tensor, targets: Targets) -> LossTerms:
+    def terms(
+        self, image: tf.Tensor, targets: Targets, weights: LossWeights | None = None
+    ) -> LossTerms:
         """Returns the loss and its parts.
 
         Args:
             image: float32 `[1, H, W, 3]`, RGB, nominally 0..1, not clipped.
             targets: from `targets`, for a content of the same size.
+            weights: in the place of the config's.
         """
-        return self._terms(image, targets)
+        return self._terms(image, targets, weights or self.weights)
 
     @tf.function(autograph=False)
-    def value_and_gradient(self, image: tf.Tensor, targets: Targets) -> tuple[tf.Tensor, tf.Tensor]:
+    def value_and_gradient(
+        self, image: tf.Tensor, targets: Targets, weights: LossWeights | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the total loss and its gradient with respect to the image.
 
         Args:
             image: float32 `[1, H, W, 3]`, RGB, nominally 0..1, not clipped.
             targets: from `targets`, for a content of the same size.
+            weights: in the place of the config's.
 
         Returns:
             Float32 scalar and float32 `[1, H, W, 3]`.
         """
+        terms, gradient = self.terms_and_gradient(image, targets, weights)
+        return terms.total, gradient
+
+    def terms_and_gradient(
+        self, image: tf.Tensor, targets: Targets, weights: LossWeights | None = None
+    ) -> tuple[LossTerms, tf.Tensor]:
+        """Returns the loss with its parts, and the total's gradient; as operations of any graph.
+
+        Args:
+            image: float32 `[1, H, W, 3]`, RGB, nominally 0..1, not clipped.
+            targets: from `targets`, for a content of the same size.
+            weights: in the place of the config's.
+        """
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(image)
-            total = self._terms(image, targets).total
-        return total, tape.gradient(total, image)
+            terms = self._terms(image, targets, weights or self.weights)
+        return terms, tape.gradient(terms.total, image)
 
-    def _terms(self, image: tf.Tensor, targets: Targets) -> LossTerms:
+    def _terms(self, image: tf.Tensor, targets: Targets, weights: LossWeights) -> LossTerms:
         config = self.config
         features = self.extractor(image)
         content_of_layer = losses.CONTENT_LOSSES[config.content_reduction]
@@ -145,10 +180,10 @@ class Objective:
             loss = style_loss.loss(style_loss.statistics(features[name]), targets.style[name])
             layers[f"style/{name}"] = loss
             style += weight * loss
-        content = config.content_weight * content
-        style = config.style_strength * config.style_weight * style
-        if config.tv_weight:
-            variation = config.tv_weight * losses.TOTAL_VARIATIONS[config.tv_form](image)
+        content = weights.content * content
+        style = weights.style * style
+        if tf.is_tensor(weights.variation) or weights.variation:
+            variation = weights.variation * losses.TOTAL_VARIATIONS[config.tv_form](image)
         return LossTerms(content + style + variation, content, style, variation, layers)
 
 

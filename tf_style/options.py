@@ -19,6 +19,7 @@ TV_FORMS = ("mean_square", "sum_square", "nine_point")
 OPTIMIZER_NAMES = ("lbfgs", "tfp_lbfgs", "adam")
 PARAMETRIZATION_NAMES = ("spectrum", "pixels")
 PRECISIONS = ("auto", "float32", "bfloat16")
+JIT_COMPILE = ("off", "objective", "loop")
 
 
 def option(default: Any, help_text: str) -> Any:
@@ -178,6 +179,11 @@ class ComputeConfig(TypeChecked):
         "Give the same picture, bit for bit, run after run on the same machine. "
         "In Python it stays on in the process, as TensorFlow has no way back.",
     )
+    jit_compile: str = option(
+        "off",
+        "What XLA compiles, anew for each size: 'off', the 'objective' and its gradient, or the "
+        "whole 'loop' of the optimiser. For GPUs; on CPUs it is slower.",
+    )
     time_budget: float = option(
         0.0,
         "Seconds until the picture is there, on the command line from the start of the process, "
@@ -187,6 +193,7 @@ class ComputeConfig(TypeChecked):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choice("precision", self.precision, PRECISIONS)
+        check_choice("jit_compile", self.jit_compile, JIT_COMPILE)
         check_number("time_budget", self.time_budget, minimum=0.0, maximum=1e9)
         if self.deterministic and self.time_budget:
             raise ValueError(

@@ -3,10 +3,10 @@
 In the spectrum L-BFGS converges faster. The change of variables is linear and exact.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
 COARSEST, FINER = 0.25, -0.25  # Exponents, measured: BUILD_NOTES.md.
@@ -26,7 +26,9 @@ class Spectrum(NamedTuple):
     scale: tf.Tensor
 
 
-def spectrum(height: int, width: int, exponent: float = COARSEST) -> Spectrum:
+def spectrum(
+    height: int | tf.Tensor, width: int | tf.Tensor, exponent: float | tf.Tensor = COARSEST
+) -> Spectrum:
     """Returns the spectrum in which a frequency f is scaled by 1 / f**exponent.
 
     From the photograph on, low frequencies have the longest way to go: `COARSEST` lets them
@@ -35,7 +37,7 @@ def spectrum(height: int, width: int, exponent: float = COARSEST) -> Spectrum:
     Fourier's waves, do not tie opposite borders together.
 
     Args:
-        height: of the image, px.
+        height: of the image, px; like the width, it need not be known when a graph is traced.
         width: of the image, px.
         exponent: 0 leaves the frequencies as they are.
 
@@ -44,20 +46,26 @@ def spectrum(height: int, width: int, exponent: float = COARSEST) -> Spectrum:
         Differs from it: cosines, not Fourier's waves; weaker than 1 / f; and the opposite
         after a coarser size.
     """
-    frequency = np.hypot(np.arange(height)[:, None] / height, np.arange(width) / width)
-    frequency[0, 0] = 1.0 / max(height, width)  # The mean: as the lowest frequency.
-    scale = frequency**-exponent
-    scale /= np.sqrt(np.mean(scale**2))
+    rows, columns = (_steps(size) / tf.cast(size, tf.float64) for size in (height, width))
+    frequency = tf.sqrt(tf.square(rows)[:, tf.newaxis] + tf.square(columns))
+    lowest = 1.0 / tf.cast(tf.maximum(height, width), tf.float64)
+    frequency = tf.maximum(frequency, lowest)  # The mean: as the lowest frequency.
+    scale = frequency ** -tf.cast(exponent, tf.float64)
+    scale /= tf.sqrt(tf.reduce_mean(tf.square(scale)))
     matrices = (_cosines(height), _cosines(width), scale)
-    return Spectrum(*(tf.constant(matrix, tf.float32) for matrix in matrices))
+    return Spectrum(*(tf.cast(matrix, tf.float32) for matrix in matrices))
 
 
-def _cosines(size: int) -> np.ndarray:
-    """Returns the orthonormal matrix of the discrete cosine transform (DCT-II)."""
-    frequencies, places = np.arange(size)[:, None], np.arange(size) + 0.5
-    matrix = np.sqrt(2.0 / size) * np.cos(np.pi / size * frequencies * places)
-    matrix[0] /= np.sqrt(2.0)
-    return matrix
+def _steps(size: int | tf.Tensor) -> tf.Tensor:
+    return tf.range(tf.cast(size, tf.float64), dtype=tf.float64)
+
+
+def _cosines(size: int | tf.Tensor) -> tf.Tensor:
+    """Returns the orthonormal matrix of the discrete cosine transform (DCT-II), float64."""
+    frequencies, places = _steps(size)[:, tf.newaxis], _steps(size) + 0.5
+    length = tf.cast(size, tf.float64)
+    matrix = tf.sqrt(2.0 / length) * tf.cos(math.pi / length * frequencies * places)
+    return tf.where(tf.equal(frequencies, 0.0), matrix / math.sqrt(2.0), matrix)
 
 
 def image_of_spectrum(position: tf.Tensor, basis: Spectrum) -> tf.Tensor:

@@ -11,14 +11,16 @@ from tf_style import convolution
 _WORTH = 0.8  # Of float32's time at most, or its precision is given up for nothing.
 
 
-def arithmetic(precision: str, *, deterministic: bool = False) -> str:
+def arithmetic(precision: str, *, deterministic: bool = False, jit_compile: bool = False) -> str:
     """Returns the `extractor.ARITHMETICS` that a `precision` means on this machine.
 
-    float32 is Winograd's algorithm on CPUs and TensorFlow's own choice on GPUs. 'auto' is
+    float32 is Winograd's algorithm on CPUs, and TensorFlow's or XLA's own choice on GPUs and
+    with `jit_compile`. 'auto' is
     bfloat16 where that is measured to be faster, and float32 where processors only emulate it;
     deterministic, it is float32, so that chance in the measurement decides nothing.
     """
-    float32 = "direct" if tf.config.list_logical_devices("GPU") else "winograd"
+    direct = jit_compile or tf.config.list_logical_devices("GPU")
+    float32 = "direct" if direct else "winograd"
     if precision == "float32" or (precision == "auto" and deterministic):
         return float32
     if precision == "bfloat16" or (_may_pay() and bfloat16_pays(float32)):

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from tf_style.objective import Objective, Targets
+from tf_style.objective import LossWeights, Objective, Targets
 from tf_style.parametrization import Parametrization
 
 _MARGIN = 1e-4
@@ -16,10 +16,12 @@ class Given(NamedTuple):
     Attributes:
         targets: what the image must match.
         basis: of the parametrization, at the image's size.
+        weights: the loss's `LossWeights` in the place of the config's, or none.
     """
 
     targets: Targets
     basis: Any
+    weights: tuple[LossWeights, ...] = ()
 
 
 class Problem:
@@ -32,19 +34,26 @@ class Problem:
     """
 
     def __init__(
-        self, objective: Objective, parametrization: Parametrization, *, gamut: bool
+        self,
+        objective: Objective,
+        parametrization: Parametrization,
+        *,
+        gamut: bool,
+        jit_compile: bool = False,
     ) -> None:
         self.objective = objective
         self.parametrization = parametrization
         self.gamut = gamut
+        self.value_and_gradient = tf.function(
+            self._value_and_gradient, autograph=False, jit_compile=jit_compile
+        )
+        """Maps (position, `Given`) to the value there and its gradient, of the position's shape."""
 
-    @tf.function(autograph=False)
-    def value_and_gradient(self, position: tf.Tensor, given: Given) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the value at a position and its gradient, of the position's shape."""
+    def _value_and_gradient(self, position: tf.Tensor, given: Given) -> tuple[tf.Tensor, tf.Tensor]:
         image = self.parametrization.to_image(position, given.basis)
         image = tf.ensure_shape(image, [1, None, None, 3])
         shown = self.shown(image)
-        value, gradient = self.objective.value_and_gradient(shown, given.targets)
+        value, gradient = self.objective.value_and_gradient(shown, given.targets, *given.weights)
         if self.gamut:
             excess = image - shown
             share = 1.0 / tf.cast(tf.size(image), image.dtype)

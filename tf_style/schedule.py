@@ -8,9 +8,9 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-_SMALLEST_EDGE = 96  # px: below, VGG-19's deepest style layer has next to no positions.
-_FULL_EDGE = 512  # px: from here on, a full size gets the steps asked for.
-_MOST_TIMES = 4  # As many steps, at most, for a small full size.
+SMALLEST_EDGE = 96  # px: below, VGG-19's deepest style layer has next to no positions.
+FULL_EDGE = 512  # px: from here on, a full size gets the steps asked for.
+MOST_TIMES = 4  # As many steps, at most, for a small full size.
 
 FEWEST = 3
 """Evaluations that make a larger size worth its time, targets included."""
@@ -78,9 +78,9 @@ def plan(
     stages = parse_scales(scales) or (Stage(1.0, steps),)
     if scales == "auto":
         edges = [float(max(size))]
-        while edges[-1] >= 2 * _SMALLEST_EDGE:
+        while edges[-1] >= 2 * SMALLEST_EDGE:
             edges.append(edges[-1] / 2)
-        times = [min(max(1.0, _FULL_EDGE / edges[0]), _MOST_TIMES), 1.0] + [2.0] * len(edges)
+        times = [min(max(1.0, FULL_EDGE / edges[0]), MOST_TIMES), 1.0] + [2.0] * len(edges)
         stages = tuple(
             Stage(edge / edges[0], round(steps * more))
             for edge, more in reversed(list(zip(edges, times, strict=False)))

@@ -66,6 +66,22 @@ class Solution(NamedTuple):
     status: Status
 
 
+class GraphSolution(NamedTuple):
+    """The result of a minimisation inside a graph.
+
+    Attributes:
+        position: float `[n]`, the last accepted position.
+        value: float scalar, the value there.
+        num_steps: int32 scalar, steps done.
+        num_evaluations: int32 scalar, evaluations of value and gradient done.
+    """
+
+    position: tf.Tensor
+    value: tf.Tensor
+    num_steps: tf.Tensor
+    num_evaluations: tf.Tensor
+
+
 OnSlice = Callable[[Step], bool | None]
 """Called between slices; a true result stops the minimisation with `Status.CANCELLED`."""
 

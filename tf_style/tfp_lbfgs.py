@@ -12,7 +12,6 @@ import numpy as np
 import tensorflow as tf
 
 from tf_style._checks import check_number
-from tf_style.lbfgs_steps import LbfgsState
 from tf_style.options import OptimizerConfig
 from tf_style.solution import (
     MAX_RESTARTS_WITHOUT_GAIN,
@@ -26,6 +25,7 @@ from tf_style.solution import (
     checked_start,
     norm,
 )
+from tf_style.tfp_state import tfp_state
 
 
 def minimize_tfp_lbfgs(
@@ -35,6 +35,7 @@ def minimize_tfp_lbfgs(
     arguments: tuple = (),
     num_steps: int,
     history: int = OptimizerConfig.history,
+    jit_compile: bool = False,
     first_step: float = 0.01,
     slice_seconds: float = 5.0,
     pause_every: int | None = None,
@@ -55,6 +56,7 @@ def minimize_tfp_lbfgs(
         arguments: tensors, or nests of tensors, handed through to `value_and_gradient`.
         num_steps: L-BFGS iterations at most. One costs 2 to 3 evaluations.
         history: curvature pairs kept. TFP copies them: 4 to 7 * history times the start's size.
+        jit_compile: let XLA compile the steps.
         first_step: root-mean-square length of the first trial step, in the position's units.
         slice_seconds: time after which a slice ends, roughly.
         pause_every: slices also end at every multiple of so many steps.
@@ -75,7 +77,7 @@ def minimize_tfp_lbfgs(
     check_number("history", history, minimum=1)
     start = checked_start(start, num_steps)
     run_slice = functools.partial(
-        _lbfgs_slice(value_and_gradient, history),
+        _lbfgs_slice(value_and_gradient, history, jit_compile),
         shape=tuple(start.shape),
         arguments=arguments,
     )
@@ -89,7 +91,7 @@ def minimize_tfp_lbfgs(
         if length == 0.0:
             return Solution(*step, status=Status.CONVERGED)
         scale = tf.constant(first_step * 0.1**restarts / length, start.dtype)
-        state = _lbfgs_state(step.position, loss * scale, gradient * scale, history)
+        state = tfp_state(step.position, loss * scale, gradient * scale, history)
         found, status = _run_slices(
             run_slice,
             scale,
@@ -147,31 +149,12 @@ def _run_slices(
             return step, Status.STEPS_USED
 
 
-def _lbfgs_state(position: tf.Tensor, value: tf.Tensor, gradient: tf.Tensor, history: int) -> Any:
-    """Returns TFP's state at a position whose value and gradient are known."""
-    from tensorflow_probability.python.optimizer.lbfgs import LBfgsOptimizerResults
-
-    position = tf.reshape(position, [-1])
-    queue = tf.zeros([history, position.shape[0]], position.dtype)
-    return LBfgsOptimizerResults(
-        converged=tf.constant(False),
-        failed=tf.constant(False),
-        num_iterations=tf.constant(0),
-        num_objective_evaluations=tf.constant(0),
-        position=position,
-        objective_value=value,
-        objective_gradient=tf.reshape(gradient, [-1]),
-        position_deltas=queue,
-        gradient_deltas=queue,
-    )
-
-
 @functools.lru_cache(maxsize=2)
-def _lbfgs_slice(value_and_gradient: ValueAndGradient, history: int) -> Callable:
+def _lbfgs_slice(value_and_gradient: ValueAndGradient, history: int, jit_compile: bool) -> Callable:
     """Returns the graph that continues TFP's L-BFGS up to a total number of iterations."""
     import tensorflow_probability as tfp
 
-    @tf.function(autograph=False)
+    @tf.function(autograph=False, jit_compile=jit_compile)
     def run(
         state: Any, scale: tf.Tensor, limit: tf.Tensor, shape: tuple[int, ...], arguments: tuple
     ) -> Any:
@@ -191,60 +174,3 @@ def _lbfgs_slice(value_and_gradient: ValueAndGradient, history: int) -> Callable
         )
 
     return run
-
-
-def to_tfp(state: LbfgsState) -> Any:
-    """Returns the state as `tfp.optimizer.lbfgs_minimize` takes it.
-
-    TFP takes the last min(num_iterations, m) pairs to be valid: the number of iterations is
-    that of the pairs kept.
-    """
-    from tensorflow_probability.python.optimizer.lbfgs import LBfgsOptimizerResults
-
-    history = tf.shape(state.position_deltas)[0]
-    oldest_first = (state.num_pairs + tf.range(history)) % history
-    empty = (tf.range(history) < history - state.num_pairs)[:, None]
-
-    def ordered(deltas: tf.Tensor) -> tf.Tensor:
-        return tf.where(empty, tf.zeros_like(deltas), tf.gather(deltas, oldest_first))
-
-    return LBfgsOptimizerResults(
-        converged=tf.constant(False),
-        failed=state.failed,
-        num_iterations=state.num_pairs,
-        num_objective_evaluations=state.num_evaluations,
-        position=state.position,
-        objective_value=state.value,
-        objective_gradient=state.gradient,
-        position_deltas=ordered(state.position_deltas),
-        gradient_deltas=ordered(state.gradient_deltas),
-    )
-
-
-def from_tfp(results: Any) -> LbfgsState:
-    """Returns the state that goes on from one of `tfp.optimizer.lbfgs_minimize`."""
-    history = tf.shape(results.position_deltas)[0]
-    num_pairs = tf.minimum(results.num_iterations, history)
-    # TFP keeps the newest pair last, a ring that is not full its oldest first.
-    position_deltas, gradient_deltas = (
-        tf.roll(deltas, num_pairs, axis=0)
-        for deltas in (results.position_deltas, results.gradient_deltas)
-    )
-
-    def products(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
-        return tf.cast(tf.matmul(left, right, transpose_b=True), tf.float64)
-
-    return LbfgsState(
-        position=results.position,
-        value=results.objective_value,
-        gradient=results.objective_gradient,
-        position_deltas=position_deltas,
-        gradient_deltas=gradient_deltas,
-        inner=products(position_deltas, gradient_deltas),
-        square=products(gradient_deltas, gradient_deltas),
-        num_pairs=num_pairs,
-        num_steps=results.num_iterations,
-        num_evaluations=results.num_objective_evaluations,
-        length=tf.ones([], results.position.dtype),
-        failed=tf.constant(False),
-    )

@@ -19,6 +19,7 @@ from tf_style.options import LossConfig, NetworkConfig
 from tf_style.parametrization import PARAMETRIZATIONS
 from tf_style.precision import arithmetic
 from tf_style.problem import Problem
+from tf_style.scene import refined
 from tf_style.solution import Status
 from tf_style.weight_files import LayerArrays
 from tf_style.weights import load_weights
@@ -85,10 +86,10 @@ class Progress:
 
         At a smaller size, enlarged, with the start's finer detail.
         """
-        image, start = self.view.image.numpy(), self.view.start
-        if image.shape == start.shape:
-            return image
-        image = engine.refined(image, start, start)
+        image, start = self.view.image, self.view.start
+        if tuple(image.shape) == start.shape:
+            return image.numpy()
+        image = refined(image, tf.constant(start), tf.constant(start)).numpy()
         return np.clip(image, 0.0, 1.0) if self.config.optimizer.gamut else image
 
     @property
@@ -203,7 +204,12 @@ def stylize_inputs(
         _Recipe(
             weights.sha256,
             config.network,
-            arithmetic(config.compute.precision, deterministic=config.compute.deterministic),
+            arithmetic(
+                config.compute.precision,
+                deterministic=config.compute.deterministic,
+                jit_compile=config.compute.jit_compile != "off",
+            ),
+            config.compute.jit_compile == "objective",
             "pixels" if config.optimizer.optimizer == "adam" else config.optimizer.parametrization,
             config.optimizer.gamut,
             config.loss,
@@ -259,6 +265,7 @@ class _Recipe:
     weights_sha256: str
     network: NetworkConfig
     arithmetic: str
+    jit_compile: bool
     parametrization: str
     gamut: bool
     loss: LossConfig
@@ -277,4 +284,5 @@ def _problem(recipe: _Recipe) -> Problem:
         Objective(extractor, recipe.loss),
         PARAMETRIZATIONS[recipe.parametrization],
         gamut=recipe.gamut,
+        jit_compile=recipe.jit_compile,
     )

@@ -1,0 +1,124 @@
+"""Many pictures: through `tf.data`, to files, and on several devices."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+import tf_style
+from tf_style.pipeline import (
+    read_pictures,
+    read_tfrecords,
+    stylized_on,
+    stylizer,
+    write_pngs,
+    write_tfrecords,
+)
+
+pytestmark = pytest.mark.usefixtures("mini_network")
+
+CONFIG = tf_style.StyleConfig(size=40).replace(scales="0.5:3,1:4", steps=4)
+
+TWO_DEVICES = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import pytest, tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from conftest import make_mini_layers, use_mini_network
+from test_pipeline import CONFIG
+from tf_style.pipeline import read_pictures, stylized_on, stylizer
+with pytest.MonkeyPatch.context() as monkeypatch:
+    use_mini_network(monkeypatch, make_mini_layers())
+    files = sys.argv[2:]
+    pictures = read_pictures(files, files[:1], config=CONFIG)
+    alone = [element["image"].numpy() for element in pictures.map(stylizer(CONFIG))]
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    assert strategy.num_replicas_in_sync == 2
+    found = list(stylized_on(strategy, pictures, CONFIG))
+    assert [element["name"].numpy() for element in found] == [
+        element["name"].numpy() for element in pictures
+    ]
+    assert len({element["image"].device for element in found}) == 2
+    worst = max(abs(a - b["image"].numpy()).max() for a, b in zip(alone, found, strict=True))
+    print(worst)
+"""
+
+
+@pytest.fixture
+def files(picture_file):
+    sizes = {"a.png": (48, 36), "b.png": (40, 30), "c.jpg": (33, 52)}
+    return [picture_file(name, *size) for name, size in sizes.items()]
+
+
+def test_files_become_images_of_the_size_asked_for(files):
+    elements = list(read_pictures(files, files[:1], config=CONFIG))
+    assert [element["name"].numpy() for element in elements] == [b"a-a", b"b-a", b"c-a"]
+    shapes = [tuple(element["content"].shape) for element in elements]
+    assert shapes == [(1, 30, 40, 3), (1, 30, 40, 3), (1, 40, 25, 3)]
+
+
+def test_each_picture_is_the_one_that_stylize_makes(files):
+    pictures = read_pictures(files, files[::-1], config=CONFIG)
+    for element, content, style in zip(
+        pictures.map(stylizer(CONFIG)), files, files[::-1], strict=True
+    ):
+        expected = tf_style.stylize(content, style, config=CONFIG)
+        np.testing.assert_allclose(element["image"], expected.image, atol=1e-4)
+
+
+def test_pictures_go_to_png_files_and_to_tfrecords_and_back(files, tmp_path):
+    elements = list(read_pictures(files, files[:1], config=CONFIG).map(stylizer(CONFIG)))
+    paths = write_pngs(elements, tmp_path / "out")
+    assert [path.name for path in paths] == ["a-a.png", "b-a.png", "c-a.png"]
+    assert write_tfrecords(elements, tmp_path / "out.tfrecord") == 3
+    assert sorted(path.name for path in tmp_path.iterdir() if "out" in path.name) == [
+        "out", "out.tfrecord"
+    ]  # fmt: skip
+    read = read_tfrecords(tmp_path / "out.tfrecord")
+    for element, path, again in zip(elements, paths, read, strict=True):
+        expected = np.round(element["image"][0] * 255.0)
+        np.testing.assert_array_equal(np.asarray(Image.open(path)), expected)
+        np.testing.assert_allclose(again["image"][0] * 255.0, expected, atol=1e-4)
+        assert again["name"] == element["name"]
+
+
+@pytest.mark.slow
+def test_two_devices_share_the_pictures(files):
+    done = subprocess.run(
+        [sys.executable, "-c", TWO_DEVICES, Path(__file__).parent, *files],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) <= 1e-4
+
+
+def test_a_strategy_of_one_device_works_too(files):
+    pictures = read_pictures(files[:1], files[1:2], config=CONFIG)
+    (found,) = stylized_on(tf.distribute.get_strategy(), pictures, CONFIG)
+    expected = tf_style.stylize(files[0], files[1], config=CONFIG)
+    np.testing.assert_allclose(found["image"], expected.image, atol=1e-4)
+
+
+def test_wrong_input_is_told(files, tmp_path):
+    with pytest.raises(ValueError, match="`styles` must be one path, or as many"):
+        read_pictures(files, files[:2])
+    with pytest.raises(ValueError, match="`init` must be 'content' here"):
+        stylizer(CONFIG.replace(init="noise"))
+    with pytest.raises(ValueError, match="Cannot export `time_budget`"):
+        stylizer(CONFIG.replace(time_budget=3.0))
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no picture")
+    with pytest.raises(tf.errors.InvalidArgumentError, match="`content` must be a picture"):
+        list(read_pictures([broken], files[:1]))
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing(files, tmp_path):
+    elements = list(read_pictures(files[:1], files[:1], config=CONFIG).map(stylizer(CONFIG)))
+    with pytest.raises(OSError, match="`path` cannot be written"):
+        write_tfrecords(elements, tmp_path / "none" / "out.tfrecord")

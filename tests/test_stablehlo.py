@@ -1,0 +1,55 @@
+"""StableHLO: programs for XLA, run by JAX in a process without TensorFlow."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tf_style
+from tf_style import cli
+from tf_style.stablehlo import export_stablehlo
+
+ROOT = Path(__file__).resolve().parents[1]
+
+pytestmark = pytest.mark.usefixtures("mini_network")
+
+
+def settings(**options):
+    return tf_style.StyleConfig().replace(**{"scales": "0.5:2,1:2", "history": 3, **options})
+
+
+@pytest.mark.slow
+def test_jax_computes_the_same_numbers(tmp_path):
+    done = export_stablehlo(tmp_path / "programs", config=settings(), height=32, width=40)
+    assert done.signatures == ("targets", "loss_and_gradient", "stylize")
+    found = subprocess.run(
+        [sys.executable, ROOT / "tools/run_stablehlo.py", done.path, "--repeats=2"],
+        capture_output=True,
+        text=True,
+    )
+    assert found.returncode == 0, found.stderr
+    rows = [line.split(" | ")[0] for line in found.stdout.splitlines() if " | " in line]
+    assert rows == ["program", *done.signatures]
+
+
+def test_the_weights_are_arguments_and_pictures_lie_beside(tmp_path):
+    done = export_stablehlo(tmp_path / "p", config=settings(), height=32, width=40, check=False)
+    described = json.loads((done.path / "programs.json").read_text())
+    given = np.load(done.path / "arguments.npz")
+    for program in described["programs"].values():
+        assert sum(name.startswith("weight_") for name in program["arguments"]) == 26
+        assert set(program["arguments"]) <= set(given)
+    assert given["content"].shape == (1, 32, 40, 3)
+    # 13 kernels of the small network would be larger than the program.
+    assert (done.path / "loss_and_gradient.mlir").stat().st_size < 60_000
+    assert tf_style.StyleConfig.from_dict(described["config"]) == settings()
+
+
+def test_wrong_sizes_are_told(tmp_path):
+    with pytest.raises(ValueError, match="`height` must lie within 16..30000"):
+        export_stablehlo(tmp_path / "p", config=settings(), height=8, width=40)
+    assert cli.main(["export", f"--output_dir={tmp_path}/q", "--format=stable"]) == 2
+    assert not list(tmp_path.iterdir())

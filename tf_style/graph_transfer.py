@@ -1,0 +1,219 @@
+"""The whole optimisation, from coarse to fine, as one graph without Python in it.
+
+The same sizes, steps and numbers as `engine.run` without a deadline.
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from tf_style import schedule
+from tf_style.config import StyleConfig
+from tf_style.graph_minimizers import graph_minimizer
+from tf_style.inputs import smallest_side
+from tf_style.objective import LossWeights
+from tf_style.parametrization import COARSEST, FINER
+from tf_style.problem import Problem
+from tf_style.resampling import Size
+from tf_style.scene import Pictures, at_size, refined, scene
+
+_HALVINGS = 16  # Of the longer edge, more than any picture has.
+
+
+class Stylized(NamedTuple):
+    """Where a run in a graph ended.
+
+    Attributes:
+        image: float32 `[1, H, W, 3]`, RGB, nominally 0..1.
+        loss: float32 scalar, the value that was minimised.
+        num_steps: int32 scalar, steps done, at all sizes.
+        num_evaluations: int32 scalar, evaluations done, at all sizes.
+    """
+
+    image: tf.Tensor
+    loss: tf.Tensor
+    num_steps: tf.Tensor
+    num_evaluations: tf.Tensor
+
+
+class Stages(NamedTuple):
+    """The sizes of a run, from coarse to fine; `schedule.Stage`s as tensors.
+
+    Attributes:
+        scales: float64 `[k]`, relative to the result's size.
+        steps: int32 `[k]`, of the optimiser.
+    """
+
+    scales: tf.Tensor
+    steps: tf.Tensor
+
+
+def plan(size: Size, *, scales: str, steps: int | tf.Tensor, smallest_side: int) -> Stages:
+    """Returns the stages of `schedule.plan`, for a size and steps known when the graph runs."""
+    edge = tf.cast(tf.maximum(*size), tf.float64)
+    if scales == "auto":
+        halvings = tf.range(_HALVINGS - 1, -1, -1, dtype=tf.float64)
+        factors = 0.5**halvings
+        first = tf.clip_by_value(schedule.FULL_EDGE / edge, 1.0, schedule.MOST_TIMES)
+        times = tf.where(halvings == 0.0, first, tf.minimum(halvings, 2.0))
+        counts = tf.cast(tf.round(tf.cast(steps, tf.float64) * times), tf.int32)
+        used = (halvings == 0.0) | (edge * factors >= schedule.SMALLEST_EDGE)
+    else:
+        fixed = schedule.parse_scales(scales)
+        factors = tf.constant([stage.scale for stage in fixed] or [1.0], tf.float64)
+        counts = tf.stack([stage.steps for stage in fixed] or [steps])
+        used = tf.ones_like(factors, tf.bool)
+    shorter = tf.minimum(*scaled(size, factors))
+    used &= (factors == 1.0) | (shorter >= smallest_side)
+    return Stages(tf.boolean_mask(factors, used), tf.boolean_mask(counts, used))
+
+
+def scaled(size: Size, scale: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns height and width at a scale, float64 of any shape: `schedule.scaled`."""
+    height, width = (
+        tf.maximum(1, tf.cast(tf.floor(tf.cast(side, tf.float64) * scale + 0.5), tf.int32))
+        for side in size
+    )
+    return height, width
+
+
+def stylize_in_graph(
+    problem: Problem,
+    pictures: Pictures,
+    config: StyleConfig,
+    *,
+    num_steps: tf.Tensor | None = None,
+    weights: LossWeights | None = None,
+) -> Stylized:
+    """Returns where the optimisation ends, at the pictures' own size.
+
+    Args:
+        problem: what is minimised.
+        pictures: of the result's size, the style's but for its own.
+        config: scales, steps, the optimiser.
+        num_steps: int32 scalar, in the place of the config's `steps`.
+        weights: of the loss terms, in the place of the config's.
+    """
+    size, style_size = (tf.unstack(tf.shape(picture)[1:3]) for picture in pictures[:2])
+    smallest = smallest_side(config)
+    stages = plan(
+        size,
+        scales=config.optimizer.scales,
+        steps=config.optimizer.steps if num_steps is None else num_steps,
+        smallest_side=smallest,
+    )
+    least = smallest / tf.cast(tf.minimum(*style_size), tf.float64)
+    style_scales = tf.maximum(stages.scales, tf.minimum(tf.ones_like(least), least))
+
+    def stage(index: tf.Tensor, before: Stylized) -> tuple[tf.Tensor, Stylized]:
+        here = at_size(
+            pictures,
+            scaled(size, stages.scales[index]),
+            scaled(style_size, style_scales[index]),
+        )
+        start = tf.cond(
+            index == 0,
+            lambda: here.start,
+            lambda: refined(before.image, here.start, pictures.start),
+        )
+        after = solve(
+            problem,
+            here._replace(start=tf.ensure_shape(start, [1, None, None, 3])),
+            config,
+            exponent=tf.where(index == 0, COARSEST, FINER),
+            num_steps=stages.steps[index],
+            weights=weights,
+        )
+        return index + 1, after._replace(
+            num_steps=before.num_steps + after.num_steps,
+            num_evaluations=before.num_evaluations + after.num_evaluations,
+        )
+
+    nothing = Stylized(tf.zeros([1, 1, 1, 3]), tf.zeros([]), tf.constant(0), tf.constant(0))
+    shapes = Stylized(tf.TensorShape([1, None, None, 3]), *3 * [tf.TensorShape([])])
+    return tf.while_loop(
+        lambda index, _: index < tf.size(stages.scales),
+        stage,
+        (tf.constant(0), nothing),
+        shape_invariants=(tf.TensorShape([]), shapes),
+        parallel_iterations=1,
+    )[1]
+
+
+def stylize_at_size(problem: Problem, pictures: Pictures, config: StyleConfig) -> Stylized:
+    """Returns what `stylize_in_graph` does, for sizes that are known: what XLA can compile.
+
+    Args:
+        problem: what is minimised.
+        pictures: of known shapes.
+        config: scales, steps, the optimiser.
+    """
+    size, style_size = (tuple(picture.shape[1:3]) for picture in pictures[:2])
+    smallest = smallest_side(config)
+    stages = schedule.plan(
+        size,
+        scales=config.optimizer.scales,
+        steps=config.optimizer.steps,
+        smallest_side=smallest,
+    )
+    found: Stylized | None = None
+    for stage in stages:
+        style_scale = max(stage.scale, min(1.0, smallest / min(style_size)))
+        here = at_size(
+            pictures,
+            schedule.scaled(size, stage.scale),
+            schedule.scaled(style_size, style_scale),
+        )
+        if found is not None:
+            here = here._replace(start=refined(found.image, here.start, pictures.start))
+        after = solve(
+            problem,
+            here,
+            config,
+            exponent=COARSEST if found is None else FINER,
+            num_steps=stage.steps,
+            in_place=False,
+        )
+        image = tf.ensure_shape(after.image, here.start.shape)
+        steps, evaluations = (found.num_steps, found.num_evaluations) if found else (0, 0)
+        found = Stylized(
+            image, after.loss, steps + after.num_steps, evaluations + after.num_evaluations
+        )
+    assert found is not None  # noqa: S101  A plan has the full size at least.
+    return found
+
+
+def solve(
+    problem: Problem,
+    pictures: Pictures,
+    config: StyleConfig,
+    *,
+    exponent: float | tf.Tensor,
+    num_steps: int | tf.Tensor,
+    weights: LossWeights | None = None,
+    in_place: bool = True,
+) -> Stylized:
+    """Returns where the minimisation at one size ends.
+
+    Args:
+        problem: what is minimised.
+        pictures: all of the stage's size, the style's but for its own.
+        config: the optimiser.
+        exponent: of the parametrization.
+        num_steps: of the optimiser.
+        weights: of the loss terms, in the place of the config's.
+        in_place: as for `graph_minimizers.graph_minimizer`.
+    """
+    here = scene(problem, pictures, exponent=exponent, weights=weights)
+    shape = tf.shape(here.start)
+
+    def function(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        value, gradient = problem.value_and_gradient(tf.reshape(position, shape), here.given)
+        return value, tf.reshape(gradient, [-1])
+
+    minimize = graph_minimizer(config.optimizer, in_place=in_place)
+    found = minimize(function, tf.reshape(here.start, [-1]), num_steps)
+    position = tf.reshape(found.position, shape)
+    image = problem.parametrization.to_image(position, here.given.basis)
+    image = tf.ensure_shape(problem.shown(image), [1, None, None, 3])
+    return Stylized(image, found.value, found.num_steps, found.num_evaluations)

@@ -1,0 +1,107 @@
+"""L-BFGS from start to end as operations of one graph: no Python between the steps.
+
+The same steps as `lbfgs.minimize_lbfgs` without a deadline, to the bit. Knows nothing of images.
+"""
+
+import tensorflow as tf
+
+from tf_style.lbfgs_steps import (
+    Function,
+    LbfgsState,
+    advance,
+    forgotten,
+    initial_state,
+)
+from tf_style.line_search import search
+from tf_style.options import OptimizerConfig
+from tf_style.solution import MAX_RESTARTS_WITHOUT_GAIN, GraphSolution
+
+
+def unit_scale(gradient: tf.Tensor) -> tf.Tensor:
+    """Returns the power of two that brings the gradient's root mean square near 1.
+
+    Float32 squares over- and underflow beyond 1e19 and 1e-19. Powers of two round nothing.
+
+    Args:
+        gradient: float, of any shape.
+
+    Returns:
+        Float64 scalar, 2**-100 to 2**100; 1 for a gradient of zeros.
+    """
+    square = tf.reduce_mean(tf.square(tf.cast(gradient, tf.float64)))
+    exponent = -tf.round(0.5 * tf.math.log(square) / tf.math.log(tf.constant(2.0, tf.float64)))
+    exponent = tf.where(square > 0.0, exponent, tf.zeros_like(exponent))
+    return 2.0 ** tf.clip_by_value(exponent, -100.0, 100.0)
+
+
+def scaled(function: Function, scale: tf.Tensor) -> Function:
+    """Returns the function times a number."""
+
+    def times(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        value, gradient = function(position)
+        factor = tf.cast(scale, value.dtype)
+        return factor * value, factor * gradient
+
+    return times
+
+
+def minimize_lbfgs_in_graph(
+    function: Function,
+    start: tf.Tensor,
+    *,
+    num_steps: int | tf.Tensor,
+    history: int = OptimizerConfig.history,
+    first_step: float = 0.01,
+    in_place: bool = True,
+) -> GraphSolution:
+    """Returns where L-BFGS ends; what it does is told at `lbfgs.minimize_lbfgs`.
+
+    Args:
+        function: maps a position `[n]` to its value and gradient `[n]`.
+        start: float `[n]`.
+        num_steps: steps at most, int32.
+        history: curvature pairs kept; each takes twice the start's size.
+        first_step: root-mean-square length of the first step, in the position's units.
+        in_place: change the memory in place. XLA, which does so of itself, needs False.
+    """
+    found = advance(
+        function,
+        initial_state(start, history),
+        first_step=tf.constant(first_step),
+        last_step=tf.constant(0),
+        in_place=in_place,
+    )
+    scale = unit_scale(found.gradient)
+    factor = tf.cast(scale, start.dtype)
+    found = found._replace(value=found.value * factor, gradient=found.gradient * factor)
+    lengths = tf.constant(
+        [first_step * 0.1**times for times in range(MAX_RESTARTS_WITHOUT_GAIN + 1)]
+    )
+    function = scaled(function, scale)
+
+    def goes_on(state: LbfgsState, restarts: tf.Tensor) -> tf.Tensor:
+        level = tf.reduce_all(tf.equal(state.gradient, 0.0))
+        return (state.num_steps < num_steps) & (restarts <= MAX_RESTARTS_WITHOUT_GAIN) & ~level
+
+    def further(state: LbfgsState, restarts: tf.Tensor) -> tuple[LbfgsState, tf.Tensor]:
+        length, begun = lengths[restarts], state.num_steps
+        state = advance(function, state, first_step=length, last_step=num_steps, in_place=in_place)
+        state = tf.cond(
+            state.failed,
+            lambda: search(function, state, first_step=length, in_place=in_place),
+            lambda: state,
+        )
+        restarts = tf.where(state.num_steps > begun, 0, restarts) + tf.cast(state.failed, tf.int32)
+        empty = forgotten(state)
+        return (
+            state._replace(
+                num_pairs=tf.where(state.failed, empty.num_pairs, state.num_pairs),
+                length=tf.where(state.failed, empty.length, state.length),
+                failed=empty.failed,
+            ),
+            restarts,
+        )
+
+    state, _ = tf.while_loop(goes_on, further, (found, tf.constant(0)), parallel_iterations=1)
+    value = tf.cast(tf.cast(state.value, tf.float64) / scale, start.dtype)
+    return GraphSolution(state.position, value, state.num_steps, state.num_evaluations)

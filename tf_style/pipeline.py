@@ -1,0 +1,217 @@
+"""Many pictures through `tf.data`: files to images, stylised, to PNG files or TFRecords.
+
+An element is a dict: "name" (string scalar), "content" and "style" (float32 `[1, H, W, 3]`, RGB
+0..1, of any sizes), and once stylised "image" (float32 `[1, H, W, 3]`, RGB 0..1).
+"""
+
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import tensorflow as tf
+
+from tf_style._checks import user_path
+from tf_style.config import StyleConfig
+from tf_style.export import build_problem, check_exportable
+from tf_style.graph_transfer import stylize_in_graph
+from tf_style.inputs import prepare_inputs
+from tf_style.named_graphs import Outputs
+from tf_style.precision import arithmetic
+from tf_style.saving import write_atomically
+from tf_style.scene import Pictures
+from tf_style.weights import load_weights
+
+_IMAGE = [1, None, None, 3]
+
+
+def read_pictures(
+    contents: Sequence[str | os.PathLike],
+    styles: Sequence[str | os.PathLike],
+    *,
+    config: StyleConfig | None = None,
+) -> tf.data.Dataset:
+    """Returns the pairs of pictures, read and brought to size while others are at work.
+
+    Whatever `stylize` reads is read. "name" is the content's file name and the style's, without
+    their suffixes, with "-" between them.
+
+    Args:
+        contents: paths.
+        styles: as many paths, or one for all.
+        config: sizes; the default preset if left out.
+
+    Raises:
+        ValueError: if there is no content, or another number of styles.
+    """
+    config = StyleConfig() if config is None else config
+    if not contents or len(styles) not in (1, len(contents)):
+        raise ValueError(
+            "`styles` must be one path, or as many as there are `contents`. Received: "
+            f"{len(styles)} styles, {len(contents)} contents."
+        )
+    files = [[os.fspath(user_path(path)) for path in paths] for paths in (contents, styles)]
+    files[1] *= len(contents) // len(styles)
+    names = [
+        f"{Path(content).stem}-{Path(style).stem}" for content, style in zip(*files, strict=True)
+    ]
+
+    def read(content: bytes, style: bytes) -> tuple:
+        inputs = prepare_inputs(content.decode(), style.decode(), config)
+        return inputs.content, inputs.style
+
+    def element(name: tf.Tensor, content: tf.Tensor, style: tf.Tensor) -> Outputs:
+        images = tf.numpy_function(read, [content, style], [tf.float32, tf.float32])
+        content, style = (tf.ensure_shape(image, _IMAGE) for image in images)
+        return {"name": name, "content": content, "style": style}
+
+    dataset = tf.data.Dataset.from_tensor_slices((names, *files))
+    return dataset.map(element).prefetch(2)
+
+
+def stylizer(
+    config: StyleConfig | None = None, *, notify: Callable[[str], None] | None = None
+) -> Callable[[Outputs], Outputs]:
+    """Returns a function of elements for `Dataset.map`: it adds "image".
+
+    The pictures are of the sizes that they have, as `read_pictures` gives them; the rest of the
+    config decides as in `stylize`. Pictures of all sizes share one graph.
+
+    Args:
+        config: the default preset if left out.
+        notify: called with a line of text before weights are fetched.
+
+    Raises:
+        ValueError: if the config needs what a graph has not: a start from a file, a time budget.
+        OSError: if the weights cannot be fetched.
+
+    Example:
+        >>> pictures = read_pictures(["a.jpg", "b.jpg"], ["painting.jpg"])
+        >>> write_pngs(pictures.map(stylizer()).prefetch(1), "painted")
+    """
+    config = StyleConfig() if config is None else config
+    check_exportable(config)
+    if config.init != "content":
+        raise ValueError(f"`init` must be 'content' here. Received: init={config.init!r}.")
+    weights = load_weights(config.network.weights, notify=notify)
+    kind = arithmetic(config.compute.precision, deterministic=config.compute.deterministic)
+    problem = build_problem(weights, config, kind)
+
+    @tf.function(input_signature=[tf.TensorSpec(_IMAGE, tf.float32)] * 2, autograph=False)
+    def stylize(content: tf.Tensor, style: tf.Tensor) -> tf.Tensor:
+        found = stylize_in_graph(problem, Pictures(content, style, content), config)
+        return tf.clip_by_value(found.image, 0.0, 1.0)
+
+    return lambda element: {**element, "image": stylize(element["content"], element["style"])}
+
+
+def stylized_on(
+    strategy: tf.distribute.Strategy,
+    elements: Iterable[Outputs],
+    config: StyleConfig | None = None,
+    *,
+    notify: Callable[[str], None] | None = None,
+) -> Iterator[Outputs]:
+    """Yields the elements with "image", as many at a time as the strategy has devices.
+
+    Args:
+        strategy: such as `tf.distribute.MirroredStrategy()`.
+        elements: of `read_pictures`, or any others.
+        config: as for `stylizer`.
+        notify: as for `stylizer`.
+
+    Raises:
+        ValueError, OSError: as `stylizer`.
+    """
+    with strategy.scope():
+        add_image = stylizer(config, notify=notify)
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def run(content: tf.Tensor, style: tf.Tensor) -> tf.Tensor:
+        return strategy.run(
+            lambda content, style: add_image({"content": content, "style": style})["image"],
+            args=(content, style),
+        )
+
+    def on_each(values: Sequence[tf.Tensor]) -> tf.distribute.DistributedValues:
+        return strategy.experimental_distribute_values_from_function(
+            lambda context: values[context.replica_id_in_sync_group]
+        )
+
+    waiting = iter(elements)
+    while group := list(itertools.islice(waiting, strategy.num_replicas_in_sync)):
+        # The last round may have fewer pictures than devices: these repeat one.
+        whole = group + group[-1:] * (strategy.num_replicas_in_sync - len(group))
+        found = run(*(on_each([each[name] for each in whole]) for name in ("content", "style")))
+        images = strategy.experimental_local_results(found)
+        for element, image in zip(group, images, strict=False):  # Without the repeated one.
+            yield {**element, "image": image}
+
+
+def write_pngs(elements: Iterable[Outputs], folder: str | os.PathLike) -> list[Path]:
+    """Writes each "image" as NAME.png; returns the paths.
+
+    Args:
+        elements: stylised ones.
+        folder: made if it is not there. Files of the same names are replaced.
+
+    Raises:
+        OSError: if a file cannot be written.
+    """
+    folder = user_path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for element in elements:
+        path = folder / f"{element['name'].numpy().decode()}.png"
+        data = _png(element["image"]).numpy()
+        write_atomically(path, lambda file, data=data: file.write(data))
+        paths.append(path)
+    return paths
+
+
+def write_tfrecords(elements: Iterable[Outputs], path: str | os.PathLike) -> int:
+    """Writes the elements as `tf.train.Example`s with "name" and "png"; returns how many.
+
+    Args:
+        elements: stylised ones.
+        path: of the file, which is there only when it is complete.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    path = user_path(path)
+    part = path.with_name(f".{path.name}.part")
+    count = 0
+    try:
+        with tf.io.TFRecordWriter(os.fspath(part)) as writer:
+            for element in elements:
+                count += 1
+                values = {"name": element["name"], "png": _png(element["image"])}
+                features = {
+                    name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value.numpy()]))
+                    for name, value in values.items()
+                }
+                example = tf.train.Example(features=tf.train.Features(feature=features))
+                writer.write(example.SerializeToString())
+        part.replace(path)
+    except tf.errors.OpError as error:
+        raise OSError(f"`path` cannot be written: {error.message}.") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return count
+
+
+def read_tfrecords(path: str | os.PathLike) -> tf.data.Dataset:
+    """Returns the elements of `write_tfrecords`: "name", and "image" with 8 bits of precision."""
+    form = dict.fromkeys(("name", "png"), tf.io.FixedLenFeature([], tf.string))
+
+    def element(record: tf.Tensor) -> Outputs:
+        found = tf.io.parse_single_example(record, form)
+        pixels = tf.io.decode_png(found["png"], channels=3)
+        return {"name": found["name"], "image": tf.cast(pixels[tf.newaxis], tf.float32) / 255.0}
+
+    return tf.data.TFRecordDataset(os.fspath(user_path(path))).map(element).prefetch(2)
+
+
+def _png(image: tf.Tensor) -> tf.Tensor:
+    return tf.io.encode_png(tf.cast(tf.round(image[0] * 255.0), tf.uint8))

@@ -1,0 +1,83 @@
+"""One size of a run: its pictures, what is minimised, and where that starts.
+
+TensorFlow operations for any graph: sizes may be integers or known only when the graph runs.
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from tf_style.objective import LossWeights
+from tf_style.parametrization import COARSEST
+from tf_style.problem import Given, Problem
+from tf_style.resampling import Size, resize, size_of
+
+
+class Pictures(NamedTuple):
+    """The pictures of a run, float32 `[1, H, W, 3]`, RGB.
+
+    Attributes:
+        content: 0..1, of the result's size.
+        style: 0..1, of any size.
+        start: nominally 0..1, of the result's size.
+    """
+
+    content: tf.Tensor
+    style: tf.Tensor
+    start: tf.Tensor
+
+
+class Scene(NamedTuple):
+    """A problem at one size.
+
+    Attributes:
+        given: what the problem is about.
+        start: float32, the position to start from.
+    """
+
+    given: Given
+    start: tf.Tensor
+
+
+def at_size(pictures: Pictures, size: Size, style_size: Size) -> Pictures:
+    """Returns the pictures at the size of a stage, the style's at one of its own."""
+    return Pictures(
+        tf.clip_by_value(resize(pictures.content, size), 0.0, 1.0),
+        tf.clip_by_value(resize(pictures.style, style_size), 0.0, 1.0),
+        resize(pictures.start, size),
+    )
+
+
+def refined(image: tf.Tensor, start: tf.Tensor, whole: tf.Tensor) -> tf.Tensor:
+    """Returns a coarser stage's image at the next size, with the start's finer detail.
+
+    Enlarged alone it would be blurred, and the detail of the photograph lost.
+
+    Args:
+        image: float32 `[1, h, w, 3]` of the coarser stage.
+        start: float32, the start at the size that is asked for.
+        whole: float32 `[1, H, W, 3]`, the start at the full size.
+    """
+    return resize(image - resize(whole, size_of(image)), size_of(start)) + start
+
+
+def scene(
+    problem: Problem,
+    pictures: Pictures,
+    *,
+    exponent: float | tf.Tensor = COARSEST,
+    weights: LossWeights | None = None,
+) -> Scene:
+    """Returns a problem at the size of its pictures.
+
+    Args:
+        problem: what is minimised.
+        pictures: all of the stage's size, the style's but for its own.
+        exponent: of the parametrization, `COARSEST` or `FINER`.
+        weights: of the loss terms, in the place of the config's.
+    """
+    height, width = size_of(pictures.content)
+    basis = problem.parametrization.basis(height, width, exponent)
+    targets = problem.objective.targets(pictures.content, pictures.style)
+    start = problem.parametrization.to_position(problem.start(pictures.start), basis)
+    return Scene(Given(targets, basis, () if weights is None else (weights,)), start)

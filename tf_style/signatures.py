@@ -1,0 +1,261 @@
+"""What a SavedModel of tf_style can do: named functions of tensors, with everything inside.
+
+Inputs and outputs have names, pictures any size, and the options defaults, so that servers
+(`SignatureDef.defaults`) need only the pictures. Inputs of rank 1 have a batch of options: one
+for all pictures, or one for each.
+"""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tf_style import graph_images
+from tf_style.config import StyleConfig
+from tf_style.extractor import prepare, stored_variables
+from tf_style.graph_transfer import Stylized, stylize_in_graph
+from tf_style.inputs import NOISE_DEVIATION, NOISE_MEAN, smallest_side
+from tf_style.named_graphs import Outputs, at, batches, named, options_at, within
+from tf_style.objective import LossWeights, Targets
+from tf_style.problem import Problem
+from tf_style.resampling import Size, cover, resize, size_of
+from tf_style.scene import Pictures
+
+MAX_STEPS = 10_000
+"""Steps that a caller of `stylize` may ask for."""
+
+NAMES = (
+    "features",
+    "targets",
+    "loss_and_gradient",
+    "loss_and_gradient_from_targets",
+    "stylize",
+    "stylize_png",
+)
+"""The functions of `Signatures`."""
+
+_IMAGE = [1, None, None, 3]
+_MAX_WEIGHT = 1e30
+
+
+class Signatures(tf.Module):
+    """A problem's functions, as `tf.function`s of tensors with fixed names and types."""
+
+    def __init__(self, problem: Problem, config: StyleConfig, *, max_pixels: int) -> None:
+        """Makes the functions; they are traced when they are exported.
+
+        Args:
+            problem: what is minimised.
+            config: the options that inputs do not give.
+            max_pixels: of a picture, as given and as made.
+        """
+        super().__init__(name="tf_style")
+        self._problem = problem
+        self._config = config
+        self._max_pixels = max_pixels
+        self._variables = stored_variables(problem.objective.extractor)
+        targets = problem.objective.targets.get_concrete_function().structured_outputs
+        self._names = _names(targets)
+        image = tf.TensorSpec(_IMAGE, tf.float32)
+        several = tf.TensorSpec([None, None, None, 3], tf.float32)
+        data = tf.TensorSpec([None], tf.string)
+        weights = {name: np.array([value], np.float32) for name, value in self._weights().items()}
+        options = {"num_steps": np.array([config.optimizer.steps], np.int32), **weights}
+        sized = {"size": np.array([config.size], np.int32), **options}
+        functions = {
+            "features": named(self._features, {"image": several}),
+            "targets": named(self._make_targets, {"content": image, "style": image}),
+            "loss_and_gradient": named(
+                self._loss_and_gradient, {"image": image, "content": image, "style": image}
+            ),
+            "loss_and_gradient_from_targets": named(
+                self._loss_and_gradient_from_targets,
+                {"image": image, **_flat(targets, self._names)},
+            ),
+            "stylize": named(self._stylize, {"content": several, "style": several}, options),
+            "stylize_png": named(
+                self._stylize_png, {"content_bytes": data, "style_bytes": data}, sized
+            ),
+        }
+        # Traced once for both signatures that use it.
+        option = {
+            name: tf.TensorSpec([], value.dtype, name=name) for name, value in options.items()
+        }
+        self._run = tf.function(
+            self._stylize_one, input_signature=[image, image, option], autograph=False
+        )
+        for name in NAMES:
+            setattr(self, name, functions[name])
+
+    def _weights(self) -> dict[str, float]:
+        loss = self._config.loss
+        return {
+            "content_weight": loss.content_weight,
+            "style_weight": loss.style_weight,
+            "tv_weight": loss.tv_weight,
+        }
+
+    def _features(self, image: tf.Tensor) -> Outputs:
+        """Returns the features of every layer of the config, by layer name."""
+        extractor = self._problem.objective.extractor
+        prepare(extractor)
+        return dict(extractor(self._checked(image, "image")))
+
+    def _make_targets(self, content: tf.Tensor, style: tf.Tensor) -> Outputs:
+        """Returns what `loss_and_gradient_from_targets` takes beside the image."""
+        return _flat(self._targets_of(content, style), self._names)
+
+    def _loss_and_gradient(self, image: tf.Tensor, content: tf.Tensor, style: tf.Tensor) -> Outputs:
+        """Returns every loss term, and the gradient of the total with respect to the image."""
+        return self._terms_and_gradient(image, self._targets_of(content, style))
+
+    def _loss_and_gradient_from_targets(self, image: tf.Tensor, **targets: tf.Tensor) -> Outputs:
+        """Returns the same as `loss_and_gradient`, without looking at the pictures again."""
+        prepare(self._problem.objective.extractor)
+        flat = [targets[name] for name in tf.nest.flatten(self._names)]
+        return self._terms_and_gradient(image, tf.nest.pack_sequence_as(self._names, flat))
+
+    def _targets_of(self, content: tf.Tensor, style: tf.Tensor) -> Targets:
+        prepare(self._problem.objective.extractor)
+        content, style = self._checked(content, "content"), self._checked(style, "style")
+        return self._problem.objective.targets(content, style)
+
+    def _terms_and_gradient(self, image: tf.Tensor, targets: Targets) -> Outputs:
+        terms, gradient = self._problem.objective.terms_and_gradient(
+            self._checked(image, "image"), targets
+        )
+        layers = {name.replace("/", "_"): value for name, value in terms.layers.items()}
+        values = {**terms._asdict(), **layers, "gradient": gradient}
+        del values["layers"]
+        return values
+
+    def _stylize(self, content: tf.Tensor, style: tf.Tensor, **options: tf.Tensor) -> Outputs:
+        """Returns the pictures at their own size: "image", "loss", "num_steps", ..."""
+        prepare(self._problem.objective.extractor)
+        content, style = self._checked(content, "content"), self._checked(style, "style")
+        count = tf.shape(content)[0]
+
+        def one(index: tf.Tensor) -> Stylized:
+            picture = tf.ensure_shape(content[index][tf.newaxis], _IMAGE)
+            painting = tf.ensure_shape(at(style, index)[tf.newaxis], _IMAGE)
+            found = self._run(picture, painting, options_at(options, index))
+            return found._replace(image=found.image[0])
+
+        with tf.control_dependencies(batches({"style": style, **options}, count)):
+            found = tf.map_fn(
+                one,
+                tf.range(count),
+                fn_output_signature=Stylized(
+                    tf.TensorSpec(_IMAGE[1:], tf.float32),
+                    tf.TensorSpec([], tf.float32),
+                    *2 * [tf.TensorSpec([], tf.int32)],
+                ),
+                parallel_iterations=1,
+            )
+        return found._asdict()
+
+    def _stylize_png(
+        self, content_bytes: tf.Tensor, style_bytes: tf.Tensor, **options: tf.Tensor
+    ) -> Outputs:
+        """Returns PNG files; the content's alpha comes along."""
+        prepare(self._problem.objective.extractor)
+        count = tf.size(content_bytes)
+
+        def one(index: tf.Tensor) -> tf.Tensor:
+            chosen = options_at(options, index)
+            content, style = (
+                graph_images.decode(at(data, index), argument=name, max_pixels=self._max_pixels)
+                for name, data in (("content_bytes", content_bytes), ("style_bytes", style_bytes))
+            )
+            size = self._result_size(size_of(content.image), chosen.pop("size"))
+            content = graph_images.resize_picture(content, size)
+            found = self._run(content.image, graph_images.over_white(style), chosen)
+            return graph_images.encode_png(found.image, content.alpha, content.has_alpha)
+
+        with tf.control_dependencies(batches({"style_bytes": style_bytes, **options}, count)):
+            files = tf.map_fn(
+                one,
+                tf.range(count),
+                fn_output_signature=tf.TensorSpec([], tf.string),
+                parallel_iterations=1,
+            )
+        return {"png_bytes": files}
+
+    def _stylize_one(self, content: tf.Tensor, style: tf.Tensor, options: Outputs) -> Stylized:
+        """Stylises one picture at its own size."""
+        steps = within("num_steps", options["num_steps"], 1, MAX_STEPS)
+        weights = {name: within(name, options[name], 0.0, _MAX_WEIGHT) for name in self._weights()}
+        strength = self._config.loss.style_strength
+        size = size_of(content)
+        style = tf.clip_by_value(resize(style, self._style_size(size_of(style), size)), 0.0, 1.0)
+        return stylize_in_graph(
+            self._problem,
+            Pictures(content, style, self._start(content, style, size)),
+            self._config,
+            num_steps=steps,
+            weights=LossWeights(
+                weights["content_weight"], strength * weights["style_weight"], weights["tv_weight"]
+            ),
+        )
+
+    def _start(self, content: tf.Tensor, style: tf.Tensor, size: Size) -> tf.Tensor:
+        if self._config.init == "content":
+            return content
+        if self._config.init == "style":
+            return tf.clip_by_value(cover(style, size), 0.0, 1.0)
+        # Not the noise of `prepare_inputs`, which is NumPy's; of the same distribution.
+        return tf.random.stateless_normal(
+            tf.shape(content), [0, self._config.seed], NOISE_MEAN, NOISE_DEVIATION
+        )
+
+    def _result_size(self, size: Size, asked: tf.Tensor) -> Size:
+        """Returns height and width of the result for a content of this size."""
+        asked = within("size", asked, 0, 30_000)
+        size = graph_images.fit(size, tf.where(asked > 0, asked, tf.maximum(*size)))
+        with tf.control_dependencies([self._has_place("size", tf.stack(size))]):
+            return tuple(tf.unstack(tf.stack(size)))
+
+    def _style_size(self, style: Size, result: Size) -> Size:
+        """Returns the size to which the style picture is brought, as on the command line."""
+        longer = tf.maximum(*style)
+        if self._config.style_size:
+            asked = tf.constant(self._config.style_size)
+        else:
+            scale = tf.constant(self._config.style_scale, tf.float64)
+            asked = tf.round(scale * tf.cast(tf.maximum(*result), tf.float64))
+            asked = tf.minimum(tf.maximum(tf.cast(asked, tf.int32), 1), longer)
+        size = graph_images.fit(style, asked)
+        with tf.control_dependencies([self._has_place("style", tf.stack(size))]):
+            return tuple(tf.unstack(tf.stack(size)))
+
+    def _checked(self, image: tf.Tensor, argument: str) -> tf.Tensor:
+        """Returns the image, if its size is one that the layers and the memory allow."""
+        with tf.control_dependencies([self._has_place(argument, tf.shape(image)[1:3])]):
+            return tf.identity(image)
+
+    def _has_place(self, argument: str, size: tf.Tensor) -> tf.Operation:
+        smallest = smallest_side(self._config)
+        pixels = tf.reduce_prod(tf.cast(size, tf.float64))
+        return tf.debugging.Assert(
+            (tf.reduce_min(size) >= smallest) & (pixels <= self._max_pixels),
+            [f"`{argument}` must give sides of at least {smallest} px and at most "
+             f"{self._max_pixels} pixels. Received: height and width", size],
+        )  # fmt: skip
+
+
+def _names(targets: Targets) -> Targets:
+    """Returns a name for each tensor of the targets, in a nest of the same form."""
+
+    def names(prefix: str, target: Any) -> Any:
+        if isinstance(target, tuple):  # A NamedTuple of tensors.
+            return type(target)(*(f"{prefix}_{field}" for field in target._fields))  # type: ignore[attr-defined]
+        return prefix
+
+    return Targets(
+        {name: names(f"content_{name}", target) for name, target in targets.content.items()},
+        {name: names(f"style_{name}", target) for name, target in targets.style.items()},
+    )
+
+
+def _flat(targets: Targets, names: Targets) -> Outputs:
+    return dict(zip(tf.nest.flatten(names), tf.nest.flatten(targets), strict=True))
