@@ -122,7 +122,7 @@ class Objective:
 
     @tf.function(autograph=False)
     def terms(
-        self, image: tf.Tensor, targets: Targets, weights: LossWeights | None = None
+        self, image: tf.Tensor, targets: Targets, *, weights: LossWeights | None = None
     ) -> LossTerms:
         """Returns the loss and its parts.
 
@@ -135,7 +135,7 @@ class Objective:
 
     @tf.function(autograph=False)
     def value_and_gradient(
-        self, image: tf.Tensor, targets: Targets, weights: LossWeights | None = None
+        self, image: tf.Tensor, targets: Targets, *, weights: LossWeights | None = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the total loss and its gradient with respect to the image.
 
@@ -147,11 +147,11 @@ class Objective:
         Returns:
             Float32 scalar and float32 `[1, H, W, 3]`.
         """
-        terms, gradient = self.terms_and_gradient(image, targets, weights)
+        terms, gradient = self.terms_and_gradient(image, targets, weights=weights)
         return terms.total, gradient
 
     def terms_and_gradient(
-        self, image: tf.Tensor, targets: Targets, weights: LossWeights | None = None
+        self, image: tf.Tensor, targets: Targets, *, weights: LossWeights | None = None
     ) -> tuple[LossTerms, tf.Tensor]:
         """Returns the loss with its parts, and the total's gradient; as operations of any graph.
 

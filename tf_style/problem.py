@@ -53,7 +53,9 @@ class Problem:
         image = self.parametrization.to_image(position, given.basis)
         image = tf.ensure_shape(image, [1, None, None, 3])
         shown = self.shown(image)
-        value, gradient = self.objective.value_and_gradient(shown, given.targets, *given.weights)
+        value, gradient = self.objective.value_and_gradient(
+            shown, given.targets, weights=given.weights[0] if given.weights else None
+        )
         if self.gamut:
             excess = image - shown
             share = 1.0 / tf.cast(tf.size(image), image.dtype)
