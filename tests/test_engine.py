@@ -105,6 +105,18 @@ def test_the_loss_told_is_that_of_the_picture_that_is_saved(parametrization, pic
     assert result.loss == pytest.approx(truth, rel=1e-3)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("jit_compile", ["objective", "loop"])
+@pytest.mark.parametrize("optimizer", ["lbfgs", "tfp_lbfgs", "adam"])
+def test_compiled_by_xla_the_picture_is_the_same(optimizer, jit_compile, pictures):
+    options = {"optimizer": optimizer, "scales": "none", "steps": 4}
+    plain = tf_style.stylize(*pictures, config=config(**options))
+    found = tf_style.stylize(*pictures, config=config(jit_compile=jit_compile, **options))
+    np.testing.assert_allclose(found.image, plain.image, atol=1e-4)
+    assert found.num_evaluations == plain.num_evaluations
+    assert found.loss == pytest.approx(plain.loss, rel=1e-4)
+
+
 def test_without_a_gamut_values_may_lie_outside(pictures):
     result = tf_style.stylize(*pictures, config=config(gamut=False, init="noise", steps=9))
     assert result.image.min() < 0.0

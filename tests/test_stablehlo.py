@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("mini_network")
 
 
 def settings(**options):
-    return tf_style.StyleConfig().replace(**{"scales": "0.5:2,1:2", "history": 3, **options})
+    return tf_style.StyleConfig().replace(**{"scales": "none", "steps": 2, "history": 3, **options})
 
 
 @pytest.mark.slow

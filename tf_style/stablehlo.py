@@ -86,8 +86,8 @@ def export_stablehlo(
             )
             (folder / f"{name}.mlir").write_bytes(code)
             captured = [_name_of(handle, variables) for handle in concrete.captured_inputs]
-            results = concrete.structured_outputs
-            described[name] = {"arguments": [*inputs, *captured], "results": list(results)}
+            results = sorted(concrete.structured_outputs)  # As nests are flattened.
+            described[name] = {"arguments": [*inputs, *captured], "results": results}
             arguments |= {key: value.numpy() for key, value in inputs.items()}
             if check:
                 found = function(*inputs.values())
