@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tf_style import convolution, vgg19
 from tf_style.extractor import PADDINGS, build_extractor
+from tf_style.layers import StoredWinogradReLU, WinogradReLU
 from tf_style.weights import normalize
 
 
@@ -210,3 +211,40 @@ def test_the_first_convolution_and_padded_ones_stay_in_float32(mini_layers):
 def test_an_unknown_arithmetic_is_named(mini_layers):
     with pytest.raises(ValueError, match="`arithmetic` must be one of 'direct', 'winograd'"):
         build_extractor(mini_layers, layers=["conv1_1"], arithmetic="float16")
+
+
+def test_kernels_left_out_of_a_file_are_made_at_the_first_call(rng, tmp_path):
+    channels = 128  # As Winograd's algorithm asks for.
+    kernel = rng.normal(0.0, 0.03, (3, 3, channels, channels)).astype(np.float32)
+    bias = rng.normal(size=channels).astype(np.float32)
+    image = tf.constant(rng.random((1, 9, 10, channels), np.float32))
+    plain, stored = (kind(channels) for kind in (WinogradReLU, StoredWinogradReLU))
+    plain(image)
+    plain.set_kernel(kernel, bias)
+    stored.build(image.shape)
+    stored.set_weights([kernel, bias])
+
+    class Model(tf.Module):
+        def __init__(self):
+            super().__init__()
+            self.held = [weight.value for weight in stored.weights] + stored.made
+
+        @tf.function(input_signature=[tf.TensorSpec([1, None, None, channels])], autograph=False)
+        def gradient(self, image):
+            with tf.control_dependencies([stored.prepare()]), tf.GradientTape() as tape:
+                tape.watch(image)
+                features = stored(image)
+            return features, tape.gradient(features, image)
+
+    tf.saved_model.save(Model(), str(tmp_path))
+    size = sum(path.stat().st_size for path in (tmp_path / "variables").iterdir())
+    assert size < 1.1 * kernel.nbytes
+    model = tf.saved_model.load(str(tmp_path))
+    with tf.GradientTape() as tape:
+        tape.watch(image)
+        expected = plain(image)
+    slope = tape.gradient(expected, image)
+    for _ in range(2):  # The second call finds them made.
+        features, gradient = model.gradient(image)
+        np.testing.assert_allclose(features, expected, atol=1e-5)
+        np.testing.assert_allclose(gradient, slope, atol=1e-5)

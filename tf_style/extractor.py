@@ -117,17 +117,16 @@ def build_extractor(
     return model
 
 
-def prepare(extractor: keras.Model) -> None:
-    """Makes what the extractor's layers left out of files; an operation of any graph."""
-    for layer in extractor.layers:
-        if isinstance(layer, StoredWinogradReLU):
-            layer.prepare()
+def prepare(extractor: keras.Model) -> list[tf.Tensor]:
+    """Makes what the extractor's layers left out of files; returns what calls must wait for."""
+    stored = [layer for layer in extractor.layers if isinstance(layer, StoredWinogradReLU)]
+    return [layer.prepare() for layer in stored]
 
 
 def stored_variables(extractor: keras.Model) -> list[tf.Variable]:
     """Returns every variable of the extractor's graph, for a `tf.Module` to hold."""
     stored = [layer for layer in extractor.layers if isinstance(layer, StoredWinogradReLU)]
-    made = [variable for layer in stored for variable in (layer.points, layer.turned_points)]
+    made = [variable for layer in stored for variable in layer.made]
     return [variable.value for variable in extractor.variables] + made
 
 

@@ -92,18 +92,34 @@ class StoredWinogradReLU(keras.layers.Layer):
             tf.Variable(tf.zeros([0]), trainable=False, shape=empty, name=name)
             for name in ("points", "turned_points")
         )
+        # Not told by the size of `points`: TensorFlow's graph rewriting takes that to be known.
+        self.prepared = tf.Variable(False, trainable=False, name="prepared")
 
-    def prepare(self) -> None:
-        """Makes the kernels at Winograd's points, if that has not been done yet."""
+    @property
+    def made(self) -> list[tf.Variable]:
+        """The variables that `prepare` fills; no weights of the layer."""
+        return [self.points, self.turned_points, self.prepared]
+
+    def prepare(self) -> tf.Tensor:
+        """Makes the kernels at Winograd's points, if that has not been done yet.
+
+        Returns:
+            What `call` must wait for.
+        """
 
         def fill() -> tf.Tensor:
             kernel = tf.convert_to_tensor(self.kernel)
             turned = tf.transpose(tf.reverse(kernel, [0, 1]), [0, 1, 3, 2])
-            self.turned_points.assign(convolution.winograd_kernel(turned))
-            self.points.assign(convolution.winograd_kernel(kernel))
-            return tf.constant(True)
+            made = [
+                self.turned_points.assign(convolution.winograd_kernel(turned), read_value=False),
+                self.points.assign(convolution.winograd_kernel(kernel), read_value=False),
+            ]
+            with tf.control_dependencies(made):
+                done = self.prepared.assign(True, read_value=False)
+            with tf.control_dependencies([done]):
+                return tf.constant(True)
 
-        tf.cond(tf.equal(tf.size(self.points), 0), fill, lambda: tf.constant(False))
+        return tf.cond(self.prepared, lambda: tf.constant(True), fill)
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Returns relu(conv(inputs) + bias)."""

@@ -11,12 +11,21 @@ Outputs = dict[str, tf.Tensor]
 """Tensors by name."""
 
 
-def named(
+def named_graph(
     function: Callable[..., Outputs],
     specs: Mapping[str, tf.TensorSpec],
     defaults: Mapping[str, np.ndarray] | None = None,
+    *,
+    before: Callable[[], list[tf.Tensor]] = list,
 ) -> Any:
-    """Returns the function as a graph whose inputs have these names, types and defaults."""
+    """Returns the function as a graph whose inputs have these names, types and defaults.
+
+    Args:
+        function: takes and gives tensors by name.
+        specs: of the inputs without a default.
+        defaults: of the others, each of rank 1.
+        before: makes what the function's operations must wait for.
+    """
     defaults = defaults or {}
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     parameters = [inspect.Parameter(name, kind) for name in specs]
@@ -26,7 +35,8 @@ def named(
     ]
 
     def call(*inputs: tf.Tensor) -> Outputs:
-        return function(**dict(zip([*specs, *defaults], inputs, strict=True)))
+        with tf.control_dependencies(before()):
+            return function(**dict(zip([*specs, *defaults], inputs, strict=True)))
 
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     signature = [

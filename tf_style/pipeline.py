@@ -4,10 +4,12 @@ An element is a dict: "name" (string scalar), "content" and "style" (float32 `[1
 0..1, of any sizes), and once stylised "image" (float32 `[1, H, W, 3]`, RGB 0..1).
 """
 
+import functools
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import tensorflow as tf
 
@@ -164,7 +166,7 @@ def write_pngs(elements: Iterable[Outputs], folder: str | os.PathLike) -> list[P
     for element in elements:
         path = folder / f"{element['name'].numpy().decode()}.png"
         data = _png(element["image"]).numpy()
-        write_atomically(path, lambda file, data=data: file.write(data))
+        write_atomically(path, functools.partial(_write, data))
         paths.append(path)
     return paths
 
@@ -211,6 +213,10 @@ def read_tfrecords(path: str | os.PathLike) -> tf.data.Dataset:
         return {"name": found["name"], "image": tf.cast(pixels[tf.newaxis], tf.float32) / 255.0}
 
     return tf.data.TFRecordDataset(os.fspath(user_path(path))).map(element).prefetch(2)
+
+
+def _write(data: bytes, file: BinaryIO) -> None:
+    file.write(data)
 
 
 def _png(image: tf.Tensor) -> tf.Tensor:

@@ -5,6 +5,7 @@ Inputs and outputs have names, pictures any size, and the options defaults, so t
 for all pictures, or one for each.
 """
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from tf_style.config import StyleConfig
 from tf_style.extractor import prepare, stored_variables
 from tf_style.graph_transfer import Stylized, stylize_in_graph
 from tf_style.inputs import NOISE_DEVIATION, NOISE_MEAN, smallest_side
-from tf_style.named_graphs import Outputs, at, batches, named, options_at, within
+from tf_style.named_graphs import Outputs, at, batches, named_graph, options_at, within
 from tf_style.objective import LossWeights, Targets
 from tf_style.problem import Problem
 from tf_style.resampling import Size, cover, resize, size_of
@@ -62,6 +63,11 @@ class Signatures(tf.Module):
         weights = {name: np.array([value], np.float32) for name, value in self._weights().items()}
         options = {"num_steps": np.array([config.optimizer.steps], np.int32), **weights}
         sized = {"size": np.array([config.size], np.int32), **options}
+
+        def ready() -> list[tf.Tensor]:
+            return prepare(problem.objective.extractor)
+
+        named = functools.partial(named_graph, before=ready)
         functions = {
             "features": named(self._features, {"image": several}),
             "targets": named(self._make_targets, {"content": image, "style": image}),
@@ -97,9 +103,7 @@ class Signatures(tf.Module):
 
     def _features(self, image: tf.Tensor) -> Outputs:
         """Returns the features of every layer of the config, by layer name."""
-        extractor = self._problem.objective.extractor
-        prepare(extractor)
-        return dict(extractor(self._checked(image, "image")))
+        return dict(self._problem.objective.extractor(self._checked(image, "image")))
 
     def _make_targets(self, content: tf.Tensor, style: tf.Tensor) -> Outputs:
         """Returns what `loss_and_gradient_from_targets` takes beside the image."""
@@ -111,12 +115,10 @@ class Signatures(tf.Module):
 
     def _loss_and_gradient_from_targets(self, image: tf.Tensor, **targets: tf.Tensor) -> Outputs:
         """Returns the same as `loss_and_gradient`, without looking at the pictures again."""
-        prepare(self._problem.objective.extractor)
         flat = [targets[name] for name in tf.nest.flatten(self._names)]
         return self._terms_and_gradient(image, tf.nest.pack_sequence_as(self._names, flat))
 
     def _targets_of(self, content: tf.Tensor, style: tf.Tensor) -> Targets:
-        prepare(self._problem.objective.extractor)
         content, style = self._checked(content, "content"), self._checked(style, "style")
         return self._problem.objective.targets(content, style)
 
@@ -131,7 +133,6 @@ class Signatures(tf.Module):
 
     def _stylize(self, content: tf.Tensor, style: tf.Tensor, **options: tf.Tensor) -> Outputs:
         """Returns the pictures at their own size: "image", "loss", "num_steps", ..."""
-        prepare(self._problem.objective.extractor)
         content, style = self._checked(content, "content"), self._checked(style, "style")
         count = tf.shape(content)[0]
 
@@ -158,7 +159,6 @@ class Signatures(tf.Module):
         self, content_bytes: tf.Tensor, style_bytes: tf.Tensor, **options: tf.Tensor
     ) -> Outputs:
         """Returns PNG files; the content's alpha comes along."""
-        prepare(self._problem.objective.extractor)
         count = tf.size(content_bytes)
 
         def one(index: tf.Tensor) -> tf.Tensor:

@@ -108,7 +108,7 @@ def matmul_rates(device: Any) -> dict[str, float]:
 def relative(found: Any, expected: np.ndarray) -> float:
     """Returns the norm of the difference by the norm of what is expected, in float64."""
     difference = np.asarray(found, np.float64) - expected
-    return float(np.linalg.norm(difference) / max(np.linalg.norm(expected), 1e-30))
+    return float(np.linalg.norm(difference)) / max(float(np.linalg.norm(expected)), 1e-30)
 
 
 if __name__ == "__main__":
