@@ -44,8 +44,13 @@ class Problem:
         self.objective = objective
         self.parametrization = parametrization
         self.gamut = gamut
+        # A line search calls it in many places: one function, so that TensorFlow's graph
+        # rewriting goes through the network once, not once for each.
         self.value_and_gradient = tf.function(
-            self._value_and_gradient, autograph=False, jit_compile=jit_compile
+            self._value_and_gradient,
+            autograph=False,
+            jit_compile=jit_compile,
+            experimental_attributes={"_noinline": True},
         )
         """Maps (position, `Given`) to the value there and its gradient, of the position's shape."""
 
