@@ -40,13 +40,14 @@ def mini_layers():
 @pytest.fixture
 def mini_network(monkeypatch, mini_layers):
     """Makes `stylize` use the small network, whatever weights are asked for."""
-    from tf_style import transfer
+    from tf_style import network, transfer
     from tf_style.weights import Weights
 
     weights = Weights(mini_layers, "0" * 64)
-    monkeypatch.setattr(transfer, "load_weights", lambda name, notify=None: weights)
+    for module in (network, transfer):
+        monkeypatch.setattr(module, "load_weights", lambda name, notify=None: weights)
     means = {name: np.ones(kernel.shape[-1]) for name, (kernel, _) in mini_layers.items()}
-    monkeypatch.setattr(transfer, "mean_activations", lambda: means)
+    monkeypatch.setattr(network, "mean_activations", lambda: means)
     # Nothing here is to depend on how fast this machine computes in bfloat16.
     monkeypatch.setattr(transfer, "arithmetic", lambda precision, deterministic: "direct")
     # Problems stay cached from test to test, by the hash of their weights: tracing takes seconds.

@@ -8,52 +8,53 @@ stderr says so); 130 stopped by the user; 1 a bug, with its traceback.
 """
 
 import dataclasses
+import importlib
 import os
 import sys
-import textwrap
 import traceback
-import typing
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from absl import flags
 
-from tf_style import _runtime, config, progress_bar
-from tf_style._checks import suggestion, user_path
+from tf_style import _runtime, config, flag_options, progress_bar
+from tf_style._checks import typed_fields, user_path
 from tf_style._version import __version__
+from tf_style.options import option
 
 _MAX_CONFIG_BYTES = 1_000_000
 
 
-def _option(default: Any, help_text: str) -> Any:
-    return dataclasses.field(default=default, metadata={"help": help_text})
+COMMANDS = {
+    "fetch_weights": ("weights_command", "fetches the network's weights ahead of time"),
+}
+"""What the first argument may name: the module whose `command` takes the others, and its help."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunOptions:
     """The flags that do not change the picture."""
 
-    content: str = _option("", "The photograph.")
-    style: str = _option("", "The painting.")
-    output: str = _option("", "The result: .png, .jpg, .webp or .tif.")
-    config: str = _option(
+    content: str = option("", "The photograph.")
+    style: str = option("", "The painting.")
+    output: str = option("", "The result: .png, .jpg, .webp or .tif.")
+    config: str = option(
         "", "Take every setting from this JSON file, or from a picture that tf_style made."
     )
-    save_config: str = _option("", "Write all settings to this JSON file, for --config.")
-    save_every: int = _option(
+    save_config: str = option("", "Write all settings to this JSON file, for --config.")
+    save_every: int = option(
         0,
         "Also keep the picture at every multiple of so many steps, as OUTPUT_00100.png; 0 is off.",
     )
-    trace: str = _option(
+    trace: str = option(
         "",
         "Write a line of JSON for each slice of steps: evaluations, seconds, the weighted loss "
         "terms, and each layer's unweighted loss.",
     )
-    quiet: bool = _option(False, "Show no progress.")
-    verbose: bool = _option(False, "Show TensorFlow's logs, and the traceback of an error.")
-    help: bool = _option(False, "Show this help.")
-    version: bool = _option(False, "Show the version.")
+    quiet: bool = option(False, "Show no progress.")
+    verbose: bool = option(False, "Show TensorFlow's logs, and the traceback of an error.")
+    help: bool = option(False, "Show this help.")
+    version: bool = option(False, "Show the version.")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -62,11 +63,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     verbose = any(
         argument.lstrip("-") in ("v", "verbose", "verbose=true") for argument in arguments
     )
-    short = {"-h": "--help", "-v": "--verbose"}
-    arguments = [short.get(argument, argument) for argument in arguments]
     try:
-        if arguments[:1] == ["fetch_weights"]:
-            return _fetch_weights(arguments[1:])
+        if arguments and arguments[0] in COMMANDS:
+            module, _ = COMMANDS[arguments[0]]
+            return importlib.import_module(f"tf_style.{module}").command(arguments[1:])
         return _run(arguments)
     except BrokenPipeError:  # As in `tf_style --help | head`; a run catches its own.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -82,31 +82,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
-def make_flags(names: Sequence[str] | None = None) -> flags.FlagValues:
-    """Returns absl flags for every option of the config and the run, with their defaults.
+def make_flags() -> flags.FlagValues:
+    """Returns absl flags for every option of the run and the config, with their defaults."""
+    return flag_options.make_flags(_table())
 
-    Args:
-        names: only these; all if left out.
-    """
-    define = {
-        str: flags.DEFINE_string,
-        int: flags.DEFINE_integer,
-        float: flags.DEFINE_float,
-        bool: flags.DEFINE_boolean,
-    }
-    values = flags.FlagValues()
-    run_types = typing.get_type_hints(RunOptions)
-    table = [(field, run_types[field.name]) for field in dataclasses.fields(RunOptions)]
-    table += [(field, kind) for _, field, kind in config.FIELDS.values()]
-    for field, kind in table:
-        if names is not None and field.name not in names:
-            continue
-        default = field.default
-        if isinstance(default, tuple):
-            default = ",".join(f"{name}:{weight:g}" for name, weight in default)
-        help_text = field.metadata["help"]
-        define.get(kind, flags.DEFINE_string)(field.name, default, help_text, flag_values=values)
-    return values
+
+def _table() -> flag_options.Table:
+    return [*typed_fields(RunOptions), *flag_options.config_table()]
 
 
 def help_text() -> str:
@@ -115,44 +97,23 @@ def help_text() -> str:
         "tf_style paints a photograph in the style of a painting.",
         "",
         "  tf_style --content=photo.jpg --style=painting.jpg --output=out.png [flags]",
-        "  tf_style fetch_weights [--weights=...]   fetches the network's weights ahead of time",
     ]
-    groups: dict[str, list[dataclasses.Field]] = {"Pictures and files": []}
-    groups["Pictures and files"] += dataclasses.fields(RunOptions)
-    titles = {
-        "": "Main settings",
-        "network": "Network",
-        "loss": "Loss",
-        "optimizer": "Optimizer",
-        "compute": "Computing",
-    }
-    for group, field, _ in config.FIELDS.values():
-        groups.setdefault(titles[group], []).append(field)
-    values = make_flags()
-    for title, fields in groups.items():
-        lines += ["", f"{title}:"]
-        for field in fields:
-            default = values[field.name].default
-            shown = "" if default in ("", False, None) else f" [{default}]"
-            lines.append(f"  --{field.name}")
-            text = field.metadata["help"] + shown
-            lines += textwrap.wrap(text, 92, initial_indent=" " * 6, subsequent_indent=" " * 6)
+    lines += [f"  tf_style {name:<16} {text}" for name, (_, text) in COMMANDS.items()]
+    lines += flag_options.help_lines("Pictures and files", _table())
     presets = ", ".join(config.PRESETS)
     lines += ["", f"Presets: {presets}. Switch a flag off with --noFLAG or --FLAG=false.", ""]
     return "\n".join(lines)
 
 
 def _run(arguments: list[str]) -> int:
-    values = _parse(make_flags(), arguments)
+    values = flag_options.parse(make_flags(), arguments, commands=COMMANDS)
     if values.help:
         print(help_text())
         return 0
     if values.version:
         print(f"tf_style {__version__}")
         return 0
-    run = RunOptions(
-        **{field.name: values[field.name].value for field in dataclasses.fields(RunOptions)}
-    )
+    run = flag_options.of_type(RunOptions, values)
     settings = _settings(values, run)
     missing = [f"--{name}" for name in ("content", "style", "output") if not getattr(run, name)]
     if missing:
@@ -205,42 +166,9 @@ def _stylize(run: RunOptions, settings: config.StyleConfig) -> int:
     return code
 
 
-def _fetch_weights(arguments: list[str]) -> int:
-    from tf_style import weights
-
-    values = _parse(make_flags(["weights", "help", "verbose"]), arguments)
-    if values.help:
-        print("tf_style fetch_weights [--weights=vgg19-8bit|imagenet]\n")
-        print("  Fetches the network's weights into the cache (TF_STYLE_CACHE), or checks a file.")
-        return 0
-    _runtime.set_environment(quiet=not values.verbose)
-    with _runtime.quiet_stderr(not values.verbose):  # TensorFlow's greetings, with Keras.
-        found = weights.load_weights(values.weights, notify=print)
-    where = weights.cache_dir() if values.weights in weights.SOURCES else values.weights
-    print(f"{values.weights}: {len(found.layers)} layers, SHA-256 {found.sha256}, in {where}")
-    return 0
-
-
-def _parse(values: flags.FlagValues, arguments: list[str]) -> flags.FlagValues:
-    try:
-        rest = values(["tf_style", *arguments])[1:]
-    except flags.IllegalFlagValueError as error:
-        name, _, value = str(error).removeprefix("flag --").split(":")[0].partition("=")
-        kind = {"float": "a number", "int": "a whole number"}.get(
-            values[name].flag_type() if name in values else "", "true or false"
-        )
-        raise ValueError(f"`{name}` must be {kind}. Received: {name}={value!r}.") from error
-    if rest:
-        raise ValueError(
-            f"Every argument must be a flag, as in --content=photo.jpg. Received: {rest[0]!r}."
-            + suggestion(rest[0], ["fetch_weights"])
-        )
-    return values
-
-
 def _settings(values: flags.FlagValues, run: RunOptions) -> config.StyleConfig:
     """Returns the preset's or the file's settings, changed by the flags that were given."""
-    given = {name: values[name].value for name in config.FIELDS if values[name].present}
+    given = flag_options.given(values)
     if run.config and "preset" in given:
         raise ValueError(
             "Cannot use `preset` with `config`. This is because both give every setting. "

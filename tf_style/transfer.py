@@ -12,16 +12,16 @@ import tensorflow as tf
 
 from tf_style import engine, images, saving
 from tf_style.config import StyleConfig
-from tf_style.extractor import build_extractor
 from tf_style.inputs import Inputs, prepare_inputs
+from tf_style.network import make_extractor
 from tf_style.objective import Objective, Targets, by_name
-from tf_style.options import LossConfig
+from tf_style.options import LossConfig, NetworkConfig
 from tf_style.parametrization import PARAMETRIZATIONS
 from tf_style.precision import arithmetic
 from tf_style.problem import Problem
 from tf_style.solution import Status
 from tf_style.weight_files import LayerArrays
-from tf_style.weights import load_weights, mean_activations, normalize
+from tf_style.weights import load_weights
 
 _SAVING, _SAVING_A_PIXEL = 1.2, 1e-6  # Seconds from the last step to the end of the process.
 
@@ -202,9 +202,7 @@ def stylize_inputs(
     problem = _problem(
         _Recipe(
             weights.sha256,
-            config.network.pooling,
-            config.network.normalized,
-            config.network.padding,
+            config.network,
             arithmetic(config.compute.precision, deterministic=config.compute.deterministic),
             "pixels" if config.optimizer.optimizer == "adam" else config.optimizer.parametrization,
             config.optimizer.gamut,
@@ -259,9 +257,7 @@ class _Recipe:
     """What decides a problem; equal recipes share one, and its traced graphs."""
 
     weights_sha256: str
-    pooling: str
-    normalized: bool
-    padding: str
+    network: NetworkConfig
     arithmetic: str
     parametrization: str
     gamut: bool
@@ -271,14 +267,10 @@ class _Recipe:
 
 @functools.lru_cache(maxsize=2)
 def _problem(recipe: _Recipe) -> Problem:
-    layer_arrays = recipe.layer_arrays
-    if recipe.normalized:
-        layer_arrays = normalize(layer_arrays, mean_activations())
-    extractor = build_extractor(
-        layer_arrays,
+    extractor = make_extractor(
+        recipe.layer_arrays,
+        recipe.network,
         layers=recipe.loss.layers,
-        pooling=recipe.pooling,
-        padding=recipe.padding,
         arithmetic=recipe.arithmetic,
     )
     return Problem(

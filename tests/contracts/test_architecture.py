@@ -26,21 +26,21 @@ ROWS = [
         "lbfgs_steps",
         "parametrization",
     },
-    {"convolution", "pooling"},
+    {"convolution", "flag_options", "pooling"},
     {"layers", "precision"},
     {"inputs", "saving", "weights", "extractor", "lbfgs", "tfp_lbfgs", "adam"},
-    {"objective"},
+    {"network", "objective"},
     {"problem"},
     {"engine"},
     {"transfer"},
-    {"run"},
+    {"run", "weights_command"},
     {"cli"},
     {"__main__"},
 ]
 RANK = {name: rank for rank, names in enumerate(ROWS) for name in names}
 WITH_TENSORFLOW = {
     "adam", "convolution", "engine", "extractor", "gradients", "graphs", "layers", "lbfgs",
-    "lbfgs_steps", "losses", "matrix_root", "objective", "parametrization", "pooling",
+    "lbfgs_steps", "losses", "matrix_root", "network", "objective", "parametrization", "pooling",
     "precision", "preprocessing", "problem", "solution", "tfp_lbfgs", "transfer",
 }  # fmt: skip
 MODULES = sorted(path for path in PACKAGE.glob("*.py") if path.stem != "__init__")
@@ -123,4 +123,4 @@ def test_only_the_command_line_prints_or_exits():
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "sys.exit")
     }
-    assert printing <= {"cli", "progress_bar", "__main__"}
+    assert printing <= {"cli", "progress_bar", "weights_command", "__main__"}

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tf_style import cli, config, progress_bar, run, saving
+from tf_style import cli, config, flag_options, progress_bar, run, saving
 from tf_style.solution import Status
 
 RUN = [sys.executable, "-m", "tf_style"]
@@ -35,12 +35,12 @@ def test_flags_are_the_configs_fields_with_their_defaults():
     values = cli.make_flags()
     run = {field.name for field in dataclasses.fields(cli.RunOptions)}
     assert set(values) == run | set(config.FIELDS)
-    settings = cli._settings(cli._parse(values, []), cli.RunOptions())
+    settings = cli._settings(flag_options.parse(values, []), cli.RunOptions())
     assert settings == config.StyleConfig()
 
 
 def test_flags_change_a_preset_one_by_one():
-    values = cli._parse(
+    values = flag_options.parse(
         cli.make_flags(),
         ["--preset=gatys2016", "--style_weight=7", "--nonormalized", "--style_layers=conv1_1:2"],
     )
