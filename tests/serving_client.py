@@ -54,7 +54,7 @@ class Running:
         return self.send("GET", path)
 
     def predict(self, document, *, where="", **named):
-        body = document if isinstance(document, (bytes, str)) else json.dumps(document)
+        body = json.dumps(document) if isinstance(document, dict) else document
         return self.send("POST", f"/v1/models/toy{where}:predict", body, **named)
 
     def metric(self, name):

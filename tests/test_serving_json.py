@@ -219,6 +219,7 @@ def test_inputs_with_defaults_may_be_left_out():
         ("string", "", "JSON Parse error: The document is empty"),
         ("string", "instances = [1, 2]", "JSON Parse error: "),
         ("string", "[1, 2]", "`body` must be a JSON object. Received: body=a list of 2"),
+        ("string", '{"inputs": ' + "[" * 40 + "]" * 40 + "}", "at most 32 dimensions"),
         ("string", '{"inputs": ' + "[" * 990, "JSON Parse error: "),
     ],
 )

@@ -41,6 +41,11 @@ def store(tmp_path):
     return store
 
 
+def newest(store):
+    with store.lease() as lease:
+        return lease.version
+
+
 def states(store):
     return {version: status.state for version, status in store.statuses()}
 
@@ -105,8 +110,8 @@ def test_several_versions_may_be_served(tmp_path):
     store = Store(tmp_path, load=Fake, num_versions=2)
     store.start()
     assert states(store) == {3: "AVAILABLE", 2: "AVAILABLE"}
-    assert store.lease().version == 3
-    assert store.lease(2).version == 2
+    assert newest(store) == 3
+    assert store.lease(2) is not None
     assert store.lease(1) is None
 
 
@@ -138,12 +143,12 @@ def test_a_new_version_is_taken_up_when_it_is_at_rest(tmp_path, store):
     store.start()
     write(tmp_path / "2")
     store.poll()  # Seen for the first time.
-    assert store.lease().version == 1
+    assert newest(store) == 1
     (tmp_path / "2" / "more").write_text("the copying goes on")
     store.poll()
-    assert store.lease().version == 1
+    assert newest(store) == 1
     store.poll()
-    assert store.lease().version == 2
+    assert newest(store) == 2
 
 
 def test_a_half_copied_version_is_left_alone(tmp_path, store):
@@ -158,7 +163,7 @@ def test_a_half_copied_version_is_left_alone(tmp_path, store):
     write(tmp_path / "2")
     store.poll()
     store.poll()
-    assert store.lease().version == 2
+    assert newest(store) == 2
 
 
 def test_an_old_version_is_closed_when_its_last_request_has_ended(tmp_path, store):
@@ -169,7 +174,7 @@ def test_an_old_version_is_closed_when_its_last_request_has_ended(tmp_path, stor
     write(tmp_path / "2")
     store.poll()
     store.poll()
-    assert store.lease().version == 2
+    assert newest(store) == 2
     assert states(store) == {2: "AVAILABLE", 1: "UNLOADING"}
     first.release()
     first.release()  # Twice is once.
@@ -209,11 +214,11 @@ def test_a_broken_version_is_told_once_and_tried_again_when_it_changes(tmp_path,
         store.poll()
     assert store.num_failures == 1
     assert store.said[-1] == "Version 2 cannot be loaded: broken file. Version 1 stays."
-    assert store.lease().version == 1
+    assert newest(store) == 1
     (tmp_path / "2" / "broken").unlink()
     store.poll()
     store.poll()
-    assert store.lease().version == 2
+    assert newest(store) == 2
     assert states(store) == {2: "AVAILABLE", 1: "END"}
 
 
@@ -231,7 +236,7 @@ def test_an_emptied_folder_changes_nothing(tmp_path, store):
     store.start()
     (tmp_path / "1").rename(tmp_path / "off")
     store.poll()
-    assert store.lease().version == 1
+    assert newest(store) == 1
 
 
 def test_an_unreadable_folder_is_told_once(tmp_path, store):
@@ -241,7 +246,7 @@ def test_an_unreadable_folder_is_told_once(tmp_path, store):
     store.poll()
     store.poll()
     assert len([text for text in store.said if "cannot be read" in text]) == 1
-    assert store.lease().version == 1
+    assert newest(store) == 1
     tmp_path.with_name("elsewhere").rename(tmp_path)
 
 
@@ -252,18 +257,19 @@ def test_statuses_do_not_pile_up(tmp_path, store):
         (tmp_path / str(version - 1)).rename(tmp_path / str(version))
         store.poll()
         store.poll()
-    assert store.lease().version == 59
+    assert newest(store) == 59
     assert len(store.statuses()) == 20
 
 
 def test_closing_releases_what_is_served(tmp_path, store):
     write(tmp_path / "1")
     store.start()
-    model = store.lease()
+    lease = store.lease()
     store.close()
     assert store.lease() is None
-    model.release()
-    assert model.model.closed
+    assert not lease.model.closed
+    lease.release()
+    assert lease.model.closed
 
 
 def test_leases_and_switches_in_many_threads_close_each_model_once(tmp_path):

@@ -72,6 +72,10 @@ class Toy(tf.Module):
         )
         return {"state": state[0, 0] * tf.ones_like(steps, tf.float32)}
 
+    @tf.function(input_signature=[tf.TensorSpec([1], tf.int32, "size")])
+    def grow(self, size):
+        return {"zeros": tf.zeros(size)}
+
     @tf.function(input_signature=[STRINGS])
     def shout(self, strings):
         return {"loud": tf.strings.upper(strings, encoding="utf-8")}
@@ -86,7 +90,7 @@ class Toy(tf.Module):
 
 
 SIGNATURES = (
-    "named", "add", "total", "invert_png", "spin", "shout", "raw", "conjugate",
+    "named", "add", "total", "invert_png", "spin", "shout", "raw", "conjugate", "grow",
 )  # fmt: skip
 
 

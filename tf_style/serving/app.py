@@ -24,7 +24,7 @@ from tf_style.serving.errors import RequestError
 from tf_style.serving.executor import Job
 from tf_style.serving.metrics import CONTENT_TYPE
 from tf_style.serving.paths import Call, parse_path
-from tf_style.serving.service import Service, encode
+from tf_style.serving.service import Service
 
 _GRACE_S = 0.5
 _JSON_THREADS = 2
@@ -115,7 +115,8 @@ class _Endpoints:
             body.clear()
             self._service.submit(job)
             outputs = await self._result(request, job)
-            return _json_response(await self._in_thread(encode, outputs, job, as_rows))
+            text = await self._in_thread(self._service.encode, job, outputs, as_rows)
+            return _json_response(text)
 
     async def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._json, function, *arguments)
@@ -124,9 +125,10 @@ class _Endpoints:
         """Returns a job's outputs; gives it up when its time is over or nobody waits for it."""
         future = asyncio.wrap_future(job.future)
         gone = asyncio.ensure_future(_until_gone(request))
+        awaited: list[asyncio.Future[Any]] = [future, gone]
         try:
             await asyncio.wait(
-                {future, gone},
+                awaited,
                 timeout=max(0.0, job.deadline - time.monotonic()) + _GRACE_S,
                 return_when=asyncio.FIRST_COMPLETED,
             )
@@ -205,4 +207,5 @@ class _Measured:
             seconds = time.monotonic() - began
             self._metrics.request(scope.get("tf_style.kind", "other"), status, seconds)
             if self._on_request:
-                self._on_request(f"{scope['method']} {scope['path']} {status} {seconds:.3f} s")
+                path = scope["raw_path"].decode("ascii", "replace")  # Encoded: it is one line.
+                self._on_request(f"{scope['method']} {path} {status} {seconds:.3f} s")

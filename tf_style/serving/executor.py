@@ -211,7 +211,10 @@ class Executor:
         for job in jobs:
             try:
                 job.future.set_result(self._timed(job, job.inputs, job.deadline))
-            except Exception as error:
+            except RequestError as error:
+                # Without its traceback, whose frames would keep the arrays.
+                job.future.set_exception(error.with_traceback(None))
+            except Exception as error:  # A bug, which is the request's alone.
                 job.future.set_exception(error)
 
     def _run_together(self, jobs: list[Job]) -> bool:

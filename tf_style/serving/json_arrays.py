@@ -13,7 +13,7 @@ import binascii
 import itertools
 import json
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from tf_style.serving.signatures import TensorInfo
 
 _TOO_LARGE = 2**1024 - 2**970
 """The first whole number that rounds to no float64."""
+_MAX_RANK = 32
 _ROW = 4096
 """Numbers written at a time, between which other threads get their turn."""
 
@@ -72,13 +73,10 @@ def rows(array: np.ndarray, *, name: str, dtype_name: str) -> list[str]:
     Raises:
         RequestError: 501 for a type that JSON has not; 500 for a string that is no text.
     """
-    texts = list(_leaf_texts(array, name, dtype_name))
-    for size, count in _levels(array.shape):
-        texts = [
-            "[" + ", ".join(texts[start : start + size]) + "]"
-            for start in range(0, size * count, size or 1)
-        ] or ["[]"] * count
-    return texts
+    texts = iter(_leaf_texts(array, name, dtype_name))
+    for axis in range(array.ndim - 1, 0, -1):  # Lists of numbers, lists of those, ...
+        texts = _lists(texts, array.shape[axis], math.prod(array.shape[:axis]))
+    return list(texts)
 
 
 def text(array: np.ndarray, *, name: str, dtype_name: str) -> str:
@@ -87,10 +85,10 @@ def text(array: np.ndarray, *, name: str, dtype_name: str) -> str:
     return whole
 
 
-def _levels(shape: tuple[int, ...]) -> Iterable[tuple[int, int]]:
-    """Yields the size and the number of the lists, from the innermost to those of `array[i]`."""
-    for axis in range(len(shape) - 1, 0, -1):
-        yield shape[axis], math.prod(shape[:axis])
+def _lists(texts: Iterator[str], size: int, count: int) -> Iterator[str]:
+    """Yields so many lists of so many texts."""
+    for _ in range(count):
+        yield "[" + ", ".join(itertools.islice(texts, size)) + "]"
 
 
 def _flatten(value: Any, argument: str) -> tuple[tuple[int, ...], list[Any]]:
@@ -115,6 +113,8 @@ def _flatten(value: Any, argument: str) -> tuple[tuple[int, ...], list[Any]]:
                 "An array's lists must all have one shape.",
             )
         shape.append(sizes.pop())
+        if len(shape) > _MAX_RANK:
+            raise bad_request(argument, f"have at most {_MAX_RANK} dimensions", "a deeper list")
         level = list(itertools.chain.from_iterable(level))
     return tuple(shape), level
 

@@ -132,7 +132,7 @@ def plain_message(text: str) -> str:
     Args:
         text: a TensorFlow error's message.
     """
-    text = text.split("\n\nOriginal stack trace")[0].split("\n\nErrors may have originated")[0]
+    text = text.removeprefix("Graph execution error:")
     root = re.search(r"\(0\) \w+: (.*)", text)  # "2 root error(s) found.\n  (0) CODE: ..."
     line = root[1] if root else next((line for line in text.splitlines() if line.strip()), "")
     return re.sub(r"\s*\[?\[\{\{node .*?\}\}\]\]?", "", line).strip() or "The model failed."

@@ -32,7 +32,7 @@ def parse_body(body: bytes | bytearray, *, max_values: int) -> dict[str, Any]:
     Raises:
         RequestError: 413 for too many values; 400 for anything but an object.
     """
-    if not body.strip():
+    if not body or body.isspace():
         raise RequestError(400, "JSON Parse error: The document is empty. Send a JSON object.")
     values = 1 + sum(body.count(mark) for mark in (b",", b"[", b"{"))
     if values > max_values:

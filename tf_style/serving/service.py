@@ -161,6 +161,22 @@ class Service:
             raise
         return Job(lease=lease, signature=signature, inputs=inputs, deadline=deadline), as_rows
 
+    def encode(self, job: Job, outputs: Mapping[str, np.ndarray], as_rows: bool) -> bytes:
+        """Returns the JSON of a job's outputs.
+
+        Raises:
+            RequestError: 400..501 if JSON cannot carry them.
+        """
+        values = sum(array.size for array in outputs.values())
+        if values > self.settings.max_values:
+            raise RequestError(
+                400,
+                f"The answer would have {values} values, above the limit of "
+                f"{self.settings.max_values}. Send a smaller input, ask for a signature that gives "
+                "pictures as bytes, or start the server with a larger --max_values.",
+            )
+        return rest.response_text(outputs, job.signature, as_rows=as_rows).encode()
+
     def submit(self, job: Job) -> None:
         """Puts a job into the queue.
 
@@ -194,12 +210,3 @@ class Service:
             f"Servable not found for request: {call.servable}. The model served here is "
             f"{self.settings.name!r}, version {served}.",
         )
-
-
-def encode(outputs: Mapping[str, np.ndarray], job: Job, as_rows: bool) -> bytes:
-    """Returns the JSON of a job's outputs.
-
-    Raises:
-        RequestError: 400..501 if JSON cannot carry them.
-    """
-    return rest.response_text(outputs, job.signature, as_rows=as_rows).encode()

@@ -24,7 +24,9 @@ _KEPT_STATUSES = 20
 class Model(Protocol):
     """A loaded SavedModel."""
 
-    signatures: Mapping[str, Signature]
+    @property
+    def signatures(self) -> Mapping[str, Signature]:
+        """Its signatures by name."""
 
     def run(
         self, signature: Signature, inputs: Mapping[str, np.ndarray], *, timeout_s: float
