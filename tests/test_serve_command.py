@@ -5,6 +5,7 @@ import http.client
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -70,9 +71,16 @@ def test_a_missing_package_is_told_with_pips_command(monkeypatch, tmp_path):
         serve_command.command([f"--model_dir={tmp_path}"])
 
 
-def test_an_address_in_use_is_told(tmp_path):
-    import socket
+def test_signatures_to_be_batched_must_have_a_batch(tmp_path):
+    import toy_models
 
+    toy_models.save(tmp_path / "1")
+    for name, words in (("ad", "Did you mean 'add'?"), ("total", "open first dimension")):
+        with pytest.raises(ValueError, match=re.escape(words)):
+            serve_command.command([f"--model_dir={tmp_path}", f"--batch_signatures=add,{name}"])
+
+
+def test_an_address_in_use_is_told(tmp_path):
     import toy_models
 
     toy_models.save(tmp_path / "1")
@@ -140,7 +148,7 @@ def test_the_command_serves_takes_up_a_version_and_stops_when_told(process, tmp_
     said = process.stdout.read()
     assert "Version 2 is loaded.\n" in said
     assert "POST /v1/models/tf_style:predict 200 " in said
-    assert said.endswith("Stopped.\n") or "Version 2 is released." in said
+    assert said.endswith("Version 2 is released.\nStopped.\n")
 
 
 def test_a_second_signal_stops_at_once(process):

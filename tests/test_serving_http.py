@@ -332,6 +332,18 @@ def test_a_connection_serves_many_requests(running):
             response.read()
 
 
+def test_a_bug_is_told_as_one(running, monkeypatch, caplog):
+    def fail(*arguments):
+        raise KeyError("bug")
+
+    monkeypatch.setattr(running.service, "job", fail)
+    answer = running.predict({"instances": [1.0]})
+    assert answer.status == 500
+    assert answer.error == "The server failed: KeyError. Its log has the traceback."
+    wait_for(lambda: "KeyError: 'bug'" in caplog.text)
+    assert running.metric("tf_style_held_bytes") == 0
+
+
 # --- Health and metrics -------------------------------------------------------------------------
 
 
@@ -382,11 +394,11 @@ def test_a_run_is_ended_when_its_time_is_over_and_the_next_one_follows(folder):
 
 def test_a_full_queue_is_503_with_a_time_to_come_again(folder):
     limits = {"workers": 1, "queue": 1}
-    with serve(folder, timeout_s=3.0, limits=limits) as running:
+    with serve(folder, timeout_s=1.5, limits=limits) as running:
         busy = [threading.Thread(target=spin, args=(running,)) for _ in range(2)]
         for thread in busy:
             thread.start()
-            time.sleep(0.3)
+            time.sleep(0.2)
         answer = running.predict({"instances": [1.0]})
         assert answer.status == 503
         assert int(answer.headers["retry-after"]) >= 1
@@ -445,7 +457,7 @@ def test_many_clients_get_each_their_own_answer(running, rng):
 
 def test_a_new_version_is_loaded_while_the_old_one_answers(tmp_path):
     toy_models.save(tmp_path / "1", offset=1.0)
-    with serve(tmp_path, timeout_s=3.0) as running:
+    with serve(tmp_path, timeout_s=2.0) as running:
         late = concurrent.futures.ThreadPoolExecutor(1).submit(spin, running)
         wait_for(lambda: running.service._executor.num_running == 1)
         toy_models.save(tmp_path / "2", offset=2.0)

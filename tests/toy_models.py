@@ -76,6 +76,10 @@ class Toy(tf.Module):
     def grow(self, size):
         return {"zeros": tf.zeros(size)}
 
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.bfloat16, "x")])
+    def third(self, x):
+        return {"y": x / 3, "name_bytes": tf.constant(b"\x00\xff")}
+
     @tf.function(input_signature=[STRINGS])
     def shout(self, strings):
         return {"loud": tf.strings.upper(strings, encoding="utf-8")}
@@ -90,7 +94,7 @@ class Toy(tf.Module):
 
 
 SIGNATURES = (
-    "named", "add", "total", "invert_png", "spin", "shout", "raw", "conjugate", "grow",
+    "named", "add", "total", "invert_png", "spin", "shout", "raw", "conjugate", "grow", "third",
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tf_style import _runtime, flag_options
-from tf_style._checks import TypeChecked, check_number, typed_fields, user_path
+from tf_style._checks import TypeChecked, check_choice, check_number, typed_fields, user_path
 from tf_style.options import option
 
 if TYPE_CHECKING:
@@ -118,6 +118,7 @@ def command(arguments: Sequence[str]) -> int:
     _runtime.set_environment(quiet=not options.verbose)
     store = _load(options)
     try:
+        _check_batched(options, store)
         return _serve(options, store)
     finally:
         store.close()
@@ -155,6 +156,22 @@ def _load(options: ServeOptions) -> "Store":
     return store
 
 
+def _check_batched(options: ServeOptions, store: "Store") -> None:
+    """Raises ValueError if a signature to be batched cannot be, in the newest version."""
+    lease = store.lease()
+    if lease is None:  # Not after a start.
+        return
+    with lease:
+        signatures = lease.model.signatures
+        for name in settings_of(options).limits.batched:
+            check_choice("batch_signatures", name, sorted(signatures))
+            if not signatures[name].is_batched:
+                raise ValueError(
+                    "`batch_signatures` must name signatures whose every input and output has an "
+                    f"open first dimension. Received: batch_signatures={name!r}."
+                )
+
+
 def settings_of(options: ServeOptions) -> "Settings":
     """Returns the options in a service's words."""
     from tf_style.serving.executor import Limits
@@ -167,7 +184,7 @@ def settings_of(options: ServeOptions) -> "Settings":
             workers=options.num_workers,
             queue=options.max_queue,
             batch=options.max_batch,
-            batched=[name.strip() for name in options.batch_signatures.split(",") if name],
+            batched=[name.strip() for name in options.batch_signatures.split(",") if name.strip()],
         ),
         timeout_s=options.timeout_s,
         body_timeout_s=options.body_timeout_s,
@@ -202,10 +219,11 @@ def _serve(options: ServeOptions, store: "Store") -> int:
         signals.wait(1)
         _say("Stopping when the requests are answered; a second signal stops at once.")
         ended.set()
-        return _stop(server, service, signals, grace_s)
+        return _stop(server, service, store, signals)
 
 
-def _stop(server: "Server", service: "Service", signals: "_Signals", grace_s: float) -> int:
+def _stop(server: "Server", service: "Service", store: "Store", signals: "_Signals") -> int:
+    """Waits for the requests there are, or for a second signal; returns the exit code."""
     service.is_stopping = True
     done = threading.Event()
     clean = []
@@ -220,6 +238,7 @@ def _stop(server: "Server", service: "Service", signals: "_Signals", grace_s: fl
     while not done.wait(0.1) and signals.count < 2:
         pass
     if clean == [True]:
+        store.close()
         _say("Stopped.")
         return 0
     sys.stdout.flush()

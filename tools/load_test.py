@@ -363,10 +363,15 @@ def run_clients(
     return found, time.monotonic() - began
 
 
-def report(found: list[Found], seconds: float, memory: list[float]) -> int:
+def report(found: list[Found], seconds: float, num_clients: int, memory: list[float]) -> int:
     """Prints what was found; returns how many answers were wrong."""
     good = [each for each in found if each.case.outputs is not None]
-    print(f"{len(found)} requests in {seconds:.1f} s: {len(found) / seconds:.1f} a second")
+    slow = [each for each in found if each.case.chunk]
+    busy = seconds - sum(each.seconds for each in slow) / num_clients
+    print(
+        f"{len(found)} requests from {num_clients} clients in {seconds:.1f} s; "
+        f"{(len(found) - len(slow)) / busy:.0f} a second while no client is slow on purpose"
+    )
     print(f"{'kind':24s} {'count':>5s} {'wrong':>5s} {'p50 ms':>8s} {'p99 ms':>8s}  statuses")
     for kind in sorted({each.case.kind for each in found}):
         these = [each for each in found if each.case.kind == kind]
@@ -400,6 +405,7 @@ def main() -> int:
     parser.add_argument("--distinct", type=int, default=20, help="good requests a signature")
     parser.add_argument("--tolerance", type=float, default=0.0, help="relative to the largest")
     options = parser.parse_args()
+    tf.get_logger().setLevel("ERROR")
     with contextlib.ExitStack() as stack:
         if options.model_dir:
             folder = Path(options.model_dir)
@@ -433,7 +439,10 @@ def main() -> int:
         time.sleep(1.0)
         ended.set()
         watcher.join()
-        wrong = report(found, seconds, memory)
+        wrong = report(found, seconds, options.clients, memory)
+        runs = server_metric(url, "tf_style_run_seconds_count")
+        rows = server_metric(url, "tf_style_batch_rows_sum")
+        print(f"the model's runs since the server's start: {runs:.0f}, with {rows:.0f} rows")
     return 1 if wrong else 0
 
 
