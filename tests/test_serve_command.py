@@ -116,6 +116,20 @@ def process(tmp_path):
         process.stdout.close()
 
 
+def wait_until_running(port):
+    """Returns when the model runs."""
+    end = time.monotonic() + 30
+    while True:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+        connection.close()
+        if "\ntf_style_running 1.0\n" in text:
+            return
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
 def ask(port, method, path, document=None):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
@@ -141,7 +155,7 @@ def test_the_command_serves_takes_up_a_version_and_stops_when_told(process, tmp_
     long_one = {"signature_name": "spin", "inputs": [200_000]}
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         asked = pool.submit(ask, port, "POST", predict, long_one)
-        time.sleep(0.5)
+        wait_until_running(port)
         process.send_signal(signal.SIGTERM)
         assert asked.result()[0] == 200  # What ran was finished.
     assert process.wait(30) == 0
@@ -156,7 +170,7 @@ def test_a_second_signal_stops_at_once(process):
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         document = {"signature_name": "spin", "inputs": [2**31 - 1]}
         asked = pool.submit(ask, port, "POST", "/v1/models/tf_style:predict", document)
-        time.sleep(0.5)
+        wait_until_running(port)
         process.send_signal(signal.SIGINT)
         time.sleep(0.5)
         assert process.poll() is None

@@ -51,10 +51,13 @@ class Toy(tf.Module):
 
         def one(arguments):
             data, count = arguments
-            image = tf.io.decode_png(data, channels=3)
-            tf.debugging.assert_less(
-                tf.size(image), 3_000_000, message="`content_bytes` must be small."
+            # From the file's head, before anything is decoded.
+            size = tf.io.decode_raw(tf.strings.substr(data, 16, 8), tf.int32, little_endian=False)
+            small = tf.debugging.assert_less(
+                tf.reduce_prod(size), 1_000_000, message="`content_bytes` must be small."
             )
+            with tf.control_dependencies([small]):
+                image = tf.io.decode_png(data, channels=3)
             image = tf.where(count % 2 == 1, 255 - image, image)
             return tf.io.encode_png(image)
 

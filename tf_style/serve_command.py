@@ -1,5 +1,6 @@
 """`tf_style serve`: serves a SavedModel over TensorFlow Serving's REST API."""
 
+import contextlib
 import dataclasses
 import importlib
 import os
@@ -7,7 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from tf_style import _runtime, flag_options
 from tf_style._checks import TypeChecked, check_choice, check_number, typed_fields, user_path
@@ -219,7 +220,11 @@ def _serve(options: ServeOptions, store: "Store") -> int:
         signals.wait(1)
         _say("Stopping when the requests are answered; a second signal stops at once.")
         ended.set()
-        return _stop(server, service, store, signals)
+        code = _stop(server, service, store, signals)
+    poller.join(_GRACE_S)
+    if poller.is_alive():  # It loads a version, deep in TensorFlow.
+        _leave(code)
+    return code
 
 
 def _stop(server: "Server", service: "Service", store: "Store", signals: "_Signals") -> int:
@@ -241,9 +246,14 @@ def _stop(server: "Server", service: "Service", store: "Store", signals: "_Signa
         store.close()
         _say("Stopped.")
         return 0
+    _leave(_STOPPED_AT_ONCE)
+
+
+def _leave(code: int) -> NoReturn:
+    """Ends the process although a thread is deep in TensorFlow and cannot be joined."""
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(_STOPPED_AT_ONCE)  # A thread is deep in TensorFlow and cannot be joined.
+    os._exit(code)
 
 
 class _Signals:
@@ -274,8 +284,12 @@ class _Signals:
 
 def _poll(store: "Store", seconds: float, ended: threading.Event) -> None:
     while not ended.wait(seconds):
-        store.poll()
+        try:
+            store.poll()
+        except Exception as error:  # What is served goes on being served.
+            _say(f"The folder of the model could not be looked at: {error!r}.")
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)
+    with contextlib.suppress(OSError):  # Nobody reads it any more.
+        print(text, flush=True)
