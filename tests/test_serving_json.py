@@ -423,6 +423,45 @@ def test_all_bytes_come_back_as_they_went(data):
     assert back.tolist() == [data, b"x"]
 
 
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(width=64)
+    | st.text(max_size=3)
+    | st.just({"b64": "aGVsbG8="})
+)
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["x", "n", "b64", "other"]), inner, max_size=3)
+    ),
+    max_leaves=12,
+)
+DOCUMENTS = st.dictionaries(
+    st.sampled_from(["instances", "inputs", "signature_name", "other"]), VALUES, max_size=2
+)
+
+
+@settings(deadline=None, max_examples=500)
+@given(DOCUMENTS, st.sampled_from(sorted(DTYPES)))
+def test_whatever_a_document_holds_it_gives_arrays_that_fit_or_is_refused(document, dtype):
+    known = {"x": info(dtype), "n": info("int32", (None,))}
+    default = {"n": np.array([1], np.int32)}
+    for inputs in (known, {"x": known["x"]}):
+        try:
+            arrays, _ = rest.inputs_of(document, signature(inputs, defaults=default))
+        except RequestError as error:
+            assert error.status in (400, 501)
+            assert len(error.message) < 1000
+        else:
+            assert arrays.keys() == inputs.keys()
+            for name, array in arrays.items():
+                assert array.dtype == inputs[name].dtype
+                assert inputs[name].fits(array.shape)
+
+
 @settings(deadline=None, max_examples=200)
 @given(st.text(max_size=20))
 def test_whatever_is_sent_is_an_object_or_refused(text):
