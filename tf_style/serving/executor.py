@@ -42,6 +42,11 @@ class Job:
         default_factory=concurrent.futures.Future
     )
 
+    @property
+    def is_late(self) -> bool:
+        """Whether its time is over."""
+        return self.deadline <= time.monotonic()
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Limits:
@@ -196,20 +201,17 @@ class Executor:
 
     def _run(self, jobs: list[Job]) -> None:
         jobs = [job for job in jobs if job.future.set_running_or_notify_cancel()]
-        late = [job for job in jobs if job.deadline <= time.monotonic()]
-        for job in late:
-            job.future.set_exception(
-                RequestError(
-                    504,
-                    "The time for the request was over before its turn came. Come again later, or "
-                    "start the server with a larger --timeout_s.",
-                )
-            )
-        jobs = [job for job in jobs if job not in late]
-        if len(jobs) > 1 and self._run_together(jobs):
-            return
+        in_time = [job for job in jobs if not job.is_late]
+        if len(in_time) > 1 and self._run_together(in_time):
+            jobs = [job for job in jobs if job not in in_time]
         for job in jobs:
             try:
+                if job.is_late:
+                    raise RequestError(
+                        504,
+                        "The time for the request was over before its turn came. Come again "
+                        "later, or start the server with a larger --timeout_s.",
+                    )
                 job.future.set_result(self._timed(job, job.inputs, job.deadline))
             except RequestError as error:
                 # Without its traceback, whose frames would keep the arrays.
@@ -222,11 +224,11 @@ class Executor:
 
         That is so if one of them is at fault, for the others are not to suffer from it.
         """
-        inputs = batching.merge([job.inputs for job in jobs])
         sizes = [batching.batch_size(job.inputs) or 1 for job in jobs]
         try:
+            inputs = batching.merge([job.inputs for job in jobs])
             outputs = self._timed(jobs[0], inputs, max(job.deadline for job in jobs))
-        except Exception:
+        except Exception:  # Also too little memory for all of them.
             return False
         parts = batching.split(outputs, sizes)
         if parts is None:  # The signature's first dimension is no batch after all.
