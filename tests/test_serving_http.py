@@ -298,6 +298,45 @@ def test_a_slow_body_is_given_up(folder):
         assert running.metric("tf_style_held_bytes") == 0
 
 
+def test_bodies_that_together_hold_too_much_are_told_to_come_again(folder):
+    with serve(folder, max_body_bytes=1000, body_timeout_s=20.0) as running:
+        with contextlib.ExitStack() as stack:
+            connections = [
+                stack.enter_context(contextlib.closing(running.connect())) for _ in "12345"
+            ]
+            for number, connection in enumerate(connections, 1):
+                connection.putrequest("POST", "/v1/models/toy:predict")
+                connection.putheader("Content-Length", "1000")
+                connection.endheaders()
+                connection.send(b" " * 900)
+                if number < 5:
+                    wait_for(
+                        lambda held=900 * number: running.metric("tf_style_held_bytes") == held
+                    )
+            response = connections[-1].getresponse()  # 4500 bytes are more than four bodies.
+            assert response.status == 503
+            assert response.headers["retry-after"] == "5"
+        wait_for(lambda: running.metric("tf_style_held_bytes") == 0)
+
+
+def test_a_client_that_asks_first_is_refused_before_it_sends(running):
+    with contextlib.closing(running.socket()) as connection:
+        connection.sendall(
+            b"POST /v1/models/toy:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\n"
+            b"Expect: 100-continue\r\n\r\n"
+        )
+        assert connection.recv(1000).startswith(b"HTTP/1.1 413")
+
+
+def test_a_client_that_leaves_in_its_body_is_let_go(running):
+    with contextlib.closing(running.socket()) as connection:
+        connection.sendall(
+            b"POST /v1/models/toy:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{"
+        )
+        wait_for(lambda: running.metric("tf_style_held_bytes") == 1)
+    wait_for(lambda: running.metric("tf_style_held_bytes") == 0)
+
+
 def test_a_slow_head_is_given_up(running, monkeypatch):
     monkeypatch.setattr(server_module, "_HEAD_TIMEOUT_S", 0.2)
     for start in (b"", b"POST /v1/models/toy:predict HTTP/1.1\r\nHost:"):

@@ -2,21 +2,22 @@
 
 import json
 
-# TensorFlow's error codes as TensorFlow Serving's REST API translates them to HTTP.
-# Differs in ABORTED and ALREADY_EXISTS, which no answer of this server has.
 HTTP_STATUS = {
     "CANCELLED": 499,
     "INVALID_ARGUMENT": 400,
-    "FAILED_PRECONDITION": 400,
-    "OUT_OF_RANGE": 400,
     "DEADLINE_EXCEEDED": 504,
     "NOT_FOUND": 404,
+    "ALREADY_EXISTS": 409,
     "PERMISSION_DENIED": 403,
     "RESOURCE_EXHAUSTED": 429,
-    "UNAUTHENTICATED": 401,
-    "UNAVAILABLE": 503,
+    "FAILED_PRECONDITION": 400,
+    "ABORTED": 409,
+    "OUT_OF_RANGE": 400,
     "UNIMPLEMENTED": 501,
+    "UNAVAILABLE": 503,
+    "UNAUTHENTICATED": 401,
 }
+"""TensorFlow's error codes over HTTP, as TensorFlow Serving has them; 500 for any other."""
 
 
 class RequestError(Exception):
