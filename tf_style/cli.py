@@ -27,6 +27,7 @@ _MAX_CONFIG_BYTES = 1_000_000
 
 COMMANDS = {
     "export": ("export_command", "writes a SavedModel, for servers and other programs"),
+    "serve": ("serve_command", "serves a SavedModel over HTTP, as TensorFlow Serving does"),
     "fetch_weights": ("weights_command", "fetches the network's weights ahead of time"),
 }
 """What the first argument may name: the module whose `command` takes the others, and its help."""
@@ -75,7 +76,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("tf_style: stopped; nothing was saved.", file=sys.stderr)
         return 130
-    except (flags.Error, ValueError, TypeError, OSError, FloatingPointError, MemoryError) as error:
+    except (
+        flags.Error,
+        ValueError,
+        TypeError,
+        OSError,
+        ImportError,
+        FloatingPointError,
+        MemoryError,
+    ) as error:
         if verbose or _is_bug(error):
             traceback.print_exc()
         else:
@@ -197,8 +206,8 @@ def _config_file(path: Path) -> config.StyleConfig:
 
 
 def _is_bug(error: BaseException) -> bool:
-    """Returns whether a TypeError comes from inside, not from a user's value."""
-    return isinstance(error, TypeError) and not str(error).startswith("`")
+    """Returns whether an error comes from inside, not from a user's value or a missing extra."""
+    return isinstance(error, (TypeError, ImportError)) and not str(error).startswith("`")
 
 
 def _one_line(error: BaseException) -> str:

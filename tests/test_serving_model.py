@@ -1,0 +1,110 @@
+"""A SavedModel's signatures as they are read and run, and TensorFlow's errors as they are told."""
+
+import time
+
+import ml_dtypes
+import numpy as np
+import pytest
+import tensorflow as tf
+import toy_models
+
+from tf_style.serving.errors import RequestError
+from tf_style.serving.model import SavedModel, plain_message
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model") / "1"
+    toy_models.save(folder)
+    model = SavedModel(folder)
+    yield model
+    model.close()
+
+
+def run(model, name, timeout_s=30, **inputs):
+    signature = model.signatures[name]
+    return model.run(signature, {**signature.defaults, **inputs}, timeout_s=timeout_s)
+
+
+def test_signatures_are_read_with_types_shapes_and_defaults(model):
+    assert set(model.signatures) == {"serving_default", *toy_models.SIGNATURES}
+    named = model.signatures["named"]
+    assert {name: (info.dtype_name, info.shape) for name, info in named.inputs.items()} == {
+        "tag": ("string", (None,)),
+        "signal": ("int32", (None, 5)),
+        "sensor": ("float64", (None, 2, 2)),
+    }
+    assert model.signatures["serving_default"].inputs["x"].shape is None
+    picture = model.signatures["invert_png"]
+    assert picture.required == ["content_bytes"]
+    assert picture.defaults["times"].dtype == np.int32
+    assert picture.defaults["times"].tolist() == [1]
+
+
+def test_a_signature_is_batched_if_all_its_first_dimensions_are_open(model):
+    batched = {name for name, signature in model.signatures.items() if signature.is_batched}
+    assert batched == {"named", "add", "invert_png", "spin", "shout", "raw", "conjugate"}
+
+
+def test_the_results_are_those_of_tensorflows_own_loader(model, tmp_path, rng):
+    toy_models.save(tmp_path / "1")
+    other = tf.saved_model.load(str(tmp_path / "1"))
+    x = rng.normal(size=(3, 4)).astype(np.float32)
+    expected = other.signatures["serving_default"](x=tf.constant(x))["y"].numpy()
+    np.testing.assert_array_equal(run(model, "serving_default", x=x)["y"], expected)
+
+
+def test_outputs_have_the_signatures_types(model):
+    found = run(model, "third", x=np.array([1.0], ml_dtypes.bfloat16))
+    assert found["y"].dtype == ml_dtypes.bfloat16
+    assert float(found["y"][0]) == 0.333984375  # 1/3 in eight binary digits.
+    assert found["name_bytes"].dtype == object
+    assert found["name_bytes"].item() == b"\x00\xff"
+
+
+def test_a_loop_is_ended_when_its_time_is_over(model):
+    began = time.monotonic()
+    with pytest.raises(RequestError) as caught:
+        run(model, "spin", timeout_s=0.2, steps=np.int32([2**31 - 1]))
+    assert caught.value.status == 504
+    assert time.monotonic() - began < 5
+
+
+def test_a_models_own_check_is_told_in_its_words(model):
+    bomb = tf.io.encode_png(np.zeros((1100, 1000, 3), np.uint8)).numpy()
+    with pytest.raises(RequestError, match="`content_bytes` must be small.") as caught:
+        run(model, "invert_png", content_bytes=np.array([bomb], object))
+    assert caught.value.status == 400
+    assert "\n" not in caught.value.message
+
+
+def test_the_metadata_has_the_fields_of_tensorflow_serving(model):
+    found = model.metadata()["third"]
+    assert set(found) == {"inputs", "outputs", "method_name", "defaults"}
+    assert found["inputs"]["x"] == {
+        "dtype": "DT_BFLOAT16",
+        "tensor_shape": {"dim": [{"size": "-1", "name": ""}], "unknown_rank": False},
+        "name": "third_x:0",
+    }
+
+
+@pytest.mark.parametrize(
+    "text, plain",
+    [
+        ("Graph execution error:\n\nBad shape: [3]\n\t [[{{node add}}]]", "Bad shape: [3]"),
+        ("Bad shape [[{{node a/b}}]] [Op:Add]", "Bad shape [Op:Add]"),
+        (
+            "2 root error(s) found.\n  (0) INVALID_ARGUMENT: too big\n\t [[{{node x}}]]\n"
+            "\t [[y/_1]]\n  (1) INVALID_ARGUMENT: too big\n0 successful operations.",
+            "too big",
+        ),
+        ("", "The model failed."),
+    ],
+)
+def test_errors_are_told_without_nodes_and_lines_of_code(text, plain):
+    assert plain_message(text) == plain
+
+
+def test_what_is_no_saved_model_cannot_be_loaded(tmp_path):
+    with pytest.raises(OSError, match="SavedModel"):
+        SavedModel(tmp_path)

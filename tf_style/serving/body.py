@@ -1,0 +1,104 @@
+"""A request's body, read within limits of size and time."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+
+from starlette.requests import ClientDisconnect, Request
+
+from tf_style.serving.errors import RequestError
+
+_DRAIN_S = 2.0
+
+
+class Bodies:
+    """Reads bodies; knows how many bytes of them are held at the moment."""
+
+    def __init__(self, *, max_bytes: int, max_held_bytes: int, timeout_s: float) -> None:
+        """Takes the limits.
+
+        Args:
+            max_bytes: of one body.
+            max_held_bytes: of all bodies whose requests have not been answered.
+            timeout_s: seconds in which a body must arrive.
+        """
+        self._max_bytes = max_bytes
+        self._max_held_bytes = max_held_bytes
+        self._timeout_s = timeout_s
+        self.held_bytes = 0
+
+    @contextlib.asynccontextmanager
+    async def read(self, request: Request) -> AsyncIterator[bytearray]:
+        """Gives the body, which counts as held until the context ends, also when cleared.
+
+        Raises:
+            RequestError: 408, 413, 415 or 503. The connection must be closed after it.
+            ClientDisconnect: if the client went away.
+        """
+        self._check_head(request)
+        body, held = bytearray(), 0
+        chunks = request.stream()
+        end = time.monotonic() + self._timeout_s
+        try:
+            while True:
+                try:
+                    chunk = await asyncio.wait_for(anext(chunks), max(0.0, end - time.monotonic()))
+                except asyncio.TimeoutError:
+                    raise self._too_slow(len(body)) from None
+                if not chunk:
+                    break
+                body += chunk
+                held += len(chunk)
+                self.held_bytes += len(chunk)
+                if len(body) > self._max_bytes:
+                    raise self._too_large(f"more than {self._max_bytes} bytes")
+                if self.held_bytes > self._max_held_bytes:
+                    raise RequestError(
+                        503, "The server holds too many large requests.", retry_after_s=5
+                    )
+            yield body
+        finally:
+            self.held_bytes -= held
+
+    def _check_head(self, request: Request) -> None:
+        encoding = request.headers.get("content-encoding", "identity").lower()
+        if encoding != "identity":
+            raise RequestError(
+                415,
+                "The header `Content-Encoding` must be 'identity' or missing. Received: "
+                f"{encoding[:40]!r}. Send the body uncompressed.",
+            )
+        length = request.headers.get("content-length", "")
+        if length.isdigit() and int(length) > self._max_bytes:
+            raise self._too_large(f"{int(length)} bytes")
+
+    def _too_large(self, received: str) -> RequestError:
+        return RequestError(
+            413,
+            f"The body must have at most {self._max_bytes} bytes. Received: {received}. Send "
+            "smaller pictures, or start the server with a larger --max_body_mb.",
+        )
+
+    def _too_slow(self, received: int) -> RequestError:
+        return RequestError(
+            408,
+            f"The body must arrive within {self._timeout_s:g} s. Received: {received} bytes. Send "
+            "it faster, or start the server with a larger --body_timeout_s.",
+        )
+
+
+async def drain(request: Request) -> None:
+    """Takes in a refused body for a moment, so that its sender gets to read the answer.
+
+    A connection that is closed while its client writes may lose what was answered.
+    """
+    if request.headers.get("expect", "").lower() == "100-continue":
+        return  # It waits for the answer before it writes.
+    with contextlib.suppress(asyncio.TimeoutError, ClientDisconnect, RuntimeError):
+        await asyncio.wait_for(_exhaust(request), _DRAIN_S)
+
+
+async def _exhaust(request: Request) -> None:
+    async for _ in request.stream():
+        pass

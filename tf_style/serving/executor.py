@@ -1,0 +1,250 @@
+"""Runs requests on models in threads, from a queue with an end; several as one batch if asked.
+
+Takes jobs, gives futures. A job is run within its deadline or not at all; jobs of the same
+version, signature and shapes, waiting when a thread is free, go in one run.
+"""
+
+import concurrent.futures
+import dataclasses
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import numpy as np
+
+from tf_style.serving import batching
+from tf_style.serving.errors import RequestError
+from tf_style.serving.signatures import Signature
+from tf_style.serving.store import Lease
+
+_LEAST_TIMEOUT_S = 0.001
+
+
+@dataclasses.dataclass(eq=False, kw_only=True)
+class Job:
+    """One request's work.
+
+    Attributes:
+        lease: on the version it goes to; released when the job has ended.
+        signature: of that version.
+        inputs: arrays by name.
+        deadline: by `time.monotonic`.
+        future: gets the outputs by name, or a RequestError.
+    """
+
+    lease: Lease
+    signature: Signature
+    inputs: Mapping[str, np.ndarray]
+    deadline: float
+    future: "concurrent.futures.Future[dict[str, np.ndarray]]" = dataclasses.field(
+        default_factory=concurrent.futures.Future
+    )
+
+    @property
+    def is_late(self) -> bool:
+        """Whether its time is over."""
+        return self.deadline <= time.monotonic()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How much is done at a time.
+
+    Attributes:
+        workers: runs at a time.
+        queue: jobs that may wait; none are taken beyond it.
+        batch: rows in one run of several jobs.
+        batched: signatures whose first dimension is a batch of independent rows.
+    """
+
+    workers: int
+    queue: int
+    batch: int = 1
+    batched: Collection[str] = ()
+
+
+class Executor:
+    """Threads that run jobs."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        *,
+        on_run: Callable[[str, int, float], None] = lambda signature, rows, seconds: None,
+    ) -> None:
+        """Starts the threads.
+
+        Args:
+            limits: how much is done at a time.
+            on_run: told each run's signature, rows and seconds.
+        """
+        self._limits = limits
+        self._on_run = on_run
+        self._waiting: deque[Job] = deque()
+        self._changed = threading.Condition()
+        self._running = 0
+        self._stopping = False
+        self._mean_seconds = 1.0
+        self._threads = [
+            threading.Thread(target=self._work, name=f"model-{index}", daemon=True)
+            for index in range(limits.workers)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def num_waiting(self) -> int:
+        """Jobs in the queue."""
+        return len(self._waiting)
+
+    @property
+    def num_running(self) -> int:
+        """Runs going on."""
+        return self._running
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no job is taken at the moment."""
+        return len(self._waiting) >= self._limits.queue + self._limits.workers - self._running
+
+    def full_error(self) -> RequestError:
+        """Returns the error 503 of a full queue, with the seconds in which a place may be free."""
+        seconds = max(1, min(600, round(self._mean_seconds / self._limits.workers)))
+        return RequestError(
+            503,
+            f"The queue is full ({self._limits.queue} requests wait). Come again in about "
+            f"{seconds} s, or start the server with a larger --max_queue.",
+            retry_after_s=seconds,
+        )
+
+    def submit(self, job: Job) -> None:
+        """Puts a job into the queue; its lease is the queue's from here on.
+
+        Raises:
+            RequestError: 503 if it is full, or the executor stops; the lease is released.
+        """
+        with self._changed:
+            if self._stopping:
+                error = RequestError(503, "The server is stopping.", retry_after_s=1)
+            elif self.is_full:
+                error = self.full_error()
+            else:
+                self._waiting.append(job)
+                self._changed.notify()
+                return
+        job.lease.release()
+        raise error
+
+    def discard(self, job: Job) -> None:
+        """Takes a job out of the queue if it still waits there, and cancels its future."""
+        job.future.cancel()
+        with self._changed:
+            if job not in self._waiting:
+                return
+            self._waiting.remove(job)
+        job.lease.release()
+
+    def stop(self, *, timeout_s: float) -> bool:
+        """Takes no more jobs and waits for those there are; returns whether all have ended."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        end = time.monotonic() + timeout_s
+        for thread in self._threads:
+            thread.join(max(0.0, end - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                while not self._waiting and not self._stopping:
+                    self._changed.wait()
+                if not self._waiting:
+                    return
+                jobs = self._next_jobs()
+                self._running += 1
+            try:
+                self._run(jobs)
+            finally:
+                for job in jobs:
+                    job.lease.release()
+                del jobs  # Its arrays are not to stay until the next job comes.
+                with self._changed:
+                    self._running -= 1
+
+    def _next_jobs(self) -> list[Job]:
+        """Takes the first job from the queue, and those that can share a run with it."""
+        first = self._waiting.popleft()
+        key, rows = self._key(first), batching.batch_size(first.inputs) or 1
+        jobs = [first]
+        if key is None:
+            return jobs
+        for job in list(self._waiting):
+            more = batching.batch_size(job.inputs) or 1
+            if rows + more <= self._limits.batch and self._key(job) == key:
+                self._waiting.remove(job)
+                jobs.append(job)
+                rows += more
+        return jobs
+
+    def _key(self, job: Job) -> Any:
+        """Returns what jobs must share to share a run, or None for one that runs alone."""
+        if (
+            job.signature.name not in self._limits.batched
+            or not job.signature.is_batched
+            or batching.batch_size(job.inputs) is None
+        ):
+            return None
+        return job.lease.version, job.signature.name, batching.shape_key(job.inputs)
+
+    def _run(self, jobs: list[Job]) -> None:
+        jobs = [job for job in jobs if job.future.set_running_or_notify_cancel()]
+        in_time = [job for job in jobs if not job.is_late]
+        if len(in_time) > 1 and self._run_together(in_time):
+            jobs = [job for job in jobs if job not in in_time]
+        for job in jobs:
+            try:
+                if job.is_late:
+                    raise RequestError(
+                        504,
+                        "The time for the request was over before its turn came. Come again "
+                        "later, or start the server with a larger --timeout_s.",
+                    )
+                job.future.set_result(self._timed(job, job.inputs, job.deadline))
+            except RequestError as error:
+                # Without its traceback, whose frames would keep the arrays.
+                job.future.set_exception(error.with_traceback(None))
+            except Exception as error:  # A bug, which is the request's alone.
+                job.future.set_exception(error)
+
+    def _run_together(self, jobs: list[Job]) -> bool:
+        """Runs jobs as one; returns False if each must be run on its own.
+
+        That is so if one of them is at fault, for the others are not to suffer from it.
+        """
+        sizes = [batching.batch_size(job.inputs) or 1 for job in jobs]
+        try:
+            inputs = batching.merge([job.inputs for job in jobs])
+            outputs = self._timed(jobs[0], inputs, max(job.deadline for job in jobs))
+        except Exception:  # Also too little memory for all of them.
+            return False
+        parts = batching.split(outputs, sizes)
+        if parts is None:  # The signature's first dimension is no batch after all.
+            return False
+        for job, part in zip(jobs, parts, strict=True):
+            job.future.set_result(part)
+        return True
+
+    def _timed(
+        self, job: Job, inputs: Mapping[str, np.ndarray], deadline: float
+    ) -> dict[str, np.ndarray]:
+        began = time.monotonic()
+        timeout = max(_LEAST_TIMEOUT_S, deadline - began)
+        try:
+            return job.lease.model.run(job.signature, inputs, timeout_s=timeout)
+        finally:
+            seconds = time.monotonic() - began
+            self._mean_seconds += 0.2 * (seconds - self._mean_seconds)
+            self._on_run(job.signature.name, batching.batch_size(inputs) or 1, seconds)

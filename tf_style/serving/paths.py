@@ -1,0 +1,74 @@
+"""TensorFlow Serving's REST paths: which model, which version, what is asked of it.
+
+References:
+    TensorFlow Serving, "RESTful API" (tensorflow.org/tfx/serving/api_rest).
+"""
+
+import dataclasses
+import re
+import urllib.parse
+
+from tf_style.serving.errors import RequestError
+
+_MODEL = r"/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
+_POST = re.compile(_MODEL + r":(?P<call>classify|regress|predict)", re.IGNORECASE)
+_GET = re.compile(_MODEL + r"(?P<metadata>/metadata)?", re.IGNORECASE)
+_LARGEST_VERSION = 2**63 - 1
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Call:
+    """What a path asks for.
+
+    Attributes:
+        kind: "status", "metadata", "predict", "classify" or "regress".
+        model: the model's name.
+        version: its version, or None for the newest.
+        label: the version's label, or None.
+    """
+
+    kind: str
+    model: str
+    version: int | None
+    label: str | None
+
+    @property
+    def servable(self) -> str:
+        """The model as TensorFlow Serving writes it in errors."""
+        if self.version is None:
+            return f"Latest({self.model})"
+        return f"Specific({self.model}, {self.version})"
+
+
+def parse_path(method: str, path: str) -> Call:
+    """Returns what a request asks for.
+
+    Args:
+        method: "GET" or "POST".
+        path: as sent, percent-encoded, without the query.
+
+    Raises:
+        RequestError: 400 for any other path, as TensorFlow Serving answers it.
+    """
+    pattern = {"POST": _POST, "GET": _GET}.get(method)
+    match = pattern.fullmatch(path) if pattern else None
+    if match is None:
+        if method == "GET" and re.fullmatch("/v1/models/?", path, re.IGNORECASE):
+            raise RequestError(400, "Missing model name in request. GET /v1/models/NAME.")
+        raise RequestError(
+            400,
+            f"Malformed request: {method} {path[:200]}. Send GET /v1/models/NAME, "
+            "GET /v1/models/NAME/metadata or POST /v1/models/NAME:predict, NAME followed by "
+            "/versions/NUMBER or /labels/LABEL if it matters.",
+        )
+    found = match.groupdict()
+    version = int(found["version"]) if found["version"] and len(found["version"]) < 20 else None
+    if found["version"] and (version is None or version > _LARGEST_VERSION):
+        raise RequestError(400, f"Failed to convert version: {found['version'][:40]} to numeric.")
+    kind = found.get("call") or ("metadata" if found.get("metadata") else "status")
+    return Call(
+        kind=kind.lower(),
+        model=urllib.parse.unquote(found["name"]),
+        version=version,
+        label=urllib.parse.unquote(found["label"]) if found["label"] else None,
+    )

@@ -1,0 +1,212 @@
+"""What a server answers, without HTTP: calls and bodies to texts and jobs. Takes a store.
+
+Everything but `submit` and `stop` returns at once or is meant for a thread.
+"""
+
+import dataclasses
+import time
+from collections.abc import Mapping
+
+import numpy as np
+
+from tf_style.serving import rest
+from tf_style.serving.errors import RequestError
+from tf_style.serving.executor import Executor, Job, Limits
+from tf_style.serving.metrics import Metrics
+from tf_style.serving.paths import Call
+from tf_style.serving.store import Lease, Store
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a service answers and how much it takes.
+
+    Attributes:
+        name: of the model, in the paths.
+        labels: versions by label.
+        limits: of the executor.
+        timeout_s: seconds that a request has once its body is there.
+        body_timeout_s: seconds in which the body must arrive.
+        max_body_bytes: of one body; four times that are held at a time.
+        max_values: of the JSON in a body.
+    """
+
+    name: str
+    labels: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    limits: Limits
+    timeout_s: float
+    body_timeout_s: float
+    max_body_bytes: int
+    max_values: int
+
+
+class Service:
+    """Answers calls about the versions of one model, and runs them.
+
+    Attributes:
+        metrics: what Prometheus is told.
+        settings: what is answered and how much is taken.
+        is_stopping: whether no new work is taken; set it to stop taking any.
+    """
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        """Starts the executor's threads."""
+        self.metrics = Metrics()
+        self.settings = settings
+        self.is_stopping = False
+        self._store = store
+        self._executor = executor = Executor(settings.limits, on_run=self.metrics.run)
+        for name, text, value in (
+            ("queue_length", "Requests that wait for the model.", lambda: executor.num_waiting),
+            ("running", "Runs of the model going on.", lambda: executor.num_running),
+            ("model_version", "Number of the newest version served.", lambda: self.newest or 0),
+            ("load_failures", "Versions that could not be loaded.", lambda: store.num_failures),
+        ):
+            self.metrics.gauge(f"tf_style_{name}", text, value)
+
+    @property
+    def newest(self) -> int | None:
+        """The newest version that is served."""
+        return max(self._available(), default=None)
+
+    def resolve(self, call: Call) -> Call:
+        """Returns the call with the version that its label stands for.
+
+        Raises:
+            RequestError: 404 for another model; 400 for an unknown label.
+        """
+        if call.model != self.settings.name:
+            if call.kind == "status":
+                raise RequestError(
+                    404,
+                    f"Could not find any versions of model {call.model}. "
+                    f"The model served here is {self.settings.name!r}.",
+                )
+            raise self._not_found(call)
+        if call.label is None:
+            return call
+        if call.label not in self.settings.labels:
+            raise RequestError(
+                400,
+                f"Unrecognized servable version label: {call.label}. Labels are given to the "
+                "server as --labels=LABEL:VERSION.",
+            )
+        return dataclasses.replace(call, version=self.settings.labels[call.label])
+
+    def status(self, call: Call) -> str:
+        """Returns the JSON of TensorFlow Serving's GetModelStatusResponse.
+
+        Raises:
+            RequestError: 404 for a version that there never was.
+        """
+        statuses = [
+            {
+                "version": str(version),
+                "state": status.state,
+                "status": {
+                    "error_code": "UNKNOWN" if status.error else "OK",
+                    "error_message": status.error,
+                },
+            }
+            for version, status in self._store.statuses()
+            if call.version in (None, version)
+        ]
+        if not statuses:
+            raise RequestError(404, f"Could not find version {call.version} of model {call.model}.")
+        return rest.document_text({"model_version_status": statuses})
+
+    def metadata(self, call: Call) -> str:
+        """Returns the JSON of TensorFlow Serving's GetModelMetadataResponse.
+
+        Raises:
+            RequestError: 404 for a version that is not served.
+        """
+        with self._lease(call) as lease:
+            document = {
+                "model_spec": {
+                    "name": call.model,
+                    "signature_name": "",
+                    "version": str(lease.version),
+                },
+                "metadata": {"signature_def": {"signature_def": lease.model.metadata()}},
+            }
+        return rest.document_text(document)
+
+    def check_predict(self, call: Call) -> None:
+        """Raises what can be told of a predict request before its body is read.
+
+        Raises:
+            RequestError: 404 for a version that is not served; 503 if there is no place.
+        """
+        self._lease(call).release()
+        if self.is_stopping:
+            raise RequestError(503, "The server is stopping.", retry_after_s=1)
+        if self._executor.is_full:
+            raise self._executor.full_error()
+
+    def job(self, call: Call, body: bytes | bytearray) -> tuple[Job, bool]:
+        """Returns a predict request's work, its time beginning now, and whether it is in rows.
+
+        Raises:
+            RequestError: 400..501 for whatever is wrong with the body.
+        """
+        deadline = time.monotonic() + self.settings.timeout_s
+        lease = self._lease(call)
+        try:
+            document = rest.parse_body(body, max_values=self.settings.max_values)
+            signature = rest.signature_of(document, lease.model.signatures)
+            inputs, as_rows = rest.inputs_of(document, signature)
+        except BaseException:
+            lease.release()
+            raise
+        return Job(lease=lease, signature=signature, inputs=inputs, deadline=deadline), as_rows
+
+    def encode(self, job: Job, outputs: Mapping[str, np.ndarray], as_rows: bool) -> bytes:
+        """Returns the JSON of a job's outputs.
+
+        Raises:
+            RequestError: 400..501 if JSON cannot carry them.
+        """
+        values = sum(array.size for array in outputs.values())
+        if values > self.settings.max_values:
+            raise RequestError(
+                400,
+                f"The answer would have {values} values, above the limit of "
+                f"{self.settings.max_values}. Send a smaller input, ask for a signature that gives "
+                "pictures as bytes, or start the server with a larger --max_values.",
+            )
+        return rest.response_text(outputs, job.signature, as_rows=as_rows).encode()
+
+    def submit(self, job: Job) -> None:
+        """Puts a job into the queue.
+
+        Raises:
+            RequestError: 503 if it is full.
+        """
+        self._executor.submit(job)
+
+    def discard(self, job: Job) -> None:
+        """Gives up a job, if it has not begun."""
+        self._executor.discard(job)
+
+    def stop(self, *, timeout_s: float) -> bool:
+        """Takes no more work and waits for what there is; returns whether all has ended."""
+        self.is_stopping = True
+        return self._executor.stop(timeout_s=timeout_s)
+
+    def _available(self) -> list[int]:
+        return [v for v, status in self._store.statuses() if status.state == "AVAILABLE"]
+
+    def _lease(self, call: Call) -> Lease:
+        lease = self._store.lease(call.version)
+        if lease is None:
+            raise self._not_found(call)
+        return lease
+
+    def _not_found(self, call: Call) -> RequestError:
+        served = " and ".join(map(str, self._available())) or "(none yet)"
+        return RequestError(
+            404,
+            f"Servable not found for request: {call.servable}. The model served here is "
+            f"{self.settings.name!r}, version {served}.",
+        )
