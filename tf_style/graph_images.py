@@ -6,6 +6,7 @@ and checked before anything is decoded.
 
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from tf_style.resampling import Size, resize
@@ -63,7 +64,9 @@ def decode(data: tf.Tensor, *, argument: str, max_pixels: int) -> GraphPicture:
             lambda: tf.io.decode_png(data),
             lambda: tf.io.decode_jpeg(data, dct_method="INTEGER_ACCURATE"),
         )
-    values = tf.cast(values, tf.float32)[tf.newaxis] / 255.0
+    # A table, as graph rewriting makes a division by 255 a multiplication, with other bits.
+    table = tf.constant(np.arange(256, dtype=np.float32) / np.float32(255.0))
+    values = tf.gather(table, tf.cast(values, tf.int32))[tf.newaxis]
     num_channels = tf.shape(values)[-1]
     has_alpha = tf.equal(num_channels % 2, 0)
     # Grey and its alpha, or colours and theirs.
