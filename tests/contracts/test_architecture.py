@@ -8,7 +8,7 @@ import tf_style
 PACKAGE = Path(tf_style.__file__).parent
 # Each module imports only from rows above its own. A new module must be given a place.
 ROWS = [
-    {"_checks", "_version", "_runtime"},
+    {"_checks", "_version", "_runtime", "captured"},
     {"vgg19", "matrix_root"},
     {"layer_weights", "presets", "schedule"},
     {"options"},
@@ -20,6 +20,8 @@ ROWS = [
         "codebook",
         "weight_files",
         "progress_bar",
+        "conversion_options",
+        "new_folder",
         "solution",
         "gradients",
         "graphs",
@@ -28,20 +30,21 @@ ROWS = [
     },
     {"convolution", "flag_options", "pooling"},
     {"layers", "precision"},
-    {"inputs", "saving", "weights", "extractor", "lbfgs", "tfp_lbfgs", "adam"},
-    {"network", "objective"},
-    {"problem"},
-    {"engine"},
-    {"transfer"},
+    {"inputs", "saving", "weights", "extractor", "lbfgs", "tfp_lbfgs", "adam", "portable_layers"},
+    {"network", "objective", "portable_losses"},
+    {"problem", "portable"},
+    {"engine", "to_litert", "to_onnx"},
+    {"transfer", "conversion"},
     {"run", "weights_command"},
     {"cli"},
     {"__main__"},
 ]
 RANK = {name: rank for rank, names in enumerate(ROWS) for name in names}
 WITH_TENSORFLOW = {
-    "adam", "convolution", "engine", "extractor", "gradients", "graphs", "layers", "lbfgs",
-    "lbfgs_steps", "losses", "matrix_root", "network", "objective", "parametrization", "pooling",
-    "precision", "preprocessing", "problem", "solution", "tfp_lbfgs", "transfer",
+    "adam", "conversion", "convolution", "engine", "extractor", "gradients", "graphs", "layers",
+    "lbfgs", "lbfgs_steps", "losses", "matrix_root", "network", "objective", "parametrization",
+    "pooling", "portable", "portable_layers", "portable_losses", "precision", "preprocessing",
+    "problem", "solution", "tfp_lbfgs", "to_litert", "transfer",
 }  # fmt: skip
 MODULES = sorted(path for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 

@@ -1,0 +1,271 @@
+"""Converted files, run in their own runtimes, against automatic differentiation in TensorFlow."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_style import conversion, network
+from tf_style.config import StyleConfig
+from tf_style.conversion_options import (
+    FORMAT_NAMES,
+    PRECISION_NAMES,
+    SIGNATURES,
+    PortableOptions,
+)
+from tf_style.extractor import build_extractor
+from tf_style.objective import Objective
+from tf_style.weights import Weights, normalize
+
+SIZES = [(33, 46), (40, 32)]  # Other ones than those of the check on export.
+
+
+def layers_of(mini_layers, channels=None):
+    """Returns the small network, or one so wide that its kernels are worth rounding."""
+    if channels is None:
+        return mini_layers
+    rng = np.random.default_rng(11)
+    layers, before = {}, 3
+    for name in mini_layers:
+        kernel = rng.normal(0.0, np.sqrt(2.0 / (9 * before)), (3, 3, before, channels))
+        bias = rng.uniform(0.0, 0.5, channels)
+        layers[name] = (kernel.astype(np.float32), bias.astype(np.float32))
+        before = channels
+    return layers
+
+
+class World:
+    """A network that exports are made of, and the truth about it."""
+
+    def __init__(self, layers):
+        self.layers = layers
+        self.means = {name: np.full(len(bias), 2.0) for name, (_, bias) in layers.items()}
+
+    def export(self, folder, config=None, **choice):
+        with pytest.MonkeyPatch.context() as patch:
+            weights = Weights(self.layers, "0" * 64)
+            patch.setattr(conversion, "load_weights", lambda name, notify=None: weights)
+            patch.setattr(network, "mean_activations", lambda: self.means)
+            return conversion.export_portable(
+                folder, config=config, options=PortableOptions(**choice)
+            )
+
+    def objective(self, config):
+        layers = self.layers
+        if config.network.normalized:
+            layers = normalize(layers, self.means)
+        kind = {"pooling": config.network.pooling, "padding": config.network.padding}
+        return Objective(build_extractor(layers, layers=config.loss.layers, **kind), config.loss)
+
+    def truth(self, config, signature, size, rng):
+        """Returns inputs by name, and outputs by automatic differentiation."""
+        image, content, style = (
+            rng.uniform(size=(1, *each, 3)).astype(np.float32) for each in (size, size, (45, 39))
+        )
+        objective = self.objective(config)
+        pair = {"content": content, "style": style}
+        if signature == "features":
+            return {"image": image}, objective.extractor(image)
+        targets = objective.targets(content, style)
+        flat = {f"content_{name}": array for name, array in targets.content.items()}
+        for name, target in targets.style.items():
+            parts = {"gram": target} if config.loss.style_loss == "gram" else target._asdict()
+            flat |= {f"style_{name}_{part}": array for part, array in parts.items()}
+        if signature == "targets":
+            return pair, flat
+        terms = objective.terms(image, targets)._asdict()
+        del terms["layers"]
+        _, gradient = objective.value_and_gradient(image, targets)
+        inputs = {"image": image, **(pair if signature == "loss_and_gradient" else flat)}
+        inputs = {name: np.asarray(array) for name, array in inputs.items()}
+        return inputs, {**terms, "gradient": gradient}
+
+
+@pytest.fixture(scope="module")
+def small(mini_layers):
+    return World(mini_layers)
+
+
+def check(world, config, made, rng, limit):
+    """Runs the files at two sizes of their own."""
+    for file in made:
+        for size in SIZES:
+            inputs, expected = world.truth(config, file.signature, size, rng)
+            found = conversion.FORMATS[file.format].run(file.path, inputs)
+            assert set(found) == set(expected)
+            for name, array in found.items():
+                assert array.shape == expected[name].shape
+                gap = np.linalg.norm(array - expected[name])
+                assert gap <= limit * np.linalg.norm(expected[name]), (file.signature, name)
+
+
+@pytest.mark.parametrize("kind", FORMAT_NAMES)
+def test_every_function_gives_tensorflows_numbers_at_any_size(kind, small, tmp_path, rng, capfd):
+    config = StyleConfig()
+    made = small.export(tmp_path / "out", format=kind)
+    assert capfd.readouterr() == ("", "")
+    assert [file.signature for file in made] == list(SIGNATURES)
+    for file in made:
+        assert file.path.exists()
+        assert file.relative < 1e-4
+        assert file.num_bytes > 10_000
+    check(small, config, made, rng, 1e-4)
+
+
+@pytest.mark.parametrize("kind", ["litert", "onnx"])
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"pooling": "max", "padding": "reflect_all", "tv_form": "nine_point"},
+        {"pooling": "max", "padding": "zeros", "tv_form": "sum_square", "normalized": False},
+        {"style_loss": "wasserstein", "style_weight": 1.0, "content_reduction": "sum"},
+    ],
+)
+def test_every_kind_of_objective_converts(kind, choice, small, tmp_path, rng):
+    config = StyleConfig().replace(**choice)
+    name = "loss_and_gradient_from_targets"
+    made = small.export(tmp_path / "out", config, format=kind, signatures=name)
+    check(small, config, made, rng, 1e-3)
+
+
+@pytest.mark.parametrize("kind", ["litert", "onnx"])
+def test_weights_of_16_and_8_bits_make_smaller_files(kind, mini_layers, tmp_path, rng):
+    wide = World(layers_of(mini_layers, 32))
+    config = StyleConfig()
+    sizes = {}
+    for precision in PRECISION_NAMES:
+        (made,) = wide.export(
+            tmp_path / precision, format=kind, precision=precision, signatures="features"
+        )
+        sizes[precision] = made.num_bytes
+        limit = {"float32": 1e-5, "float16": 2e-3, "int8": 5e-2}[precision]
+        check(wide, config, [made], rng, limit)
+    assert sizes["float16"] < 0.65 * sizes["float32"]
+    assert sizes["int8"] < 0.4 * sizes["float32"]
+
+
+@pytest.mark.parametrize("kind", ["litert", "onnx"])
+@pytest.mark.parametrize("precision", ["float16", "int8"])
+def test_the_gradient_can_be_had_from_smaller_weights(kind, precision, mini_layers, tmp_path, rng):
+    wide = World(layers_of(mini_layers, 32))
+    name = "loss_and_gradient_from_targets"
+    made = wide.export(tmp_path / "out", format=kind, precision=precision, signatures=name)
+    check(wide, StyleConfig(), made, rng, {"float16": 1e-2, "int8": 0.2}[precision])
+
+
+@pytest.mark.parametrize("kind", ["litert", "onnx"])
+def test_what_cannot_be_converted_is_named_with_the_converters_words(kind, small, tmp_path, capfd):
+    config = StyleConfig().replace(style_loss="wasserstein")
+    told = "`targets` cannot be converted to .*SelfAdjointEigV2"
+    with pytest.raises(conversion.ConversionError, match=told) as error:
+        small.export(tmp_path / "out", config, format=kind, signatures="targets")
+    assert len(str(error.value)) < 1200
+    assert "\n" not in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_file_that_gives_other_numbers_is_not_declared_good(small, tmp_path, monkeypatch):
+    whole = conversion.FORMATS["saved_model"]
+
+    def off(path, inputs):
+        return {name: 1.01 * array for name, array in whole.run(path, inputs).items()}
+
+    monkeypatch.setitem(conversion.FORMATS, "saved_model", whole._replace(run=off))
+    with pytest.raises(conversion.ConversionError, match="differ from TensorFlow's: .* by 0.01"):
+        small.export(tmp_path / "out", signatures="features")
+    nothing = whole._replace(run=lambda path, inputs: {})
+    monkeypatch.setitem(conversion.FORMATS, "saved_model", nothing)
+    with pytest.raises(conversion.ConversionError, match="its outputs became"):
+        small.export(tmp_path / "out", signatures="features")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_numbers_that_are_not_finite_are_not_good(small, tmp_path, monkeypatch):
+    whole = conversion.FORMATS["saved_model"]
+
+    def broken(path, inputs):
+        return {name: array * np.nan for name, array in whole.run(path, inputs).items()}
+
+    monkeypatch.setitem(conversion.FORMATS, "saved_model", whole._replace(run=broken))
+    with pytest.raises(conversion.ConversionError, match="differ from TensorFlow's"):
+        small.export(tmp_path / "out", signatures="features")
+
+
+def test_a_saved_model_has_one_function_for_other_converters(small, tmp_path):
+    for file in small.export(tmp_path / "out", signatures="features,targets"):
+        loaded = tf.saved_model.load(str(file.path))
+        assert list(loaded.signatures) == ["serving_default"]
+
+
+def test_the_folder_tells_what_is_in_it(small, tmp_path):
+    config = StyleConfig().replace(style_weight=123.0)
+    told = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            conversion, "load_weights", lambda name, notify: Weights(small.layers, "ab" * 32)
+        )
+        patch.setattr(network, "mean_activations", lambda: small.means)
+        made = conversion.export_portable(
+            tmp_path / "out",
+            config=config,
+            options=PortableOptions(signatures="loss_and_gradient"),
+            notify=told.append,
+        )
+    (file,) = made
+    description = json.loads((tmp_path / "out" / "description.json").read_text())
+    assert StyleConfig.from_dict(description["config"]) == config
+    assert description["weights_sha256"] == "ab" * 32
+    (entry,) = description["files"]
+    assert entry["file"] == file.path.name
+    assert entry["bytes"] == file.num_bytes
+    assert entry["inputs"] == {name: [1, None, None, 3] for name in ("image", "content", "style")}
+    assert entry["outputs"]["gradient"] == [1, None, None, 3]
+    assert entry["outputs"]["total"] == []
+    assert told == ["Converting 'loss_and_gradient' (saved_model, float32)"]
+
+
+@pytest.mark.parametrize(
+    "kind, package, extra",
+    [
+        ("litert", "ai_edge_litert.interpreter", "litert"),
+        ("onnx", "onnx", "onnx"),
+        ("onnx", "tf2onnx.convert", "onnx"),
+        ("onnx", "onnxruntime", "onnx"),
+    ],
+)
+def test_a_missing_package_is_told_before_any_work(
+    kind, package, extra, small, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ImportError, match=rf"pip install 'tf_style\[{extra}\]'"):
+        small.export(tmp_path / "out", format=kind)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_folder_is_left_alone(small, tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    with pytest.raises(FileExistsError, match="`output_dir` must be a new or an empty folder"):
+        small.export(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_options_name_what_is_wrong():
+    with pytest.raises(ValueError, match="`format` must be one of .* Did you mean 'onnx'"):
+        PortableOptions(format="onx")
+    with pytest.raises(ValueError, match="Cannot use `precision` with `format='saved_model'`"):
+        PortableOptions(precision="int8")
+    with pytest.raises(ValueError, match="`precision` must be one of 'float32', 'float16', 'int8'"):
+        PortableOptions(format="onnx", precision="bfloat16")
+    with pytest.raises(ValueError, match="`signatures` must be one of .* Did you mean 'features'"):
+        PortableOptions(signatures="feature")
+    with pytest.raises(ValueError, match="`signatures` must name at least one function"):
+        PortableOptions(signatures=" , ")
+    assert PortableOptions(signatures="targets, features").names == ("features", "targets")
+
+
+def test_the_tables_have_the_options_names():
+    assert tuple(conversion.FORMATS) == FORMAT_NAMES
+    assert tuple(conversion.LARGEST_DIFFERENCES) == PRECISION_NAMES
