@@ -251,7 +251,8 @@ def in_tensorflow(
 ) -> dict[str, np.ndarray]:
     """Returns a function's outputs by name, as TensorFlow computes them."""
     function = objective.signature(signature)
-    outputs = function(*(tf.constant(inputs[spec.name]) for spec in function.input_signature))
+    feeds = [tf.constant(inputs[spec.name]) for spec in function.input_signature]
+    outputs = function.get_concrete_function()(*feeds)
     return {name: output.numpy() for name, output in outputs.items()}
 
 

@@ -15,8 +15,8 @@ from tf_style.objective import Targets
 from tf_style.options import LossConfig
 from tf_style.portable_layers import steps_of
 
-TERMS = ("total", "content", "style", "variation")
-"""The loss and its parts, as in `LossTerms`."""
+TERMS = ("total_loss", "content_loss", "style_loss", "variation_loss")
+"""The loss and its parts, in the order of `LossTerms`; no name is an input's, as ONNX asks."""
 
 
 class PortableObjective(tf.Module):
@@ -107,13 +107,8 @@ class PortableObjective(tf.Module):
         for (name, step), read in reversed(list(zip(self._steps, inputs, strict=True))):
             upstream = upstream + slopes[name]
             upstream = [step.backward(read, outputs[name], _sum(upstream))]
-        return {
-            "total": content + style + variation,
-            "content": content,
-            "style": style,
-            "variation": variation,
-            "gradient": _sum(upstream + by_image),
-        }
+        terms = (content + style + variation, content, style, variation)
+        return {**dict(zip(TERMS, terms, strict=True)), "gradient": _sum(upstream + by_image)}
 
     def _losses(
         self, features: dict[str, tf.Tensor], targets: Targets

@@ -83,8 +83,8 @@ def row(label: str, size: float, found: Outputs, expected: Outputs, seconds: flo
     largest = max(gap.largest / peak for gap, peak in zip(gaps, peaks, strict=True))
     relative = max(gap.relative for gap in gaps)
     loss = ""
-    if "total" in expected:
-        loss = f"{abs(found['total'] / expected['total'] - 1.0):.1e}"
+    if "total_loss" in expected:
+        loss = f"{abs(found['total_loss'] / expected['total_loss'] - 1.0):.1e}"
     megabytes = f"{size / 1e6:.1f}" if size else ""
     return f"{label:32s} {megabytes:>6s} {largest:9.1e} {relative:9.1e} {loss:>9s} {seconds:8.2f}"
 
@@ -102,7 +102,7 @@ def in_process(
 
     def loss_and_gradient() -> Outputs:
         total, gradient = objective.value_and_gradient(pictures["image"], targets)
-        return {"total": total.numpy(), "gradient": gradient.numpy()}
+        return {"total_loss": total.numpy(), "gradient": gradient.numpy()}
 
     def all_features() -> Outputs:
         return {name: array.numpy() for name, array in features(pictures["image"]).items()}
