@@ -14,6 +14,8 @@ from tf_style.objective import Objective
 from tf_style.portable import TERMS, PortableObjective
 
 NETWORKS = list(itertools.product(POOLINGS, PADDINGS))
+SHALLOW = {"content_layers": "conv3_1", "style_layers": "conv1_1,conv2_1,conv3_1"}
+"""Two poolings, and half the layers of the default: for what does not depend on depth."""
 LOSSES = list(itertools.product(losses.CONTENT_LOSSES, losses.TOTAL_VARIATIONS))
 
 
@@ -75,11 +77,13 @@ def test_losses_and_gradient_are_those_of_automatic_differentiation(
     pooling, padding, mini_layers, rng, eagerly
 ):
     image, content, style = pictures(rng, (33, 38), (33, 38), (34, 37))
-    objective, portable = make(mini_layers, pooling, padding)
+    objective, portable = make(mini_layers, pooling, padding, **SHALLOW)
     compare(objective, portable, image, content, style)
     targets, own = objective.targets(content, style), portable.targets(content, style)
     for reduction, form in LOSSES:
-        loss = options.LossConfig(content_reduction=reduction, tv_form=form, tv_weight=1e3)
+        loss = options.LossConfig(
+            content_reduction=reduction, tv_form=form, tv_weight=1e3, **SHALLOW
+        )
         objective.config = portable.config = loss
         compare_gradients(objective, portable, image, targets, own)
 
@@ -99,7 +103,7 @@ def test_ties_in_max_pooling_are_broken_as_in_tensorflow(
     padding, levels, mini_layers, rng, eagerly
 ):
     flat, content, style = pictures(rng, (38, 41), (38, 41), (32, 35), levels=levels)
-    compare(*make(mini_layers, "max", padding), flat, content + 0.25, style + 0.5)
+    compare(*make(mini_layers, "max", padding, **SHALLOW), flat, content + 0.25, style + 0.5)
 
 
 def test_the_wasserstein_distance_has_the_gradient_of_automatic_differentiation(
@@ -261,7 +265,7 @@ FORWARD = {
 @pytest.mark.parametrize("pooling, padding", NETWORKS)
 def test_graphs_hold_forward_operations_only(pooling, padding, mini_layers):
     form = {"avg": "nine_point", "max": "sum_square"}[pooling]
-    _, portable = make(mini_layers, pooling, padding, tv_form=form)
+    _, portable = make(mini_layers, pooling, padding, tv_form=form, **SHALLOW)
     found = operations(portable.signature("loss_and_gradient"))  # It holds all the others.
     assert found <= FORWARD, found - FORWARD
 

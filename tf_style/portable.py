@@ -147,7 +147,7 @@ class PortableObjective(tf.Module):
         functions: dict[str, tuple[Callable, list[tf.TensorSpec]]] = {
             "features": (self.features, [_image("image")]),
             "targets": (
-                lambda content, style: self._flat(self.targets(content, style)),
+                lambda content, style: self.flat_targets(self.targets(content, style)),
                 [_image("content"), _image("style")],
             ),
             "loss_and_gradient": (
@@ -180,8 +180,8 @@ class PortableObjective(tf.Module):
                 specs.append(tf.TensorSpec(shape, tf.float32, f"style_{layer}_{part}"))
         return specs
 
-    def _flat(self, targets: Targets) -> dict[str, tf.Tensor]:
-        """Returns the targets' tensors by name."""
+    def flat_targets(self, targets: Targets) -> dict[str, tf.Tensor]:
+        """Returns the targets' tensors by the names of `target_specs`, in their order."""
         flat = {f"content_{layer}": features for layer, features in targets.content.items()}
         for layer, target in targets.style.items():
             for part, value in zip(self._style.parts, tf.nest.flatten(target), strict=True):
@@ -189,7 +189,7 @@ class PortableObjective(tf.Module):
         return flat
 
     def _nested(self, flat: tuple[tf.Tensor, ...]) -> Targets:
-        """Returns the targets of their tensors, in the order of `_flat`."""
+        """Returns the targets of their tensors, in the order of `target_specs`."""
         tensors = iter(flat)
         content = {layer: next(tensors) for layer, _ in self.config.content_layers}
         return Targets(

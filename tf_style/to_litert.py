@@ -10,17 +10,15 @@ from types import ModuleType
 import numpy as np
 import tensorflow as tf
 
-from tf_style.portable import PortableObjective
-
 SUFFIX = ".tflite"
 
 
-def litert_model(objective: PortableObjective, signature: str, precision: str) -> bytes:
-    """Returns the file of a signature, with names as there.
+def litert_model(weights: tf.Module, function: tf.function, precision: str) -> bytes:
+    """Returns the file of a function, with the names of its inputs and outputs.
 
     Args:
-        objective: what is converted.
-        signature: of `portable.SIGNATURES`.
+        weights: what holds the variables that the function reads.
+        function: of `PortableObjective.signature`.
         precision: "float32"; "float16", which stores the weights in 16 bits and computes in
             float32; or "int8", LiteRT's dynamic range quantisation: weights in 8 bits, and what a
             convolution reads is rounded to 8 bits as it runs.
@@ -28,8 +26,8 @@ def litert_model(objective: PortableObjective, signature: str, precision: str) -
     Raises:
         Exception: whatever the converter raises.
     """
-    function = objective.signature(signature).get_concrete_function()
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], objective)
+    graph = function.get_concrete_function()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([graph], weights)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     if precision != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]

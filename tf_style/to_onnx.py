@@ -9,8 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-
-from tf_style.portable import PortableObjective
+import tensorflow as tf
 
 SUFFIX = ".onnx"
 OPSET = 18
@@ -19,12 +18,11 @@ OPSET = 18
 _MINIMUM_WEIGHTS = 256  # Smaller arrays, biases and shapes, stay as they are.
 
 
-def onnx_model(objective: PortableObjective, signature: str, precision: str) -> bytes:
-    """Returns the file of a signature, with names as there.
+def onnx_model(function: tf.function, precision: str) -> bytes:
+    """Returns the file of a function, with the names of its inputs and outputs.
 
     Args:
-        objective: what is converted.
-        signature: of `portable.SIGNATURES`.
+        function: of `PortableObjective.signature`.
         precision: "float32"; or of the weights as they are stored, "float16" or "int8", the
             latter with a scale for each filter: the arithmetic stays in float32.
 
@@ -32,7 +30,6 @@ def onnx_model(objective: PortableObjective, signature: str, precision: str) -> 
         ImportError: without `onnx` and `tf2onnx`.
         Exception: whatever the converter raises.
     """
-    function = objective.signature(signature)
     model, _ = _imported("tf2onnx.convert").from_function(
         function, input_signature=function.input_signature, opset=OPSET
     )

@@ -12,6 +12,7 @@ are measured against; "portable" the hand-written reverse pass, in TensorFlow an
 """
 
 import argparse
+import functools
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -129,7 +130,7 @@ def main() -> None:
     extractor = network.load_extractor(config.network, layers=config.loss.layers)
     portable = PortableObjective(extractor, config.loss)
     pair = {name: arrays[name] for name in ("content", "style")}
-    targets = conversion.in_tensorflow(portable, "targets", pair)
+    targets = conversion.in_tensorflow(portable.signature("targets"), pair)
     inputs = {
         "features": {"image": arrays["image"]},
         "loss_and_gradient_from_targets": {"image": arrays["image"], **targets},
@@ -145,11 +146,8 @@ def main() -> None:
         expected[name], seconds = timed(truth[name], arguments.repeats)
         print(row("  tensorflow", 0, expected[name], expected[name], seconds), flush=True)
         function = portable.signature(name)
-        feeds = [tf.constant(inputs[name][spec.name]) for spec in function.input_signature]
         found, seconds = timed(
-            lambda function=function, feeds=feeds: {
-                key: array.numpy() for key, array in function(*feeds).items()
-            },
+            functools.partial(conversion.in_tensorflow, function, inputs[name]),
             arguments.repeats,
         )
         print(row("  portable", 0, found, expected[name], seconds), flush=True)
@@ -167,7 +165,7 @@ def main() -> None:
                     with captured_output():
                         run = session(made.path, kind)
                         found, seconds = timed(
-                            lambda run=run, name=name: dict(run(inputs[name])), arguments.repeats
+                            functools.partial(run, inputs[name]), arguments.repeats
                         )
                     line = row(
                         f"  {kind} {precision}", made.num_bytes, found, expected[name], seconds

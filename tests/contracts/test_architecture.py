@@ -44,7 +44,8 @@ WITH_TENSORFLOW = {
     "adam", "conversion", "convolution", "engine", "extractor", "gradients", "graphs", "layers",
     "lbfgs", "lbfgs_steps", "losses", "matrix_root", "network", "objective", "parametrization",
     "pooling", "portable", "portable_layers", "portable_losses", "precision", "preprocessing",
-    "problem", "solution", "tfp_lbfgs", "to_litert", "transfer",
+    "problem", "solution", "tfp_lbfgs", "to_litert", "to_onnx",
+    "transfer",
 }  # fmt: skip
 MODULES = sorted(path for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 
