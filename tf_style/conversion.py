@@ -14,37 +14,24 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tf_style import network, saving, to_litert, to_onnx, vgg19
+from tf_style import network, saving, to_litert, to_onnx
 from tf_style.captured import captured_output
 from tf_style.config import StyleConfig
+from tf_style.conversion_check import (
+    LARGEST_DIFFERENCES,
+    Difference,
+    difference,
+    in_tensorflow,
+    sample_inputs,
+)
 from tf_style.conversion_options import PortableOptions
 from tf_style.new_folder import check_new_folder, new_folder
 from tf_style.portable import PortableObjective
 from tf_style.weights import load_weights
 
-LARGEST_DIFFERENCES = {"float32": 0.01, "float16": 0.1, "int8": 0.5}
-"""The relative difference from TensorFlow up to which a file is declared good, by precision.
-
-It tells a file that works from one that does not, not a good precision from a bad one: on noise a
-gradient jumps wherever rounding changes the side of a ReLU, so that its error is about the root
-of that of the weights.
-"""
-
 
 class ConversionError(ValueError):
     """What was asked for cannot be converted; says why, in the converter's words."""
-
-
-class Difference(NamedTuple):
-    """How far an output is from TensorFlow's.
-
-    Attributes:
-        largest: of the absolute differences of the entries.
-        relative: |a - b| / |b| over all entries.
-    """
-
-    largest: float
-    relative: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -208,7 +195,10 @@ def convert_signature(
         except Exception as raised:  # Converters raise whatever they like.
             error = raised
     if error is not None:
-        raise ConversionError(f"{refused}. {_reason(error, printed)}") from error
+        raise ConversionError(
+            f"{refused}. The converter says: {_reason(error, printed)}. Leave it out of "
+            "`signatures`, or use another format."
+        ) from error
     expected = in_tensorflow(function, inputs)
     if found.keys() != expected.keys():
         raise ConversionError(f"{refused}: its outputs became {sorted(found)}.")
@@ -235,45 +225,17 @@ def convert_signature(
 
 
 def _reason(error: Exception, printed: list[str]) -> str:
-    """Returns what a converter says, in one line."""
-    told = [line.strip() for line in printed if "not supported" in line or "error:" in line]
-    words = " ".join(" ".join([*told, str(error) or type(error).__name__]).split())
+    """Returns what a converter says, in one line; the whole of it is the error's cause."""
+    told = [
+        line.rpartition("error: ")[2].strip()
+        for line in (*printed, *str(error).splitlines())
+        if "error: " in line or "is not supported" in line
+    ]
+    words = "; ".join(dict.fromkeys(told)) or " ".join(str(error).split()) or type(error).__name__
     return words if len(words) <= _LONGEST_REASON else words[:_LONGEST_REASON] + " ..."
 
 
-_LONGEST_REASON = 1000
-
-
-def sample_inputs(objective: PortableObjective, signature: str) -> dict[str, np.ndarray]:
-    """Returns small random inputs of a function by name: pictures, and targets of such."""
-    rng = np.random.default_rng(0)
-    side = 2 * vgg19.minimum_side(objective.config.layers)  # Odd sizes from here, all different.
-
-    def picture(height: int, width: int) -> np.ndarray:
-        return rng.uniform(size=(1, height, width, 3)).astype(np.float32)
-
-    image, content = (picture(side + 5, side + 11) for _ in range(2))
-    pictures = {"image": image, "content": content, "style": picture(side + 9, side + 2)}
-    pair = {name: pictures[name] for name in ("content", "style")}
-    if signature == "loss_and_gradient_from_targets":
-        targets = objective.flat_targets(objective.targets(**pair))
-        return {"image": image, **{name: target.numpy() for name, target in targets.items()}}
-    return {"features": {"image": image}, "targets": pair}.get(signature, pictures)
-
-
-def in_tensorflow(function: tf.function, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Returns a function's outputs by name, as TensorFlow computes them."""
-    feeds = [tf.constant(inputs[spec.name]) for spec in function.input_signature]
-    outputs = function.get_concrete_function()(*feeds)
-    return {name: output.numpy() for name, output in outputs.items()}
-
-
-def difference(found: np.ndarray, expected: np.ndarray) -> Difference:
-    """Returns how far an output is from TensorFlow's."""
-    gap = np.subtract(found, expected, dtype=np.float64)
-    norm = np.linalg.norm(expected.astype(np.float64))
-    relative = np.linalg.norm(gap) / norm if norm else np.linalg.norm(gap)
-    return Difference(float(np.abs(gap).max()), float(relative))
+_LONGEST_REASON = 600
 
 
 def _num_bytes(path: Path) -> int:

@@ -28,7 +28,7 @@ _runtime.set_environment()
 import tensorflow as tf  # noqa: E402
 
 import tf_style  # noqa: E402
-from tf_style import conversion, images, network  # noqa: E402
+from tf_style import conversion, conversion_check, images, network  # noqa: E402
 from tf_style.captured import captured_output  # noqa: E402
 from tf_style.conversion_options import (  # noqa: E402
     FORMAT_NAMES,
@@ -79,7 +79,7 @@ def session(path: Path, kind: str) -> Callable[[Outputs], Outputs]:
 def row(label: str, size: float, found: Outputs, expected: Outputs, seconds: float) -> str:
     """Returns a line of the table."""
     arrays = [name for name, array in expected.items() if np.ndim(array)]
-    gaps = [conversion.difference(found[name], expected[name]) for name in arrays]
+    gaps = [conversion_check.difference(found[name], expected[name]) for name in arrays]
     peaks = [np.abs(expected[name]).max() for name in arrays]
     largest = max(gap.largest / peak for gap, peak in zip(gaps, peaks, strict=True))
     relative = max(gap.relative for gap in gaps)
@@ -130,7 +130,7 @@ def main() -> None:
     extractor = network.load_extractor(config.network, layers=config.loss.layers)
     portable = PortableObjective(extractor, config.loss)
     pair = {name: arrays[name] for name in ("content", "style")}
-    targets = conversion.in_tensorflow(portable.signature("targets"), pair)
+    targets = conversion_check.in_tensorflow(portable.signature("targets"), pair)
     inputs = {
         "features": {"image": arrays["image"]},
         "loss_and_gradient_from_targets": {"image": arrays["image"], **targets},
@@ -147,7 +147,7 @@ def main() -> None:
         print(row("  tensorflow", 0, expected[name], expected[name], seconds), flush=True)
         function = portable.signature(name)
         found, seconds = timed(
-            functools.partial(conversion.in_tensorflow, function, inputs[name]),
+            functools.partial(conversion_check.in_tensorflow, function, inputs[name]),
             arguments.repeats,
         )
         print(row("  portable", 0, found, expected[name], seconds), flush=True)

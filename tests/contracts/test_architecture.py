@@ -33,7 +33,7 @@ ROWS = [
     {"inputs", "saving", "weights", "extractor", "lbfgs", "tfp_lbfgs", "adam", "portable_layers"},
     {"network", "objective", "portable_losses"},
     {"problem", "portable"},
-    {"engine", "to_litert", "to_onnx"},
+    {"engine", "to_litert", "to_onnx", "conversion_check"},
     {"transfer", "conversion"},
     {"run", "weights_command"},
     {"cli"},
@@ -41,11 +41,10 @@ ROWS = [
 ]
 RANK = {name: rank for rank, names in enumerate(ROWS) for name in names}
 WITH_TENSORFLOW = {
-    "adam", "conversion", "convolution", "engine", "extractor", "gradients", "graphs", "layers",
-    "lbfgs", "lbfgs_steps", "losses", "matrix_root", "network", "objective", "parametrization",
-    "pooling", "portable", "portable_layers", "portable_losses", "precision", "preprocessing",
-    "problem", "solution", "tfp_lbfgs", "to_litert", "to_onnx",
-    "transfer",
+    "adam", "conversion", "conversion_check", "convolution", "engine", "extractor", "gradients",
+    "graphs", "layers", "lbfgs", "lbfgs_steps", "losses", "matrix_root", "network", "objective",
+    "parametrization", "pooling", "portable", "portable_layers", "portable_losses", "precision",
+    "preprocessing", "problem", "solution", "tfp_lbfgs", "to_litert", "to_onnx", "transfer",
 }  # fmt: skip
 MODULES = sorted(path for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 
