@@ -1,18 +1,22 @@
 """The objective's hand-written reverse pass against automatic differentiation and float64."""
 
 import itertools
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import reference
 import tensorflow as tf
 
-from tf_style import config, losses, options, portable_layers, portable_losses
+from tf_style import config, losses, options, portable_layers, portable_losses, weights
 from tf_style.conversion_options import SIGNATURES
 from tf_style.extractor import PADDINGS, POOLINGS, build_extractor
 from tf_style.objective import Objective
 from tf_style.portable import TERMS, PortableObjective
 
+ROOT = Path(__file__).resolve().parent.parent
+GOLDENS = json.loads((ROOT / "tests/goldens/vgg19_8bit.json").read_text())
 NETWORKS = list(itertools.product(POOLINGS, PADDINGS))
 SHALLOW = {"content_layers": "conv3_1", "style_layers": "conv1_1,conv2_1,conv3_1"}
 """Two poolings, and half the layers of the default: for what does not depend on depth."""
@@ -152,6 +156,32 @@ def test_the_gradient_agrees_with_central_differences_of_the_float64_program(
         direction = rng.normal(size=image.shape) + gradient / np.sqrt((gradient**2).mean())
         ahead, behind = (truth(image.numpy() + h * direction) for h in (1e-7, -1e-7))
         assert np.vdot(gradient, direction) == pytest.approx((ahead - behind) / 2e-7, rel=1e-3)
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("name", GOLDENS)
+def test_the_real_network_agrees_with_the_float64_goldens(name, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    synthetic_picture = __import__("make_goldens").synthetic_picture
+    golden = GOLDENS[name]
+    layers = weights.load_weights("vgg19-8bit").layers
+    if golden["normalized"]:
+        layers = weights.normalize(layers, weights.mean_activations())
+    loss = {"style_weight": 1000.0, "tv_weight": 0.0, "content_reduction": "sum"}
+    _, portable = make(layers, golden["pooling"], "zeros", **loss)
+    sizes = [golden["size"], golden["size"], golden["style_size"]]
+    image, content, style = (
+        tf.constant(synthetic_picture(seed, *size))
+        for seed, size in zip(golden["seeds"], sizes, strict=True)
+    )
+    found = portable.loss_and_gradient(image, portable.targets(content, style))
+    assert float(found["total_loss"]) == pytest.approx(golden["total"], rel=1e-4)
+    norm = golden["gradient_norm"]
+    assert float(tf.norm(found["gradient"])) == pytest.approx(norm, rel=1e-4)
+    flat = found["gradient"].numpy().ravel()
+    for entry, expected in golden["gradient"].items():
+        typical = norm / np.sqrt(flat.size)
+        assert flat[int(entry)] == pytest.approx(expected, abs=1e-3 * typical)
 
 
 def kernel_and_bias(rng):
@@ -318,8 +348,7 @@ def test_the_targets_of_the_objective_may_be_used(mini_layers, rng):
 
 def test_the_weights_are_held_once(mini_layers):
     _, portable = make(mini_layers)
-    for name in SIGNATURES:
-        portable.signature(name).get_concrete_function()
+    portable.signature("loss_and_gradient").get_concrete_function()
     names = [name for name in mini_layers if name <= "block5_conv1"]
     expected = sum(array.size for name in names for array in mini_layers[name])
     assert sum(int(tf.size(variable)) for variable in portable.variables) == expected
