@@ -117,13 +117,13 @@ class PortableObjective(tf.Module):
         config = self.config
         slopes: dict[str, list[tf.Tensor]] = {name: [] for name in features}
 
-        def weighted(kind: float, of: Callable, layers: Any, wanted: dict[str, Any]) -> tf.Tensor:
+        def weighted(factor: float, of: Callable, layers: Any, wanted: dict[str, Any]) -> tf.Tensor:
             total = tf.zeros((), tf.float32)
             for name, weight in layers:
                 loss, slope = of(features[name], wanted[name])
                 total += weight * loss
-                slopes[name].append(kind * weight * slope)
-            return kind * total
+                slopes[name].append(factor * weight * slope)
+            return factor * total
 
         content_of = portable_losses.CONTENT_LOSSES[config.content_reduction]
         content = weighted(
