@@ -66,7 +66,7 @@ def test_a_turned_kernel_has_its_corners_and_channels_swapped(rng):
     for row, column, channel, filter_ in np.ndindex(*kernel.shape):
         value = turned[2 - row, 2 - column, filter_, channel]
         assert value == kernel[row, column, channel, filter_]
-    np.testing.assert_array_equal(convolution._turned(tf.constant(kernel)), turned)
+    np.testing.assert_array_equal(convolution.turned_in_graph(tf.constant(kernel)), turned)
 
 
 def test_a_turned_kernel_makes_the_gradient_of_a_convolution(rng):

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from tf_style.adam import minimize_adam as minimize_adam
     from tf_style.config import StyleConfig as StyleConfig
     from tf_style.config import preset as preset
+    from tf_style.conversion import Conversion as Conversion
+    from tf_style.conversion import ConversionError as ConversionError
+    from tf_style.conversion import export_portable as export_portable
+    from tf_style.conversion_options import PortableOptions as PortableOptions
     from tf_style.export import Exported as Exported
     from tf_style.export import export_saved_model as export_saved_model
     from tf_style.exported_model import ExportedModel as ExportedModel
@@ -38,9 +42,11 @@ if TYPE_CHECKING:
     from tf_style.options import LossConfig as LossConfig
     from tf_style.options import NetworkConfig as NetworkConfig
     from tf_style.options import OptimizerConfig as OptimizerConfig
+    from tf_style.portable import PortableObjective as PortableObjective
     from tf_style.solution import NotFiniteError as NotFiniteError
     from tf_style.solution import Solution as Solution
     from tf_style.solution import Status as Status
+    from tf_style.stablehlo import export_stablehlo as export_stablehlo
     from tf_style.transfer import Progress as Progress
     from tf_style.transfer import StyleResult as StyleResult
     from tf_style.transfer import stylize as stylize
@@ -54,6 +60,8 @@ _MODULES = {
     "lbfgs": ("minimize_lbfgs",),
     "config": ("StyleConfig", "preset"),
     "options": ("ComputeConfig", "LossConfig", "NetworkConfig", "OptimizerConfig"),
+    "conversion": ("Conversion", "ConversionError", "export_portable"),
+    "conversion_options": ("PortableOptions",),
     "export": ("Exported", "export_saved_model"),
     "exported_model": ("ExportedModel", "load"),
     "extractor": ("build_extractor",),
@@ -72,7 +80,9 @@ _MODULES = {
         "wasserstein_target",
     ),
     "objective": ("LossTerms", "LossWeights", "Objective", "Targets"),
+    "portable": ("PortableObjective",),
     "solution": ("NotFiniteError", "Solution", "Status"),
+    "stablehlo": ("export_stablehlo",),
     "transfer": ("Progress", "StyleResult", "stylize"),
     "weights": ("Weights", "load_weights", "mean_activations", "normalize"),
 }

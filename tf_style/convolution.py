@@ -31,7 +31,7 @@ def convolution_relu(
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         upstream = masked(upstream, positive)
-        by_inputs = tf.nn.conv2d(upstream, _turned(kernel), 1, "SAME")
+        by_inputs = tf.nn.conv2d(upstream, turned_in_graph(kernel), 1, "SAME")
         return by_inputs, *_by_weights(inputs, kernel, upstream, "SAME")
 
     return outputs, gradient
@@ -48,7 +48,7 @@ def inner_convolution_relu(
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         upstream = masked(upstream, positive)
         wider = tf.pad(upstream, [[0, 0], [2, 2], [2, 2], [0, 0]])
-        by_inputs = tf.nn.conv2d(wider, _turned(kernel), 1, "VALID")
+        by_inputs = tf.nn.conv2d(wider, turned_in_graph(kernel), 1, "VALID")
         return by_inputs, *_by_weights(inputs, kernel, upstream, "VALID")
 
     return outputs, gradient
@@ -68,7 +68,7 @@ def _by_weights(
     return by_kernel, tf.reduce_sum(upstream, [0, 1, 2])
 
 
-def _turned(kernel: tf.Tensor) -> tf.Tensor:
+def turned_in_graph(kernel: tf.Tensor) -> tf.Tensor:
     """Returns `turned(kernel)`, in the graph.
 
     As matrices in reverse order: faster than reversing two axes and permuting four.
@@ -97,7 +97,7 @@ def bfloat16_relu(
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None, None]:
         upstream = masked(upstream, positive)
-        return convolve(upstream, _turned(kernel)), None, None
+        return convolve(upstream, turned_in_graph(kernel)), None, None
 
     return outputs, gradient
 

@@ -3,22 +3,21 @@
 It needs nothing but TensorFlow (or TensorFlow Serving, or its C library) to run.
 """
 
-import contextlib
 import dataclasses
 import json
 import os
-import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
-from tf_style._checks import check_number, user_path
+from tf_style._checks import check_number
 from tf_style._version import __version__
 from tf_style.config import INITS, StyleConfig
 from tf_style.network import make_extractor
+from tf_style.new_folder import check_new_folder, new_folder
 from tf_style.objective import Objective
 from tf_style.parametrization import PARAMETRIZATIONS
 from tf_style.precision import arithmetic
@@ -79,22 +78,24 @@ def export_saved_model(
         OSError: if the folder holds files or cannot be written, or weights cannot be fetched.
     """
     config = StyleConfig() if config is None else config
-    output = user_path(output_dir)
     check_exportable(config)
+    output = check_new_folder(output_dir)
     check_number("max_pixels", max_pixels, minimum=1, maximum=2**31 - 1)
-    check_free(output)
     weights = load_weights(config.network.weights, notify=notify)
     kind = "direct" if for_gpu else arithmetic(config.compute.precision, deterministic=True)
     problem = build_problem(weights, config, "stored_winograd" if kind == "winograd" else kind)
     module = Signatures(problem, config, max_pixels=max_pixels)
     about = {**about_model(config, weights.sha256, kind), "max_pixels": max_pixels}
-    with atomic_folder(output) as folder, tempfile.TemporaryDirectory() as assets:
-        file = Path(assets) / ABOUT
-        file.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-        module.about = tf.saved_model.Asset(str(file))
-        functions = {name: getattr(module, name) for name in NAMES}
-        functions["serving_default"] = module.stylize_png
-        tf.saved_model.save(module, str(folder), signatures=functions)
+    try:
+        with new_folder(output) as folder, tempfile.TemporaryDirectory() as assets:
+            file = Path(assets) / ABOUT
+            file.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+            module.about = tf.saved_model.Asset(str(file))
+            functions = {name: getattr(module, name) for name in NAMES}
+            functions["serving_default"] = module.stylize_png
+            tf.saved_model.save(module, str(folder), signatures=functions)
+    except tf.errors.OpError as error:
+        raise OSError(f"`output_dir` cannot be written: {error.message}.") from error
     files = [path for path in output.rglob("*") if path.is_file()]
     num_bytes = sum(path.stat().st_size for path in files)
     return Exported(
@@ -141,48 +142,3 @@ def check_exportable(config: StyleConfig) -> None:
             "Cannot export `time_budget`. This is because a graph does not plan by the clock. "
             f"Received: time_budget={config.compute.time_budget:g}. Use `steps`."
         )
-
-
-def check_free(output: Path) -> None:
-    """Raises OSError unless a folder can be made at this path, or an empty one is there."""
-    if output.is_dir():
-        if any(output.iterdir()):
-            raise FileExistsError(
-                f"`output_dir` must be a new or an empty folder. Received: output_dir='{output}', "
-                "which holds files. Choose another, or remove them."
-            )
-    elif output.exists():
-        raise FileExistsError(
-            f"`output_dir` must be a folder. Received: output_dir='{output}', a file."
-        )
-    parent = output if output.is_dir() else output.parent
-    while not parent.exists():
-        parent = parent.parent
-    if not os.access(parent, os.W_OK | os.X_OK):
-        raise PermissionError(f"`output_dir` cannot be made: no permission to write to '{parent}'.")
-
-
-@contextlib.contextmanager
-def atomic_folder(output: Path) -> Iterator[Path]:
-    """Yields a folder beside the output, which takes its place if all goes well.
-
-    Raises:
-        OSError: if it cannot be written; nothing half-written is left.
-    """
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
-    except OSError as error:
-        raise type(error)(f"`output_dir` cannot be made: {error}.") from error
-    try:
-        yield folder
-        folder.chmod(0o755)
-        if output.is_dir():
-            output.rmdir()
-        folder.rename(output)
-    except (OSError, tf.errors.OpError) as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise OSError(f"`output_dir` cannot be written: {error}.") from error
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise

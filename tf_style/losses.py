@@ -131,10 +131,11 @@ def moments(features: tf.Tensor) -> Moments:
 
 def wasserstein_target(style: Moments) -> GaussianTarget:
     """Returns what `wasserstein_loss` needs of the style, worked out once for each picture."""
-    return GaussianTarget(style.mean, symmetric_root(_covariance(style)))
+    return GaussianTarget(style.mean, symmetric_root(covariance(style)))
 
 
-def _covariance(of: Moments) -> tf.Tensor:
+def covariance(of: Moments) -> tf.Tensor:
+    """Returns the covariance with 1e-4 added to its diagonal, float `[b, c, c]`."""
     # 1e-4, as in crowsonkb/style-transfer-pytorch, keeps the roots off 0.
     floor = 1e-4 * tf.eye(of.mean.shape[-1], dtype=of.mean.dtype)
     return of.second - of.mean[:, :, tf.newaxis] * of.mean[:, tf.newaxis, :] + floor
@@ -162,9 +163,9 @@ def wasserstein_loss(image: Moments, target: GaussianTarget) -> tf.Tensor:
         Dowson & Landau (1982), The Frechet distance between multivariate normal
         distributions. As a style loss: crowsonkb/style-transfer-pytorch.
     """
-    covariance = _covariance(image)
-    inner = tf.matmul(target.root, tf.matmul(covariance, target.root))
-    traces = tf.linalg.trace(covariance) + tf.reduce_sum(target.root**2, [-2, -1])
+    spread = covariance(image)
+    inner = tf.matmul(target.root, tf.matmul(spread, target.root))
+    traces = tf.linalg.trace(spread) + tf.reduce_sum(target.root**2, [-2, -1])
     between_means = tf.reduce_sum(tf.math.squared_difference(image.mean, target.mean), -1)
     channels = tf.cast(image.mean.shape[-1], image.mean.dtype)
     return tf.reduce_sum(between_means + traces - 2.0 * trace_of_root(inner)) / channels

@@ -5,6 +5,7 @@ Takes and gives float `[batch, n, n]`. Nothing here knows of features or picture
 
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 
 NUM_STEPS = 12
@@ -25,9 +26,8 @@ def symmetric_root(matrix: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.matmul(scaled, vectors, transpose_b=True), matrix.dtype)
 
 
-@tf.custom_gradient
-def trace_of_root(matrix: tf.Tensor) -> tuple[tf.Tensor, Callable]:
-    """Returns the trace of the square root, by `NUM_STEPS` Newton-Schulz steps.
+def trace_and_gradient(matrix: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+    """Returns the trace of the square root, by `NUM_STEPS` Newton-Schulz steps, and its gradient.
 
     From A = matrix / norm, Y = A, Z = I, each step takes T = (3 I - Z Y) / 2, Y <- Y T,
     Z <- Z T; Y tends to A**(1/2), Z to A**(-1/2). An eigenvalue a of A has converged once
@@ -40,23 +40,24 @@ def trace_of_root(matrix: tf.Tensor) -> tuple[tf.Tensor, Callable]:
     Z' <- 3/2 (I - Z Y) Z' - Z**3 / 2. Once converged Y' is A**(-1/2) / 2, as it must be.
 
     Args:
-        matrix: float `[b, n, n]`, symmetric, eigenvalues at least 0, not all of them 0.
+        matrix: float `[b, n, n]`, symmetric, eigenvalues at least 0, not all of them 0; n known.
 
     Returns:
-        Float `[b]`.
+        Float `[b]`, and a function that takes the gradient of a scalar with respect to it to
+        that with respect to the matrix.
 
     References:
         Higham (2008), Functions of Matrices, section 6.3.
     """
     norm = tf.norm(matrix, axis=[-2, -1], keepdims=True)
     scaled = matrix / norm
-    identity = tf.eye(tf.shape(matrix)[-1], dtype=matrix.dtype)
+    identity = tf.constant(np.eye(matrix.shape[-1]), matrix.dtype)
     root, inverse, steps = scaled, tf.zeros_like(matrix) + identity, []
     for _ in range(NUM_STEPS):
         factor = 1.5 * identity - 0.5 * tf.matmul(inverse, root)
         steps.append((inverse, factor))
         root, inverse = tf.matmul(root, factor), tf.matmul(inverse, factor)
-    trace = tf.linalg.trace(root)
+    trace = tf.reduce_sum(identity * root, axis=[-2, -1])
 
     def gradient(upstream: tf.Tensor) -> tf.Tensor:
         slope = tf.zeros_like(matrix)  # Z'
@@ -70,3 +71,7 @@ def trace_of_root(matrix: tf.Tensor) -> tuple[tf.Tensor, Callable]:
         return upstream[:, tf.newaxis, tf.newaxis] * by_matrix / tf.sqrt(norm)
 
     return tf.sqrt(norm[:, 0, 0]) * trace, gradient
+
+
+trace_of_root = tf.custom_gradient(trace_and_gradient)
+"""The trace of the square root alone; automatic differentiation finds `trace_and_gradient`'s."""

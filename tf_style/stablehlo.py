@@ -12,18 +12,17 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tf_style._checks import check_number, user_path
+from tf_style._checks import check_number
 from tf_style.config import StyleConfig
 from tf_style.export import (
     Exported,
     about_model,
-    atomic_folder,
     build_problem,
     check_exportable,
-    check_free,
 )
 from tf_style.graph_transfer import stylize_at_size
 from tf_style.inputs import smallest_side
+from tf_style.new_folder import check_new_folder, new_folder
 from tf_style.objective import Targets
 from tf_style.problem import Problem
 from tf_style.scene import Pictures
@@ -61,11 +60,10 @@ def export_stablehlo(
         OSError: if the folder holds files or cannot be written, or weights cannot be fetched.
     """
     config = StyleConfig() if config is None else config
-    output = user_path(output_dir)
     check_exportable(config)
+    output = check_new_folder(output_dir)
     for name, side in (("height", height), ("width", width)):
         check_number(name, side, minimum=smallest_side(config), maximum=30_000)
-    check_free(output)
     weights = load_weights(config.network.weights, notify=notify)
     kind = "bfloat16" if config.compute.precision == "bfloat16" else "direct"
     problem = build_problem(weights, config, kind)
@@ -78,7 +76,7 @@ def export_stablehlo(
     arguments = {name: variable.numpy() for name, variable in variables.items()}
     expected: dict[str, np.ndarray] = {}
     described = {}
-    with atomic_folder(output) as folder:
+    with new_folder(output) as folder:
         for name, (function, inputs) in programs.items():
             concrete = function.get_concrete_function(*inputs.values())
             code = function.experimental_get_compiler_ir(*inputs.values())(

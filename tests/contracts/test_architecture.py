@@ -8,7 +8,7 @@ import tf_style
 PACKAGE = Path(tf_style.__file__).parent
 # Each module imports only from rows above its own. A new module must be given a place.
 ROWS = [
-    {"_checks", "_version", "_runtime"},
+    {"_checks", "_version", "_runtime", "captured"},
     {"vgg19", "matrix_root"},
     {"layer_weights", "presets", "schedule"},
     {"options"},
@@ -20,6 +20,8 @@ ROWS = [
         "codebook",
         "weight_files",
         "progress_bar",
+        "conversion_options",
+        "new_folder",
         "solution",
         "gradients",
         "graphs",
@@ -30,11 +32,11 @@ ROWS = [
     },
     {"convolution", "flag_options", "graph_images", "line_search", "pooling", "tfp_state"},
     {"layers", "precision", "lbfgs_graph"},
-    {"inputs", "saving", "weights", "extractor", "lbfgs", "tfp_lbfgs", "adam"},
-    {"graph_minimizers", "network", "objective"},
-    {"problem"},
-    {"scene"},
-    {"engine", "graph_transfer"},
+    {"inputs", "saving", "weights", "extractor", "lbfgs", "tfp_lbfgs", "adam", "portable_layers"},
+    {"graph_minimizers", "network", "objective", "portable_losses"},
+    {"portable", "problem"},
+    {"scene", "to_litert", "to_onnx", "conversion_check"},
+    {"conversion", "engine", "graph_transfer"},
     {"transfer", "signatures"},
     {"export"},
     {"exported_model", "pipeline", "run", "stablehlo"},
@@ -49,10 +51,11 @@ ROWS = [
 ]
 RANK = {name: rank for rank, names in enumerate(ROWS) for name in names}
 WITHOUT_TENSORFLOW = {
-    "__main__", "_checks", "_runtime", "_version", "cli", "codebook", "config", "export_command",
-    "flag_options", "images", "inputs", "layer_weights", "options", "presets", "progress_bar",
-    "run", "saving", "schedule", "serve_command", "vgg19", "weight_files", "weights",
-    "weights_command", *(name for name in RANK if name.startswith("serving.")),
+    "__main__", "_checks", "_runtime", "_version", "captured", "cli", "codebook", "config",
+    "conversion_options", "export_command", "flag_options", "images", "inputs", "layer_weights",
+    "new_folder", "options", "presets", "progress_bar", "run", "saving", "schedule",
+    "serve_command", "vgg19", "weight_files", "weights", "weights_command",
+    *(name for name in RANK if name.startswith("serving.")),
 } - {"serving.model"}  # fmt: skip
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.stem != "__init__")
 
