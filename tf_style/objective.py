@@ -94,8 +94,13 @@ class Objective:
             )
         self.extractor = extractor
         self.config = config
+
+    @property
+    def weights(self) -> LossWeights:
+        """The config's weights of the loss terms."""
+        config = self.config
         style_weight = config.style_strength * config.style_weight
-        self.weights = LossWeights(config.content_weight, style_weight, config.tv_weight)
+        return LossWeights(config.content_weight, style_weight, config.tv_weight)
 
     @tf.function(input_signature=[_ANY_IMAGE, _ANY_IMAGE], autograph=False)
     def targets(self, content: tf.Tensor, style: tf.Tensor) -> Targets:
