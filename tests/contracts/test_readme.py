@@ -1,5 +1,6 @@
 """README is true: its code runs, its commands are the ones that CI runs, its links exist."""
 
+import dataclasses
 import re
 import shutil
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from tf_style import cli, config
+from tf_style.export_command import ExportOptions
+from tf_style.serve_command import ServeOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -35,6 +38,9 @@ def test_ci_runs_readmes_test_command_and_nothing_else():
 
 def test_every_flag_in_readme_exists():
     known = set(cli.make_flags()) | {"all"}
+    for options in (ExportOptions, ServeOptions):
+        known |= {field.name for field in dataclasses.fields(options)}
+    known |= {"data", "rest_api_port", "model_base_path", "model_name"}  # Of curl, and of servers.
     used = set(re.findall(r"--([a-z_]+)", README)) - {"e"}
     assert used <= known, used - known
 
