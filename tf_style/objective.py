@@ -30,7 +30,7 @@ class Targets(NamedTuple):
 
 
 class LossTerms(NamedTuple):
-    """The loss and its parts, float32 scalars.
+    """The loss and its parts, float32 scalars (`[b]` from `loss_terms` with `per_sample`).
 
     Attributes:
         total: the sum of `content`, `style` and `variation`.
@@ -94,15 +94,7 @@ class Objective:
         # One picture after the other: side by side they would need twice the memory.
         with tf.control_dependencies(list(content_targets.values())):
             style = tf.identity(style)
-        style_features = self.extractor(style)
-        style_loss = losses.STYLE_LOSSES[self.config.style_loss]
-        return Targets(
-            content_targets,
-            {
-                name: style_loss.target(style_loss.statistics(style_features[name]))
-                for name, _ in self.config.style_layers
-            },
-        )
+        return Targets(content_targets, style_targets(self.config, self.extractor(style)))
 
     @tf.function(autograph=False)
     def terms(self, image: tf.Tensor, targets: Targets) -> LossTerms:
@@ -131,25 +123,57 @@ class Objective:
         return total, tape.gradient(total, image)
 
     def _terms(self, image: tf.Tensor, targets: Targets) -> LossTerms:
-        config = self.config
-        features = self.extractor(image)
-        content_of_layer = losses.CONTENT_LOSSES[config.content_reduction]
-        style_loss = losses.STYLE_LOSSES[config.style_loss]
-        layers = {}
-        content = style = variation = tf.zeros((), image.dtype)
-        for name, weight in config.content_layers:
-            loss = content_of_layer(features[name], targets.content[name])
+        return loss_terms(self.config, image, self.extractor(image), targets)
+
+
+def style_targets(config: LossConfig, features: dict[str, tf.Tensor]) -> dict[str, Any]:
+    """Returns what is kept of a style picture's features: `Targets.style`."""
+    style_loss = losses.STYLE_LOSSES[config.style_loss]
+    return {
+        name: style_loss.target(style_loss.statistics(features[name]))
+        for name, _ in config.style_layers
+    }
+
+
+def loss_terms(
+    config: LossConfig,
+    image: tf.Tensor,
+    features: dict[str, tf.Tensor],
+    targets: Targets,
+    *,
+    per_sample: bool = False,
+) -> LossTerms:
+    """Returns the loss of an image and its parts; layers that have no target are left out.
+
+    Args:
+        config: layers and weights.
+        image: float `[b, H, W, 3]`, RGB, nominally 0..1, for the total variation.
+        features: the image's, float `[b, h, w, c]`, by layer name.
+        targets: what they are to match.
+        per_sample: give `[b]` losses instead of one.
+    """
+    content_of_layer = losses.CONTENT_LOSSES[config.content_reduction]
+    style_loss = losses.STYLE_LOSSES[config.style_loss]
+    layers = {}
+    shape = tf.shape(image)[:1] if per_sample else []
+    content = style = variation = tf.zeros(shape, image.dtype)
+    for name, weight in config.content_layers:
+        if name in targets.content:
+            loss = content_of_layer(features[name], targets.content[name], per_sample=per_sample)
             layers[f"content/{name}"] = loss
             content += weight * loss
-        for name, weight in config.style_layers:
-            loss = style_loss.loss(style_loss.statistics(features[name]), targets.style[name])
+    for name, weight in config.style_layers:
+        if name in targets.style:
+            statistics = style_loss.statistics(features[name])
+            loss = style_loss.loss(statistics, targets.style[name], per_sample=per_sample)
             layers[f"style/{name}"] = loss
             style += weight * loss
-        content = config.content_weight * content
-        style = config.style_strength * config.style_weight * style
-        if config.tv_weight:
-            variation = config.tv_weight * losses.TOTAL_VARIATIONS[config.tv_form](image)
-        return LossTerms(content + style + variation, content, style, variation, layers)
+    content = config.content_weight * content
+    style = config.style_strength * config.style_weight * style
+    if config.tv_weight:
+        variation_of = losses.TOTAL_VARIATIONS[config.tv_form]
+        variation = config.tv_weight * variation_of(image, per_sample=per_sample)
+    return LossTerms(content + style + variation, content, style, variation, layers)
 
 
 def by_name(terms: LossTerms) -> dict[str, float]:

@@ -26,11 +26,14 @@ ROWS = [
         "lbfgs_steps",
         "parametrization",
     },
-    {"convolution", "flag_options", "pooling"},
+    {"convolution", "flag_options", "keras_inputs", "pooling"},
     {"layers", "precision"},
     {"inputs", "saving", "weights", "extractor", "lbfgs", "tfp_lbfgs", "adam"},
     {"network", "objective"},
-    {"problem"},
+    {"problem", "keras_losses", "vgg19_features", "restyling"},
+    {"style_bank"},
+    {"augmentation"},
+    {"keras"},
     {"engine"},
     {"transfer"},
     {"run", "weights_command"},
@@ -39,9 +42,10 @@ ROWS = [
 ]
 RANK = {name: rank for rank, names in enumerate(ROWS) for name in names}
 WITH_TENSORFLOW = {
-    "adam", "convolution", "engine", "extractor", "gradients", "graphs", "layers", "lbfgs",
-    "lbfgs_steps", "losses", "matrix_root", "network", "objective", "parametrization", "pooling",
-    "precision", "preprocessing", "problem", "solution", "tfp_lbfgs", "transfer",
+    "adam", "augmentation", "convolution", "engine", "extractor", "gradients", "graphs",
+    "keras_inputs", "keras_losses", "layers", "lbfgs", "lbfgs_steps", "losses", "matrix_root",
+    "network", "objective", "parametrization", "pooling", "precision", "preprocessing", "problem",
+    "restyling", "solution", "style_bank", "tfp_lbfgs", "transfer", "vgg19_features",
 }  # fmt: skip
 MODULES = sorted(path for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 
