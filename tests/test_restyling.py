@@ -146,6 +146,16 @@ def test_a_step_has_polyaks_length(extractor, images):
     assert along == pytest.approx(-float(loss[0]), rel=1e-3)
 
 
+def test_no_step_changes_an_image_by_more_than_its_limit(extractor, images):
+    images, styles = images
+    colors = run(extractor, images, styles, num_steps=0)
+    for count in (1, 4):
+        change = run(extractor, images, styles, num_steps=count) - colors
+        size = np.sqrt((change**2).mean((1, 2, 3)))
+        assert (size <= count * restyling._LONGEST * 1.0001).all()
+        assert (size > 0.5 * restyling._LONGEST).any()
+
+
 def test_an_image_is_restyled_alike_alone_and_in_a_batch(extractor, images):
     images, styles = images
     together = run(extractor, images, styles)

@@ -15,6 +15,7 @@ from tf_style.losses import gram_matrix
 from tf_style.matrix_root import symmetric_root
 
 _FLOOR = 1e-4  # Variance added to colours, (1/100)^2: flat images have no directions to stretch.
+_LONGEST = 0.015  # Of a step: root mean square of what it changes. Longer ones overshoot at times.
 
 
 class Style(NamedTuple):
@@ -114,7 +115,8 @@ def _descended(
     """Returns the images after steps of Polyak's length, loss / |gradient|^2, each image its own.
 
     That is the way to 0, the loss at its target, along the tangent: no step size is to be chosen.
-    For a square it would be half the way to the minimum.
+    Differs from Polyak (1969): a step is cut to `_LONGEST`, as where the loss is flat it would
+    lead far off.
 
     References:
         Polyak (1969), Minimization of unsmooth functionals.
@@ -126,8 +128,11 @@ def _descended(
             loss = relative_style_loss(extractor(images), grams)
         gradient = tape.gradient(loss, images)
         steepness = tf.reduce_sum(gradient**2, [1, 2, 3])
-        length = tf.math.divide_no_nan(loss, steepness)[:, None, None, None]
-        return count + 1, tf.clip_by_value(images - length * gradient, 0.0, 1.0)
+        length = tf.math.divide_no_nan(loss, steepness)
+        typical = tf.sqrt(steepness / tf.cast(tf.size(images[0]), tf.float32))
+        length = tf.minimum(length, tf.math.divide_no_nan(_LONGEST, typical))
+        moved = images - length[:, None, None, None] * gradient
+        return count + 1, tf.clip_by_value(moved, 0.0, 1.0)
 
     _, images = tf.while_loop(
         lambda count, _: count < num_steps,

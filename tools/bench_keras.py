@@ -133,7 +133,8 @@ def train(steps: int) -> None:
     loss = PerceptualLoss(style=EXAMPLES / "style.jpg", style_size=256, arithmetic="winograd")
     model.compile(keras.optimizers.Adam(2e-3), loss=loss)
     began = time.perf_counter()
-    model.fit(crops(), epochs=1, steps_per_epoch=steps, callbacks=[curve], verbose=0)
+    options = {"steps_per_epoch": steps, "shuffle": False, "verbose": 0}
+    model.fit(crops(), callbacks=[curve], **options)
     seconds = time.perf_counter() - began
     print(f"PerceptualLoss, mixed_bfloat16, {CROPS} crops of {CROP}x{CROP} px a step")
     for step in range(0, steps, 10):
