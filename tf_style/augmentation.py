@@ -62,10 +62,11 @@ class StyleAugmentation(keras.layers.Layer):
             drawn for each image.
         probability: that an image is changed.
         num_mixed: pictures of the bank that are mixed for one image, if it has so many.
-        steps: of gradient descent; 0 changes the colours alone.
+        steps: of gradient descent; 0 changes the colours alone, which costs some hundred times
+            less and may do: it did as much in examples/style_augmentation.py.
         layers: whose Gram matrices are matched. Deeper ones cost more.
-        size: px of the longer edge at which images are restyled; larger ones get the change
-            enlarged.
+        size: px of the longer edge at which the steps are taken; larger images get what they
+            change enlarged. The cost grows with its square.
         bank_size: px of the longer edge to which pictures of the bank are reduced.
         grayscale: images have one channel; the bank is made grey too.
         network: `NetworkConfig` or its dict.
@@ -93,7 +94,7 @@ class StyleAugmentation(keras.layers.Layer):
         num_mixed: int = 2,
         steps: int = 3,
         layers: Iterable[str] = _LAYERS,
-        size: int = 96,
+        size: int = 64,
         bank_size: int = 128,
         grayscale: bool = False,
         network: NetworkConfig | Mapping[str, Any] | None = None,
