@@ -1,5 +1,6 @@
 """The style augmentation: what it changes, what it leaves alone, and how it repeats itself."""
 
+import functools
 import json
 
 import keras
@@ -36,7 +37,7 @@ SEED = tf.constant([3, 4])
 
 
 def test_it_changes_images_and_stays_in_their_range(bank, images):
-    new = make(bank)(images).numpy()
+    new = make(bank)(images, training=True).numpy()
     assert new.shape == images.shape and new.dtype == np.float32
     assert (np.abs(new - images).mean((1, 2, 3)) > 0.01).all()
     assert new.min() >= 0.0 and new.max() <= 1.0
@@ -48,7 +49,7 @@ def test_no_probability_or_no_strength_is_identity(options, value_range, bank, i
     low, high = value_range
     images = images * (high - low) + low
     layer = make(bank, value_range=value_range, **options)
-    np.testing.assert_array_equal(layer(images), images)
+    np.testing.assert_array_equal(layer(images, training=True), images)
     np.testing.assert_array_equal(layer.augment(images, seed=SEED), images)
 
 
@@ -56,6 +57,8 @@ def test_it_acts_in_training_only(bank, images):
     model = keras.Sequential([keras.Input((None, None, 3)), make(bank)])
     np.testing.assert_array_equal(model(images, training=False), images)
     np.testing.assert_array_equal(model.predict(images, verbose=0), images)
+    np.testing.assert_array_equal(model(images), images)
+    np.testing.assert_array_equal(make(bank)(images), images)
     assert np.abs(model(images, training=True) - images).mean() > 0.01
 
 
@@ -82,7 +85,7 @@ def test_strength_says_how_much_of_the_change_is_kept(bank, images):
 
 def test_probability_is_each_images_own(bank):
     images = np.full((400, 8, 8, 3), 0.5, np.float32)
-    new = make(bank, probability=0.3, steps=0)(images).numpy()
+    new = make(bank, probability=0.3, steps=0)(images, training=True).numpy()
     changed = (new != images).any((1, 2, 3))
     # 400 draws: a deviation of 0.023.
     assert abs(changed.mean() - 0.3) < 0.1
@@ -106,11 +109,11 @@ def test_shares_are_of_so_many_pictures_and_add_up_to_1():
 
 def test_the_same_seed_gives_the_same_sequence(bank, images):
     first, again, other = make(bank), make(bank), make(bank, seed=6)
-    sequence = [first(images).numpy() for _ in range(2)]
+    sequence = [first(images, training=True).numpy() for _ in range(2)]
     assert np.abs(sequence[0] - sequence[1]).max() > 0.01
     for expected in sequence:
-        np.testing.assert_array_equal(again(images), expected)
-    assert np.abs(other(images) - sequence[0]).max() > 0.01
+        np.testing.assert_array_equal(again(images, training=True), expected)
+    assert np.abs(other(images, training=True) - sequence[0]).max() > 0.01
     assert StyleAugmentation(bank, value_range=(0, 1)).get_config()["seed"] is None
 
 
@@ -137,11 +140,12 @@ def test_labels_and_all_else_pass_untouched(bank, images):
     assert np.abs(new - images).max() > 0.01
     np.testing.assert_array_equal(label, labels)
     np.testing.assert_array_equal(name, names)
-    new, label = layer((images, labels))
+    new, label = layer((images, labels), training=True)
     np.testing.assert_array_equal(label, labels)
     mapping = {"images": images, "labels": {"class": labels, "name": names}}
     dicts = tf.data.Dataset.from_tensor_slices(mapping).batch(4)
-    for mapped in (dicts.map(layer), dicts.enumerate().map(layer.map_enumerated)):
+    acting = functools.partial(layer, training=True)
+    for mapped in (dicts.map(acting), dicts.enumerate().map(layer.map_enumerated)):
         found = next(iter(mapped))
         assert np.abs(found["images"] - images).max() > 0.01
         np.testing.assert_array_equal(found["labels"]["class"], labels)
@@ -159,10 +163,10 @@ def test_unknown_sizes_and_batches_and_single_images_work(bank, rng):
     pictures = [rng.uniform(size=(*size, 3)).astype("float32") for size in sizes]
     spec = tf.TensorSpec([None, None, 3], tf.float32)
     singles = tf.data.Dataset.from_generator(lambda: iter(pictures), output_signature=spec)
-    for new, old in zip(singles.map(make(bank)), pictures, strict=True):
+    for new, old in zip(singles.map(make(bank).map_pair), pictures, strict=True):
         assert new.shape == old.shape
         assert np.abs(new - old).max() > 0.01
-    batches = singles.map(make(bank)).batch(1)
+    batches = singles.map(make(bank).map_pair).batch(1)
     assert batches.element_spec.shape[1:] == (None, None, 3)
     layer = make(bank)
     any_images = tf.TensorSpec([None, None, None, 3], tf.float32)
@@ -202,7 +206,7 @@ def test_a_layer_made_from_its_config_does_the_same(options, bank, images):
     text = json.dumps(keras.saving.serialize_keras_object(layer))
     again = keras.saving.deserialize_keras_object(json.loads(text))
     assert again.get_config() == layer.get_config()
-    np.testing.assert_array_equal(again(images), layer(images))
+    np.testing.assert_array_equal(again(images, training=True), layer(images, training=True))
 
 
 def classifier(layer):
@@ -227,8 +231,8 @@ def test_a_model_with_it_trains_is_saved_and_exported(bank, images, tmp_path):
     expected = model(images, training=False)
     np.testing.assert_array_equal(loaded(images, training=False), expected)
     # The random sequence begins anew.
-    first = make(bank, probability=0.5)(images)
-    np.testing.assert_array_equal(loaded.layers[0](images), first)
+    first = make(bank, probability=0.5)(images, training=True)
+    np.testing.assert_array_equal(loaded.layers[0](images, training=True), first)
     model.export(tmp_path / "exported", verbose=False)
     exported = tf.saved_model.load(tmp_path / "exported")
     np.testing.assert_allclose(exported.serve(images), expected, rtol=1e-5)
@@ -237,16 +241,16 @@ def test_a_model_with_it_trains_is_saved_and_exported(bank, images, tmp_path):
 def test_it_gives_the_policys_dtype_and_computes_in_float32(bank, images):
     full, half = make(bank), make(bank, dtype="mixed_bfloat16")
     assert half(keras.Input((None, None, 3))).dtype == "bfloat16"
-    expected = tf.cast(full(images), tf.bfloat16)
-    np.testing.assert_array_equal(half(images), expected)
-    assert half(images, training=False).dtype == tf.bfloat16
+    expected = tf.cast(full(images, training=True), tf.bfloat16)
+    np.testing.assert_array_equal(half(images, training=True), expected)
+    assert half(images).dtype == tf.bfloat16
 
 
 def test_no_gradient_passes(bank, images):
     x = tf.constant(images)
     with tf.GradientTape() as tape:
         tape.watch(x)
-        total = tf.reduce_sum(make(bank)(x))
+        total = tf.reduce_sum(make(bank)(x, training=True))
     assert tape.gradient(total, x) is None
 
 

@@ -36,10 +36,11 @@ class StyleAugmentation(keras.layers.Layer):
     `steps` evaluations of shallow layers, at a reduced size, for each image that is changed.
 
     Shapes stay as they are: labels remain true, also those of pixels. Images may have any size,
-    known or not, and one or three channels. Nothing is done with `training=False`, so not when
-    a model is evaluated or predicts; called alone the layer acts, as Keras' own do. All is
-    computed in float32; no gradient passes through. Keras does not compile a model that holds
-    this layer with XLA (`jit_compile`), as how many images are changed is not known beforehand.
+    known or not, and one or three channels. Within a model the layer acts while it is trained;
+    called alone, with `training=True` only. (Differs from Keras' own augmentations, which act
+    unless told otherwise, in exported models too.) All is computed in float32; no gradient
+    passes through. Keras does not compile a model that holds this layer with XLA
+    (`jit_compile`), as how many images are changed is not known beforehand.
 
     As a layer it takes images `[batch, height, width, channels]` or one `[height, width,
     channels]`, a dict with them under "images", or a tuple with them first; all else
@@ -146,7 +147,7 @@ class StyleAugmentation(keras.layers.Layer):
 
         return lambda images, shares: graph(images, shares)
 
-    def call(self, inputs: Any, training: bool = True) -> Any:
+    def call(self, inputs: Any, training: bool = False) -> Any:
         """Returns the inputs, their images restyled at random if `training`."""
         if not training or self.probability == 0.0 or self.strength[1] == 0.0:
             return _with_images(inputs, self._unchanged)
@@ -228,7 +229,7 @@ class StyleAugmentation(keras.layers.Layer):
             )
         check_sides("images", shape[-3:-1], smallest=self._smallest)
 
-    def compute_output_spec(self, inputs: Any, training: bool = True) -> Any:
+    def compute_output_spec(self, inputs: Any, training: bool = False) -> Any:
         """Returns the inputs' shapes; images get the layer's dtype."""
         return _with_images(
             inputs, lambda images: keras.KerasTensor(images.shape, self.compute_dtype)

@@ -49,7 +49,7 @@ def augmentation_rate(side: int, arithmetic: str, **options: Any) -> float:
         arithmetic=arithmetic,
         **options,
     )
-    batches = iter(tf.data.Dataset.from_tensors(batch).repeat().map(augmentation))
+    batches = iter(tf.data.Dataset.from_tensors(batch).repeat().map(augmentation.map_pair))
     next(batches)
     times = []
     for _ in range(REPEATS):
