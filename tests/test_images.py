@@ -296,3 +296,10 @@ def test_transparent_parts_are_shown_on_white():
 def test_pixels_are_clipped_and_rounded():
     image = np.array([-1.0, 0.5, 2.0], np.float32).reshape(1, 1, 1, 3)
     assert images.to_pixels(image).tolist() == [[[0, 128, 255]]]
+
+
+@pytest.mark.parametrize("size", [(59, 96), (94, 131), (98, 135)])
+def test_cover_takes_a_whole_side_though_the_division_is_rounded(size):
+    picture = np.zeros((1, *size, 3), np.float32)
+    for side in (33, 64, 96):
+        assert images.cover(picture, (side, side)).shape == (1, side, side, 3)

@@ -214,3 +214,33 @@ def test_losses_are_the_same_eager_and_as_graphs_of_unknown_size(name, rng):
 def test_a_picture_loses_nothing_against_itself(name, rng):
     x = tf.constant(rng.normal(size=(1, 4, 5, 3)))
     assert float(TABLE[name](x, x)) == 0.0
+
+
+PER_SAMPLE = {
+    "content": (losses.content_loss, False, True),
+    "mean content": (losses.mean_content_loss, True, True),
+    "style": (losses.style_loss, False, True),
+    "variation": (losses.total_variation, True, False),
+    "variation as a sum": (losses.total_variation_sum, False, False),
+    "variation of nine points": (losses.total_variation_nine_point, True, False),
+}
+
+
+@pytest.mark.parametrize("name", PER_SAMPLE)
+def test_samples_have_losses_of_their_own_which_make_up_the_batchs(name, rng):
+    loss, is_mean, has_target = PER_SAMPLE[name]
+    shape = (3, 5, 5) if name == "style" else (3, 4, 5, 6)
+    arguments = rng.normal(size=(1 + has_target, *shape))
+    found = loss(*arguments, per_sample=True)
+    alone = [float(loss(*(part[i : i + 1] for part in arguments))) for i in range(3)]
+    np.testing.assert_allclose(found, alone, rtol=1e-12)
+    whole = np.mean(alone) if is_mean else np.sum(alone)
+    assert float(loss(*arguments)) == pytest.approx(whole, rel=1e-12)
+
+
+def test_samples_have_wasserstein_losses_of_their_own_against_one_style(rng):
+    images, style = rng.normal(size=(3, 9, 8, 5)), rng.normal(size=(1, 7, 6, 5))
+    target = losses.wasserstein_target(losses.moments(style))
+    found = losses.wasserstein_loss(losses.moments(images), target, per_sample=True)
+    expected = [reference.wasserstein(image, style[0], matrix_root.NUM_STEPS) for image in images]
+    np.testing.assert_allclose(found, expected, rtol=1e-9)

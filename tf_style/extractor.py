@@ -3,7 +3,8 @@
 Takes float32 `[batch, height, width, 3]`, RGB, nominally 0..1; gives `dict[str, Tensor]`,
 float32 `[batch, h, w, channels]`, keyed by Keras layer name. Convolution outputs are
 post-ReLU (`block4_conv2` = `relu4_2`), convolutions pad with zeros unless `padding` says
-otherwise, pooling halves each side and drops an odd last row or column.
+otherwise, pooling halves each side and drops an odd last row or column. All layers take and
+give float32 whatever Keras' global dtype policy.
 """
 
 import functools
@@ -60,6 +61,8 @@ POOLINGS: dict[str, Callable[..., keras.layers.Layer]] = {
 }
 """What makes pooling layers, by name; the paper's is "avg"."""
 
+_DTYPE = "float32"  # Not Keras' global policy: a "mixed_float16" would overflow Gram matrices.
+
 
 def build_extractor(
     layer_arrays: Mapping[str, tuple[np.ndarray, np.ndarray]],
@@ -95,8 +98,8 @@ def build_extractor(
     asked = [vgg19.canonical_layer(layer, argument="layers") for layer in layers]
     if not asked:
         raise ValueError("`layers` must name at least one layer. Received: none.")
-    image = keras.Input((None, None, 3), name="image")
-    features = VGGInput(name="vgg_input")(image)
+    image = keras.Input((None, None, 3), name="image", dtype=_DTYPE)
+    features = VGGInput(name="vgg_input", dtype=_DTYPE)(image)
     outputs = {}
     for name in vgg19.up_to(asked):
         if name in vgg19.CONVOLUTIONS:
@@ -106,10 +109,11 @@ def build_extractor(
             kind = "same"
             if name in PADDINGS[padding].layers:
                 kind = "valid"
-                features = MirrorPadding(PADDINGS[padding].mode, name=f"{name}_padding")(features)
+                mirror = MirrorPadding(PADDINGS[padding].mode, name=f"{name}_padding", dtype=_DTYPE)
+                features = mirror(features)
             features = _convolution(features, kernel, bias, kind, arithmetic, name)
         else:
-            features = POOLINGS[pooling](name=name)(features)
+            features = POOLINGS[pooling](name=name, dtype=_DTYPE)(features)
         if name in asked:
             outputs[name] = features
     model = keras.Model(image, outputs, name="vgg19")
@@ -141,7 +145,7 @@ def _convolution(
     """Returns the features after a convolution in the arithmetic asked for, where it pays."""
     filters = kernel.shape[-1]
     if padding == "same" and arithmetic == "winograd" and winograd_pays(kernel.shape):
-        winograd = WinogradReLU(filters, name=name)
+        winograd = WinogradReLU(filters, name=name, dtype=_DTYPE)
         features = winograd(features)
         winograd.set_kernel(kernel, bias)
         return features
@@ -152,7 +156,8 @@ def _convolution(
         return features
     # The first convolution stays in float32: it costs little, and reads the picture itself.
     rounded = padding == "same" and arithmetic == "bfloat16" and name != vgg19.CONVOLUTIONS[0]
-    layer = (BFloat16ReLU if rounded else ConvolutionReLU)(filters, 3, padding=padding, name=name)
+    kind = BFloat16ReLU if rounded else ConvolutionReLU
+    layer = kind(filters, 3, padding=padding, name=name, dtype=_DTYPE)
     features = layer(features)
     layer.set_weights([kernel, bias])
     return features

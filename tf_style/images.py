@@ -167,7 +167,8 @@ def cover(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """
     _, rows, columns, _ = image.shape
     scale = max(size[0] / rows, size[1] / columns)
-    high, wide = size[0] / scale, size[1] / scale
+    # Rounding may put them a hair beyond the picture, which Pillow refuses.
+    high, wide = min(rows, size[0] / scale), min(columns, size[1] / scale)
     left, top = (columns - wide) / 2, (rows - high) / 2
     return resize(image, size, box=(left, top, left + wide, top + high))
 

@@ -2,7 +2,8 @@
 
 Those of Gatys, Ecker & Bethge (2016), and others' that presets name. Features are float
 `[batch, h, w, channels]`. In the paper's symbols a layer has N filters (channels) and M
-positions (h * w). Losses that are sums are summed over the batch, means are taken over it too.
+positions (h * w). Losses that are sums are summed over the batch, means are taken over it too;
+with `per_sample` each is that of every sample alone, float `[batch]`.
 """
 
 from collections.abc import Callable
@@ -13,12 +14,18 @@ import tensorflow as tf
 from tf_style.matrix_root import symmetric_root, trace_of_root
 
 
-def content_loss(features: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+def _all_but_batch(values: tf.Tensor, per_sample: bool) -> list[int] | None:
+    """Returns the axes to reduce: all of them, or all but the first."""
+    return list(range(1, len(values.shape))) if per_sample else None
+
+
+def content_loss(features: tf.Tensor, target: tf.Tensor, *, per_sample: bool = False) -> tf.Tensor:
     """Returns half the sum of squared differences of features.
 
     Args:
         features: float `[b, h, w, c]`.
         target: float `[b, h, w, c]`, the content's features.
+        per_sample: give `[b]` losses, not one.
 
     Returns:
         Scalar, at least 0. Grows with the number of positions.
@@ -26,10 +33,13 @@ def content_loss(features: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
     References:
         Gatys et al. (2016), eq. 1.
     """
-    return 0.5 * tf.reduce_sum(tf.math.squared_difference(features, target))
+    squares = tf.math.squared_difference(features, target)
+    return 0.5 * tf.reduce_sum(squares, _all_but_batch(squares, per_sample))
 
 
-def mean_content_loss(features: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+def mean_content_loss(
+    features: tf.Tensor, target: tf.Tensor, *, per_sample: bool = False
+) -> tf.Tensor:
     """Returns the mean squared difference of features.
 
     Differs from Gatys et al. (2016), eq. 1: mean over positions and channels, not half the
@@ -38,14 +48,16 @@ def mean_content_loss(features: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
     Args:
         features: float `[b, h, w, c]`.
         target: float `[b, h, w, c]`, the content's features.
+        per_sample: give `[b]` losses, not one.
 
     Returns:
         Scalar, at least 0: `content_loss * 2 / (h * w * c)` for a batch of one.
     """
-    return tf.reduce_mean(tf.math.squared_difference(features, target))
+    squares = tf.math.squared_difference(features, target)
+    return tf.reduce_mean(squares, _all_but_batch(squares, per_sample))
 
 
-CONTENT_LOSSES: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
+CONTENT_LOSSES: dict[str, Callable[..., tf.Tensor]] = {
     "sum": content_loss,
     "mean": mean_content_loss,
 }
@@ -80,7 +92,7 @@ def gram_matrix(features: tf.Tensor) -> tf.Tensor:
     return _self_product(rows) / tf.cast(positions, features.dtype)
 
 
-def style_loss(gram: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+def style_loss(gram: tf.Tensor, target: tf.Tensor, *, per_sample: bool = False) -> tf.Tensor:
     """Returns one layer's style loss E_l.
 
     Equals the paper's 1 / (4 N^2 M^2) * sum((G - A)^2) when both pictures have M positions,
@@ -88,7 +100,8 @@ def style_loss(gram: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
 
     Args:
         gram: float `[b, c, c]` of `gram_matrix`.
-        target: float `[b, c, c]`, the style's.
+        target: float `[b, c, c]` or `[1, c, c]`, the style's.
+        per_sample: give `[b]` losses, not one.
 
     Returns:
         Scalar, at least 0. Does not grow with the pictures' sizes.
@@ -97,7 +110,8 @@ def style_loss(gram: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
         Gatys et al. (2016), eq. 4.
     """
     filters = tf.cast(gram.shape[-1], gram.dtype)
-    return tf.reduce_sum(tf.math.squared_difference(gram, target)) / (4.0 * filters**2)
+    squares = tf.math.squared_difference(gram, target)
+    return tf.reduce_sum(squares, _all_but_batch(squares, per_sample)) / (4.0 * filters**2)
 
 
 class Moments(NamedTuple):
@@ -141,7 +155,9 @@ def covariance(of: Moments) -> tf.Tensor:
     return of.second - of.mean[:, :, tf.newaxis] * of.mean[:, tf.newaxis, :] + floor
 
 
-def wasserstein_loss(image: Moments, target: GaussianTarget) -> tf.Tensor:
+def wasserstein_loss(
+    image: Moments, target: GaussianTarget, *, per_sample: bool = False
+) -> tf.Tensor:
     """Returns the squared Wasserstein-2 distance of two Gaussians, divided by the channels.
 
     |m - m_s|^2 + trace(S + S_s - 2 (S_s^(1/2) S S_s^(1/2))^(1/2)), where m and S are the
@@ -155,6 +171,7 @@ def wasserstein_loss(image: Moments, target: GaussianTarget) -> tf.Tensor:
     Args:
         image: of `moments`.
         target: of `wasserstein_target`, the style's.
+        per_sample: give `[b]` losses, not one.
 
     Returns:
         Scalar, at least 0 but for rounding. Does not grow with the pictures' sizes.
@@ -168,7 +185,8 @@ def wasserstein_loss(image: Moments, target: GaussianTarget) -> tf.Tensor:
     traces = tf.linalg.trace(spread) + tf.reduce_sum(target.root**2, [-2, -1])
     between_means = tf.reduce_sum(tf.math.squared_difference(image.mean, target.mean), -1)
     channels = tf.cast(image.mean.shape[-1], image.mean.dtype)
-    return tf.reduce_sum(between_means + traces - 2.0 * trace_of_root(inner)) / channels
+    distances = between_means + traces - 2.0 * trace_of_root(inner)
+    return tf.reduce_sum(distances, _all_but_batch(distances, per_sample)) / channels
 
 
 class StyleLoss(NamedTuple):
@@ -177,12 +195,12 @@ class StyleLoss(NamedTuple):
     Attributes:
         statistics: features float `[b, h, w, c]` to a nest of tensors without positions.
         target: the style picture's statistics to a nest of tensors, once for each picture.
-        loss: the image's statistics and the target to a scalar.
+        loss: the image's statistics and the target to a scalar; takes `per_sample`.
     """
 
     statistics: Callable[[tf.Tensor], Any]
     target: Callable[[Any], Any]
-    loss: Callable[[Any, Any], tf.Tensor]
+    loss: Callable[..., tf.Tensor]
 
 
 STYLE_LOSSES: dict[str, StyleLoss] = {
@@ -192,7 +210,7 @@ STYLE_LOSSES: dict[str, StyleLoss] = {
 """Style losses by `style_loss`."""
 
 
-def total_variation(image: tf.Tensor) -> tf.Tensor:
+def total_variation(image: tf.Tensor, *, per_sample: bool = False) -> tf.Tensor:
     """Returns the mean squared difference of vertical plus that of horizontal neighbours.
 
     Not in Gatys et al. (2016); Mahendran & Vedaldi (2015), eq. 3 with beta = 2. Differs:
@@ -200,16 +218,18 @@ def total_variation(image: tf.Tensor) -> tf.Tensor:
 
     Args:
         image: float `[b, h, w, c]`, h and w at least 2.
+        per_sample: give `[b]` values, not one.
 
     Returns:
         Scalar, at least 0; 2 for a checkerboard of 0 and 1.
     """
     vertical = tf.math.squared_difference(image[:, 1:], image[:, :-1])
     horizontal = tf.math.squared_difference(image[:, :, 1:], image[:, :, :-1])
-    return tf.reduce_mean(vertical) + tf.reduce_mean(horizontal)
+    axes = _all_but_batch(image, per_sample)
+    return tf.reduce_mean(vertical, axes) + tf.reduce_mean(horizontal, axes)
 
 
-def total_variation_sum(image: tf.Tensor) -> tf.Tensor:
+def total_variation_sum(image: tf.Tensor, *, per_sample: bool = False) -> tf.Tensor:
     """Returns half the sum of squared differences of neighbours.
 
     As in jcjohnson/neural-style, where it acts on values of 0..256: a weight w there is
@@ -217,6 +237,7 @@ def total_variation_sum(image: tf.Tensor) -> tf.Tensor:
 
     Args:
         image: float `[b, h, w, c]`, h and w at least 2.
+        per_sample: give `[b]` values, not one.
 
     Returns:
         Scalar, at least 0. Grows with the picture; c (h - 1) (w - 1) for a checkerboard of
@@ -225,10 +246,10 @@ def total_variation_sum(image: tf.Tensor) -> tf.Tensor:
     corner = image[:, :-1, :-1]
     vertical = tf.math.squared_difference(image[:, 1:, :-1], corner)
     horizontal = tf.math.squared_difference(image[:, :-1, 1:], corner)
-    return 0.5 * tf.reduce_sum(vertical + horizontal)
+    return 0.5 * tf.reduce_sum(vertical + horizontal, _all_but_batch(image, per_sample))
 
 
-def total_variation_nine_point(image: tf.Tensor) -> tf.Tensor:
+def total_variation_nine_point(image: tf.Tensor, *, per_sample: bool = False) -> tf.Tensor:
     """Returns a mean of squared differences with the eight neighbours.
 
     2/3 of that of vertical plus that of horizontal neighbours, and 1/6 of those along both
@@ -237,10 +258,12 @@ def total_variation_nine_point(image: tf.Tensor) -> tf.Tensor:
 
     Args:
         image: float `[b, h, w, c]`.
+        per_sample: give `[b]` values, not one.
 
     Returns:
         Scalar, at least 0.
     """
+    axes = _all_but_batch(image, per_sample)
     # SYMMETRIC by 1 px repeats the border.
     padded = tf.pad(image, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")
     inner = padded[:, 1:-1, 1:-1]
@@ -250,12 +273,12 @@ def total_variation_nine_point(image: tf.Tensor) -> tf.Tensor:
         padded[:, 1:, :-1] - padded[:, :-1, 1:],
     )
     return tf.add_n(
-        [2.0 / 3.0 * tf.reduce_mean(tf.square(difference)) for difference in straight]
-        + [1.0 / 6.0 * tf.reduce_mean(tf.square(difference)) for difference in diagonal]
+        [2.0 / 3.0 * tf.reduce_mean(tf.square(difference), axes) for difference in straight]
+        + [1.0 / 6.0 * tf.reduce_mean(tf.square(difference), axes) for difference in diagonal]
     )
 
 
-TOTAL_VARIATIONS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
+TOTAL_VARIATIONS: dict[str, Callable[..., tf.Tensor]] = {
     "mean_square": total_variation,
     "sum_square": total_variation_sum,
     "nine_point": total_variation_nine_point,

@@ -30,7 +30,7 @@ class Targets(NamedTuple):
 
 
 class LossTerms(NamedTuple):
-    """The loss and its parts, float32 scalars.
+    """The loss and its parts, float32 scalars (`[b]` from `loss_terms` with `per_sample`).
 
     Attributes:
         total: the sum of `content`, `style` and `variation`.
@@ -95,13 +95,6 @@ class Objective:
         self.extractor = extractor
         self.config = config
 
-    @property
-    def weights(self) -> LossWeights:
-        """The config's weights of the loss terms."""
-        config = self.config
-        style_weight = config.style_strength * config.style_weight
-        return LossWeights(config.content_weight, style_weight, config.tv_weight)
-
     @tf.function(input_signature=[_ANY_IMAGE, _ANY_IMAGE], autograph=False)
     def targets(self, content: tf.Tensor, style: tf.Tensor) -> Targets:
         """Returns what an image must match; computed once for each pair of pictures.
@@ -115,15 +108,7 @@ class Objective:
         # One picture after the other: side by side they would need twice the memory.
         with tf.control_dependencies(list(content_targets.values())):
             style = tf.identity(style)
-        style_features = self.extractor(style)
-        style_loss = losses.STYLE_LOSSES[self.config.style_loss]
-        return Targets(
-            content_targets,
-            {
-                name: style_loss.target(style_loss.statistics(style_features[name]))
-                for name, _ in self.config.style_layers
-            },
-        )
+        return Targets(content_targets, style_targets(self.config, self.extractor(style)))
 
     @tf.function(autograph=False)
     def terms(
@@ -136,7 +121,7 @@ class Objective:
             targets: from `targets`, for a content of the same size.
             weights: in the place of the config's.
         """
-        return self._terms(image, targets, weights or self.weights)
+        return self._terms(image, targets, weights)
 
     @tf.function(autograph=False)
     def value_and_gradient(
@@ -167,29 +152,70 @@ class Objective:
         """
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(image)
-            terms = self._terms(image, targets, weights or self.weights)
+            terms = self._terms(image, targets, weights)
         return terms, tape.gradient(terms.total, image)
 
-    def _terms(self, image: tf.Tensor, targets: Targets, weights: LossWeights) -> LossTerms:
-        config = self.config
-        features = self.extractor(image)
-        content_of_layer = losses.CONTENT_LOSSES[config.content_reduction]
-        style_loss = losses.STYLE_LOSSES[config.style_loss]
-        layers = {}
-        content = style = variation = tf.zeros((), image.dtype)
-        for name, weight in config.content_layers:
-            loss = content_of_layer(features[name], targets.content[name])
+    def _terms(self, image: tf.Tensor, targets: Targets, weights: LossWeights | None) -> LossTerms:
+        return loss_terms(self.config, image, self.extractor(image), targets, weights=weights)
+
+
+def style_targets(config: LossConfig, features: dict[str, tf.Tensor]) -> dict[str, Any]:
+    """Returns what is kept of a style picture's features: `Targets.style`."""
+    style_loss = losses.STYLE_LOSSES[config.style_loss]
+    return {
+        name: style_loss.target(style_loss.statistics(features[name]))
+        for name, _ in config.style_layers
+    }
+
+
+def loss_terms(
+    config: LossConfig,
+    image: tf.Tensor,
+    features: dict[str, tf.Tensor],
+    targets: Targets,
+    *,
+    weights: LossWeights | None = None,
+    per_sample: bool = False,
+) -> LossTerms:
+    """Returns the loss of an image and its parts; layers that have no target are left out.
+
+    Args:
+        config: layers and weights.
+        image: float `[b, H, W, 3]`, RGB, nominally 0..1, for the total variation.
+        features: the image's, float `[b, h, w, c]`, by layer name.
+        targets: what they are to match.
+        weights: in the place of the config's.
+        per_sample: give `[b]` losses instead of one.
+    """
+    weights = weights or weights_of(config)
+    content_of_layer = losses.CONTENT_LOSSES[config.content_reduction]
+    style_loss = losses.STYLE_LOSSES[config.style_loss]
+    layers = {}
+    shape = tf.shape(image)[:1] if per_sample else []
+    content = style = variation = tf.zeros(shape, image.dtype)
+    for name, weight in config.content_layers:
+        if name in targets.content:
+            loss = content_of_layer(features[name], targets.content[name], per_sample=per_sample)
             layers[f"content/{name}"] = loss
             content += weight * loss
-        for name, weight in config.style_layers:
-            loss = style_loss.loss(style_loss.statistics(features[name]), targets.style[name])
+    for name, weight in config.style_layers:
+        if name in targets.style:
+            statistics = style_loss.statistics(features[name])
+            loss = style_loss.loss(statistics, targets.style[name], per_sample=per_sample)
             layers[f"style/{name}"] = loss
             style += weight * loss
-        content = weights.content * content
-        style = weights.style * style
-        if tf.is_tensor(weights.variation) or weights.variation:
-            variation = weights.variation * losses.TOTAL_VARIATIONS[config.tv_form](image)
-        return LossTerms(content + style + variation, content, style, variation, layers)
+    content = weights.content * content
+    style = weights.style * style
+    if tf.is_tensor(weights.variation) or weights.variation:
+        variation_of = losses.TOTAL_VARIATIONS[config.tv_form]
+        variation = weights.variation * variation_of(image, per_sample=per_sample)
+    return LossTerms(content + style + variation, content, style, variation, layers)
+
+
+def weights_of(config: LossConfig) -> LossWeights:
+    """Returns the config's weights of the loss terms."""
+    style_weight = config.style_strength * config.style_weight
+    return LossWeights(config.content_weight, style_weight, config.tv_weight)
 
 
 def by_name(terms: LossTerms) -> dict[str, float]:

@@ -76,6 +76,12 @@ def load_weights(name: str, *, notify: Callable[[str], None] | None = None) -> W
     return weights
 
 
+def is_at_hand(name: str) -> bool:
+    """Returns whether `load_weights(name)` would find a file, so that nothing is fetched."""
+    path = cache_dir() / f"{name}.npz" if name in SOURCES else user_path(name)
+    return path.is_file()
+
+
 def cache_dir() -> Path:
     """Returns the folder for weights: `TF_STYLE_CACHE`, else the platform's cache folder."""
     chosen = os.environ.get("TF_STYLE_CACHE")
