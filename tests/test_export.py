@@ -21,7 +21,7 @@ from tf_style.signatures import NAMES, Signatures
 from tf_style.weights import Weights
 
 ROOT = Path(__file__).resolve().parents[1]
-OPTIONS = {"scales": "0.5:4,1:5", "steps": 5, "size": 40}
+OPTIONS = {"scales": "none", "steps": 5, "size": 40}
 CONTENT, STYLE = (36, 48), (41, 32)
 
 ALONE = """
@@ -61,7 +61,7 @@ from conftest import make_mini_layers, use_mini_network
 from test_export import image, settings
 import tf_style
 content, style = image((60, 80), 1), image((80, 50), 2)
-config = settings(size=0, scales="auto", steps=12, deterministic=True)
+config = settings(size=0, scales="0.5:6,1:6", deterministic=True)
 with pytest.MonkeyPatch.context() as monkeypatch:
     use_mini_network(monkeypatch, make_mini_layers())
     tf_style.export_saved_model(sys.argv[2], config=config)
@@ -278,21 +278,16 @@ def test_a_c_program_computes_the_same_loss_and_gradient(
         assert distance(read, value) <= 1e-5, name
 
 
-def test_a_c_program_makes_the_same_picture(
-    program, folder, inputs, expected, expected_pixels, tmp_path
-):
-    options = {
+def test_a_c_program_makes_the_same_picture(program, folder, inputs, expected_pixels, tmp_path):
+    given = {
+        "content_bytes": inputs["content_png"],
+        "style_bytes": inputs["style_png"],
+        "size": np.array([40], np.int32),
         "num_steps": np.array([5], np.int32),
         "content_weight": np.array([1.0], np.float32),
         "style_weight": np.array([2000.0], np.float32),
         "tv_weight": np.array([20.0], np.float32),
     }
-    given = {"content": inputs["content"], "style": inputs["style"], **options}
-    (data,) = run_in_c(program, folder, "stylize", given, ["image"], tmp_path)
-    picture = np.frombuffer(data, np.float32).reshape(expected["stylize:image"].shape)
-    np.testing.assert_allclose(picture, expected["stylize:image"], atol=1e-4)
-    files = {"content_bytes": inputs["content_png"], "style_bytes": inputs["style_png"]}
-    given = {**files, "size": np.array([40], np.int32), **options}
     (png,) = run_in_c(program, folder, "stylize_png", given, ["png_bytes"], tmp_path)
     assert np.abs(pixels_of(png).astype(int) - expected_pixels).max() <= 1
 
@@ -301,7 +296,14 @@ def test_the_command_line_saves_the_same_picture(model, inputs, tmp_path):
     for name in ("content", "style"):
         (tmp_path / f"{name}.png").write_bytes(inputs[f"{name}_png"])
     words = [f"--{name}={tmp_path / name}.png" for name in ("content", "style", "output")]
-    words += ["--scales=0.5:4,1:5", "--size=0", "--style_size=41", "--precision=float32", "--quiet"]
+    words += [
+        "--scales=none",
+        "--steps=5",
+        "--size=0",
+        "--style_size=41",
+        "--precision=float32",
+        "--quiet",
+    ]
     assert cli.main(words) == 0
     (png,) = model.stylize_png(inputs["content_png"], inputs["style_png"], size=0)
     saved = np.asarray(Image.open(tmp_path / "output.png")).astype(int)
@@ -388,8 +390,18 @@ def test_bad_requests_are_answered_with_what_is_wrong(model, inputs, change, mes
         model.stylize_png(**given)
 
 
+def test_values_that_overflow_are_no_picture(model, inputs):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="is not finite"):
+        model.stylize(inputs["content"], inputs["style"], style_weight=1e30)
+
+
+def test_images_of_0_to_255_are_told(model, inputs):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="`style` must have values of 0..1"):
+        model.targets(inputs["content"], 255.0 * inputs["style"])
+
+
 def test_pictures_of_different_sizes_have_no_loss(model, inputs):
-    with pytest.raises(tf.errors.InvalidArgumentError):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="`image` must have the size of"):
         model.loss_and_gradient(image((40, 40), 0), inputs["content"], inputs["style"])
 
 
@@ -440,6 +452,7 @@ def test_a_start_from_noise_or_from_the_style_is_the_command_lines(init, inputs,
     [
         ({"init": "start.png"}, "`init` must be one of 'content', 'style', 'noise' to be exported"),
         ({"time_budget": 5.0}, "Cannot export `time_budget`"),
+        ({"jit_compile": "loop"}, "Cannot export `jit_compile`"),
     ],
 )
 def test_what_needs_a_running_program_is_not_exported(tmp_path, options, message):
@@ -478,17 +491,43 @@ def test_only_models_of_tf_style_are_loaded(folder, tmp_path):
         tf_style.load(tmp_path / "copy")
 
 
-def test_the_command_exports_what_its_flags_say(tmp_path, capsys):
-    words = ["export", f"--output_dir={tmp_path / '3'}", "--preset=pastiche", "--steps=7"]
-    assert cli.main([*words, "--size=64", "--style_weight=5"]) == 0
+def test_the_command_exports_what_its_flags_say(tmp_path, monkeypatch, capsys):
+    asked = []
+
+    def record(output_dir, **options):
+        asked.append((output_dir, options))
+        return export.Exported(path=tmp_path, signatures=NAMES, num_bytes=7, weights_sha256="")
+
+    monkeypatch.setattr(export, "export_saved_model", record)
+    words = ["export", "--output_dir=models/3", "--preset=pastiche", "--steps=7"]
+    assert cli.main([*words, "--size=64", "--style_weight=5", "--for_gpu"]) == 0
     assert "stylize_png" in capsys.readouterr().out
+    ((output, options),) = asked
     config = tf_style.preset("pastiche").replace(steps=7, size=64, style_weight=5.0)
-    assert tf_style.load(tmp_path / "3").config == config
-    assert cli.main([*words]) == 2
-    assert "not empty" in capsys.readouterr().err
+    assert (output, options["config"], options["for_gpu"]) == ("models/3", config, True)
     assert cli.main([*words, "--format=stablehlo", "--portable"]) == 2
     assert "Cannot use `portable`" in capsys.readouterr().err
+    assert cli.main([*words, "--file_precision=int8"]) == 2
+    assert "Cannot use `file_precision` with saved_model" in capsys.readouterr().err
     assert cli.main(["export"]) == 2
     assert "`output_dir` must be given" in capsys.readouterr().err
     assert cli.main(["export", "--help"]) == 0
     assert "--max_pixels" in capsys.readouterr().out
+
+
+def test_fixed_scales_have_steps_of_their_own(mini_layers):
+    config = settings(scales="0.5:2,1:3")
+    problem = export.build_problem(Weights(mini_layers, ""), config, "direct")
+    names = Signatures(problem, config, max_pixels=100_000).stylize.function_spec.arg_names
+    assert "num_steps" not in names
+    assert "style_weight" in names
+
+
+@pytest.mark.parametrize("kind", ["direct", "bfloat16"])
+def test_features_in_other_arithmetics_are_close(kind, inputs, mini_layers, expected):
+    config = settings()
+    problem = export.build_problem(Weights(mini_layers, ""), config, kind)
+    found = Signatures(problem, config, max_pixels=100_000).features(inputs["image"])
+    limit = {"direct": 1e-6, "bfloat16": 0.03}[kind]
+    for name, value in found.items():
+        assert distance(value, expected[f"features:{name}"]) <= limit

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import make_mini_layers, use_mini_network
 from PIL import Image
 
 import tf_style
 from tf_style.pipeline import (
     read_pictures,
     read_tfrecords,
-    stylized_on,
     stylizer,
     write_pngs,
     write_tfrecords,
@@ -54,6 +54,14 @@ def files(picture_file):
     return [picture_file(name, *size) for name, size in sizes.items()]
 
 
+@pytest.fixture(scope="module")
+def add_image():
+    """The function of elements, traced once for all tests."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        use_mini_network(monkeypatch, make_mini_layers())
+        yield stylizer(CONFIG)
+
+
 def test_files_become_images_of_the_size_asked_for(files):
     elements = list(read_pictures(files, files[:1], config=CONFIG))
     assert [element["name"].numpy() for element in elements] == [b"a-a", b"b-a", b"c-a"]
@@ -61,17 +69,15 @@ def test_files_become_images_of_the_size_asked_for(files):
     assert shapes == [(1, 30, 40, 3), (1, 30, 40, 3), (1, 40, 25, 3)]
 
 
-def test_each_picture_is_the_one_that_stylize_makes(files):
+def test_each_picture_is_the_one_that_stylize_makes(files, add_image):
     pictures = read_pictures(files, files[::-1], config=CONFIG)
-    for element, content, style in zip(
-        pictures.map(stylizer(CONFIG)), files, files[::-1], strict=True
-    ):
+    for element, content, style in zip(pictures.map(add_image), files, files[::-1], strict=True):
         expected = tf_style.stylize(content, style, config=CONFIG)
         np.testing.assert_allclose(element["image"], expected.image, atol=1e-4)
 
 
-def test_pictures_go_to_png_files_and_to_tfrecords_and_back(files, tmp_path):
-    elements = list(read_pictures(files, files[:1], config=CONFIG).map(stylizer(CONFIG)))
+def test_pictures_go_to_png_files_and_to_tfrecords_and_back(files, tmp_path, add_image):
+    elements = list(read_pictures(files, files[:1], config=CONFIG).map(add_image))
     paths = write_pngs(elements, tmp_path / "out")
     assert [path.name for path in paths] == ["a-a.png", "b-a.png", "c-a.png"]
     assert write_tfrecords(elements, tmp_path / "out.tfrecord") == 3
@@ -97,13 +103,6 @@ def test_two_devices_share_the_pictures(files):
     assert float(done.stdout) <= 1e-4
 
 
-def test_a_strategy_of_one_device_works_too(files):
-    pictures = read_pictures(files[:1], files[1:2], config=CONFIG)
-    (found,) = stylized_on(tf.distribute.get_strategy(), pictures, CONFIG)
-    expected = tf_style.stylize(files[0], files[1], config=CONFIG)
-    np.testing.assert_allclose(found["image"], expected.image, atol=1e-4)
-
-
 def test_wrong_input_is_told(files, tmp_path):
     with pytest.raises(ValueError, match="`styles` must be one path, or as many"):
         read_pictures(files, files[:2])
@@ -117,7 +116,23 @@ def test_wrong_input_is_told(files, tmp_path):
         list(read_pictures([broken], files[:1]))
 
 
-def test_a_file_that_cannot_be_written_leaves_nothing(files, tmp_path):
-    elements = list(read_pictures(files[:1], files[:1], config=CONFIG).map(stylizer(CONFIG)))
+def test_equal_names_get_numbers_and_a_name_leads_nowhere_else(files, tmp_path):
+    found = read_pictures([files[0]] * 3, files[:1], config=CONFIG)
+    assert [element["name"].numpy() for element in found] == [b"a-a", b"a-a-2", b"a-a-3"]
+    elements = [{"name": tf.constant("../a"), "image": tf.zeros([1, 4, 4, 3])}]
+    with pytest.raises(ValueError, match="`name` must be a file name alone"):
+        write_pngs(elements, tmp_path / "out")
+
+
+def test_a_damaged_picture_is_not_blamed_on_the_file_to_write(files, tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    elements = read_pictures([tmp_path / "broken.png"], files[:1], config=CONFIG)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="`content` must be a picture"):
+        write_tfrecords(elements, tmp_path / "out.tfrecord")
+    assert not [path for path in tmp_path.iterdir() if "part" in path.name]
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path):
+    elements = [{"name": tf.constant("a"), "image": tf.zeros([1, 4, 4, 3])}]
     with pytest.raises(OSError, match="`path` cannot be written"):
         write_tfrecords(elements, tmp_path / "none" / "out.tfrecord")

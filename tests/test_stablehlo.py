@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import make_mini_layers, use_mini_network
 
 import tf_style
 from tf_style import cli
@@ -21,9 +22,16 @@ def settings(**options):
     return tf_style.StyleConfig().replace(**{"scales": "none", "steps": 2, "history": 3, **options})
 
 
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        use_mini_network(monkeypatch, make_mini_layers())
+        folder = tmp_path_factory.mktemp("stablehlo") / "programs"
+        return export_stablehlo(folder, config=settings(), height=32, width=40)
+
+
 @pytest.mark.slow
-def test_jax_computes_the_same_numbers(tmp_path):
-    done = export_stablehlo(tmp_path / "programs", config=settings(), height=32, width=40)
+def test_jax_computes_the_same_numbers(done):
     assert done.signatures == ("targets", "loss_and_gradient", "stylize")
     found = subprocess.run(
         [sys.executable, ROOT / "tools/run_stablehlo.py", done.path, "--repeats=2"],
@@ -35,8 +43,7 @@ def test_jax_computes_the_same_numbers(tmp_path):
     assert rows == ["program", *done.signatures]
 
 
-def test_the_weights_are_arguments_and_pictures_lie_beside(tmp_path):
-    done = export_stablehlo(tmp_path / "p", config=settings(), height=32, width=40, check=False)
+def test_the_weights_are_arguments_and_pictures_lie_beside(done):
     described = json.loads((done.path / "programs.json").read_text())
     given = np.load(done.path / "arguments.npz")
     for program in described["programs"].values():
@@ -51,5 +58,7 @@ def test_the_weights_are_arguments_and_pictures_lie_beside(tmp_path):
 def test_wrong_sizes_are_told(tmp_path):
     with pytest.raises(ValueError, match="`height` must lie within 16..30000"):
         export_stablehlo(tmp_path / "p", config=settings(), height=8, width=40)
+    with pytest.raises(ValueError, match="`init` must be 'content' for StableHLO"):
+        export_stablehlo(tmp_path / "p", config=settings(init="noise"), height=32, width=40)
     assert cli.main(["export", f"--output_dir={tmp_path}/q", "--format=stable"]) == 2
     assert not list(tmp_path.iterdir())

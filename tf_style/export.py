@@ -82,7 +82,7 @@ def export_saved_model(
     output = check_new_folder(output_dir)
     check_number("max_pixels", max_pixels, minimum=1, maximum=2**31 - 1)
     weights = load_weights(config.network.weights, notify=notify)
-    kind = "direct" if for_gpu else arithmetic(config.compute.precision, deterministic=True)
+    kind = arithmetic(config.compute.precision, deterministic=True, jit_compile=for_gpu)
     problem = build_problem(weights, config, "stored_winograd" if kind == "winograd" else kind)
     module = Signatures(problem, config, max_pixels=max_pixels)
     about = {**about_model(config, weights.sha256, kind), "max_pixels": max_pixels}
@@ -136,6 +136,11 @@ def check_exportable(config: StyleConfig) -> None:
         raise ValueError(
             f"`init` must be one of {choices} to be exported, as a model holds no pictures. "
             f"Received: init={config.init!r}."
+        )
+    if config.compute.jit_compile != "off":
+        raise ValueError(
+            "Cannot export `jit_compile`. This is because XLA compiles for sizes it meets. "
+            f"Received: jit_compile={config.compute.jit_compile!r}. Use format 'stablehlo'."
         )
     if config.compute.time_budget:
         raise ValueError(

@@ -18,6 +18,16 @@ tf_style export writes a model that stylises, and gives features, losses and gra
   tf_style export --output_dir=portable --portable [flags]     what other converters read
   tf_style export --output_dir=onnx --format=onnx [flags]      or litert, or stablehlo"""
 
+_CONVERTED = ("portable", "litert", "onnx")
+_ONLY = {
+    "file_precision": _CONVERTED,
+    "signatures": _CONVERTED,
+    "height": ("stablehlo",),
+    "width": ("stablehlo",),
+    "max_pixels": ("saved_model",),
+    "for_gpu": ("saved_model",),
+}
+
 _LEFT_OUT = ("time_budget", "deterministic", "jit_compile")
 
 
@@ -79,13 +89,25 @@ def _check(options: ExportOptions) -> None:
     check_choice("file_precision", options.file_precision, PRECISION_NAMES)
     if not options.output_dir:
         raise ValueError(
-            "`output_dir` must be given, as in: tf_style export --output_dir=models/tf_style/1."
+            "`output_dir` must be given, as in: tf_style export --output_dir=models/tf_style/1. "
+            "Received: none."
         )
     if options.portable and options.format == "stablehlo":
         raise ValueError(
             "Cannot use `portable` with `format='stablehlo'`. This is because XLA needs no "
             "forward operations. Leave --portable out."
         )
+    for name, formats in _ONLY.items():
+        default = ExportOptions.__dataclass_fields__[name].default
+        kind = (
+            "portable" if options.portable and options.format == "saved_model" else options.format
+        )
+        if getattr(options, name) != default and kind not in formats:
+            listed = ", ".join(formats)
+            raise ValueError(
+                f"Cannot use `{name}` with {kind}. This is because it is for {listed} alone. "
+                f"Received: {name}={getattr(options, name)!r}."
+            )
 
 
 def _export(options: ExportOptions, settings: config.StyleConfig) -> list[str]:

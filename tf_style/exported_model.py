@@ -93,8 +93,8 @@ def load(path: str | os.PathLike) -> ExportedModel:
     """Returns a model that `export_saved_model` wrote.
 
     Raises:
-        OSError: if there is no such folder, or it cannot be read.
-        ValueError: if it is no SavedModel of tf_style.
+        FileNotFoundError: if there is no such folder.
+        ValueError: if it is no SavedModel of tf_style, or damaged.
     """
     folder = user_path(path)
     if not folder.is_dir():
@@ -104,7 +104,7 @@ def load(path: str | os.PathLike) -> ExportedModel:
         config = StyleConfig.from_dict(about["config"])
         weights_sha256, version = about["weights_sha256"], about["software"].split()[-1]
         functions = tf.saved_model.load(str(folder))
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, tf.errors.OpError) as error:
         raise ValueError(
             f"`path` must be a folder that `tf_style export` wrote. Received: path='{folder}': "
             f"{error}."

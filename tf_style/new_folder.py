@@ -21,6 +21,11 @@ def check_new_folder(path: str | os.PathLike, *, argument: str = "output_dir") -
         OSError: if it is a file or holds anything, or if no folder can be made there.
     """
     path = user_path(path)
+    if path.is_mount():
+        raise FileExistsError(
+            f"`{argument}` must be no mount point. Received: {argument}='{path}'. Name a folder "
+            "in it."
+        )
     told = f"Received: {argument}='{path}'"
     if path.exists() and not path.is_dir():
         raise NotADirectoryError(f"`{argument}` must be a folder. {told}, a file.")
@@ -29,7 +34,7 @@ def check_new_folder(path: str | os.PathLike, *, argument: str = "output_dir") -
             f"`{argument}` must be a new or an empty folder. {told}, which is not empty. "
             "Name another, or remove it first."
         )
-    parent = path.absolute().parent
+    parent = path.resolve().parent
     while not parent.exists():
         parent = parent.parent
     if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
@@ -52,7 +57,7 @@ def new_folder(path: str | os.PathLike, *, argument: str = "output_dir") -> Iter
     Raises:
         OSError: as `check_new_folder`, or if it cannot be written.
     """
-    path = check_new_folder(path, argument=argument).absolute()
+    path = check_new_folder(path, argument=argument).resolve()  # A link's own folder.
     part = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         part.mkdir(parents=True)

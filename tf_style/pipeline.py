@@ -4,12 +4,14 @@ An element is a dict: "name" (string scalar), "content" and "style" (float32 `[1
 0..1, of any sizes), and once stylised "image" (float32 `[1, H, W, 3]`, RGB 0..1).
 """
 
+import contextlib
 import functools
 import itertools
 import os
+import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import tensorflow as tf
 
@@ -36,7 +38,7 @@ def read_pictures(
     """Returns the pairs of pictures, read and brought to size while others are at work.
 
     Whatever `stylize` reads is read. "name" is the content's file name and the style's, without
-    their suffixes, with "-" between them.
+    their suffixes, with "-" between them; equal ones get numbers.
 
     Args:
         contents: paths.
@@ -54,9 +56,8 @@ def read_pictures(
         )
     files = [[os.fspath(user_path(path)) for path in paths] for paths in (contents, styles)]
     files[1] *= len(contents) // len(styles)
-    names = [
-        f"{Path(content).stem}-{Path(style).stem}" for content, style in zip(*files, strict=True)
-    ]
+    pairs = zip(*files, strict=True)
+    names = _different([f"{Path(content).stem}-{Path(style).stem}" for content, style in pairs])
 
     def read(content: bytes, style: bytes) -> tuple:
         inputs = prepare_inputs(content.decode(), style.decode(), config)
@@ -69,6 +70,16 @@ def read_pictures(
 
     dataset = tf.data.Dataset.from_tensor_slices((names, *files))
     return dataset.map(element).prefetch(2)
+
+
+def _different(names: list[str]) -> list[str]:
+    """Returns the names, with a number behind those that have been there before."""
+    times: dict[str, int] = {}
+    found = []
+    for name in names:
+        times[name] = times.get(name, 0) + 1
+        found.append(name if times[name] == 1 else f"{name}-{times[name]}")
+    return found
 
 
 def stylizer(
@@ -164,7 +175,10 @@ def write_pngs(elements: Iterable[Outputs], folder: str | os.PathLike) -> list[P
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for element in elements:
-        path = folder / f"{element['name'].numpy().decode()}.png"
+        name = element["name"].numpy().decode()
+        if Path(name).name != name:
+            raise ValueError(f"`name` must be a file name alone. Received: name={name!r}.")
+        path = folder / f"{name}.png"
         data = _png(element["image"]).numpy()
         write_atomically(path, functools.partial(_write, data))
         paths.append(path)
@@ -182,10 +196,10 @@ def write_tfrecords(elements: Iterable[Outputs], path: str | os.PathLike) -> int
         OSError: if it cannot be written.
     """
     path = user_path(path)
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{secrets.token_hex(8)}.part")
     count = 0
     try:
-        with tf.io.TFRecordWriter(os.fspath(part)) as writer:
+        with _writing(part) as write:
             for element in elements:
                 count += 1
                 values = {"name": element["name"], "png": _png(element["image"])}
@@ -194,13 +208,30 @@ def write_tfrecords(elements: Iterable[Outputs], path: str | os.PathLike) -> int
                     for name, value in values.items()
                 }
                 example = tf.train.Example(features=tf.train.Features(feature=features))
-                writer.write(example.SerializeToString())
+                write(example.SerializeToString())
         part.replace(path)
-    except tf.errors.OpError as error:
-        raise OSError(f"`path` cannot be written: {error.message}.") from error
     finally:
         part.unlink(missing_ok=True)
     return count
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[Callable[[bytes], object]]:
+    """Yields what writes a record; of what goes wrong, only its own failures become OSError."""
+
+    def told(work: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            return work(*arguments)
+        except tf.errors.OpError as error:
+            raise OSError(f"`path` cannot be written: {error.message}.") from error
+
+    writer = told(tf.io.TFRecordWriter, os.fspath(path))
+    try:
+        yield functools.partial(told, writer.write)
+        told(writer.flush)
+    finally:
+        with contextlib.suppress(tf.errors.OpError):
+            writer.close()
 
 
 def read_tfrecords(path: str | os.PathLike) -> tf.data.Dataset:
@@ -220,4 +251,5 @@ def _write(data: bytes, file: BinaryIO) -> None:
 
 
 def _png(image: tf.Tensor) -> tf.Tensor:
-    return tf.io.encode_png(tf.cast(tf.round(image[0] * 255.0), tf.uint8))
+    pixels = tf.round(tf.clip_by_value(image[0], 0.0, 1.0) * 255.0)
+    return tf.io.encode_png(tf.cast(pixels, tf.uint8))

@@ -33,7 +33,7 @@ def lanczos_matrix(
         extent: the part's length, px; the whole row's if left out.
 
     Returns:
-        Float32 `[new_length, length]`; each row's sum is 1.
+        Float64 `[new_length, length]`; each row's sum is 1.
     """
     old, new = (tf.cast(each, tf.float64) for each in (length, new_length))
     scale = (old if extent is None else tf.cast(extent, tf.float64)) / new
@@ -42,7 +42,7 @@ def lanczos_matrix(
     offsets /= tf.maximum(scale, 1.0)
     weights = _sinc(offsets) * _sinc(offsets / _LOBES)
     weights = tf.where(tf.abs(offsets) < _LOBES, weights, tf.zeros_like(weights))
-    return tf.cast(weights / tf.reduce_sum(weights, axis=1, keepdims=True), tf.float32)
+    return weights / tf.reduce_sum(weights, axis=1, keepdims=True)
 
 
 def _sinc(x: tf.Tensor) -> tf.Tensor:
@@ -96,6 +96,7 @@ def cover(image: tf.Tensor, size: Size) -> tf.Tensor:
 
 
 def _by(rows: tf.Tensor, image: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
-    channels = tf.transpose(image[0], [2, 0, 1])
+    # In float64, as GPUs multiply float32 in TF32, with 10 bits.
+    channels = tf.cast(tf.transpose(image[0], [2, 0, 1]), tf.float64)
     channels = tf.matmul(tf.matmul(rows, channels), columns, transpose_b=True)
-    return tf.transpose(channels, [1, 2, 0])[tf.newaxis]
+    return tf.cast(tf.transpose(channels, [1, 2, 0])[tf.newaxis], image.dtype)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tf_style import graph_images
+from tf_style import graph_images, schedule
 from tf_style.config import StyleConfig
 from tf_style.extractor import prepare, stored_variables
 from tf_style.graph_transfer import Stylized, stylize_in_graph
@@ -37,6 +37,7 @@ NAMES = (
 
 _IMAGE = [1, None, None, 3]
 _MAX_WEIGHT = 1e30
+_MARGIN = 1.0  # An optimiser's image may leave 0..1; one of 0..255 leaves it by far.
 
 
 class Signatures(tf.Module):
@@ -62,6 +63,8 @@ class Signatures(tf.Module):
         data = tf.TensorSpec([None], tf.string)
         weights = {name: np.array([value], np.float32) for name, value in self._weights().items()}
         options = {"num_steps": np.array([config.optimizer.steps], np.int32), **weights}
+        if schedule.parse_scales(config.optimizer.scales):
+            del options["num_steps"]  # The scales have steps of their own.
         sized = {"size": np.array([config.size], np.int32), **options}
 
         def ready() -> list[tf.Tensor]:
@@ -111,7 +114,13 @@ class Signatures(tf.Module):
 
     def _loss_and_gradient(self, image: tf.Tensor, content: tf.Tensor, style: tf.Tensor) -> Outputs:
         """Returns every loss term, and the gradient of the total with respect to the image."""
-        return self._terms_and_gradient(image, self._targets_of(content, style))
+        sizes = tf.shape(image), tf.shape(content)
+        same = tf.debugging.Assert(
+            tf.reduce_all(tf.equal(*sizes)),
+            ["`image` must have the size of `content`. Received: shapes", *sizes],
+        )
+        with tf.control_dependencies([same]):
+            return self._terms_and_gradient(image, self._targets_of(content, style))
 
     def _loss_and_gradient_from_targets(self, image: tf.Tensor, **targets: tf.Tensor) -> Outputs:
         """Returns the same as `loss_and_gradient`, without looking at the pictures again."""
@@ -183,20 +192,32 @@ class Signatures(tf.Module):
 
     def _stylize_one(self, content: tf.Tensor, style: tf.Tensor, options: Outputs) -> Stylized:
         """Stylises one picture at its own size."""
-        steps = within("num_steps", options["num_steps"], 1, MAX_STEPS)
+        steps = None
+        if "num_steps" in options:
+            steps = within("num_steps", options["num_steps"], 1, MAX_STEPS)
         weights = {name: within(name, options[name], 0.0, _MAX_WEIGHT) for name in self._weights()}
         strength = self._config.loss.style_strength
         size = size_of(content)
+        start = self._start(content, style, size)
         style = tf.clip_by_value(resize(style, self._style_size(size_of(style), size)), 0.0, 1.0)
-        return stylize_in_graph(
+        found = stylize_in_graph(
             self._problem,
-            Pictures(content, style, self._start(content, style, size)),
+            Pictures(content, style, start),
             self._config,
             num_steps=steps,
             weights=LossWeights(
                 weights["content_weight"], strength * weights["style_weight"], weights["tv_weight"]
             ),
         )
+        finite = tf.math.is_finite(found.loss) & (found.num_evaluations > 0)
+        finite &= tf.reduce_all(tf.math.is_finite(found.image))
+        told = tf.debugging.Assert(
+            finite,
+            ["The loss or its gradient is not finite. Use smaller weights, or the normalized "
+             "network. Received: loss", found.loss],
+        )  # fmt: skip
+        with tf.control_dependencies([told]):
+            return found._replace(image=tf.identity(found.image))
 
     def _start(self, content: tf.Tensor, style: tf.Tensor, size: Size) -> tf.Tensor:
         if self._config.init == "content":
@@ -229,13 +250,23 @@ class Signatures(tf.Module):
             return tuple(tf.unstack(tf.stack(size)))
 
     def _checked(self, image: tf.Tensor, argument: str) -> tf.Tensor:
-        """Returns the image, if its size is one that the layers and the memory allow."""
-        with tf.control_dependencies([self._has_place(argument, tf.shape(image)[1:3])]):
+        """Returns the images, if sizes and values are such as the layers and the memory allow."""
+        low, high = tf.reduce_min(image), tf.reduce_max(image)
+        in_range = tf.debugging.Assert(
+            (low >= -_MARGIN) & (high <= 1.0 + _MARGIN),
+            [f"`{argument}` must have values of 0..1. Received: values from, to", low, high,
+             "Divide by 255."],
+        )  # fmt: skip
+        shape = tf.shape(image)
+        place = self._has_place(argument, shape[1:3], count=shape[0])
+        with tf.control_dependencies([in_range, place]):
             return tf.identity(image)
 
-    def _has_place(self, argument: str, size: tf.Tensor) -> tf.Operation:
+    def _has_place(
+        self, argument: str, size: tf.Tensor, *, count: int | tf.Tensor = 1
+    ) -> tf.Operation:
         smallest = smallest_side(self._config)
-        pixels = tf.reduce_prod(tf.cast(size, tf.float64))
+        pixels = tf.reduce_prod(tf.cast(size, tf.float64)) * tf.cast(count, tf.float64)
         return tf.debugging.Assert(
             (tf.reduce_min(size) >= smallest) & (pixels <= self._max_pixels),
             [f"`{argument}` must give sides of at least {smallest} px and at most "

@@ -61,6 +61,8 @@ def export_stablehlo(
     """
     config = StyleConfig() if config is None else config
     check_exportable(config)
+    if config.init != "content":
+        raise ValueError(f"`init` must be 'content' for StableHLO. Received: init={config.init!r}.")
     output = check_new_folder(output_dir)
     for name, side in (("height", height), ("width", width)):
         check_number(name, side, minimum=smallest_side(config), maximum=30_000)

@@ -18,7 +18,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -212,9 +211,12 @@ def served(models: Path) -> Iterator[str]:
         while server.poll() is None and not address:
             line = server.stdout.readline() if server.stdout else ""
             address = line.split(" at ")[-1].strip() if " at http" in line else ""
-        time.sleep(0.2)
-        yield address
-        server.terminate()
+        try:
+            if not address:
+                raise RuntimeError("The server did not start.")
+            yield address
+        finally:
+            server.terminate()
 
 
 def as_image(picture: Image.Image) -> np.ndarray:

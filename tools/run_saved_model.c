@@ -74,6 +74,8 @@ static TF_Tensor *tensor_of(const char *type, const char *shape, const char *pat
   char *bytes = read_file(path, &size);
   TF_Tensor *tensor;
   if (!strcmp(type, "string")) {
+    for (int i = 0; i < rank; i++)
+      if (sides[i] != 1) fail(shape, "must be 1 for the one string");
     TF_TString *text = malloc(sizeof *text);
     if (!text) fail(path, "there is not enough memory");
     TF_StringInit(text);
@@ -95,6 +97,7 @@ static void write_tensor(const char *name, const char *path, const TF_Tensor *te
   const char *bytes = TF_TensorData(tensor);
   size_t size = TF_TensorByteSize(tensor);
   if (TF_TensorType(tensor) == TF_STRING) {
+    if (TF_TensorElementCount(tensor) < 1) fail(name, "holds no string");
     const TF_TString *text = (const TF_TString *)bytes;
     bytes = TF_StringGetDataPointer(text);
     size = TF_StringGetSize(text);
