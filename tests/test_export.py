@@ -390,9 +390,17 @@ def test_bad_requests_are_answered_with_what_is_wrong(model, inputs, change, mes
         model.stylize_png(**given)
 
 
-def test_values_that_overflow_are_no_picture(model, inputs):
+def test_images_that_are_not_numbers_are_told(model, inputs):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="`content` must have values of 0..1"):
+        model.stylize(np.nan * inputs["content"], inputs["style"])
+
+
+def test_a_loss_that_is_not_finite_is_an_error_and_no_picture(inputs, mini_layers):
+    layers = {name: (1e12 * kernel, bias) for name, (kernel, bias) in mini_layers.items()}
+    problem = export.build_problem(Weights(layers, ""), settings(), "direct")
+    stylize = Signatures(problem, settings(), max_pixels=100_000).stylize
     with pytest.raises(tf.errors.InvalidArgumentError, match="is not finite"):
-        model.stylize(inputs["content"], inputs["style"], style_weight=1e30)
+        stylize(inputs["content"], inputs["style"])
 
 
 def test_images_of_0_to_255_are_told(model, inputs):
