@@ -62,7 +62,9 @@ def problem(settings, mini_layers):
         {"optimizer": "tfp_lbfgs"},
         {"optimizer": "adam"},
         {"scales": "none", "gamut": False, "parametrization": "pixels"},
-        {"style_loss": "wasserstein", "padding": "zeros", "pooling": "max"},
+        {"padding": "zeros", "pooling": "max"},
+        # One step, as on so small a network its gradient hangs on the last bits of the features.
+        {"style_loss": "wasserstein", "scales": "none", "steps": 1},
     ],
     ids=str,
 )

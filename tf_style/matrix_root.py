@@ -51,7 +51,10 @@ def trace_and_gradient(matrix: tf.Tensor) -> tuple[tf.Tensor, Callable]:
     """
     norm = tf.norm(matrix, axis=[-2, -1], keepdims=True)
     scaled = matrix / norm
-    identity = tf.constant(np.eye(matrix.shape[-1]), matrix.dtype)
+    # A constant where the size is known, as converters to other runtimes want it.
+    size = matrix.shape[-1]
+    eye = tf.eye(tf.shape(matrix)[-1]) if size is None else tf.constant(np.eye(size))
+    identity = tf.cast(eye, matrix.dtype)
     root, inverse, steps = scaled, tf.zeros_like(matrix) + identity, []
     for _ in range(NUM_STEPS):
         factor = 1.5 * identity - 0.5 * tf.matmul(inverse, root)
