@@ -161,7 +161,9 @@ def export_portable(
             **saving.describe(config, weights.sha256),
             "files": [_described(conversion) for conversion in conversions],
         }
-        (folder / "description.json").write_text(json.dumps(description, indent=2) + "\n")
+        (folder / "description.json").write_text(
+            json.dumps(description, indent=2) + "\n", encoding="utf-8"
+        )
     return [
         dataclasses.replace(conversion, path=output_dir / conversion.path.name)
         for conversion in conversions

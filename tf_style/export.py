@@ -14,7 +14,6 @@ from typing import Any
 import tensorflow as tf
 
 from tf_style._checks import check_number
-from tf_style._version import __version__
 from tf_style.config import INITS, StyleConfig
 from tf_style.network import make_extractor
 from tf_style.new_folder import check_new_folder, new_folder
@@ -22,6 +21,7 @@ from tf_style.objective import Objective
 from tf_style.parametrization import PARAMETRIZATIONS
 from tf_style.precision import arithmetic
 from tf_style.problem import Problem
+from tf_style.saving import describe
 from tf_style.signatures import NAMES, Signatures
 from tf_style.weights import Weights, load_weights
 
@@ -119,12 +119,7 @@ def build_problem(weights: Weights, config: StyleConfig, kind: str) -> Problem:
 
 def about_model(config: StyleConfig, weights_sha256: str, kind: str) -> dict[str, Any]:
     """Returns what an exported model tells about its making, in plain JSON types."""
-    return {
-        "software": f"tf_style {__version__}",
-        "weights_sha256": weights_sha256,
-        "arithmetic": kind,
-        "config": config.to_dict(),
-    }
+    return {**describe(config, weights_sha256), "arithmetic": kind}
 
 
 def check_exportable(config: StyleConfig) -> None:

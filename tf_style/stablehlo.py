@@ -14,12 +14,7 @@ import tensorflow as tf
 
 from tf_style._checks import check_number
 from tf_style.config import StyleConfig
-from tf_style.export import (
-    Exported,
-    about_model,
-    build_problem,
-    check_exportable,
-)
+from tf_style.export import Exported, about_model, build_problem, check_exportable
 from tf_style.graph_transfer import stylize_at_size
 from tf_style.inputs import smallest_side
 from tf_style.new_folder import check_new_folder, new_folder

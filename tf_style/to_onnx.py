@@ -50,9 +50,9 @@ def run_onnx(model: bytes, inputs: Mapping[str, np.ndarray]) -> dict[str, np.nda
         Exception: whatever the runtime raises.
     """
     runtime = _imported("onnxruntime")
-    session = runtime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(names, dict(inputs)), strict=True))
+    model_runner = runtime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    names = [output.name for output in model_runner.get_outputs()]
+    return dict(zip(names, model_runner.run(names, dict(inputs)), strict=True))
 
 
 def _float16(array: np.ndarray, name: str) -> tuple[dict[str, np.ndarray], str, dict[str, Any]]:

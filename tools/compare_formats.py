@@ -52,7 +52,7 @@ def timed(function: Callable[[], Any], repeats: int) -> tuple[Any, float]:
     return result, min(seconds)
 
 
-def session(path: Path, kind: str) -> Callable[[Outputs], Outputs]:
+def runner_of(path: Path, kind: str) -> Callable[[Outputs], Outputs]:
     """Returns a file as a function, loaded once."""
     if kind == "saved_model":
         function = tf.saved_model.load(str(path)).signatures["serving_default"]
@@ -163,7 +163,7 @@ def main() -> None:
                         continue
                     converting = time.perf_counter() - start
                     with captured_output():
-                        run = session(made.path, kind)
+                        run = runner_of(made.path, kind)
                         found, seconds = timed(
                             functools.partial(run, inputs[name]), arguments.repeats
                         )

@@ -1,4 +1,4 @@
-"""A SavedModel's signatures, run in a TensorFlow session. Takes a folder, arrays and seconds.
+"""A SavedModel's signatures, run by `tf.compat.v1.Session`. Takes a folder, arrays and seconds.
 
 A session, not `tf.saved_model.load`, as its runs can be given a time (`RunOptions`), after which
 TensorFlow ends them, also in the middle of a loop; it is also what TensorFlow Serving runs.
