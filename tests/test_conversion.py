@@ -9,15 +9,14 @@ import tensorflow as tf
 
 from tf_style import conversion, conversion_check, network
 from tf_style.config import StyleConfig
-from tf_style.conversion_options import (
+from tf_style.export_options import (
     FORMAT_NAMES,
     PRECISION_NAMES,
     SIGNATURES,
     PortableOptions,
 )
 from tf_style.extractor import build_extractor
-from tf_style.objective import Objective
-from tf_style.portable import TERMS
+from tf_style.objective import Objective, named_targets, named_terms
 from tf_style.weights import Weights, normalize
 
 SHALLOW = StyleConfig().replace(
@@ -82,13 +81,10 @@ class World:
         if signature == "features":
             return {"image": image.numpy()}, objective.extractor(image)
         targets = objective.targets(content, style)
-        flat = {f"content_{name}": array for name, array in targets.content.items()}
-        for name, target in targets.style.items():
-            parts = {"gram": target} if config.loss.style_loss == "gram" else target._asdict()
-            flat |= {f"style_{name}_{part}": array for part, array in parts.items()}
+        flat = named_targets(targets)
         if signature == "targets":
             return pair, flat
-        terms = dict(zip(TERMS, objective.terms(image, targets)[:4], strict=True))
+        terms = named_terms(objective.terms(image, targets))
         _, gradient = objective.value_and_gradient(image, targets)
         inputs = {"image": image, **(pair if signature == "loss_and_gradient" else flat)}
         inputs = {name: np.asarray(array) for name, array in inputs.items()}
@@ -271,7 +267,7 @@ def test_the_folder_tells_what_is_in_it(small, tmp_path):
             notify=told.append,
         )
     (file,) = made
-    description = json.loads((tmp_path / "out" / "description.json").read_text())
+    description = json.loads((tmp_path / "out" / "tf_style.json").read_text())
     assert StyleConfig.from_dict(description["config"]) == config
     assert description["weights_sha256"] == "ab" * 32
     (entry,) = description["files"]

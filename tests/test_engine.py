@@ -15,7 +15,7 @@ from tf_style import engine, images, transfer
 from tf_style.config import StyleConfig
 from tf_style.inputs import prepare_inputs
 from tf_style.parametrization import PARAMETRIZATIONS
-from tf_style.scene import Pictures, refined
+from tf_style.scene import Pictures, at_scale, refined
 from tf_style.solution import Status
 
 pytestmark = pytest.mark.usefixtures("mini_network")
@@ -148,12 +148,12 @@ def test_refining_adds_what_the_coarse_size_changed_and_keeps_the_detail(rng):
 def test_pictures_shrink_together_but_a_style_only_as_far_as_the_layers_allow(rng):
     sizes = ((200, 160), (40, 100), (200, 160))
     whole = Pictures(*(tf.constant(picture(rng, *size)[None]) for size in sizes))
-    assert [part.shape[1:3] for part in engine.at_scale(whole, 0.5)] == [
+    assert [part.shape[1:3] for part in at_scale(whole, 0.5)] == [
         (100, 80), (20, 50), (100, 80)
     ]  # fmt: skip
-    found = engine.at_scale(whole, 0.25, smallest_side=16)
+    found = at_scale(whole, 0.25, smallest_side=16)
     assert [part.shape[1:3] for part in found] == [(50, 40), (16, 40), (50, 40)]
-    for part, expected in zip(engine.at_scale(whole, 1.0, smallest_side=16), whole, strict=True):
+    for part, expected in zip(at_scale(whole, 1.0, smallest_side=16), whole, strict=True):
         np.testing.assert_array_equal(part, expected)
 
 

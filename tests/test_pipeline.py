@@ -106,9 +106,9 @@ def test_two_devices_share_the_pictures(files):
 def test_wrong_input_is_told(files, tmp_path):
     with pytest.raises(ValueError, match="`styles` must be one path, or as many"):
         read_pictures(files, files[:2])
-    with pytest.raises(ValueError, match="`init` must be 'content' here"):
-        stylizer(CONFIG.replace(init="noise"))
-    with pytest.raises(ValueError, match="Cannot export `time_budget`"):
+    with pytest.raises(ValueError, match="`init` must be one of .* in a graph"):
+        stylizer(CONFIG.replace(init="start.png"))
+    with pytest.raises(ValueError, match="Cannot use `time_budget` in a graph"):
         stylizer(CONFIG.replace(time_budget=3.0))
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no picture")

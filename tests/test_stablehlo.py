@@ -1,5 +1,6 @@
 """StableHLO: programs for XLA, run by JAX in a process without TensorFlow."""
 
+import importlib
 import json
 import subprocess
 import sys
@@ -32,7 +33,7 @@ def done(tmp_path_factory):
 
 @pytest.mark.slow
 def test_jax_computes_the_same_numbers(done):
-    assert done.signatures == ("targets", "loss_and_gradient", "stylize")
+    assert done.signatures == ("targets", "loss_and_gradient_from_targets", "stylize")
     found = subprocess.run(
         [sys.executable, ROOT / "tools/run_stablehlo.py", done.path, "--repeats=2"],
         capture_output=True,
@@ -44,21 +45,43 @@ def test_jax_computes_the_same_numbers(done):
 
 
 def test_the_weights_are_arguments_and_pictures_lie_beside(done):
-    described = json.loads((done.path / "programs.json").read_text())
-    given = np.load(done.path / "arguments.npz")
+    described = json.loads((done.path / "tf_style.json").read_text())
+    given = {*np.load(done.path / "weights.npz"), *np.load(done.path / "arguments.npz")}
     for program in described["programs"].values():
         assert sum(name.startswith("weight_") for name in program["arguments"]) == 26
-        assert set(program["arguments"]) <= set(given)
-    assert given["content"].shape == (1, 32, 40, 3)
+        assert set(program["arguments"]) <= given
+    assert np.load(done.path / "arguments.npz")["content"].shape == (1, 32, 40, 3)
     # 13 kernels of the small network would be larger than the program.
-    assert (done.path / "loss_and_gradient.mlir").stat().st_size < 60_000
+    assert (done.path / "loss_and_gradient_from_targets.mlir").stat().st_size < 60_000
     assert tf_style.StyleConfig.from_dict(described["config"]) == settings()
+
+
+WITHOUT_TENSORFLOW = """
+import runpy, sys
+sys.modules["tensorflow"] = sys.modules["tf_style"] = None
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.slow
+def test_the_bench_of_gpus_runs_what_it_wrote_without_tensorflow(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    bench_gpu = importlib.import_module("bench_gpu")
+    bench_gpu.write(tmp_path, [16, 24], 0)
+    words = [sys.executable, "-c", WITHOUT_TENSORFLOW, ROOT / "tools/bench_gpu.py"]
+    done = subprocess.run(
+        [*words, f"--read={tmp_path}", "--repeats=1"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    rows = [line.split(" | ")[:2] for line in done.stdout.splitlines() if " | " in line]
+    assert rows[1:] == [[size, kind] for size in ("16", "24") for kind in ("float32", "bfloat16")]
 
 
 def test_wrong_sizes_are_told(tmp_path):
     with pytest.raises(ValueError, match="`height` must lie within 16..30000"):
         export_stablehlo(tmp_path / "p", config=settings(), height=8, width=40)
-    with pytest.raises(ValueError, match="`init` must be 'content' for StableHLO"):
-        export_stablehlo(tmp_path / "p", config=settings(init="noise"), height=32, width=40)
+    with pytest.raises(ValueError, match="`init` must be one of 'content', 'style', 'noise'"):
+        export_stablehlo(tmp_path / "p", config=settings(init="a.png"), height=32, width=40)
     assert cli.main(["export", f"--output_dir={tmp_path}/q", "--format=stable"]) == 2
     assert not list(tmp_path.iterdir())

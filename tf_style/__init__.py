@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from tf_style.conversion import Conversion as Conversion
     from tf_style.conversion import ConversionError as ConversionError
     from tf_style.conversion import export_portable as export_portable
-    from tf_style.conversion_options import PortableOptions as PortableOptions
     from tf_style.export import Exported as Exported
     from tf_style.export import export_saved_model as export_saved_model
+    from tf_style.export_options import PortableOptions as PortableOptions
     from tf_style.exported_model import ExportedModel as ExportedModel
     from tf_style.exported_model import load as load
     from tf_style.extractor import build_extractor as build_extractor
@@ -61,7 +61,7 @@ _MODULES = {
     "config": ("StyleConfig", "preset"),
     "options": ("ComputeConfig", "LossConfig", "NetworkConfig", "OptimizerConfig"),
     "conversion": ("Conversion", "ConversionError", "export_portable"),
-    "conversion_options": ("PortableOptions",),
+    "export_options": ("PortableOptions",),
     "export": ("Exported", "export_saved_model"),
     "exported_model": ("ExportedModel", "load"),
     "extractor": ("build_extractor",),

@@ -14,7 +14,6 @@ from tf_style.keras_inputs import (
     check_sides,
     checked_range,
     options_of,
-    smallest_side,
     to_unit_range,
 )
 from tf_style.network import load_extractor
@@ -113,7 +112,7 @@ class StyleAugmentation(keras.layers.Layer):
         self.network = options_of(NetworkConfig, network, argument="network")
         self.layer_names = [vgg19.canonical_layer(name, argument="layers") for name in layers]
         extractor = load_extractor(self.network, layers=self.layer_names, arithmetic=arithmetic)
-        self._smallest = smallest_side(self.layer_names, self.network)
+        self._smallest = vgg19.minimum_side(self.layer_names, self.network.padding)
         check_number("size", size, minimum=self._smallest)
         check_number("bank_size", bank_size, minimum=self._smallest)
         self.bank = bank_texts(bank, long_edge=bank_size)

@@ -24,7 +24,7 @@ from tf_style.conversion_check import (
     in_tensorflow,
     sample_inputs,
 )
-from tf_style.conversion_options import PortableOptions
+from tf_style.export_options import ABOUT, PortableOptions
 from tf_style.new_folder import check_new_folder, new_folder
 from tf_style.portable import PortableObjective
 from tf_style.weights import load_weights
@@ -41,8 +41,8 @@ class Conversion:
     Attributes:
         path: of the file; of the folder for "saved_model".
         format: of `FORMATS`.
-        signature: of `conversion_options.SIGNATURES`.
-        precision: of `conversion_options.PRECISION_NAMES`.
+        signature: of `export_options.SIGNATURES`.
+        precision: of `export_options.PRECISION_NAMES`.
         num_bytes: its size.
         inputs: their shapes by name, None for what may vary; all are float32.
         outputs: as `inputs`.
@@ -123,7 +123,7 @@ def export_portable(
 ) -> list[Conversion]:
     """Writes a config's features, loss and gradient as files of one format, and checks each.
 
-    Beside them goes `description.json`: version, the weights' hash, the config, and the inputs
+    Beside them goes `tf_style.json`: version, the weights' hash, the config, and the inputs
     and outputs of each file. While a converter works the process's standard output and error
     are kept off the terminal.
 
@@ -161,9 +161,7 @@ def export_portable(
             **saving.describe(config, weights.sha256),
             "files": [_described(conversion) for conversion in conversions],
         }
-        (folder / "description.json").write_text(
-            json.dumps(description, indent=2) + "\n", encoding="utf-8"
-        )
+        (folder / ABOUT).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
     return [
         dataclasses.replace(conversion, path=output_dir / conversion.path.name)
         for conversion in conversions
@@ -177,7 +175,7 @@ def convert_signature(
 
     Args:
         objective: what is converted.
-        signature: of `conversion_options.SIGNATURES`.
+        signature: of `export_options.SIGNATURES`.
         options: format and precision.
         folder: an existing one.
 

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_style import vgg19
+from tf_style.objective import named_targets
 from tf_style.portable import PortableObjective
 
 LARGEST_DIFFERENCES = {"float32": 0.01, "float16": 0.1, "int8": 0.5}
@@ -42,7 +43,7 @@ def sample_inputs(objective: PortableObjective, signature: str) -> dict[str, np.
     pictures = {"image": image, "content": content, "style": picture(side + 9, side + 2)}
     pair = {name: pictures[name] for name in ("content", "style")}
     if signature == "loss_and_gradient_from_targets":
-        targets = objective.flat_targets(objective.targets(**pair))
+        targets = named_targets(objective.targets(**pair))
         return {"image": image, **{name: target.numpy() for name, target in targets.items()}}
     return {"features": {"image": image}, "targets": pair}.get(signature, pictures)
 

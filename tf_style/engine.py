@@ -18,7 +18,7 @@ from tf_style.objective import LossTerms, Targets, by_name
 from tf_style.options import OptimizerConfig
 from tf_style.parametrization import COARSEST, FINER
 from tf_style.problem import Problem
-from tf_style.scene import Pictures, Scene, at_size, refined, scene
+from tf_style.scene import Pictures, Scene, at_scale, refined, scene
 from tf_style.solution import NotFiniteError, Solution, Status, Step
 from tf_style.tfp_lbfgs import minimize_tfp_lbfgs
 
@@ -208,19 +208,6 @@ def plan(size: tuple[int, int], config: StyleConfig) -> tuple[schedule.Stage, ..
         steps=config.optimizer.steps,
         smallest_side=smallest_side(config),
     )
-
-
-def at_scale(pictures: Pictures, scale: float, *, smallest_side: int = 1) -> Pictures:
-    """Returns the pictures of a stage.
-
-    Args:
-        pictures: of the result's size.
-        scale: of the stage.
-        smallest_side: px; a style picture shrinks only so far that its sides keep them.
-    """
-    size, style_size = (tuple(picture.shape[1:3]) for picture in pictures[:2])
-    style_scale = max(scale, min(1.0, smallest_side / min(style_size)))
-    return at_size(pictures, schedule.scaled(size, scale), schedule.scaled(style_size, style_scale))
 
 
 def _not_finite(terms: LossTerms, num_steps: int) -> str:

@@ -14,22 +14,15 @@ from typing import Any
 import tensorflow as tf
 
 from tf_style._checks import check_number
-from tf_style.config import INITS, StyleConfig
-from tf_style.network import make_extractor
+from tf_style.config import StyleConfig
+from tf_style.export_options import ABOUT, MAX_PIXELS
+from tf_style.graph_transfer import check_graph
 from tf_style.new_folder import check_new_folder, new_folder
-from tf_style.objective import Objective
-from tf_style.parametrization import PARAMETRIZATIONS
 from tf_style.precision import arithmetic
-from tf_style.problem import Problem
+from tf_style.problem import make_problem
 from tf_style.saving import describe
 from tf_style.signatures import NAMES, Signatures
-from tf_style.weights import Weights, load_weights
-
-MAX_PIXELS = 4096 * 4096
-"""Of a picture that an exported model takes or makes, if nothing else is said."""
-
-ABOUT = "tf_style.json"
-"""The asset that tells how a model was made."""
+from tf_style.weights import load_weights
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -83,7 +76,8 @@ def export_saved_model(
     check_number("max_pixels", max_pixels, minimum=1, maximum=2**31 - 1)
     weights = load_weights(config.network.weights, notify=notify)
     kind = arithmetic(config.compute.precision, deterministic=True, jit_compile=for_gpu)
-    problem = build_problem(weights, config, "stored_winograd" if kind == "winograd" else kind)
+    stored = "stored_winograd" if kind == "winograd" else kind
+    problem = make_problem(weights.layers, config, stored)
     module = Signatures(problem, config, max_pixels=max_pixels)
     about = {**about_model(config, weights.sha256, kind), "max_pixels": max_pixels}
     try:
@@ -103,20 +97,6 @@ def export_saved_model(
     )
 
 
-def build_problem(weights: Weights, config: StyleConfig, kind: str) -> Problem:
-    """Returns the problem of a config, with convolutions of this `extractor.ARITHMETICS`."""
-    extractor = make_extractor(
-        weights.layers, config.network, layers=config.loss.layers, arithmetic=kind
-    )
-    adam = config.optimizer.optimizer == "adam"
-    parametrization = "pixels" if adam else config.optimizer.parametrization
-    return Problem(
-        Objective(extractor, config.loss),
-        PARAMETRIZATIONS[parametrization],
-        gamut=config.optimizer.gamut,
-    )
-
-
 def about_model(config: StyleConfig, weights_sha256: str, kind: str) -> dict[str, Any]:
     """Returns what an exported model tells about its making, in plain JSON types."""
     return {**describe(config, weights_sha256), "arithmetic": kind}
@@ -124,21 +104,10 @@ def about_model(config: StyleConfig, weights_sha256: str, kind: str) -> dict[str
 
 def check_exportable(config: StyleConfig) -> None:
     """Raises ValueError if a config needs what only a running program has."""
-    if not isinstance(config, StyleConfig):
-        raise TypeError(f"`config` must be a StyleConfig. Received: {type(config).__name__}.")
-    if config.init not in INITS:
-        choices = ", ".join(repr(name) for name in INITS)
+    check_graph(config)
+    if config.compute.deterministic:
         raise ValueError(
-            f"`init` must be one of {choices} to be exported, as a model holds no pictures. "
-            f"Received: init={config.init!r}."
-        )
-    if config.compute.jit_compile != "off":
-        raise ValueError(
-            "Cannot export `jit_compile`. This is because XLA compiles for sizes it meets. "
-            f"Received: jit_compile={config.compute.jit_compile!r}. Use format 'stablehlo'."
-        )
-    if config.compute.time_budget:
-        raise ValueError(
-            "Cannot export `time_budget`. This is because a graph does not plan by the clock. "
-            f"Received: time_budget={config.compute.time_budget:g}. Use `steps`."
+            "Cannot export `deterministic`. This is because the program that loads a model "
+            "decides on it. Received: deterministic=True. Call "
+            "`tf.config.experimental.enable_op_determinism()` there."
         )

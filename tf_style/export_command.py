@@ -5,10 +5,16 @@ from collections.abc import Sequence
 
 from tf_style import _runtime, config, flag_options
 from tf_style._checks import check_choice, typed_fields
-from tf_style.conversion_options import PRECISION_NAMES, SIGNATURES, PortableOptions
+from tf_style.export_options import (
+    FORMAT_NAMES,
+    MAX_PIXELS,
+    PRECISION_NAMES,
+    SIGNATURES,
+    PortableOptions,
+)
 from tf_style.options import option
 
-FORMATS = ("saved_model", "litert", "onnx", "stablehlo")
+FORMATS = (*FORMAT_NAMES, "stablehlo")
 """What may be written."""
 
 _HELP = """\
@@ -58,7 +64,7 @@ class ExportOptions:
     height: int = option(384, "Of the pictures that StableHLO programs take, in px.")
     width: int = option(512, "Likewise.")
     max_pixels: int = option(
-        4096 * 4096, "Larger pictures are refused by SavedModels: a limit for servers."
+        MAX_PIXELS, "Larger pictures are refused by SavedModels: a limit for servers."
     )
     for_gpu: bool = option(
         False, "Compute convolutions as TensorFlow does on GPUs, not by Winograd's algorithm."

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tf_style._checks import user_path
 from tf_style.config import StyleConfig
-from tf_style.export import ABOUT
+from tf_style.export_options import ABOUT
 from tf_style.named_graphs import Outputs
 
 
@@ -47,7 +47,7 @@ class ExportedModel:
         return self._functions.targets(_image(content), _image(style))
 
     def loss_and_gradient(self, image: Any, content: Any, style: Any) -> Outputs:
-        """Returns "total", its parts, each layer's loss, and "gradient" by the image.
+        """Returns "total_loss", its parts, each layer's, and "gradient" by the image.
 
         Args:
             image: float `[1, H, W, 3]`, RGB, nominally 0..1.

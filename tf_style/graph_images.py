@@ -132,15 +132,17 @@ def encode_png(image: tf.Tensor, alpha: tf.Tensor, has_alpha: tf.Tensor) -> tf.T
         alpha: float32 `[1, H, W, 1]`.
         has_alpha: bool scalar.
     """
+    return tf.cond(has_alpha, lambda: to_png(tf.concat([image, alpha], -1)), lambda: to_png(image))
 
-    def pixels(values: tf.Tensor) -> tf.Tensor:
-        return tf.cast(tf.round(tf.clip_by_value(values[0], 0.0, 1.0) * 255.0), tf.uint8)
 
-    return tf.cond(
-        has_alpha,
-        lambda: tf.io.encode_png(pixels(tf.concat([image, alpha], -1))),
-        lambda: tf.io.encode_png(pixels(image)),
-    )
+def to_png(image: tf.Tensor) -> tf.Tensor:
+    """Returns the bytes of a PNG file: clipped to 0..1, rounded to 8 bits.
+
+    Args:
+        image: float32 `[1, H, W, c]`, RGB or RGBA.
+    """
+    pixels = tf.round(tf.clip_by_value(image[0], 0.0, 1.0) * 255.0)
+    return tf.io.encode_png(tf.cast(pixels, tf.uint8))
 
 
 def fit(size: Size, long_edge: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

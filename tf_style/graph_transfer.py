@@ -8,14 +8,14 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tf_style import schedule
-from tf_style.config import StyleConfig
+from tf_style.config import INITS, StyleConfig
 from tf_style.graph_minimizers import graph_minimizer
-from tf_style.inputs import smallest_side
+from tf_style.inputs import NOISE_DEVIATION, NOISE_MEAN, smallest_side
 from tf_style.objective import LossWeights
 from tf_style.parametrization import COARSEST, FINER
 from tf_style.problem import Problem
-from tf_style.resampling import Size
-from tf_style.scene import Pictures, at_size, refined, scene
+from tf_style.resampling import Size, cover, size_of
+from tf_style.scene import Pictures, at_scale, at_size, refined, scene
 
 _HALVINGS = 16  # Of the longer edge, more than any picture has.
 
@@ -46,6 +46,51 @@ class Stages(NamedTuple):
 
     scales: tf.Tensor
     steps: tf.Tensor
+
+
+def check_graph(config: StyleConfig) -> None:
+    """Raises ValueError if a config needs what a graph has not.
+
+    Raises:
+        TypeError: if it is no StyleConfig.
+    """
+    if not isinstance(config, StyleConfig):
+        raise TypeError(f"`config` must be a StyleConfig. Received: {type(config).__name__}.")
+    if config.init not in INITS:
+        choices = ", ".join(repr(name) for name in INITS)
+        raise ValueError(
+            f"`init` must be one of {choices} in a graph, which holds no pictures. "
+            f"Received: init={config.init!r}."
+        )
+    if config.compute.jit_compile != "off":
+        raise ValueError(
+            "Cannot use `jit_compile` in a graph for all sizes. This is because XLA compiles for "
+            f"each. Received: jit_compile={config.compute.jit_compile!r}. Export with format "
+            "'stablehlo'."
+        )
+    if config.compute.time_budget:
+        raise ValueError(
+            "Cannot use `time_budget` in a graph. This is because it does not plan by the clock. "
+            f"Received: time_budget={config.compute.time_budget:g}. Use `steps`."
+        )
+
+
+def start_image(config: StyleConfig, content: tf.Tensor, style: tf.Tensor) -> tf.Tensor:
+    """Returns the image to start from, of the content's size, as `init` names it.
+
+    Args:
+        config: `init`, which must be one of `config.INITS`, and `seed`.
+        content: float32 `[1, H, W, 3]`, RGB 0..1.
+        style: float32 `[1, H', W', 3]`, RGB 0..1.
+    """
+    if config.init == "content":
+        return content
+    if config.init == "style":
+        return tf.clip_by_value(cover(style, size_of(content)), 0.0, 1.0)
+    # Not the noise of `prepare_inputs`, which is NumPy's; of the same distribution.
+    return tf.random.stateless_normal(
+        tf.shape(content), [0, config.seed], NOISE_MEAN, NOISE_DEVIATION
+    )
 
 
 def plan(size: Size, *, scales: str, steps: int | tf.Tensor, smallest_side: int) -> Stages:
@@ -148,22 +193,16 @@ def stylize_at_size(problem: Problem, pictures: Pictures, config: StyleConfig) -
         pictures: of known shapes.
         config: scales, steps, the optimiser.
     """
-    size, style_size = (tuple(picture.shape[1:3]) for picture in pictures[:2])
     smallest = smallest_side(config)
     stages = schedule.plan(
-        size,
+        tuple(pictures.content.shape[1:3]),
         scales=config.optimizer.scales,
         steps=config.optimizer.steps,
         smallest_side=smallest,
     )
     found: Stylized | None = None
     for stage in stages:
-        style_scale = max(stage.scale, min(1.0, smallest / min(style_size)))
-        here = at_size(
-            pictures,
-            schedule.scaled(size, stage.scale),
-            schedule.scaled(style_size, style_scale),
-        )
+        here = at_scale(pictures, stage.scale, smallest_side=smallest)
         if found is not None:
             here = here._replace(start=refined(found.image, here.start, pictures.start))
         after = solve(

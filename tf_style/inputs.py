@@ -79,9 +79,7 @@ def prepare_inputs(content: Any, style: Any, config: StyleConfig) -> Inputs:
 
 def smallest_side(config: StyleConfig) -> int:
     """Returns how many px each side of a picture must have for the layers in use."""
-    smallest = max(2, vgg19.minimum_side(config.loss.layers))
-    # A reflection needs 2 px in the deepest layer, where zeros need 1.
-    return 2 * smallest if config.network.padding == "reflect_all" else smallest
+    return max(2, vgg19.minimum_side(config.loss.layers, config.network.padding))
 
 
 def _check_pixels(argument: str, size: tuple[int, int]) -> None:

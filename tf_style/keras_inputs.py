@@ -7,16 +7,15 @@ object made from its config needs no file and has the same targets to the bit.
 import base64
 import dataclasses
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from tf_style import images, vgg19
+from tf_style import images
 from tf_style._checks import check_number, suggestion
-from tf_style.options import NetworkConfig
 
 Options = TypeVar("Options")
 
@@ -80,12 +79,6 @@ def from_unit_range(image: tf.Tensor, value_range: tuple[float, float]) -> tf.Te
     """Returns what `to_unit_range` was given, float32."""
     low, high = value_range
     return image if (low, high) == (0.0, 1.0) else image * (high - low) + low
-
-
-def smallest_side(layers: Iterable[str], network: NetworkConfig) -> int:
-    """Returns how many px each side of an image must have for the layers."""
-    # A reflection needs 2 px in the deepest layer, where zeros need 1.
-    return vgg19.minimum_side(layers) * (2 if network.padding == "reflect_all" else 1)
 
 
 def check_images(argument: str, shape: tf.TensorShape, *, smallest: int) -> None:

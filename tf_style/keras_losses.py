@@ -13,6 +13,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tf_style import vgg19
 from tf_style._checks import check_number
 from tf_style.keras_inputs import (
     check_images,
@@ -20,7 +21,6 @@ from tf_style.keras_inputs import (
     options_of,
     picture_of_text,
     picture_to_text,
-    smallest_side,
     to_unit_range,
 )
 from tf_style.network import load_extractor
@@ -57,7 +57,7 @@ class _PictureLoss(keras.losses.Loss):
             *(name for name, _ in self.config.content_layers if self._content),
             *(name for name, _ in self.config.style_layers if self._style),
         ]
-        self._smallest = max(2, smallest_side(layers, self.network))
+        self._smallest = max(2, vgg19.minimum_side(layers, self.network.padding))
         # As a function, not a model: Keras would save its weights with the model trained.
         self._features = load_extractor(self.network, layers=layers, arithmetic=arithmetic).__call__
         self._picture, self._style_targets = None, None

@@ -21,11 +21,6 @@ def check_new_folder(path: str | os.PathLike, *, argument: str = "output_dir") -
         OSError: if it is a file or holds anything, or if no folder can be made there.
     """
     path = user_path(path)
-    if path.is_mount():
-        raise FileExistsError(
-            f"`{argument}` must be no mount point. Received: {argument}='{path}'. Name a folder "
-            "in it."
-        )
     told = f"Received: {argument}='{path}'"
     if path.exists() and not path.is_dir():
         raise NotADirectoryError(f"`{argument}` must be a folder. {told}, a file.")
@@ -34,21 +29,23 @@ def check_new_folder(path: str | os.PathLike, *, argument: str = "output_dir") -
             f"`{argument}` must be a new or an empty folder. {told}, which is not empty. "
             "Name another, or remove it first."
         )
-    parent = path.resolve().parent
-    while not parent.exists():
-        parent = parent.parent
-    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+    existing = path.resolve()
+    while not existing.exists():
+        existing = existing.parent
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         raise PermissionError(
-            f"`{argument}` must lie in a folder that can be written. {told}; '{parent}' cannot."
+            f"`{argument}` must be a folder that can be written, or lie in one. {told}; "
+            f"'{existing}' cannot."
         )
     return path
 
 
 @contextlib.contextmanager
 def new_folder(path: str | os.PathLike, *, argument: str = "output_dir") -> Iterator[Path]:
-    """Yields a folder to write to, which becomes `path` once the context is left in peace.
+    """Yields a folder to write to, whose files are those of `path` once the context is left.
 
-    Nothing is left of it after an error.
+    An empty folder that is there already is filled, not replaced: it may be a mount point, or a
+    container's, in a folder that cannot be written. Nothing is left after an error.
 
     Args:
         path: as in `check_new_folder`.
@@ -58,12 +55,17 @@ def new_folder(path: str | os.PathLike, *, argument: str = "output_dir") -> Iter
         OSError: as `check_new_folder`, or if it cannot be written.
     """
     path = check_new_folder(path, argument=argument).resolve()  # A link's own folder.
-    part = path.with_name(f".{secrets.token_hex(8)}.part")
+    name = f".{secrets.token_hex(8)}.part"
+    is_there = path.is_dir()
+    part = path / name if is_there else path.with_name(name)
     try:
         part.mkdir(parents=True)
         yield part
-        if path.is_dir():
-            path.rmdir()  # Empty; renaming onto it would fail on Windows.
-        part.replace(path)
+        if is_there:
+            # Folders first: a server takes a version to be complete once its file is there.
+            for child in sorted(part.iterdir(), key=lambda child: (child.is_file(), child.name)):
+                child.replace(path / child.name)
+        else:
+            part.replace(path)
     finally:
         shutil.rmtree(part, ignore_errors=True)

@@ -164,6 +164,11 @@ class OptimizerConfig(TypeChecked):
         check_number("history", self.history, minimum=1)
         check_number("learning_rate", self.learning_rate, minimum=1e-8)
 
+    @property
+    def parametrization_in_use(self) -> str:
+        """What the optimiser varies."""
+        return "pixels" if self.optimizer == "adam" else self.parametrization
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ComputeConfig(TypeChecked):

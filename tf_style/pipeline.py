@@ -17,11 +17,12 @@ import tensorflow as tf
 
 from tf_style._checks import user_path
 from tf_style.config import StyleConfig
-from tf_style.export import build_problem, check_exportable
-from tf_style.graph_transfer import stylize_in_graph
+from tf_style.graph_images import to_png
+from tf_style.graph_transfer import check_graph, start_image, stylize_in_graph
 from tf_style.inputs import prepare_inputs
 from tf_style.named_graphs import Outputs
 from tf_style.precision import arithmetic
+from tf_style.problem import make_problem
 from tf_style.saving import write_atomically
 from tf_style.scene import Pictures
 from tf_style.weights import load_weights
@@ -103,16 +104,17 @@ def stylizer(
         >>> write_pngs(pictures.map(stylizer()).prefetch(1), "painted")
     """
     config = StyleConfig() if config is None else config
-    check_exportable(config)
-    if config.init != "content":
-        raise ValueError(f"`init` must be 'content' here. Received: init={config.init!r}.")
+    check_graph(config)
+    if config.compute.deterministic:
+        tf.config.experimental.enable_op_determinism()
     weights = load_weights(config.network.weights, notify=notify)
     kind = arithmetic(config.compute.precision, deterministic=config.compute.deterministic)
-    problem = build_problem(weights, config, kind)
+    problem = make_problem(weights.layers, config, kind)
 
     @tf.function(input_signature=[tf.TensorSpec(_IMAGE, tf.float32)] * 2, autograph=False)
     def stylize(content: tf.Tensor, style: tf.Tensor) -> tf.Tensor:
-        found = stylize_in_graph(problem, Pictures(content, style, content), config)
+        start = start_image(config, content, style)
+        found = stylize_in_graph(problem, Pictures(content, style, start), config)
         return tf.clip_by_value(found.image, 0.0, 1.0)
 
     return lambda element: {**element, "image": stylize(element["content"], element["style"])}
@@ -179,7 +181,7 @@ def write_pngs(elements: Iterable[Outputs], folder: str | os.PathLike) -> list[P
         if Path(name).name != name:
             raise ValueError(f"`name` must be a file name alone. Received: name={name!r}.")
         path = folder / f"{name}.png"
-        data = _png(element["image"]).numpy()
+        data = to_png(element["image"]).numpy()
         write_atomically(path, functools.partial(_write, data))
         paths.append(path)
     return paths
@@ -202,7 +204,7 @@ def write_tfrecords(elements: Iterable[Outputs], path: str | os.PathLike) -> int
         with _writing(part) as write:
             for element in elements:
                 count += 1
-                values = {"name": element["name"], "png": _png(element["image"])}
+                values = {"name": element["name"], "png": to_png(element["image"])}
                 features = {
                     name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value.numpy()]))
                     for name, value in values.items()
@@ -248,8 +250,3 @@ def read_tfrecords(path: str | os.PathLike) -> tf.data.Dataset:
 
 def _write(data: bytes, file: BinaryIO) -> None:
     file.write(data)
-
-
-def _png(image: tf.Tensor) -> tf.Tensor:
-    pixels = tf.round(tf.clip_by_value(image[0], 0.0, 1.0) * 255.0)
-    return tf.io.encode_png(tf.cast(pixels, tf.uint8))

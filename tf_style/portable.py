@@ -4,6 +4,7 @@ The numbers are `Objective`'s to rounding, in float32. LiteRT, ONNX and OpenVINO
 graphs, for pictures of any size, as they hold forward operations only (`portable_layers`).
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -11,12 +12,9 @@ import keras
 import tensorflow as tf
 
 from tf_style import portable_losses
-from tf_style.objective import Targets
+from tf_style.objective import LossTerms, Targets, named_targets, named_terms, weights_of
 from tf_style.options import LossConfig
 from tf_style.portable_layers import steps_of
-
-TERMS = ("total_loss", "content_loss", "style_loss", "variation_loss")
-"""The loss and its parts, in the order of `LossTerms`; no name is an input's, as ONNX asks."""
 
 
 class PortableObjective(tf.Module):
@@ -54,7 +52,6 @@ class PortableObjective(tf.Module):
         self.config = config
         self._steps = tuple(steps_of(extractor, config.layers).items())
         self._weights = [weight for _, step in self._steps for weight in step.weights]
-        self._channels = {name: extractor.output[name].shape[-1] for name in config.layers}
         self._style = portable_losses.STYLE_LOSSES[config.style_loss]
 
     def features(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -92,62 +89,69 @@ class PortableObjective(tf.Module):
             targets: from `targets`, here or of `Objective`, for a content of the same size.
 
         Returns:
-            Float32 scalars by the names of `TERMS`, and float32 `[1, H, W, 3]` as "gradient".
+            Float32 scalars by the names of `named_terms`, and float32 `[1, H, W, 3]` as
+            "gradient".
         """
         outputs = self._outputs(image)
-        content, style, slopes = self._losses(outputs, targets)
+        losses, slopes = self._losses(outputs, targets)
         variation, by_image = tf.zeros((), image.dtype), []
         if self.config.tv_weight:
             loss, slope = portable_losses.variation(image, self.config.tv_form)
             variation = self.config.tv_weight * loss
             by_image = [self.config.tv_weight * slope]
+        content, style = (
+            factor * tf.add_n([weight * losses[f"{kind}/{name}"] for name, weight in layers])
+            for kind, factor, layers in self._kinds
+        )
+        terms = LossTerms(content + style + variation, content, style, variation, losses)
 
         upstream: list[tf.Tensor] = []
         inputs = [image, *list(outputs.values())[:-1]]
         for (name, step), read in reversed(list(zip(self._steps, inputs, strict=True))):
             upstream = upstream + slopes[name]
             upstream = [step.backward(read, outputs[name], _sum(upstream))]
-        terms = (content + style + variation, content, style, variation)
-        return {**dict(zip(TERMS, terms, strict=True)), "gradient": _sum(upstream + by_image)}
+        return {**named_terms(terms), "gradient": _sum(upstream + by_image)}
+
+    @property
+    def _kinds(self) -> tuple[tuple[str, Any, Any], ...]:
+        """What is weighted: its name, its weight, its layers with theirs."""
+        weights = weights_of(self.config)
+        return (
+            ("content", weights.content, self.config.content_layers),
+            ("style", weights.style, self.config.style_layers),
+        )
 
     def _losses(
         self, features: dict[str, tf.Tensor], targets: Targets
-    ) -> tuple[tf.Tensor, tf.Tensor, dict[str, list[tf.Tensor]]]:
-        """Returns the weighted content and style loss, and their slopes by layer."""
-        config = self.config
+    ) -> tuple[dict[str, tf.Tensor], dict[str, list[tf.Tensor]]]:
+        """Returns the unweighted losses by "content/LAYER", "style/LAYER"; weighted slopes."""
+        found = {}
         slopes: dict[str, list[tf.Tensor]] = {name: [] for name in features}
-
-        def weighted(factor: float, of: Callable, layers: Any, wanted: dict[str, Any]) -> tf.Tensor:
-            total = tf.zeros((), tf.float32)
+        of = {
+            "content": portable_losses.CONTENT_LOSSES[self.config.content_reduction],
+            "style": portable_losses.STYLE_LOSSES[self.config.style_loss].loss,
+        }
+        for kind, factor, layers in self._kinds:
             for name, weight in layers:
-                loss, slope = of(features[name], wanted[name])
-                total += weight * loss
+                loss, slope = of[kind](features[name], getattr(targets, kind)[name])
+                found[f"{kind}/{name}"] = loss
                 slopes[name].append(factor * weight * slope)
-            return factor * total
-
-        content_of = portable_losses.CONTENT_LOSSES[config.content_reduction]
-        content = weighted(
-            config.content_weight, content_of, config.content_layers, targets.content
-        )
-        style_weight = config.style_strength * config.style_weight
-        style = weighted(style_weight, self._style.loss, config.style_layers, targets.style)
-        return content, style, slopes
+        return found, slopes
 
     def signature(self, name: str) -> tf.function:
-        """Returns one of `conversion_options.SIGNATURES`, to be exported.
+        """Returns one of `export_options.SIGNATURES`, to be exported.
 
         Its inputs and outputs are flat and named; height and width are open:
 
         - `features`: image to the features by layer name.
-        - `targets`: content, style to the targets by the names of `target_specs`.
+        - `targets`: content, style to the targets by their names.
         - `loss_and_gradient`: image, content, style to what `loss_and_gradient` gives.
         - `loss_and_gradient_from_targets`: image and the targets, by their names, to the same.
         """
-        specs = self.target_specs()
         functions: dict[str, tuple[Callable, list[tf.TensorSpec]]] = {
             "features": (self.features, [_image("image")]),
             "targets": (
-                lambda content, style: self.flat_targets(self.targets(content, style)),
+                lambda content, style: named_targets(self.targets(content, style)),
                 [_image("content"), _image("style")],
             ),
             "loss_and_gradient": (
@@ -157,48 +161,27 @@ class PortableObjective(tf.Module):
                 [_image("image"), _image("content"), _image("style")],
             ),
             "loss_and_gradient_from_targets": (
-                lambda image, *targets: self.loss_and_gradient(image, self._nested(targets)),
-                [_image("image"), *specs],
+                lambda image, *flat: self.loss_and_gradient(
+                    image, tf.nest.pack_sequence_as(self._target_specs, flat)
+                ),
+                [
+                    _image("image"),
+                    *(
+                        tf.TensorSpec(spec.shape, spec.dtype, name)
+                        for name, spec in named_targets(self._target_specs).items()
+                    ),
+                ],
             ),
         }
         function, signature = functions[name]
         return tf.function(function, input_signature=signature, autograph=False)
 
-    def target_specs(self) -> list[tf.TensorSpec]:
-        """Returns name, shape and type of each tensor of the targets, in a fixed order.
-
-        `content_LAYER` are features of the content; `style_LAYER_gram` a Gram matrix of the
-        style; for the Wasserstein distance `style_LAYER_mean` and `style_LAYER_root`.
-        """
-        specs = [
-            tf.TensorSpec([1, None, None, self._channels[layer]], tf.float32, f"content_{layer}")
-            for layer, _ in self.config.content_layers
-        ]
-        for layer, _ in self.config.style_layers:
-            for part, rank in self._style.parts.items():
-                shape = [1] + rank * [self._channels[layer]]
-                specs.append(tf.TensorSpec(shape, tf.float32, f"style_{layer}_{part}"))
-        return specs
-
-    def flat_targets(self, targets: Targets) -> dict[str, tf.Tensor]:
-        """Returns the targets' tensors by the names of `target_specs`, in their order."""
-        flat = {f"content_{layer}": features for layer, features in targets.content.items()}
-        for layer, target in targets.style.items():
-            for part, value in zip(self._style.parts, tf.nest.flatten(target), strict=True):
-                flat[f"style_{layer}_{part}"] = value
-        return flat
-
-    def _nested(self, flat: tuple[tf.Tensor, ...]) -> Targets:
-        """Returns the targets of their tensors, in the order of `target_specs`."""
-        tensors = iter(flat)
-        content = {layer: next(tensors) for layer, _ in self.config.content_layers}
-        return Targets(
-            content,
-            {
-                layer: self._style.pack(*(next(tensors) for _ in self._style.parts))
-                for layer, _ in self.config.style_layers
-            },
-        )
+    @functools.cached_property
+    def _target_specs(self) -> Targets:
+        """Shape and type of each tensor of the targets."""
+        function = tf.function(self.targets, autograph=False)
+        concrete = function.get_concrete_function(_image("content"), _image("style"))
+        return concrete.structured_outputs
 
 
 def _image(name: str) -> tf.TensorSpec:

@@ -90,26 +90,18 @@ class StyleLoss(NamedTuple):
     """A style loss with its slope.
 
     Attributes:
-        parts: what the tensors of a target are called, and how many axes each has beside the
-            batch, all as long as there are channels.
         target: the style's features to its target, as `Targets.style` holds it for a layer.
         loss: the image's features and the target to the loss and its slope.
-        pack: the tensors of a target, in the order of `parts`, to the target.
     """
 
-    parts: dict[str, int]
     target: Callable[[tf.Tensor], Any]
     loss: Callable[[tf.Tensor, Any], LossAndSlope]
-    pack: Callable[..., Any]
 
 
 STYLE_LOSSES: dict[str, StyleLoss] = {
-    "gram": StyleLoss({"gram": 2}, gram_matrix, gram_style, lambda gram: gram),
+    "gram": StyleLoss(gram_matrix, gram_style),
     "wasserstein": StyleLoss(
-        {"mean": 1, "root": 2},
-        lambda features: losses.wasserstein_target(moments(features)),
-        wasserstein_style,
-        losses.GaussianTarget,
+        lambda features: losses.wasserstein_target(moments(features)), wasserstein_style
     ),
 }
 """Style losses with their slopes, by `style_loss`."""

@@ -4,8 +4,11 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from tf_style.config import StyleConfig
+from tf_style.network import make_extractor
 from tf_style.objective import LossWeights, Objective, Targets
-from tf_style.parametrization import Parametrization
+from tf_style.parametrization import PARAMETRIZATIONS, Parametrization
+from tf_style.weight_files import LayerArrays
 
 _MARGIN = 1e-4
 
@@ -16,7 +19,8 @@ class Given(NamedTuple):
     Attributes:
         targets: what the image must match.
         basis: of the parametrization, at the image's size.
-        weights: the loss's `LossWeights` in the place of the config's, or none.
+        weights: of the loss terms, one `LossWeights` in the place of the config's, or nothing;
+            a tuple, as a nest of tensors holds no None.
     """
 
     targets: Targets
@@ -80,3 +84,25 @@ class Problem:
     def shown(self, image: tf.Tensor) -> tf.Tensor:
         """Returns the image whose loss counts."""
         return tf.clip_by_value(image, 0.0, 1.0) if self.gamut else image
+
+
+def make_problem(
+    layer_arrays: LayerArrays, config: StyleConfig, arithmetic: str, *, jit_compile: bool = False
+) -> Problem:
+    """Returns the problem that a config means.
+
+    Args:
+        layer_arrays: weights, as `Weights.layers` has them.
+        config: network, loss, parametrization and gamut.
+        arithmetic: of `extractor.ARITHMETICS`.
+        jit_compile: whether XLA compiles each evaluation.
+    """
+    extractor = make_extractor(
+        layer_arrays, config.network, layers=config.loss.layers, arithmetic=arithmetic
+    )
+    return Problem(
+        Objective(extractor, config.loss),
+        PARAMETRIZATIONS[config.optimizer.parametrization_in_use],
+        gamut=config.optimizer.gamut,
+        jit_compile=jit_compile,
+    )

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from tf_style import schedule
 from tf_style.objective import LossWeights
 from tf_style.parametrization import COARSEST
 from tf_style.problem import Given, Problem
@@ -46,6 +47,19 @@ def at_size(pictures: Pictures, size: Size, style_size: Size) -> Pictures:
         tf.clip_by_value(resize(pictures.style, style_size), 0.0, 1.0),
         resize(pictures.start, size),
     )
+
+
+def at_scale(pictures: Pictures, scale: float, *, smallest_side: int = 1) -> Pictures:
+    """Returns the pictures of a stage, of sizes that are known.
+
+    Args:
+        pictures: of the result's size.
+        scale: of the stage.
+        smallest_side: px; a style picture shrinks only so far that its sides keep them.
+    """
+    size, style_size = (tuple(picture.shape[1:3]) for picture in pictures[:2])
+    style_scale = max(scale, min(1.0, smallest_side / min(style_size)))
+    return at_size(pictures, schedule.scaled(size, scale), schedule.scaled(style_size, style_scale))
 
 
 def refined(image: tf.Tensor, start: tf.Tensor, whole: tf.Tensor) -> tf.Tensor:

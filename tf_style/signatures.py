@@ -6,7 +6,6 @@ for all pictures, or one for each.
 """
 
 import functools
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -14,12 +13,12 @@ import tensorflow as tf
 from tf_style import graph_images, schedule
 from tf_style.config import StyleConfig
 from tf_style.extractor import prepare, stored_variables
-from tf_style.graph_transfer import Stylized, stylize_in_graph
-from tf_style.inputs import NOISE_DEVIATION, NOISE_MEAN, smallest_side
+from tf_style.graph_transfer import Stylized, start_image, stylize_in_graph
+from tf_style.inputs import smallest_side
 from tf_style.named_graphs import Outputs, at, batches, named_graph, options_at, within
-from tf_style.objective import LossWeights, Targets
+from tf_style.objective import LossWeights, Targets, named_targets, named_terms, target_names
 from tf_style.problem import Problem
-from tf_style.resampling import Size, cover, resize, size_of
+from tf_style.resampling import Size, resize, size_of
 from tf_style.scene import Pictures
 
 MAX_STEPS = 10_000
@@ -57,7 +56,7 @@ class Signatures(tf.Module):
         self._max_pixels = max_pixels
         self._variables = stored_variables(problem.objective.extractor)
         targets = problem.objective.targets.get_concrete_function().structured_outputs
-        self._names = _names(targets)
+        self._names = target_names(targets)
         image = tf.TensorSpec(_IMAGE, tf.float32)
         several = tf.TensorSpec([None, None, None, 3], tf.float32)
         data = tf.TensorSpec([None], tf.string)
@@ -79,7 +78,7 @@ class Signatures(tf.Module):
             ),
             "loss_and_gradient_from_targets": named(
                 self._loss_and_gradient_from_targets,
-                {"image": image, **_flat(targets, self._names)},
+                {"image": image, **named_targets(targets)},
             ),
             "stylize": named(self._stylize, {"content": several, "style": several}, options),
             "stylize_png": named(
@@ -110,7 +109,7 @@ class Signatures(tf.Module):
 
     def _make_targets(self, content: tf.Tensor, style: tf.Tensor) -> Outputs:
         """Returns what `loss_and_gradient_from_targets` takes beside the image."""
-        return _flat(self._targets_of(content, style), self._names)
+        return named_targets(self._targets_of(content, style))
 
     def _loss_and_gradient(self, image: tf.Tensor, content: tf.Tensor, style: tf.Tensor) -> Outputs:
         """Returns every loss term, and the gradient of the total with respect to the image."""
@@ -135,10 +134,7 @@ class Signatures(tf.Module):
         terms, gradient = self._problem.objective.terms_and_gradient(
             self._checked(image, "image"), targets
         )
-        layers = {name.replace("/", "_"): value for name, value in terms.layers.items()}
-        values = {**terms._asdict(), **layers, "gradient": gradient}
-        del values["layers"]
-        return values
+        return {**named_terms(terms), "gradient": gradient}
 
     def _stylize(self, content: tf.Tensor, style: tf.Tensor, **options: tf.Tensor) -> Outputs:
         """Returns the pictures at their own size: "image", "loss", "num_steps", ..."""
@@ -198,7 +194,7 @@ class Signatures(tf.Module):
         weights = {name: within(name, options[name], 0.0, _MAX_WEIGHT) for name in self._weights()}
         strength = self._config.loss.style_strength
         size = size_of(content)
-        start = self._start(content, style, size)
+        start = start_image(self._config, content, style)
         style = tf.clip_by_value(resize(style, self._style_size(size_of(style), size)), 0.0, 1.0)
         found = stylize_in_graph(
             self._problem,
@@ -218,16 +214,6 @@ class Signatures(tf.Module):
         )  # fmt: skip
         with tf.control_dependencies([told]):
             return found._replace(image=tf.identity(found.image))
-
-    def _start(self, content: tf.Tensor, style: tf.Tensor, size: Size) -> tf.Tensor:
-        if self._config.init == "content":
-            return content
-        if self._config.init == "style":
-            return tf.clip_by_value(cover(style, size), 0.0, 1.0)
-        # Not the noise of `prepare_inputs`, which is NumPy's; of the same distribution.
-        return tf.random.stateless_normal(
-            tf.shape(content), [0, self._config.seed], NOISE_MEAN, NOISE_DEVIATION
-        )
 
     def _result_size(self, size: Size, asked: tf.Tensor) -> Size:
         """Returns height and width of the result for a content of this size."""
@@ -272,21 +258,3 @@ class Signatures(tf.Module):
             [f"`{argument}` must give sides of at least {smallest} px and at most "
              f"{self._max_pixels} pixels. Received: height and width", size],
         )  # fmt: skip
-
-
-def _names(targets: Targets) -> Targets:
-    """Returns a name for each tensor of the targets, in a nest of the same form."""
-
-    def names(prefix: str, target: Any) -> Any:
-        if isinstance(target, tuple):  # A NamedTuple of tensors.
-            return type(target)(*(f"{prefix}_{field}" for field in target._fields))  # type: ignore[attr-defined]
-        return prefix
-
-    return Targets(
-        {name: names(f"content_{name}", target) for name, target in targets.content.items()},
-        {name: names(f"style_{name}", target) for name, target in targets.style.items()},
-    )
-
-
-def _flat(targets: Targets, names: Targets) -> Outputs:
-    return dict(zip(tf.nest.flatten(names), tf.nest.flatten(targets), strict=True))

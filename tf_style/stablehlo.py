@@ -6,22 +6,26 @@ and lie beside them with pictures to try them on and the numbers to be expected.
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tf_style._checks import check_number
+from tf_style._checks import check_choice, check_number
 from tf_style.config import StyleConfig
-from tf_style.export import Exported, about_model, build_problem, check_exportable
-from tf_style.graph_transfer import stylize_at_size
+from tf_style.export import Exported, about_model, check_exportable
+from tf_style.export_options import ABOUT
+from tf_style.graph_transfer import start_image, stylize_at_size
 from tf_style.inputs import smallest_side
 from tf_style.new_folder import check_new_folder, new_folder
-from tf_style.objective import Targets
-from tf_style.problem import Problem
+from tf_style.objective import Targets, named_targets, named_terms
+from tf_style.problem import Problem, make_problem
 from tf_style.scene import Pictures
 from tf_style.weights import load_weights
+
+PROGRAMS = ("targets", "loss_and_gradient_from_targets", "stylize")
+"""What can be written."""
 
 _SEED = 2016
 
@@ -32,49 +36,52 @@ def export_stablehlo(
     config: StyleConfig | None = None,
     height: int,
     width: int,
+    signatures: Sequence[str] = PROGRAMS,
     check: bool = True,
     notify: Callable[[str], None] | None = None,
 ) -> Exported:
     """Writes loss and gradient, the targets and the whole optimisation as StableHLO.
 
-    The folder then holds, for each program, NAME.mlir (bytecode) and in `programs.json` its
-    arguments in their order; `arguments.npz` with the weights and the pictures that the
-    numbers in `expected.npz` belong to. `tools/run_stablehlo.py` runs them with JAX.
+    The folder then holds, for each program, NAME.mlir (bytecode) and in `tf_style.json` the
+    names of its arguments and results in their order; `weights.npz`; and with `check`
+    `arguments.npz` and `expected.npz`, pictures to try it on and the numbers to be expected.
+    `tools/run_stablehlo.py` runs them with JAX.
 
     Args:
         output_dir: a folder that is not there yet, or empty.
         config: every choice; the default preset if left out.
         height: of content, style and result, px.
         width: of content, style and result, px.
+        signatures: which of `PROGRAMS` to write.
         check: also run the programs here and write the numbers to be expected; the whole
             optimisation takes as long as any.
         notify: called with a line of text before weights are fetched.
 
     Raises:
-        ValueError: if the config cannot be exported, or a side is too small.
+        ValueError: if the config cannot be exported, a side is too small, or on an unknown program.
         OSError: if the folder holds files or cannot be written, or weights cannot be fetched.
     """
     config = StyleConfig() if config is None else config
     check_exportable(config)
-    if config.init != "content":
-        raise ValueError(f"`init` must be 'content' for StableHLO. Received: init={config.init!r}.")
     output = check_new_folder(output_dir)
     for name, side in (("height", height), ("width", width)):
         check_number(name, side, minimum=smallest_side(config), maximum=30_000)
+    for name in signatures:
+        check_choice("signatures", name, PROGRAMS)
     weights = load_weights(config.network.weights, notify=notify)
     kind = "bfloat16" if config.compute.precision == "bfloat16" else "direct"
-    problem = build_problem(weights, config, kind)
-    pictures = _pictures(height, width)
-    programs = _programs(problem, config, pictures)
+    problem = make_problem(weights.layers, config, kind)
+    programs = _programs(problem, config, _pictures(height, width))
     variables = {
         f"weight_{number}": variable.value
         for number, variable in enumerate(problem.objective.extractor.variables)
     }
-    arguments = {name: variable.numpy() for name, variable in variables.items()}
+    described: dict[str, dict[str, list[str]]] = {}
+    given: dict[str, np.ndarray] = {}
     expected: dict[str, np.ndarray] = {}
-    described = {}
     with new_folder(output) as folder:
-        for name, (function, inputs) in programs.items():
+        for name in signatures:
+            function, inputs = programs[name]
             concrete = function.get_concrete_function(*inputs.values())
             code = function.experimental_get_compiler_ir(*inputs.values())(
                 stage="stablehlo_serialized"
@@ -83,18 +90,21 @@ def export_stablehlo(
             captured = [_name_of(handle, variables) for handle in concrete.captured_inputs]
             results = sorted(concrete.structured_outputs)  # As nests are flattened.
             described[name] = {"arguments": [*inputs, *captured], "results": results}
-            arguments |= {key: value.numpy() for key, value in inputs.items()}
             if check:
                 found = function(*inputs.values())
+                given |= {key: value.numpy() for key, value in inputs.items()}
                 expected |= {f"{name}:{key}": found[key].numpy() for key in results}
-        np.savez(folder / "arguments.npz", allow_pickle=False, **arguments)
-        np.savez(folder / "expected.npz", allow_pickle=False, **expected)
+        arrays = {"weights": {name: variable.numpy() for name, variable in variables.items()}}
+        if check:
+            arrays |= {"arguments": given, "expected": expected}
+        for name, values in arrays.items():
+            np.savez(folder / f"{name}.npz", allow_pickle=False, **values)
         about = {**about_model(config, weights.sha256, kind), "programs": described}
-        (folder / "programs.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+        (folder / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
     num_bytes = sum(path.stat().st_size for path in output.iterdir())
     return Exported(
         path=output,
-        signatures=tuple(programs),
+        signatures=tuple(signatures),
         num_bytes=num_bytes,
         weights_sha256=weights.sha256,
     )
@@ -106,26 +116,26 @@ def _programs(problem: Problem, config: StyleConfig, pictures: tuple[tf.Tensor, 
     objective = problem.objective
     targets = objective.targets(content, style)
 
+    def make_targets(content: tf.Tensor, style: tf.Tensor) -> dict[str, tf.Tensor]:
+        return named_targets(objective.targets(content, style))
+
     def loss_and_gradient(image: tf.Tensor, *flat: tf.Tensor) -> dict[str, tf.Tensor]:
         given: Targets = tf.nest.pack_sequence_as(targets, flat)
         terms, gradient = objective.terms_and_gradient(image, given)
-        return {"total": terms.total, "gradient": gradient}
-
-    def make_targets(content: tf.Tensor, style: tf.Tensor) -> dict[str, tf.Tensor]:
-        return dict(zip(flat, tf.nest.flatten(objective.targets(content, style)), strict=True))
+        return {**named_terms(terms), "gradient": gradient}
 
     def stylize(content: tf.Tensor, style: tf.Tensor) -> dict[str, tf.Tensor]:
-        return stylize_at_size(problem, Pictures(content, style, content), config)._asdict()
-
-    flat = {f"target_{i}": target for i, target in enumerate(tf.nest.flatten(targets))}
-    both = {"content": content, "style": style}
+        start = start_image(config, content, style)
+        return stylize_at_size(problem, Pictures(content, style, start), config)._asdict()
 
     def compiled(function: Callable) -> Any:
         return tf.function(function, autograph=False, jit_compile=True)
 
+    both = {"content": content, "style": style}
+    given = {"image": content, **named_targets(targets)}
     return {
         "targets": (compiled(make_targets), both),
-        "loss_and_gradient": (compiled(loss_and_gradient), {"image": content, **flat}),
+        "loss_and_gradient_from_targets": (compiled(loss_and_gradient), given),
         "stylize": (compiled(stylize), both),
     }
 

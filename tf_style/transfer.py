@@ -13,12 +13,10 @@ import tensorflow as tf
 from tf_style import engine, images, saving
 from tf_style.config import StyleConfig
 from tf_style.inputs import Inputs, prepare_inputs
-from tf_style.network import make_extractor
 from tf_style.objective import Objective, Targets, by_name
 from tf_style.options import LossConfig, NetworkConfig
-from tf_style.parametrization import PARAMETRIZATIONS
 from tf_style.precision import arithmetic
-from tf_style.problem import Problem
+from tf_style.problem import Problem, make_problem
 from tf_style.scene import refined
 from tf_style.solution import Status
 from tf_style.weight_files import LayerArrays
@@ -200,20 +198,22 @@ def stylize_inputs(
     if config.compute.deterministic:
         tf.config.experimental.enable_op_determinism()
     weights = load_weights(config.network.weights, notify=notify)
+    kind = arithmetic(
+        config.compute.precision,
+        deterministic=config.compute.deterministic,
+        jit_compile=config.compute.jit_compile != "off",
+    )
     problem = _problem(
         _Recipe(
             weights.sha256,
-            config.network,
-            arithmetic(
-                config.compute.precision,
-                deterministic=config.compute.deterministic,
-                jit_compile=config.compute.jit_compile != "off",
-            ),
+            kind,
             config.compute.jit_compile == "objective",
-            "pixels" if config.optimizer.optimizer == "adam" else config.optimizer.parametrization,
-            config.optimizer.gamut,
+            config.network,
             config.loss,
+            config.optimizer.parametrization_in_use,
+            config.optimizer.gamut,
             weights.layers,
+            config,
         )
     )
     began = time.perf_counter()
@@ -263,26 +263,18 @@ class _Recipe:
     """What decides a problem; equal recipes share one, and its traced graphs."""
 
     weights_sha256: str
-    network: NetworkConfig
     arithmetic: str
     jit_compile: bool
+    network: NetworkConfig
+    loss: LossConfig
     parametrization: str
     gamut: bool
-    loss: LossConfig
     layer_arrays: LayerArrays = dataclasses.field(compare=False)
+    config: StyleConfig = dataclasses.field(compare=False)
 
 
 @functools.lru_cache(maxsize=2)
 def _problem(recipe: _Recipe) -> Problem:
-    extractor = make_extractor(
-        recipe.layer_arrays,
-        recipe.network,
-        layers=recipe.loss.layers,
-        arithmetic=recipe.arithmetic,
-    )
-    return Problem(
-        Objective(extractor, recipe.loss),
-        PARAMETRIZATIONS[recipe.parametrization],
-        gamut=recipe.gamut,
-        jit_compile=recipe.jit_compile,
+    return make_problem(
+        recipe.layer_arrays, recipe.config, recipe.arithmetic, jit_compile=recipe.jit_compile
     )

@@ -75,14 +75,15 @@ def canonical_layer(name: str, *, argument: str = "layer") -> str:
     )
 
 
-def minimum_side(layers: Iterable[str]) -> int:
+def minimum_side(layers: Iterable[str], padding: str = "zeros") -> int:
     """Returns the smallest height and width, in px, at which every layer has an output."""
 
     def side(layer: str) -> int:
         poolings = int(layer[5]) - (0 if layer.endswith("pool") else 1)
         return 2**poolings
 
-    return max(side(layer) for layer in layers)
+    # A reflection needs 2 px in the deepest layer, where the others need 1.
+    return max(side(layer) for layer in layers) * (2 if padding == "reflect_all" else 1)
 
 
 def up_to(layers: Iterable[str]) -> tuple[str, ...]:

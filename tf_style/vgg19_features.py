@@ -15,7 +15,6 @@ from tf_style.keras_inputs import (
     check_images,
     checked_range,
     options_of,
-    smallest_side,
     to_unit_range,
 )
 from tf_style.network import load_extractor
@@ -106,7 +105,8 @@ class VGG19Features(keras.layers.Layer):
     def call(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns the features `[batch, h, w, channels]` of images `[batch, height, width, 3]`."""
         images = tf.convert_to_tensor(images)
-        check_images("images", images.shape, smallest=smallest_side(self.layer_names, self.network))
+        smallest = vgg19.minimum_side(self.layer_names, self.network.padding)
+        check_images("images", images.shape, smallest=smallest)
         features = self.extractor(to_unit_range(images, self.value_range))
         return {name: tf.cast(features[name], self.compute_dtype) for name in self.layer_names}
 

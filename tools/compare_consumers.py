@@ -65,7 +65,7 @@ def main() -> int:
 def compare(folder: Path, pictures: list[str], size: int, steps: int) -> None:
     """Prints the table; works in an empty folder."""
     import tf_style
-    from tf_style import export
+    from tf_style import problem
     from tf_style.weights import load_weights
 
     config = tf_style.StyleConfig(size=size).replace(steps=steps, precision="float32")
@@ -79,7 +79,7 @@ def compare(folder: Path, pictures: list[str], size: int, steps: int) -> None:
     files = {"content_png": as_png(content), "style_png": as_png(style)}
 
     weights = load_weights(config.network.weights)
-    objective = export.build_problem(weights, config, "winograd").objective
+    objective = problem.make_problem(weights.layers, config, "winograd").objective
     targets = objective.targets(given["content"], given["style"])
     expected = {
         "features": objective.extractor(given["image"])["block4_conv2"].numpy(),

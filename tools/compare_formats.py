@@ -30,7 +30,7 @@ import tensorflow as tf  # noqa: E402
 import tf_style  # noqa: E402
 from tf_style import conversion, conversion_check, images, network  # noqa: E402
 from tf_style.captured import captured_output  # noqa: E402
-from tf_style.conversion_options import (  # noqa: E402
+from tf_style.export_options import (  # noqa: E402
     FORMAT_NAMES,
     PRECISION_NAMES,
     PortableOptions,

@@ -1,14 +1,14 @@
 """Runs the programs of `tf_style export --format=stablehlo` with JAX, without TensorFlow.
 
-Run: python run_stablehlo.py FOLDER [--repeats=20] [--tolerance=1e-3] (needs `pip install jax`, or
-`jax[cuda13]` on a GPU, and nothing of tf_style)
+Run: python run_stablehlo.py FOLDER [--repeats=20] [--tolerance=1e-3] [--precision=float32] (needs
+`pip install jax`, or `jax[cuda13]` on a GPU, and nothing of tf_style)
 
 For each program prints what compiling took, the median milliseconds of a run, and how far the
 results are from those that TensorFlow gave where the folder was written: the norm of the
-difference by the norm. Also times the device's own matrix product, in float32, in TF32 where it has
-that, and in bfloat16, to compare with. The exit code is 1 if a result of `targets` or
-`loss_and_gradient` is further off than the tolerance; a whole optimisation amplifies rounding
-from step to step, so that for `stylize` the losses are compared.
+difference by the norm. With `--precision=TF32` GPUs may round the factors of float32 products to
+ten bits. The exit code is 1 if a result of `targets` or `loss_and_gradient_from_targets` is
+further off than the tolerance; a whole optimisation amplifies rounding from step to step, so that
+for `stylize` the losses are compared. tools/bench_gpu.py compares sizes and precisions.
 """
 
 import argparse
@@ -26,7 +26,10 @@ from jax._src.interpreters import mlir
 from jax._src.lib import xla_client
 from jaxlib.mlir import ir
 
-_SIDE = 8192  # Of the matrices that are multiplied on a GPU; on a CPU a quarter.
+ABOUT = "tf_style.json"
+PRECISIONS = ("float32", "TF32")
+_PRODUCTS = ("stablehlo.convolution", "stablehlo.dot_general")
+_HIGHEST = "[#stablehlo<precision HIGHEST>, #stablehlo<precision HIGHEST>]"
 
 
 def main() -> int:
@@ -35,47 +38,67 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--tolerance", type=float, default=1e-3)
+    parser.add_argument("--precision", choices=PRECISIONS, default="float32")
     options = parser.parse_args()
     device = jax.devices()[0]
-    print(f"jax {jax.__version__}, {device.device_kind}")
-    for name, rate in matmul_rates(device).items():
-        print(f"matrix product, {name}: {rate / 1e12:.3g} TFLOP/s")
-    described = json.loads((options.folder / "programs.json").read_text())["programs"]
-    given, wanted = (np.load(options.folder / f"{name}.npz") for name in ("arguments", "expected"))
+    print(f"jax {jax.__version__}, {device.device_kind}, {options.precision}")
+    described = json.loads((options.folder / ABOUT).read_text())["programs"]
+    given = on_device(options.folder / "weights.npz", device)
+    given |= on_device(options.folder / "arguments.npz", device)
+    wanted = np.load(options.folder / "expected.npz")
     failed = False
     print("program | compiled in s | ms a run | relative difference from TensorFlow")
     for name, program in described.items():
         began = time.perf_counter()
-        execute = compiled((options.folder / f"{name}.mlir").read_bytes(), device)
+        execute = compiled(options.folder / f"{name}.mlir", program, device, options.precision)
         seconds = time.perf_counter() - began
-        arguments = [jax.device_put(given[key], device) for key in program["arguments"]]
         repeats = 1 if name == "stylize" else options.repeats
-        results, milliseconds = timed(lambda: execute(arguments), repeats)  # noqa: B023
-        found = dict(zip(program["results"], results, strict=True))
-        differences = {
-            key: relative(found[key], wanted[f"{name}:{key}"])
-            for key in found
-            if f"{name}:{key}" in wanted
-        }
-        compared = {"loss": differences.get("loss", 0.0)} if name == "stylize" else differences
+        found, milliseconds = timed(lambda: execute(given), repeats)  # noqa: B023
+        differences = {key: relative(found[key], wanted[f"{name}:{key}"]) for key in found}
+        compared = {"loss": differences["loss"]} if name == "stylize" else differences
         failed |= not all(value <= options.tolerance for value in compared.values())
         told = ", ".join(f"{key} {value:.1e}" for key, value in differences.items())
         print(f"{name} | {seconds:.1f} | {milliseconds:.1f} | {told}", flush=True)
     return int(failed)
 
 
-def compiled(code: bytes, device: Any) -> Callable[[list], list[np.ndarray]]:
-    """Returns the program, ready to run on the device."""
+def on_device(path: Path, device: Any) -> dict[str, Any]:
+    """Returns the arrays of a file."""
+    return {name: jax.device_put(array, device) for name, array in np.load(path).items()}
+
+
+def compiled(
+    path: Path, program: dict[str, list[str]], device: Any, precision: str
+) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """Returns a program, ready to run: from arrays by name to its results by name.
+
+    Args:
+        path: of its file.
+        program: the names of its arguments and results, in their order.
+        device: of JAX.
+        precision: of products of float32 numbers, one of `PRECISIONS`.
+    """
     with mlir.make_ir_context():
-        module = ir.Module.parse(code)
+        module = ir.Module.parse(path.read_bytes())
+        if precision == "float32":  # Without it XLA takes TF32 where there is such a thing.
+            highest = ir.Attribute.parse(_HIGHEST)
+
+            def ask_for_all_bits(operation: Any) -> Any:
+                if operation.name in _PRODUCTS:
+                    operation.attributes["precision_config"] = highest
+                return ir.WalkResult.ADVANCE
+
+            module.operation.walk(ask_for_all_bits)
         options = xla_client.CompileOptions()
         options.num_replicas = options.num_partitions = 1
         devices = xla_client.DeviceList((device,))
-        program = device.client.compile_and_load(module, devices, options)
+        loaded = device.client.compile_and_load(module, devices, options)
 
-    def execute(arguments: list) -> list[np.ndarray]:
-        results = program.execute_sharded(arguments).disassemble_into_single_device_arrays()
-        return [jax.block_until_ready(result[0]) for result in results]
+    def execute(given: dict[str, Any]) -> dict[str, Any]:
+        arguments = [given[name] for name in program["arguments"]]
+        results = loaded.execute_sharded(arguments).disassemble_into_single_device_arrays()
+        arrays = [jax.block_until_ready(result[0]) for result in results]
+        return dict(zip(program["results"], arrays, strict=True))
 
     return execute
 
@@ -88,21 +111,6 @@ def timed(function: Callable[[], Any], repeats: int) -> tuple[Any, float]:
         result = function()
         times.append(time.perf_counter() - began)
     return result, 1e3 * statistics.median(times)
-
-
-def matmul_rates(device: Any) -> dict[str, float]:
-    """Returns operations a second of a square matrix product, by precision."""
-    side = _SIDE // 4 if device.platform == "cpu" else _SIDE
-    kinds = {"float32": ("float32", "highest"), "bfloat16": ("bfloat16", "default")}
-    if device.platform != "cpu":
-        kinds["TF32"] = ("float32", "tensorfloat32")
-    rates = {}
-    for name, (dtype, precision) in kinds.items():
-        matrix = jax.device_put(np.ones((side, side), np.float32), device).astype(dtype)
-        product = jax.jit(lambda left, right: jax.numpy.matmul(left, right, precision=precision))  # noqa: B023
-        _, milliseconds = timed(lambda: product(matrix, matrix).block_until_ready(), 5)  # noqa: B023
-        rates[name] = 2.0 * side**3 / milliseconds * 1e3
-    return rates
 
 
 def relative(found: Any, expected: np.ndarray) -> float:

@@ -20,7 +20,7 @@ ROWS = [
         "codebook",
         "weight_files",
         "progress_bar",
-        "conversion_options",
+        "export_options",
         "new_folder",
         "solution",
         "gradients",
@@ -60,7 +60,7 @@ ROWS = [
 RANK = {name: rank for rank, names in enumerate(ROWS) for name in names}
 WITHOUT_TENSORFLOW = {
     "__main__", "_checks", "_runtime", "_version", "captured", "cli", "codebook", "config",
-    "conversion_options", "export_command", "flag_options", "images", "inputs", "keras",
+    "export_options", "export_command", "flag_options", "images", "inputs", "keras",
     "layer_weights",
     "new_folder", "options", "presets", "progress_bar", "run", "saving", "schedule",
     "serve_command", "vgg19", "weight_files", "weights", "weights_command",

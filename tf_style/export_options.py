@@ -5,6 +5,12 @@ import dataclasses
 from tf_style._checks import TypeChecked, check_choice
 from tf_style.options import option
 
+ABOUT = "tf_style.json"
+"""The file in every export that tells how it was made."""
+
+MAX_PIXELS = 4096 * 4096
+"""Of a picture that an exported model takes or makes, if nothing else is said."""
+
 FORMAT_NAMES = ("saved_model", "litert", "onnx")
 PRECISION_NAMES = ("float32", "float16", "int8")
 SIGNATURES = ("features", "targets", "loss_and_gradient", "loss_and_gradient_from_targets")
