@@ -4,6 +4,7 @@ The servicer below is what a gRPC server needs to have over the same store as th
 """
 
 import concurrent.futures
+import contextlib
 
 import grpc
 import numpy as np
@@ -18,6 +19,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
+import tf_style
 from tf_style.serving.errors import RequestError
 from tf_style.serving.model import SavedModel
 from tf_style.serving.store import Store
@@ -33,13 +35,13 @@ class Servicer(
     prediction_service_pb2_grpc.PredictionServiceServicer,
     model_service_pb2_grpc.ModelServiceServicer,
 ):
-    def __init__(self, store):
-        self.store = store
+    def __init__(self, store, name):
+        self.store, self.name = store, name
 
     def lease(self, spec, context):
         version = spec.version.value if spec.HasField("version") else None
         lease = self.store.lease(version)
-        if lease is None or spec.name != "toy":
+        if lease is None or spec.name != self.name:
             text = f"Servable not found for request: Latest({spec.name})"
             context.abort(grpc.StatusCode.NOT_FOUND, text)
         return lease
@@ -57,7 +59,7 @@ class Servicer(
             except RequestError as error:
                 context.abort(CODES[error.status], error.message)
             response = predict_pb2.PredictResponse()
-            response.model_spec.name = "toy"
+            response.model_spec.name = self.name
             response.model_spec.version.value = lease.version
             response.model_spec.signature_name = name
             for key in request.output_filter or outputs:
@@ -71,7 +73,7 @@ class Servicer(
             for key, value in lease.model.definitions.items():
                 signatures.signature_def[key].CopyFrom(value)
             response = get_model_metadata_pb2.GetModelMetadataResponse()
-            response.model_spec.name = "toy"
+            response.model_spec.name = self.name
             response.model_spec.version.value = lease.version
             response.metadata["signature_def"].Pack(signatures)
             return response
@@ -83,14 +85,13 @@ class Servicer(
         return response
 
 
-@pytest.fixture(scope="module")
-def channel(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("grpc")
-    toy_models.save(folder / "1", offset=3.0)
+@contextlib.contextmanager
+def serving(folder, name):
+    """Yields a channel to a server of the folder's versions."""
     store = Store(folder, load=SavedModel)
     store.start()
     server = grpc.server(concurrent.futures.ThreadPoolExecutor(2))
-    servicer = Servicer(store)
+    servicer = Servicer(store, name)
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(servicer, server)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -99,6 +100,14 @@ def channel(tmp_path_factory):
         yield channel
     server.stop(None).wait()
     store.close()
+
+
+@pytest.fixture(scope="module")
+def channel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("grpc")
+    toy_models.save(folder / "1", offset=3.0)
+    with serving(folder, "toy") as channel:
+        yield channel
 
 
 @pytest.fixture
@@ -175,3 +184,31 @@ def test_the_status_is_told(channel):
     (status,) = stub.GetModelStatus(request, timeout=30).model_version_status
     assert status.version == 1
     assert status.state == get_model_status_pb2.ModelVersionStatus.AVAILABLE
+
+
+@pytest.mark.slow
+def test_an_exported_model_gives_the_pictures_and_losses_of_the_process(
+    tmp_path, rng, mini_network
+):
+    config = tf_style.StyleConfig().replace(scales="none", steps=2)
+    tf_style.export_saved_model(tmp_path / "5", config=config)
+    pictures = {
+        f"{name}_bytes": rng.integers(0, 256, (*size, 3), np.uint8)
+        for name, size in {"content": (32, 40), "style": (36, 33)}.items()
+    }
+    files = {name: [tf.io.encode_png(pixels).numpy()] for name, pixels in pictures.items()}
+    images = [np.float32(pixels)[np.newaxis] / np.float32(255) for pixels in pictures.values()]
+    with serving(tmp_path, "tf_style") as channel:
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        response = stub.Predict(request_of("", files, name="tf_style"), timeout=300)
+        (png,) = tf.make_ndarray(response.outputs["png_bytes"])
+        inputs = dict(zip(("image", "content", "style"), [images[0], *images], strict=True))
+        request = request_of("loss_and_gradient", inputs, name="tf_style")
+        losses = stub.Predict(request, timeout=300).outputs
+    result = tf_style.stylize(*pictures.values(), config=config)
+    found = tf.io.decode_png(png).numpy().astype(int)
+    assert np.abs(found - result.pixels).max() <= 1
+    start = tf_style.load(tmp_path / "5").loss_and_gradient(**inputs)
+    assert losses.keys() == start.keys()
+    for name, value in start.items():
+        np.testing.assert_allclose(tf.make_ndarray(losses[name]), value, rtol=1e-5, atol=1e-9)
