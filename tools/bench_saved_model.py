@@ -37,7 +37,7 @@ def main() -> int:
     from tf_style.inputs import prepare_inputs
 
     config = tf_style.StyleConfig(size=options.size).replace(
-        steps=options.steps, precision="float32", deterministic=True
+        steps=options.steps, precision="float32"
     )
     tf.config.experimental.enable_op_determinism()
     inputs = prepare_inputs(options.content, options.style, config)
@@ -47,7 +47,7 @@ def main() -> int:
         model = tf_style.load(Path(folder) / "1")
 
     def in_process(steps: int) -> np.ndarray:
-        own_size = config.replace(size=0, steps=steps)
+        own_size = config.replace(size=0, steps=steps, deterministic=True)
         return tf_style.stylize(*pictures, config=own_size).image
 
     def exported(steps: int) -> np.ndarray:

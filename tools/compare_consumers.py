@@ -1,12 +1,14 @@
 """Compares what different programs get from an exported model with what this process computes.
 
 Run: python tools/compare_consumers.py [CONTENT STYLE] [--size=128] [--steps=5]
-(needs gcc and `pip install 'tf_style[serve]'`; about 4 minutes on two cores)
+(needs gcc and `pip install 'tf_style[serve,litert,onnx]' jax`; about 6 minutes on two cores)
 
 Exports a SavedModel and asks it through a fresh Python with TensorFlow alone, through
-`saved_model_cli`, through the C library and over HTTP from `tf_style serve`. Prints for each
-consumer and signature the largest difference, and the norm of the difference by the norm.
-Threads add numbers in an order of their own, and the steps of an optimisation amplify rounding.
+`saved_model_cli`, through the C library and over HTTP from `tf_style serve`; exports StableHLO and
+asks that through JAX; LiteRT and ONNX files, and asks their runtimes. Prints for each consumer and
+signature the largest difference, and the norm of the difference by the norm. Threads add numbers
+in an order of their own, the last three compute convolutions directly, not by Winograd's
+algorithm, and the steps of an optimisation amplify rounding.
 """
 
 import argparse
@@ -23,29 +25,53 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from tf_style import _runtime
 
 ROOT = Path(__file__).resolve().parents[1]
-WANTED = {"features": "block4_conv2", "loss_and_gradient": "gradient", "stylize": "image"}
+SHOWN = {
+    "features": "block4_conv2",
+    "targets": "style_block3_conv1",
+    "loss_and_gradient": "gradient",
+    "loss_and_gradient_from_targets": "gradient",
+    "stylize": "image",
+    "stylize_png": "png_bytes",
+}
+"""The output of each signature that is compared."""
+
 ALONE = """
 import sys
 for name in ("keras", "tf_keras", "tensorflow_probability", "tf_style"):
     sys.modules[name] = None
-import numpy as np, tensorflow as tf
-folder, inputs, outputs = sys.argv[1:]
-model, given = tf.saved_model.load(folder), np.load(inputs)
-image, content, style = (tf.constant(given[name]) for name in ("image", "content", "style"))
-png = model.stylize_png(*([given[name].tobytes()] for name in ("content_png", "style_png")))
-np.savez(
-    outputs,
-    features=model.features(image)["block4_conv2"],
-    loss_and_gradient=model.loss_and_gradient(image, content, style)["gradient"],
-    stylize=model.stylize(content, style)["image"],
-    stylize_png=np.frombuffer(png["png_bytes"].numpy()[0], np.uint8),
-)
+import json, numpy as np, tensorflow as tf
+folder, inputs, outputs, wanted, shown = sys.argv[1:]
+model, given = tf.saved_model.load(folder), dict(np.load(inputs))
+found = {}
+for signature, names in json.loads(wanted).items():
+    arrays = {
+        name: [given[name].tobytes()] if name.endswith("_bytes") else given[name] for name in names
+    }
+    value = getattr(model, signature)(**{k: tf.constant(v) for k, v in arrays.items()})
+    value = value[json.loads(shown)[signature]].numpy()
+    found[signature] = np.frombuffer(value[0], np.uint8) if value.dtype == object else value
+np.savez(outputs, **found)
 """
+IN_JAX = """
+import sys
+tools, folder, inputs, outputs, shown = sys.argv[1:]
+sys.path.insert(0, tools)
+import json, pathlib, jax, numpy as np, run_stablehlo
+folder, device, found = pathlib.Path(folder), jax.devices()[0], {}
+given = run_stablehlo.on_device(folder / "weights.npz", device)
+given |= run_stablehlo.on_device(pathlib.Path(inputs), device)
+for name, program in json.loads((folder / "tf_style.json").read_text())["programs"].items():
+    run = run_stablehlo.compiled(folder / f"{name}.mlir", program, device, "float32")
+    found[name] = np.asarray(run(given)[json.loads(shown)[name]])
+np.savez(outputs, **found)
+"""
+
+Arrays = dict[str, np.ndarray]
 
 
 def main() -> int:
@@ -65,33 +91,48 @@ def main() -> int:
 def compare(folder: Path, pictures: list[str], size: int, steps: int) -> None:
     """Prints the table; works in an empty folder."""
     import tf_style
-    from tf_style import problem
-    from tf_style.weights import load_weights
+    from tf_style.objective import named_targets
+    from tf_style.problem import make_problem
 
     config = tf_style.StyleConfig(size=size).replace(steps=steps, precision="float32")
-    model = folder / "models" / "1"
-    tf_style.export_saved_model(model, config=config)
     content, style = (Image.open(path).convert("RGB") for path in pictures)
     content.thumbnail((size, size))
-    style.thumbnail((size, size))
+    style = ImageOps.fit(style, content.size)  # Programs of StableHLO have one size for both.
     given = {"content": as_image(content), "style": as_image(style)}
     given["image"] = 0.5 * given["content"] + 0.25
-    files = {"content_png": as_png(content), "style_png": as_png(style)}
 
-    weights = load_weights(config.network.weights)
-    objective = problem.make_problem(weights.layers, config, "winograd").objective
+    weights = tf_style.load_weights(config.network.weights)
+    objective = make_problem(weights.layers, config, "winograd").objective
     targets = objective.targets(given["content"], given["style"])
-    expected = {
-        "features": objective.extractor(given["image"])["block4_conv2"].numpy(),
-        "loss_and_gradient": objective.value_and_gradient(given["image"], targets)[1].numpy(),
-    }
+    named = {name: target.numpy() for name, target in named_targets(targets).items()}
+    gradient = objective.value_and_gradient(given["image"], targets)[1].numpy()
     own_size = config.replace(size=0)
     result = tf_style.stylize(given["content"], given["style"], config=own_size)
-    expected |= {"stylize": result.image, "stylize_png": result.pixels}
+    expected = {
+        "features": objective.extractor(given["image"])[SHOWN["features"]].numpy(),
+        "targets": named[SHOWN["targets"]],
+        "loss_and_gradient": gradient,
+        "loss_and_gradient_from_targets": gradient,
+        "stylize": result.image,
+        "stylize_png": result.pixels,
+    }
+    given |= named
+    given |= {"content_bytes": as_png(content), "style_bytes": as_png(style)}
+    pair = ["content", "style"]
+    inputs = {
+        "features": ["image"],
+        "targets": pair,
+        "loss_and_gradient": ["image", *pair],
+        "loss_and_gradient_from_targets": ["image", *named],
+        "stylize": pair,
+        "stylize_png": ["content_bytes", "style_bytes"],
+    }
 
+    tf_style.export_saved_model(folder / "models" / "1", config=config)
     print("consumer | signature | largest difference | relative")
-    for consumer in (in_python, on_command_line, in_c, over_http):
-        for signature, found in consumer(folder, model, given, files).items():
+    consumers = (in_python, on_command_line, in_c, over_http, in_jax, in_litert, in_onnx)
+    for consumer in consumers:
+        for signature, found in consumer(folder, given, inputs, own_size).items():
             value = decoded(found) if signature == "stylize_png" else found
             difference = value.astype(np.float64) - expected[signature]
             relative = np.linalg.norm(difference) / np.linalg.norm(expected[signature])
@@ -99,106 +140,109 @@ def compare(folder: Path, pictures: list[str], size: int, steps: int) -> None:
             print(f"{consumer.__name__} | {signature} | {largest:.1e} | {relative:.1e}", flush=True)
 
 
-Arrays = dict[str, np.ndarray]
+Inputs = dict[str, list[str]]
 
 
-def in_python(folder: Path, model: Path, given: Arrays, files: dict[str, bytes]) -> Arrays:
+def in_python(folder: Path, given: Arrays, inputs: Inputs, config: object) -> Arrays:
     """Asks a fresh Python in which nothing but TensorFlow can be imported."""
-    arrays = {name: np.frombuffer(data, np.uint8) for name, data in files.items()}
-    np.savez(folder / "in.npz", allow_pickle=False, **given, **arrays)
-    words: list = [sys.executable, "-c", ALONE, model, folder / "in.npz", folder / "out.npz"]
+    np.savez(folder / "in.npz", allow_pickle=False, **given)
+    words: list = [sys.executable, "-c", ALONE, folder / "models/1", folder / "in.npz"]
+    words += [folder / "out.npz", json.dumps(inputs), json.dumps(SHOWN)]
     subprocess.run(words, check=True, capture_output=True)
     return dict(np.load(folder / "out.npz"))
 
 
-def on_command_line(folder: Path, model: Path, given: Arrays, files: dict[str, bytes]) -> Arrays:
-    """Asks TensorFlow's `saved_model_cli`."""
-    found = {}
-    for signature, names in {
-        "features": ("image",),
-        "loss_and_gradient": ("image", "content", "style"),
-    }.items():
-        for name in names:
-            np.save(folder / f"{name}.npy", given[name])
-        inputs = ";".join(f"{name}={folder / name}.npy" for name in names)
-        words: list = [Path(sys.executable).parent / "saved_model_cli", "run", "--dir", model]
-        words += ["--tag_set", "serve", "--signature_def", signature, "--overwrite"]
-        words += ["--inputs", inputs, "--outdir", folder / "cli"]
-        (folder / "cli").mkdir(exist_ok=True)
-        subprocess.run(words, check=True, capture_output=True)
-        found[signature] = np.load(folder / "cli" / f"{WANTED[signature]}.npy")
-    return found
-
-
-def in_c(folder: Path, model: Path, given: Arrays, files: dict[str, bytes]) -> Arrays:
-    """Asks a C program that is linked with TensorFlow's library."""
-    import tensorflow as tf
+def signatures(folder: Path) -> dict:
+    """Returns the SavedModel's signatures by name."""
     from tensorflow.core.protobuf import saved_model_pb2
 
-    library, program = tf.sysconfig.get_lib(), folder / "run_saved_model"
-    words: list = [
-        "gcc",
-        "-O2",
-        ROOT / "tools/run_saved_model.c",
-        f"-I{tf.sysconfig.get_include()}",
-    ]
-    words += [f"-L{library}", "-l:libtensorflow_cc.so.2", "-l:libtensorflow_framework.so.2"]
-    subprocess.run([*words, f"-Wl,-rpath,{library}", "-o", program], check=True)
-    saved = saved_model_pb2.SavedModel.FromString((model / "saved_model.pb").read_bytes())
-    found: Arrays = {}
-    for signature, output in {**WANTED, "stylize_png": "png_bytes"}.items():
-        tensors = saved.meta_graphs[0].signature_def[signature]
-        words = [program, model]
-        for name, tensor in tensors.inputs.items():
-            path, kind, shape = folder / f"{name}.raw", "float", [1]
-            if name.endswith("_bytes"):
-                path.write_bytes(files[name.replace("_bytes", "_png")])
-                kind = "string"
-            elif name in tensors.defaults:
-                value = tf.make_ndarray(tensors.defaults[name])
-                path.write_bytes(value.tobytes())
-                kind = "int32" if value.dtype == np.int32 else "float"
-            else:
-                path.write_bytes(given[name].tobytes())
-                shape = list(given[name].shape)
-            words += ["in", tensor.name, kind, ",".join(map(str, shape)), path]
-        words += ["out", tensors.outputs[output].name, folder / "c.out"]
-        done = subprocess.run(words, check=True, capture_output=True, text=True)
-        data = np.frombuffer((folder / "c.out").read_bytes(), np.uint8)
-        sides = [int(side) for side in done.stdout.split()[1:]]
-        is_file = output == "png_bytes"
-        found[signature] = data if is_file else data.view(np.float32).reshape(sides)
+    data = (folder / "models/1/saved_model.pb").read_bytes()
+    return saved_model_pb2.SavedModel.FromString(data).meta_graphs[0].signature_def
+
+
+def values_of(signature: object, names: list[str], given: Arrays) -> dict[str, np.ndarray]:
+    """Returns what a signature is given: inputs by name, and the defaults of the others."""
+    import tensorflow as tf
+
+    defaults = signature.defaults  # type: ignore[attr-defined]
+    return {name: given[name] for name in names} | {
+        name: tf.make_ndarray(value) for name, value in defaults.items()
+    }
+
+
+def on_command_line(folder: Path, given: Arrays, inputs: Inputs, config: object) -> Arrays:
+    """Asks TensorFlow's `saved_model_cli`."""
+    found = {}
+    (folder / "cli").mkdir()
+    for signature, names in inputs.items():
+        values = values_of(signatures(folder)[signature], names, given)
+        for name, value in values.items():
+            np.save(
+                folder / f"{name}.npy",
+                [value.tobytes()] if name.endswith("_bytes") else value,
+                allow_pickle=False,
+            )
+        words: list = [Path(sys.executable).parent / "saved_model_cli", "run", "--dir"]
+        words += [folder / "models/1", "--tag_set", "serve", "--signature_def", signature]
+        words += ["--inputs", ";".join(f"{name}={folder / name}.npy" for name in values)]
+        words += ["--overwrite", "--outdir", folder / "cli"]
+        subprocess.run(words, check=True, capture_output=True)
+        # The bytes of a file come as an object; this file is our own.
+        value = np.load(folder / "cli" / f"{SHOWN[signature]}.npy", allow_pickle=True)
+        found[signature] = np.frombuffer(value[0], np.uint8) if value.dtype == object else value
     return found
 
 
-def over_http(folder: Path, model: Path, given: Arrays, files: dict[str, bytes]) -> Arrays:
+def in_c(folder: Path, given: Arrays, inputs: Inputs, config: object) -> Arrays:
+    """Asks a C program that is linked with TensorFlow's library."""
+    import tensorflow as tf
+
+    library, program = tf.sysconfig.get_lib(), folder / "run_saved_model"
+    source = ROOT / "tools/run_saved_model.c"
+    words: list = ["gcc", "-O2", source, f"-I{tf.sysconfig.get_include()}"]
+    words += [f"-L{library}", "-l:libtensorflow_cc.so.2", "-l:libtensorflow_framework.so.2"]
+    subprocess.run([*words, f"-Wl,-rpath,{library}", "-o", program], check=True)
+    found: Arrays = {}
+    for signature, names in inputs.items():
+        tensors = signatures(folder)[signature]
+        words = [program, folder / "models/1"]
+        for name, value in values_of(tensors, names, given).items():
+            path = folder / f"{name}.raw"
+            path.write_bytes(value.tobytes())
+            is_file = name.endswith("_bytes")
+            kind = "string" if is_file else {"f": "float", "i": "int32"}[value.dtype.kind]
+            sides = ",".join(map(str, [1] if is_file else value.shape))
+            words += ["in", tensors.inputs[name].name, kind, sides, path]
+        words += ["out", tensors.outputs[SHOWN[signature]].name, folder / "c.out"]
+        done = subprocess.run(words, check=True, capture_output=True, text=True)
+        data = np.frombuffer((folder / "c.out").read_bytes(), np.uint8)
+        shape = [int(side) for side in done.stdout.split()[1:]]
+        is_file = signature == "stylize_png"
+        found[signature] = data if is_file else data.view(np.float32).reshape(shape)
+    return found
+
+
+def over_http(folder: Path, given: Arrays, inputs: Inputs, config: object) -> Arrays:
     """Asks `tf_style serve` as any REST client does."""
-
-    def encoded(data: bytes) -> dict[str, str]:
-        return {"b64": base64.b64encode(data).decode()}
-
-    with served(model.parent) as address:
-
-        def ask(signature: str, **inputs: object) -> dict:
-            body = json.dumps({"signature_name": signature, "inputs": inputs}).encode()
+    found = {}
+    with served(folder / "models") as address:
+        for signature, names in inputs.items():
+            values = {
+                name: [{"b64": base64.b64encode(given[name].tobytes()).decode()}]
+                if name.endswith("_bytes")
+                else given[name].tolist()
+                for name in names
+            }
+            body = json.dumps({"signature_name": signature, "inputs": values}).encode()
             request = urllib.request.Request(f"{address}:predict", body)
-            return json.load(urllib.request.urlopen(request))["outputs"]
-
-        lists = {name: value.tolist() for name, value in given.items()}
-        image = lists.pop("image")
-        png = ask(
-            "stylize_png",
-            content_bytes=[encoded(files["content_png"])],
-            style_bytes=[encoded(files["style_png"])],
-        )
-        png = png["png_bytes"] if isinstance(png, dict) and "png_bytes" in png else png
-        found = {
-            "features": ask("features", image=image)["block4_conv2"],
-            "loss_and_gradient": ask("loss_and_gradient", image=image, **lists)["gradient"],
-            "stylize": ask("stylize", **lists)["image"],
-        }
-    arrays = {name: np.array(value, np.float32) for name, value in found.items()}
-    return {**arrays, "stylize_png": np.frombuffer(base64.b64decode(png[0]["b64"]), np.uint8)}
+            value = json.load(urllib.request.urlopen(request))["outputs"]
+            if isinstance(value, dict):  # A single output comes without its name.
+                value = value[SHOWN[signature]]
+            if signature == "stylize_png":
+                found[signature] = np.frombuffer(base64.b64decode(value[0]["b64"]), np.uint8)
+            else:
+                found[signature] = np.array(value, np.float32)
+    return found
 
 
 @contextlib.contextmanager
@@ -219,16 +263,60 @@ def served(models: Path) -> Iterator[str]:
             server.terminate()
 
 
+def in_jax(folder: Path, given: Arrays, inputs: Inputs, config: object) -> Arrays:
+    """Asks programs of StableHLO, through JAX."""
+    import tf_style
+
+    height, width = given["content"].shape[1:3]
+    tf_style.export_stablehlo(
+        folder / "stablehlo",
+        config=config,  # type: ignore[arg-type]
+        height=height,
+        width=width,
+        check=False,
+    )
+    pictures = {name: value for name, value in given.items() if not name.endswith("_bytes")}
+    np.savez(folder / "jax.npz", allow_pickle=False, **pictures)
+    words: list = [sys.executable, "-c", IN_JAX, ROOT / "tools", folder / "stablehlo"]
+    words += [folder / "jax.npz", folder / "out.npz", json.dumps(SHOWN)]
+    subprocess.run(words, check=True, capture_output=True)
+    return dict(np.load(folder / "out.npz"))
+
+
+def in_litert(folder: Path, given: Arrays, inputs: Inputs, config: object) -> Arrays:
+    """Asks LiteRT."""
+    return converted(folder, given, inputs, config, "litert")
+
+
+def in_onnx(folder: Path, given: Arrays, inputs: Inputs, config: object) -> Arrays:
+    """Asks ONNX Runtime."""
+    return converted(folder, given, inputs, config, "onnx")
+
+
+def converted(folder: Path, given: Arrays, inputs: Inputs, config: object, kind: str) -> Arrays:
+    """Exports files of a kind and runs each in its runtime."""
+    import tf_style
+    from tf_style.conversion import FORMATS
+
+    options = tf_style.PortableOptions(format=kind)
+    files = tf_style.export_portable(folder / kind, config=config, options=options)  # type: ignore[arg-type]
+    found = {}
+    for file in files:
+        values = {name: given[name] for name in inputs[file.signature]}
+        found[file.signature] = FORMATS[kind].run(file.path, values)[SHOWN[file.signature]]
+    return found
+
+
 def as_image(picture: Image.Image) -> np.ndarray:
     """Returns float32 `[1, H, W, 3]`, 0..1."""
     return np.asarray(picture, np.float32)[np.newaxis] / np.float32(255.0)
 
 
-def as_png(picture: Image.Image) -> bytes:
-    """Returns the bytes of a PNG file."""
+def as_png(picture: Image.Image) -> np.ndarray:
+    """Returns the bytes of a PNG file, uint8."""
     with io.BytesIO() as file:
         picture.save(file, "PNG")
-        return file.getvalue()
+        return np.frombuffer(file.getvalue(), np.uint8)
 
 
 def decoded(data: np.ndarray) -> np.ndarray:
