@@ -25,7 +25,7 @@ from tf_style.conversion_check import (
     sample_inputs,
 )
 from tf_style.export_options import ABOUT, PortableOptions
-from tf_style.new_folder import check_new_folder, new_folder
+from tf_style.new_folder import check_new_folder, new_folder, num_bytes
 from tf_style.portable import PortableObjective
 from tf_style.weights import load_weights
 
@@ -208,7 +208,7 @@ def convert_signature(
         format=options.format,
         signature=signature,
         precision=options.precision,
-        num_bytes=_num_bytes(path),
+        num_bytes=num_bytes(path),
         inputs={spec.name: spec.shape.as_list() for spec in function.input_signature},
         outputs={
             name: spec.shape.as_list()
@@ -236,11 +236,6 @@ def _reason(error: Exception, printed: list[str]) -> str:
 
 
 _LONGEST_REASON = 600
-
-
-def _num_bytes(path: Path) -> int:
-    files = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def _described(conversion: Conversion) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from tf_style._checks import check_number
 from tf_style.config import StyleConfig
 from tf_style.export_options import ABOUT, MAX_PIXELS
 from tf_style.graph_transfer import check_graph
-from tf_style.new_folder import check_new_folder, new_folder
+from tf_style.new_folder import check_new_folder, new_folder, num_bytes
 from tf_style.precision import arithmetic
 from tf_style.problem import make_problem
 from tf_style.saving import describe
@@ -90,10 +90,11 @@ def export_saved_model(
             tf.saved_model.save(module, str(folder), signatures=functions)
     except tf.errors.OpError as error:
         raise OSError(f"`output_dir` cannot be written: {error.message}.") from error
-    files = [path for path in output.rglob("*") if path.is_file()]
-    num_bytes = sum(path.stat().st_size for path in files)
     return Exported(
-        path=output, signatures=NAMES, num_bytes=num_bytes, weights_sha256=weights.sha256
+        path=output,
+        signatures=NAMES,
+        num_bytes=num_bytes(output),
+        weights_sha256=weights.sha256,
     )
 
 

@@ -33,20 +33,23 @@ _STYLE_SIZE = 512
 class _PictureLoss(keras.losses.Loss):
     """What the losses have in common; a subclass says which terms it takes."""
 
-    _content = _style = False
+    _name = "perceptual_loss"
+    _content = _style = True
 
     def __init__(
         self,
-        config: LossConfig | Mapping[str, Any] | None,
-        network: NetworkConfig | Mapping[str, Any] | None,
         *,
-        arithmetic: str,
-        value_range: tuple[float, float],
+        config: LossConfig | Mapping[str, Any] | None = None,
+        network: NetworkConfig | Mapping[str, Any] | None = None,
         style: Any = None,
         style_size: int = _STYLE_SIZE,
-        **options: Any,
+        arithmetic: str = "direct",
+        value_range: tuple[float, float] = (0.0, 1.0),
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: Any = None,
     ) -> None:
-        super().__init__(**options)
+        super().__init__(name=name or self._name, reduction=reduction, dtype=dtype)
         self.config = options_of(LossConfig, config, argument="config")
         self.network = options_of(NetworkConfig, network, argument="network")
         self.arithmetic = arithmetic
@@ -148,7 +151,8 @@ class ContentLoss(_PictureLoss):
         Gatys et al. (2016), eq. 1; Johnson et al. (2016), section 3.2, feature reconstruction.
     """
 
-    _content = True
+    _name = "content_loss"
+    _style = False
 
     def __init__(
         self,
@@ -158,12 +162,12 @@ class ContentLoss(_PictureLoss):
         arithmetic: str = "direct",
         value_range: tuple[float, float] = (0.0, 1.0),
         reduction: str | None = "sum_over_batch_size",
-        name: str = "content_loss",
+        name: str | None = None,
         dtype: Any = None,
     ) -> None:
         super().__init__(
-            config,
-            network,
+            config=config,
+            network=network,
             arithmetic=arithmetic,
             value_range=value_range,
             reduction=reduction,
@@ -202,32 +206,8 @@ class StyleLoss(_PictureLoss):
         Gatys et al. (2016), eq. 4-5; Johnson et al. (2016), section 3.2.
     """
 
-    _style = True
-
-    def __init__(
-        self,
-        *,
-        config: LossConfig | Mapping[str, Any] | None = None,
-        network: NetworkConfig | Mapping[str, Any] | None = None,
-        style: Any = None,
-        style_size: int = _STYLE_SIZE,
-        arithmetic: str = "direct",
-        value_range: tuple[float, float] = (0.0, 1.0),
-        reduction: str | None = "sum_over_batch_size",
-        name: str = "style_loss",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(
-            config,
-            network,
-            style=style,
-            style_size=style_size,
-            arithmetic=arithmetic,
-            value_range=value_range,
-            reduction=reduction,
-            name=name,
-            dtype=dtype,
-        )
+    _name = "style_loss"
+    _content = False
 
 
 @keras.saving.register_keras_serializable("tf_style")
@@ -256,30 +236,3 @@ class PerceptualLoss(_PictureLoss):
     References:
         Johnson, Alahi & Fei-Fei (2016), Perceptual losses for real-time style transfer.
     """
-
-    _content = _style = True
-
-    def __init__(
-        self,
-        *,
-        config: LossConfig | Mapping[str, Any] | None = None,
-        network: NetworkConfig | Mapping[str, Any] | None = None,
-        style: Any = None,
-        style_size: int = _STYLE_SIZE,
-        arithmetic: str = "direct",
-        value_range: tuple[float, float] = (0.0, 1.0),
-        reduction: str | None = "sum_over_batch_size",
-        name: str = "perceptual_loss",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(
-            config,
-            network,
-            style=style,
-            style_size=style_size,
-            arithmetic=arithmetic,
-            value_range=value_range,
-            reduction=reduction,
-            name=name,
-            dtype=dtype,
-        )

@@ -69,3 +69,9 @@ def new_folder(path: str | os.PathLike, *, argument: str = "output_dir") -> Iter
             part.replace(path)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def num_bytes(path: Path) -> int:
+    """Returns the size of a file, or of all files in a folder."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())

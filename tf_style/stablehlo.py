@@ -18,7 +18,7 @@ from tf_style.export import Exported, about_model, check_exportable
 from tf_style.export_options import ABOUT
 from tf_style.graph_transfer import start_image, stylize_at_size
 from tf_style.inputs import smallest_side
-from tf_style.new_folder import check_new_folder, new_folder
+from tf_style.new_folder import check_new_folder, new_folder, num_bytes
 from tf_style.objective import Targets, named_targets, named_terms
 from tf_style.problem import Problem, make_problem
 from tf_style.scene import Pictures
@@ -101,11 +101,10 @@ def export_stablehlo(
             np.savez(folder / f"{name}.npz", allow_pickle=False, **values)
         about = {**about_model(config, weights.sha256, kind), "programs": described}
         (folder / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-    num_bytes = sum(path.stat().st_size for path in output.iterdir())
     return Exported(
         path=output,
         signatures=tuple(signatures),
-        num_bytes=num_bytes,
+        num_bytes=num_bytes(output),
         weights_sha256=weights.sha256,
     )
 
