@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -15,7 +16,7 @@ from conftest import use_mini_network
 from PIL import Image
 
 import tf_style
-from tf_style import cli
+from tf_style import cli, convolution
 from tf_style.export import Exported
 from tf_style.graph_transfer import start_image
 from tf_style.inputs import prepare_inputs
@@ -58,7 +59,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 import numpy as np, pytest, tensorflow as tf
 from tf_style import _runtime
-_runtime.tune_tensorflow()
+_runtime.tune_tensorflow()  # As the command line does: the same graph rewriting for both.
 tf.config.experimental.enable_op_determinism()
 from conftest import make_mini_layers, use_mini_network
 from test_export import image, settings
@@ -409,6 +410,25 @@ def test_images_of_0_to_255_are_told(model, inputs):
 def test_pictures_of_different_sizes_have_no_loss(model, inputs):
     with pytest.raises(tf.errors.InvalidArgumentError, match="`image` must have the size of"):
         model.loss_and_gradient(image((40, 40), 0), inputs["content"], inputs["style"])
+
+
+def test_what_is_stored_for_winograd_gives_the_direct_numbers_in_every_call(
+    inputs, expected, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(convolution, "_MINIMUM_CHANNELS", 1)
+    monkeypatch.setattr("tf_style.export.arithmetic", lambda precision, **_: "winograd")
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        tf_style.export_saved_model(tmp_path / "1", config=settings())
+    finally:
+        keras.config.set_dtype_policy("float32")
+    model = tf.saved_model.load(str(tmp_path / "1"))
+    for _ in range(2):  # The first call makes the kernels.
+        found = model.loss_and_gradient(inputs["image"], inputs["content"], inputs["style"])
+        for name, value in found.items():
+            assert distance(value, expected[f"loss_and_gradient:{name}"]) <= 1e-4, name
+    for name, value in model.features(inputs["image"]).items():
+        assert distance(value, expected[f"features:{name}"]) <= 1e-5, name
 
 
 def test_a_model_tells_how_it_was_made(folder, model):

@@ -11,6 +11,7 @@ from conftest import make_mini_layers, use_mini_network
 from PIL import Image
 
 import tf_style
+from tf_style import pipeline
 from tf_style.pipeline import (
     read_pictures,
     read_tfrecords,
@@ -18,6 +19,7 @@ from tf_style.pipeline import (
     write_pngs,
     write_tfrecords,
 )
+from tf_style.weights import Weights
 
 pytestmark = pytest.mark.usefixtures("mini_network")
 
@@ -74,6 +76,23 @@ def test_each_picture_is_the_one_that_stylize_makes(files, add_image):
     for element, content, style in zip(pictures.map(add_image), files, files[::-1], strict=True):
         expected = tf_style.stylize(content, style, config=CONFIG)
         np.testing.assert_allclose(element["image"], expected.image, atol=1e-4)
+
+
+def test_names_differ_whatever_the_files_are_called(picture_file, tmp_path):
+    for folder in ("x", "y"):
+        (tmp_path / folder).mkdir()
+    styles = [picture_file(name) for name in ("x/s.png", "y/s.png", "s-2.png", "s.png")]
+    pictures = read_pictures([picture_file("a.png")] * 4, styles, config=CONFIG)
+    names = [element["name"].numpy().decode() for element in pictures]
+    assert names == ["a-s", "a-s-3", "a-s-2", "a-s-4"]
+
+
+def test_a_loss_that_is_not_finite_makes_no_picture(files, monkeypatch, mini_layers):
+    layers = {name: (1e12 * kernel, bias) for name, (kernel, bias) in mini_layers.items()}
+    monkeypatch.setattr(pipeline, "load_weights", lambda name, notify=None: Weights(layers, ""))
+    pictures = read_pictures(files[:1], files[:1], config=CONFIG).map(stylizer(CONFIG))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="is not finite"):
+        next(iter(pictures))
 
 
 def test_pictures_go_to_png_files_and_to_tfrecords_and_back(files, tmp_path, add_image):

@@ -153,7 +153,7 @@ def test_the_gradient_agrees_with_central_differences_of_the_float64_program(
 
     assert float(found["total_loss"]) == pytest.approx(truth(image.numpy()), rel=1e-5)
     for _ in range(3):
-        # With a part along the gradient, so that the slope is not a small difference.
+        # With a part along the gradient, so that the gradient is not a small difference.
         direction = rng.normal(size=image.shape) + gradient / np.sqrt((gradient**2).mean())
         ahead, behind = (truth(image.numpy() + h * direction) for h in (1e-7, -1e-7))
         assert np.vdot(gradient, direction) == pytest.approx((ahead - behind) / 2e-7, rel=1e-3)
@@ -247,9 +247,9 @@ def test_each_losss_slope_is_its_gradient(name, rng):
     with tf.GradientTape() as tape:
         tape.watch(features)
         value = own(features, other)
-    loss, slope = portable(features, other)
+    loss, gradient = portable(features, other)
     assert float(loss) == pytest.approx(float(value), rel=1e-12)
-    assert agree(slope, tape.gradient(value, features), 1e-10)
+    assert agree(gradient, tape.gradient(value, features), 1e-10)
 
 
 def test_a_style_target_need_not_be_symmetric(rng):
@@ -258,21 +258,21 @@ def test_a_style_target_need_not_be_symmetric(rng):
     with tf.GradientTape() as tape:
         tape.watch(features)
         value = losses.style_loss(losses.gram_matrix(features), target)
-    _, slope = portable_losses.gram_style(features, target)
-    assert agree(slope, tape.gradient(value, features), 1e-12)
+    _, gradient = portable_losses.gram_style(features, target)
+    assert agree(gradient, tape.gradient(value, features), 1e-12)
 
 
 @pytest.mark.parametrize("size", [(2, 2), (5, 9), (16, 3)])
 @pytest.mark.parametrize("form", losses.TOTAL_VARIATIONS)
 def test_each_total_variations_slope_is_its_gradient(form, size, rng):
     image = rng.uniform(size=(1, *size, 3))
-    value, slope = portable_losses.variation(tf.constant(image), form)
+    value, gradient = portable_losses.variation(tf.constant(image), form)
     assert float(value) == pytest.approx(reference.variation(image, form), rel=1e-12)
     with tf.GradientTape() as tape:
         image = tf.constant(image)
         tape.watch(image)
         expected = losses.TOTAL_VARIATIONS[form](image)
-    assert agree(slope, tape.gradient(expected, image), 1e-12)
+    assert agree(gradient, tape.gradient(expected, image), 1e-12)
 
 
 def operations(function):

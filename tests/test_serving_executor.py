@@ -2,6 +2,7 @@
 
 import threading
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -105,6 +106,21 @@ def outcome(job):
         return job.future.result(10)["y"].tolist()
     except RequestError as error:
         return error.status
+
+
+def test_nothing_of_a_job_is_kept_once_it_is_done(start, model):
+    executor = start(workers=2)
+    kept = []
+    for number in range(4):
+        done = job(model, [float(number)])
+        executor.submit(done)
+        assert outcome(done) == [2.0 * number]
+        kept.append(weakref.ref(done.inputs["x"]))
+        del done
+    deadline = time.monotonic() + 5
+    while any(array() is not None for array in kept) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert [array() for array in kept] == [None] * 4
 
 
 def test_requests_merge_row_after_row_and_split_again():

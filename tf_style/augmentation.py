@@ -62,7 +62,7 @@ class StyleAugmentation(keras.layers.Layer):
             drawn for each image.
         probability: that an image is changed.
         num_mixed: pictures of the bank that are mixed for one image, if it has so many.
-        steps: of gradient descent; 0 changes the colours alone, which costs some hundred times
+        steps: of gradient descent; 0 changes the colours alone, which costs 25 to 200 times
             less and may do: it did as much in examples/style_augmentation.py.
         layers: whose Gram matrices are matched. Deeper ones cost more.
         size: px of the longer edge at which the steps are taken; larger images get what they

@@ -23,6 +23,7 @@ from tf_style.conversion_check import (
     difference,
     in_tensorflow,
     sample_inputs,
+    shapes,
 )
 from tf_style.export_options import ABOUT, PortableOptions
 from tf_style.new_folder import check_new_folder, new_folder, num_bytes
@@ -200,8 +201,8 @@ def convert_signature(
             "`signatures`, or use another format."
         ) from error
     expected = in_tensorflow(function, inputs)
-    if found.keys() != expected.keys():
-        raise ConversionError(f"{refused}: its outputs became {sorted(found)}.")
+    if shapes(found) != shapes(expected):
+        raise ConversionError(f"{refused}: its outputs became {shapes(found)}.")
     differences = {name: difference(found[name], expected[name]) for name in expected}
     conversion = Conversion(
         path=path,

@@ -55,6 +55,11 @@ def in_tensorflow(function: tf.function, inputs: Mapping[str, np.ndarray]) -> di
     return {name: output.numpy() for name, output in outputs.items()}
 
 
+def shapes(outputs: Mapping[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
+    """Returns the shapes of outputs by name."""
+    return {name: np.shape(output) for name, output in sorted(outputs.items())}
+
+
 def difference(found: np.ndarray, expected: np.ndarray) -> Difference:
     """Returns how far an output is from TensorFlow's."""
     gap = np.subtract(found, expected, dtype=np.float64)

@@ -16,6 +16,7 @@ import tensorflow as tf
 from tf_style._checks import check_number
 from tf_style.config import StyleConfig
 from tf_style.export_options import ABOUT, MAX_PIXELS
+from tf_style.extractor import STORED_WINOGRAD
 from tf_style.graph_transfer import check_graph
 from tf_style.new_folder import check_new_folder, new_folder, num_bytes
 from tf_style.precision import arithmetic
@@ -55,18 +56,23 @@ def export_saved_model(
     Signatures, for pictures of any size, float32 RGB 0..1 or the bytes of files: `features`,
     `targets`, `loss_and_gradient`, `loss_and_gradient_from_targets`, `stylize` and
     `stylize_png`, which is the default one. What `stylize` computes is what the command line
-    does, to rounding.
+    does, to rounding; but noise to start from is of other numbers.
 
     Args:
         output_dir: a folder that is not there yet, or empty. TensorFlow Serving wants a number
             as its name: `models/tf_style/1`.
         config: every choice; the default preset if left out. Sizes, steps and weights become
             the defaults of the signatures' inputs.
-        max_pixels: larger pictures are refused, given or asked for.
+        max_pixels: larger pictures are refused, given or asked for; of several in one tensor,
+            all together.
         for_gpu: compute convolutions as TensorFlow does on GPUs, not by Winograd's algorithm.
         notify: called with a line of text before weights are fetched.
 
+    Returns:
+        What was written.
+
     Raises:
+        TypeError: if `config` is no StyleConfig.
         ValueError: if the config cannot be exported, or the weights cannot be used.
         OSError: if the folder holds files or cannot be written, or weights cannot be fetched.
     """
@@ -76,7 +82,7 @@ def export_saved_model(
     check_number("max_pixels", max_pixels, minimum=1, maximum=2**31 - 1)
     weights = load_weights(config.network.weights, notify=notify)
     kind = arithmetic(config.compute.precision, deterministic=True, jit_compile=for_gpu)
-    stored = "stored_winograd" if kind == "winograd" else kind
+    stored = STORED_WINOGRAD if kind == "winograd" else kind
     problem = make_problem(weights.layers, config, stored)
     module = Signatures(problem, config, max_pixels=max_pixels)
     about = {**about_model(config, weights.sha256, kind), "max_pixels": max_pixels}
@@ -108,7 +114,7 @@ def check_exportable(config: StyleConfig) -> None:
     check_graph(config)
     if config.compute.deterministic:
         raise ValueError(
-            "Cannot export `deterministic`. This is because the program that loads a model "
-            "decides on it. Received: deterministic=True. Call "
-            "`tf.config.experimental.enable_op_determinism()` there."
+            "Cannot export `deterministic`. This is because the program that runs a model "
+            "decides on it, in TensorFlow by `tf.config.experimental.enable_op_determinism()`. "
+            "Received: deterministic=True. Leave it out."
         )

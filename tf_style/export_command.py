@@ -9,7 +9,6 @@ from tf_style.export_options import (
     FORMAT_NAMES,
     MAX_PIXELS,
     PRECISION_NAMES,
-    SIGNATURES,
     PortableOptions,
 )
 from tf_style.options import option
@@ -45,7 +44,7 @@ class ExportOptions:
         "", "The folder to write, not there yet or empty; servers want a number as its name."
     )
     format: str = option(
-        "saved_model",
+        PortableOptions.format,
         "'saved_model'; 'litert' or 'onnx' (features, targets, losses and gradients, for pictures "
         "of any size; each file is run and compared); or 'stablehlo' (programs of XLA, for "
         "pictures of --height and --width).",
@@ -56,10 +55,12 @@ class ExportOptions:
         "'litert' and 'onnx' are so of themselves.",
     )
     file_precision: str = option(
-        "float32", "Of the weights in LiteRT and ONNX files: 'float32', 'float16' or 'int8'."
+        PortableOptions.precision,
+        "Of the weights in LiteRT and ONNX files: 'float32', 'float16' or 'int8'.",
     )
     signatures: str = option(
-        ",".join(SIGNATURES), "Functions for --portable, LiteRT and ONNX, separated by commas."
+        PortableOptions.signatures,
+        "Functions for --portable, LiteRT and ONNX, separated by commas.",
     )
     height: int = option(384, "Of the pictures that StableHLO programs take, in px.")
     width: int = option(512, "Likewise.")
@@ -103,17 +104,29 @@ def _check(options: ExportOptions) -> None:
             "Cannot use `portable` with `format='stablehlo'`. This is because XLA needs no "
             "forward operations. Leave --portable out."
         )
+    kind = "portable" if options.portable and options.format == "saved_model" else options.format
+    if kind == "portable" and options.file_precision != "float32":
+        raise ValueError(
+            "Cannot use `file_precision` with portable SavedModels. This is because they keep "
+            f"their weights in float32. Received: file_precision={options.file_precision!r}. "
+            "Use --format=litert or onnx."
+        )
+    if kind in _CONVERTED:
+        _portable_options(options)
     for name, formats in _ONLY.items():
         default = ExportOptions.__dataclass_fields__[name].default
-        kind = (
-            "portable" if options.portable and options.format == "saved_model" else options.format
-        )
         if getattr(options, name) != default and kind not in formats:
             listed = ", ".join(formats)
             raise ValueError(
                 f"Cannot use `{name}` with {kind}. This is because it is for {listed} alone. "
                 f"Received: {name}={getattr(options, name)!r}."
             )
+
+
+def _portable_options(options: ExportOptions) -> PortableOptions:
+    return PortableOptions(
+        format=options.format, precision=options.file_precision, signatures=options.signatures
+    )
 
 
 def _export(options: ExportOptions, settings: config.StyleConfig) -> list[str]:
@@ -124,11 +137,7 @@ def _export(options: ExportOptions, settings: config.StyleConfig) -> list[str]:
         written = export_portable(
             options.output_dir,
             config=settings,
-            options=PortableOptions(
-                format=options.format,
-                precision=options.file_precision,
-                signatures=options.signatures,
-            ),
+            options=_portable_options(options),
             notify=print,
         )
         return [

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tf_style._checks import user_path
 from tf_style.config import StyleConfig
 from tf_style.export_options import ABOUT
-from tf_style.named_graphs import Outputs
+from tf_style.named_graphs import NamedTensors
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class ExportedModel:
     version: str
     _functions: Any = dataclasses.field(repr=False)
 
-    def features(self, image: Any) -> Outputs:
+    def features(self, image: Any) -> NamedTensors:
         """Returns the features of an image by layer name.
 
         Args:
@@ -37,7 +37,7 @@ class ExportedModel:
         """
         return self._functions.features(_image(image))
 
-    def targets(self, content: Any, style: Any) -> Outputs:
+    def targets(self, content: Any, style: Any) -> NamedTensors:
         """Returns what an image must match, by name, for `loss_and_gradient_from_targets`.
 
         Args:
@@ -46,7 +46,7 @@ class ExportedModel:
         """
         return self._functions.targets(_image(content), _image(style))
 
-    def loss_and_gradient(self, image: Any, content: Any, style: Any) -> Outputs:
+    def loss_and_gradient(self, image: Any, content: Any, style: Any) -> NamedTensors:
         """Returns "total_loss", its parts, each layer's, and "gradient" by the image.
 
         Args:
@@ -56,7 +56,7 @@ class ExportedModel:
         """
         return self._functions.loss_and_gradient(*map(_image, (image, content, style)))
 
-    def loss_and_gradient_from_targets(self, image: Any, targets: Outputs) -> Outputs:
+    def loss_and_gradient_from_targets(self, image: Any, targets: NamedTensors) -> NamedTensors:
         """Returns the same as `loss_and_gradient`.
 
         Args:
@@ -65,7 +65,7 @@ class ExportedModel:
         """
         return self._functions.loss_and_gradient_from_targets(_image(image), **targets)
 
-    def stylize(self, content: Any, style: Any, **options: Any) -> Outputs:
+    def stylize(self, content: Any, style: Any, **options: Any) -> NamedTensors:
         """Returns "image", "loss", "num_steps" and "num_evaluations".
 
         Args:

@@ -50,10 +50,12 @@ PADDINGS: dict[str, Padding] = {
 }
 """Paddings by name."""
 
-ARITHMETICS = ("direct", "winograd", "stored_winograd", "bfloat16")
+ARITHMETICS = ("direct", "winograd", "bfloat16")
 """How convolutions are computed: in float32 directly, in float32 by Winograd's algorithm where
-that is faster on a CPU (exact but for rounding; "stored" for files, small until `prepare`), or in
-bfloat16 but for the first one."""
+that is faster on a CPU (exact but for rounding), or in bfloat16 but for the first one."""
+
+STORED_WINOGRAD = "stored_winograd"
+"""The arithmetic "winograd" for graphs that are saved: small until `prepare`."""
 
 POOLINGS: dict[str, Callable[..., keras.layers.Layer]] = {
     "avg": functools.partial(keras.layers.AveragePooling2D, 2),
@@ -83,7 +85,7 @@ def build_extractor(
         layers: names or aliases of the layers asked for, at least one.
         pooling: "avg" or "max".
         padding: of `PADDINGS`; "zeros" is how the network was trained.
-        arithmetic: of `ARITHMETICS`.
+        arithmetic: of `ARITHMETICS`, or `STORED_WINOGRAD`.
 
     Raises:
         ValueError: on an unknown layer, pooling, padding or arithmetic, or if a layer's weights are
@@ -94,7 +96,8 @@ def build_extractor(
     """
     check_choice("pooling", pooling, POOLINGS)
     check_choice("padding", padding, PADDINGS)
-    check_choice("arithmetic", arithmetic, ARITHMETICS)
+    if arithmetic != STORED_WINOGRAD:
+        check_choice("arithmetic", arithmetic, ARITHMETICS)
     asked = [vgg19.canonical_layer(layer, argument="layers") for layer in layers]
     if not asked:
         raise ValueError("`layers` must name at least one layer. Received: none.")
@@ -149,8 +152,8 @@ def _convolution(
         features = winograd(features)
         winograd.set_kernel(kernel, bias)
         return features
-    if padding == "same" and arithmetic == "stored_winograd" and winograd_pays(kernel.shape):
-        stored = StoredWinogradReLU(filters, name=name)
+    if padding == "same" and arithmetic == STORED_WINOGRAD and winograd_pays(kernel.shape):
+        stored = StoredWinogradReLU(filters, name=name, dtype=_DTYPE)
         features = stored(features)
         stored.set_weights([kernel, bias])
         return features

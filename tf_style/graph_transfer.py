@@ -64,9 +64,9 @@ def check_graph(config: StyleConfig) -> None:
         )
     if config.compute.jit_compile != "off":
         raise ValueError(
-            "Cannot use `jit_compile` in a graph for all sizes. This is because XLA compiles for "
-            f"each. Received: jit_compile={config.compute.jit_compile!r}. Export with format "
-            "'stablehlo'."
+            "Cannot use `jit_compile` in a graph. This is because XLA compiles for each size, and "
+            f"programs of StableHLO anyway. Received: jit_compile={config.compute.jit_compile!r}. "
+            "Leave it out."
         )
     if config.compute.time_budget:
         raise ValueError(
@@ -138,6 +138,10 @@ def stylize_in_graph(
         config: scales, steps, the optimiser.
         num_steps: int32 scalar, in the place of the config's `steps`.
         weights: of the loss terms, in the place of the config's.
+
+    Raises:
+        tf.errors.InvalidArgumentError: when the graph runs, if the loss or its gradient is not
+            finite.
     """
     size, style_size = (tf.unstack(tf.shape(picture)[1:3]) for picture in pictures[:2])
     smallest = smallest_side(config)
@@ -176,13 +180,21 @@ def stylize_in_graph(
 
     nothing = Stylized(tf.zeros([1, 1, 1, 3]), tf.zeros([]), tf.constant(0), tf.constant(0))
     shapes = Stylized(tf.TensorShape([1, None, None, 3]), *3 * [tf.TensorShape([])])
-    return tf.while_loop(
+    found = tf.while_loop(
         lambda index, _: index < tf.size(stages.scales),
         stage,
         (tf.constant(0), nothing),
         shape_invariants=(tf.TensorShape([]), shapes),
         parallel_iterations=1,
     )[1]
+    finite = tf.math.is_finite(found.loss) & tf.reduce_all(tf.math.is_finite(found.image))
+    told = tf.debugging.Assert(
+        finite & (found.num_evaluations > 0),
+        ["The loss or its gradient is not finite. Use smaller weights, or the normalized "
+         "network. Received: loss", found.loss],
+    )  # fmt: skip
+    with tf.control_dependencies([told]):
+        return found._replace(image=tf.identity(found.image))
 
 
 def stylize_at_size(problem: Problem, pictures: Pictures, config: StyleConfig) -> Stylized:

@@ -3,7 +3,7 @@
 Each gives one value a sample, float32, by the formulas of `losses`; Keras then weights and
 reduces them. The options are `LossConfig`'s and mean the same: for a batch of one a loss equals
 the term of `Objective.terms` with its name. Whatever the dtype of the pictures or Keras'
-global policy, it is computed in float32.
+global policy, it is computed in float32; given a `dtype`, Keras rounds the pictures to that before.
 """
 
 import dataclasses
@@ -142,7 +142,8 @@ class ContentLoss(_PictureLoss):
         value_range: which values stand for black and white: (0, 1), (0, 255), (-1, 1), ...
         reduction: Keras', from samples to a batch.
         name: of the loss.
-        dtype: in which Keras weights and reduces the samples' values.
+        dtype: to which Keras brings the pictures, and in which it weights and reduces the
+            samples' values; None for its `floatx`, float32.
 
     Example:
         >>> model.compile("adam", loss=ContentLoss())
@@ -197,7 +198,8 @@ class StyleLoss(_PictureLoss):
             or 0..1.
         reduction: Keras', from samples to a batch.
         name: of the loss.
-        dtype: in which Keras weights and reduces the samples' values.
+        dtype: to which Keras brings the pictures, and in which it weights and reduces the
+            samples' values; None for its `floatx`, float32.
 
     Example:
         >>> model.compile("adam", loss=StyleLoss(style="starry_night.jpg"))
@@ -226,7 +228,8 @@ class PerceptualLoss(_PictureLoss):
         value_range: as `StyleLoss`. The total variation is that of values 0..1.
         reduction: Keras', from samples to a batch.
         name: of the loss.
-        dtype: in which Keras weights and reduces the samples' values.
+        dtype: to which Keras brings the pictures, and in which it weights and reduces the
+            samples' values; None for its `floatx`, float32.
 
     Example:
         >>> loss = PerceptualLoss(config=LossConfig(style_weight=500), style="shipwreck.jpg")

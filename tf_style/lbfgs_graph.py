@@ -104,4 +104,7 @@ def minimize_lbfgs_in_graph(
 
     state, _ = tf.while_loop(goes_on, further, (found, tf.constant(0)), parallel_iterations=1)
     value = tf.cast(tf.cast(state.value, tf.float64) / scale, start.dtype)
-    return GraphSolution(state.position, value, state.num_steps, state.num_evaluations)
+    # Before the first evaluation steps are -1, and stay so if it is not finite.
+    return GraphSolution(
+        state.position, value, tf.maximum(state.num_steps, 0), state.num_evaluations
+    )

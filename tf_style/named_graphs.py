@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-Outputs = dict[str, tf.Tensor]
+NamedTensors = dict[str, tf.Tensor]
 """Tensors by name."""
 
 
 def named_graph(
-    function: Callable[..., Outputs],
+    function: Callable[..., NamedTensors],
     specs: Mapping[str, tf.TensorSpec],
     defaults: Mapping[str, np.ndarray] | None = None,
     *,
@@ -34,7 +34,7 @@ def named_graph(
         for name, value in defaults.items()
     ]
 
-    def call(*inputs: tf.Tensor) -> Outputs:
+    def call(*inputs: tf.Tensor) -> NamedTensors:
         with tf.control_dependencies(before()):
             return function(**dict(zip([*specs, *defaults], inputs, strict=True)))
 
@@ -50,12 +50,12 @@ def at(values: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
     return values[tf.minimum(index, tf.shape(values)[0] - 1)]
 
 
-def options_at(options: Outputs, index: tf.Tensor) -> Outputs:
+def options_at(options: NamedTensors, index: tf.Tensor) -> NamedTensors:
     """Returns every option's value at an index."""
     return {name: at(values, index) for name, values in options.items()}
 
 
-def batches(inputs: Outputs, count: tf.Tensor) -> list[tf.Operation]:
+def batches(inputs: NamedTensors, count: tf.Tensor) -> list[tf.Operation]:
     """Returns checks that each input has one value, or one for each picture."""
     return [
         tf.debugging.Assert(

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable
 
 import keras
 
-from tf_style.extractor import build_extractor
+from tf_style._checks import check_choice
+from tf_style.extractor import ARITHMETICS, build_extractor
 from tf_style.options import NetworkConfig
 from tf_style.weight_files import LayerArrays
 from tf_style.weights import load_weights, mean_activations, normalize
@@ -31,6 +32,7 @@ def load_extractor(
         ValueError: if they cannot be used, or on an unknown layer or arithmetic.
     """
     config = NetworkConfig() if config is None else config
+    check_choice("arithmetic", arithmetic, ARITHMETICS)
     weights = load_weights(config.weights, notify=notify)
     return make_extractor(weights.layers, config, layers=layers, arithmetic=arithmetic)
 

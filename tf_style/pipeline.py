@@ -20,7 +20,7 @@ from tf_style.config import StyleConfig
 from tf_style.graph_images import to_png
 from tf_style.graph_transfer import check_graph, start_image, stylize_in_graph
 from tf_style.inputs import prepare_inputs
-from tf_style.named_graphs import Outputs
+from tf_style.named_graphs import NamedTensors
 from tf_style.precision import arithmetic
 from tf_style.problem import make_problem
 from tf_style.saving import write_atomically
@@ -64,7 +64,7 @@ def read_pictures(
         inputs = prepare_inputs(content.decode(), style.decode(), config)
         return inputs.content, inputs.style
 
-    def element(name: tf.Tensor, content: tf.Tensor, style: tf.Tensor) -> Outputs:
+    def element(name: tf.Tensor, content: tf.Tensor, style: tf.Tensor) -> NamedTensors:
         images = tf.numpy_function(read, [content, style], [tf.float32, tf.float32])
         content, style = (tf.ensure_shape(image, _IMAGE) for image in images)
         return {"name": name, "content": content, "style": style}
@@ -75,17 +75,19 @@ def read_pictures(
 
 def _different(names: list[str]) -> list[str]:
     """Returns the names, with a number behind those that have been there before."""
-    times: dict[str, int] = {}
-    found = []
+    found: list[str] = []
     for name in names:
-        times[name] = times.get(name, 0) + 1
-        found.append(name if times[name] == 1 else f"{name}-{times[name]}")
+        numbered = (f"{name}-{number}" for number in itertools.count(2))
+        taken = {*names, *found}
+        found.append(
+            name if name not in found else next(new for new in numbered if new not in taken)
+        )
     return found
 
 
 def stylizer(
     config: StyleConfig | None = None, *, notify: Callable[[str], None] | None = None
-) -> Callable[[Outputs], Outputs]:
+) -> Callable[[NamedTensors], NamedTensors]:
     """Returns a function of elements for `Dataset.map`: it adds "image".
 
     The pictures are of the sizes that they have, as `read_pictures` gives them; the rest of the
@@ -96,7 +98,9 @@ def stylizer(
         notify: called with a line of text before weights are fetched.
 
     Raises:
-        ValueError: if the config needs what a graph has not: a start from a file, a time budget.
+        TypeError: if `config` is no StyleConfig.
+        ValueError: if the config needs what a graph has not: a start from a file, a time budget,
+            `jit_compile`.
         OSError: if the weights cannot be fetched.
 
     Example:
@@ -122,11 +126,11 @@ def stylizer(
 
 def stylized_on(
     strategy: tf.distribute.Strategy,
-    elements: Iterable[Outputs],
+    elements: Iterable[NamedTensors],
     config: StyleConfig | None = None,
     *,
     notify: Callable[[str], None] | None = None,
-) -> Iterator[Outputs]:
+) -> Iterator[NamedTensors]:
     """Yields the elements with "image", as many at a time as the strategy has devices.
 
     Args:
@@ -136,7 +140,7 @@ def stylized_on(
         notify: as for `stylizer`.
 
     Raises:
-        ValueError, OSError: as `stylizer`.
+        TypeError, ValueError, OSError: as `stylizer`.
     """
     with strategy.scope():
         add_image = stylizer(config, notify=notify)
@@ -163,7 +167,7 @@ def stylized_on(
             yield {**element, "image": image}
 
 
-def write_pngs(elements: Iterable[Outputs], folder: str | os.PathLike) -> list[Path]:
+def write_pngs(elements: Iterable[NamedTensors], folder: str | os.PathLike) -> list[Path]:
     """Writes each "image" as NAME.png; returns the paths.
 
     Args:
@@ -171,6 +175,7 @@ def write_pngs(elements: Iterable[Outputs], folder: str | os.PathLike) -> list[P
         folder: made if it is not there. Files of the same names are replaced.
 
     Raises:
+        ValueError: if a name is no file name.
         OSError: if a file cannot be written.
     """
     folder = user_path(folder)
@@ -187,7 +192,7 @@ def write_pngs(elements: Iterable[Outputs], folder: str | os.PathLike) -> list[P
     return paths
 
 
-def write_tfrecords(elements: Iterable[Outputs], path: str | os.PathLike) -> int:
+def write_tfrecords(elements: Iterable[NamedTensors], path: str | os.PathLike) -> int:
     """Writes the elements as `tf.train.Example`s with "name" and "png"; returns how many.
 
     Args:
@@ -240,7 +245,7 @@ def read_tfrecords(path: str | os.PathLike) -> tf.data.Dataset:
     """Returns the elements of `write_tfrecords`: "name", and "image" with 8 bits of precision."""
     form = dict.fromkeys(("name", "png"), tf.io.FixedLenFeature([], tf.string))
 
-    def element(record: tf.Tensor) -> Outputs:
+    def element(record: tf.Tensor) -> NamedTensors:
         found = tf.io.parse_single_example(record, form)
         pixels = tf.io.decode_png(found["png"], channels=3)
         return {"name": found["name"], "image": tf.cast(pixels[tf.newaxis], tf.float32) / 255.0}

@@ -93,12 +93,12 @@ class PortableObjective(tf.Module):
             "gradient".
         """
         outputs = self._outputs(image)
-        losses, slopes = self._losses(outputs, targets)
+        losses, gradients = self._losses(outputs, targets)
         variation, by_image = tf.zeros((), image.dtype), []
         if self.config.tv_weight:
-            loss, slope = portable_losses.variation(image, self.config.tv_form)
+            loss, gradient = portable_losses.variation(image, self.config.tv_form)
             variation = self.config.tv_weight * loss
-            by_image = [self.config.tv_weight * slope]
+            by_image = [self.config.tv_weight * gradient]
         content, style = (
             factor * tf.add_n([weight * losses[f"{kind}/{name}"] for name, weight in layers])
             for kind, factor, layers in self._kinds
@@ -108,7 +108,7 @@ class PortableObjective(tf.Module):
         upstream: list[tf.Tensor] = []
         inputs = [image, *list(outputs.values())[:-1]]
         for (name, step), read in reversed(list(zip(self._steps, inputs, strict=True))):
-            upstream = upstream + slopes[name]
+            upstream = upstream + gradients[name]
             upstream = [step.backward(read, outputs[name], _sum(upstream))]
         return {**named_terms(terms), "gradient": _sum(upstream + by_image)}
 
@@ -124,19 +124,19 @@ class PortableObjective(tf.Module):
     def _losses(
         self, features: dict[str, tf.Tensor], targets: Targets
     ) -> tuple[dict[str, tf.Tensor], dict[str, list[tf.Tensor]]]:
-        """Returns the unweighted losses by "content/LAYER", "style/LAYER"; weighted slopes."""
+        """Returns the unweighted losses by "content/LAYER", "style/LAYER"; weighted gradients."""
         found = {}
-        slopes: dict[str, list[tf.Tensor]] = {name: [] for name in features}
+        gradients: dict[str, list[tf.Tensor]] = {name: [] for name in features}
         of = {
             "content": portable_losses.CONTENT_LOSSES[self.config.content_reduction],
             "style": portable_losses.STYLE_LOSSES[self.config.style_loss].loss,
         }
         for kind, factor, layers in self._kinds:
             for name, weight in layers:
-                loss, slope = of[kind](features[name], getattr(targets, kind)[name])
+                loss, gradient = of[kind](features[name], getattr(targets, kind)[name])
                 found[f"{kind}/{name}"] = loss
-                slopes[name].append(factor * weight * slope)
-        return found, slopes
+                gradients[name].append(factor * weight * gradient)
+        return found, gradients
 
     def signature(self, name: str) -> tf.function:
         """Returns one of `export_options.SIGNATURES`, to be exported.

@@ -18,7 +18,7 @@ from tf_style.layers import ConvolutionReLU, MaxPooling, MirrorPadding, VGGInput
 from tf_style.preprocessing import BGR_MEAN
 
 
-class Step(NamedTuple):
+class LayerWithGradient(NamedTuple):
     """A layer and its gradient.
 
     Attributes:
@@ -33,7 +33,7 @@ class Step(NamedTuple):
     weights: tuple[tf.Variable, ...] = ()
 
 
-def vgg_input() -> Step:
+def vgg_input() -> LayerWithGradient:
     """Returns `preprocessing.to_vgg_input` with its gradient.
 
     The colours change places by `tf.gather`, as ONNX has no reversal of an axis.
@@ -46,10 +46,12 @@ def vgg_input() -> Step:
         del inputs, outputs
         return 255.0 * turned(upstream)
 
-    return Step(lambda image: 255.0 * turned(image) - tf.constant(BGR_MEAN, image.dtype), backward)
+    return LayerWithGradient(
+        lambda image: 255.0 * turned(image) - tf.constant(BGR_MEAN, image.dtype), backward
+    )
 
 
-def convolution_relu(kernel: tf.Variable, bias: tf.Variable) -> Step:
+def convolution_relu(kernel: tf.Variable, bias: tf.Variable) -> LayerWithGradient:
     """Returns relu(convolution + bias), padded with zeros, with its gradient by the inputs.
 
     The kernel is turned for the gradient in the graph, so that it is held once.
@@ -63,10 +65,12 @@ def convolution_relu(kernel: tf.Variable, bias: tf.Variable) -> Step:
         del inputs
         return _convolve(_where_positive(upstream, outputs), turned_in_graph(kernel), "SAME")
 
-    return Step(lambda inputs: _rectified(inputs, kernel, bias, "SAME"), backward, (kernel, bias))
+    return LayerWithGradient(
+        lambda inputs: _rectified(inputs, kernel, bias, "SAME"), backward, (kernel, bias)
+    )
 
 
-def inner_convolution_relu(kernel: tf.Variable, bias: tf.Variable) -> Step:
+def inner_convolution_relu(kernel: tf.Variable, bias: tf.Variable) -> LayerWithGradient:
     """Returns `convolution_relu` without padding: its outputs are 2 px smaller on each side."""
 
     def backward(inputs: tf.Tensor, outputs: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
@@ -74,7 +78,9 @@ def inner_convolution_relu(kernel: tf.Variable, bias: tf.Variable) -> Step:
         wider = tf.pad(_where_positive(upstream, outputs), [[0, 0], [2, 2], [2, 2], [0, 0]])
         return _convolve(wider, turned_in_graph(kernel), "VALID")
 
-    return Step(lambda inputs: _rectified(inputs, kernel, bias, "VALID"), backward, (kernel, bias))
+    return LayerWithGradient(
+        lambda inputs: _rectified(inputs, kernel, bias, "VALID"), backward, (kernel, bias)
+    )
 
 
 def _convolve(inputs: tf.Tensor, kernel: tf.Tensor, padding: str) -> tf.Tensor:
@@ -97,7 +103,7 @@ BORDERS = {"SYMMETRIC": 0, "REFLECT": 1}
 """How far from the border the line lies that a padding repeats, by the padding's name."""
 
 
-def mirror_padding(mode: str) -> Step:
+def mirror_padding(mode: str) -> LayerWithGradient:
     """Returns a padding of each side by 1 px of the border itself, with its gradient.
 
     Args:
@@ -112,7 +118,7 @@ def mirror_padding(mode: str) -> Step:
         del inputs, outputs
         return _folded(_folded(upstream, 2, border), 1, border)
 
-    return Step(forward, backward)
+    return LayerWithGradient(forward, backward)
 
 
 def _lines(values: tf.Tensor, axis: int, start: int, stop: int | None) -> tf.Tensor:
@@ -142,17 +148,17 @@ def _folded(values: tf.Tensor, axis: int, border: int) -> tf.Tensor:
     return inner + first + last
 
 
-def average_pooling() -> Step:
+def average_pooling() -> LayerWithGradient:
     """Returns the mean of each 2x2 positions, with its gradient; odd lines are dropped."""
 
     def backward(inputs: tf.Tensor, outputs: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
         del outputs
         return _interleaved([0.25 * upstream] * 4, inputs)
 
-    return Step(lambda inputs: tf.nn.avg_pool2d(inputs, 2, 2, "VALID"), backward)
+    return LayerWithGradient(lambda inputs: tf.nn.avg_pool2d(inputs, 2, 2, "VALID"), backward)
 
 
-def max_pooling() -> Step:
+def max_pooling() -> LayerWithGradient:
     """Returns the largest of each 2x2 positions, with its gradient; odd lines are dropped.
 
     The gradient goes to the first of equal ones, as in TensorFlow.
@@ -167,7 +173,7 @@ def max_pooling() -> Step:
             upstream -= parts[-1]
         return _interleaved(parts, inputs)
 
-    return Step(lambda inputs: tf.nn.max_pool2d(inputs, 2, 2, "VALID"), backward)
+    return LayerWithGradient(lambda inputs: tf.nn.max_pool2d(inputs, 2, 2, "VALID"), backward)
 
 
 def _interleaved(quarters: list[tf.Tensor], like: tf.Tensor) -> tf.Tensor:
@@ -188,7 +194,7 @@ def _interleaved(quarters: list[tf.Tensor], like: tf.Tensor) -> tf.Tensor:
     return tf.pad(values, [[0, 0], [0, height - 2 * down], [0, width - 2 * across], [0, 0]])
 
 
-def _convolution(layer: ConvolutionReLU) -> Step:
+def _convolution(layer: ConvolutionReLU) -> LayerWithGradient:
     make = {"same": convolution_relu, "valid": inner_convolution_relu}[layer.padding]
     weights = {"kernel": layer.kernel, "bias": layer.bias}
     return make(
@@ -199,7 +205,7 @@ def _convolution(layer: ConvolutionReLU) -> Step:
     )
 
 
-STEPS: dict[type, Callable[[keras.layers.Layer], Step]] = {
+STEPS: dict[type, Callable[[keras.layers.Layer], LayerWithGradient]] = {
     VGGInput: lambda layer: vgg_input(),
     MirrorPadding: lambda layer: mirror_padding(layer.mode),
     ConvolutionReLU: _convolution,
@@ -209,7 +215,7 @@ STEPS: dict[type, Callable[[keras.layers.Layer], Step]] = {
 """What makes a step of a layer of an extractor, by the layer's type."""
 
 
-def steps_of(extractor: keras.Model, layers: tuple[str, ...]) -> dict[str, Step]:
+def steps_of(extractor: keras.Model, layers: tuple[str, ...]) -> dict[str, LayerWithGradient]:
     """Returns the steps from the image to the deepest of `layers`, in order, by layer name.
 
     Args:
@@ -219,7 +225,7 @@ def steps_of(extractor: keras.Model, layers: tuple[str, ...]) -> dict[str, Step]
     Raises:
         ValueError: if the extractor has a layer that has no step.
     """
-    steps: dict[str, Step] = {}
+    steps: dict[str, LayerWithGradient] = {}
     for layer in extractor.layers[1:]:  # The first is its input.
         if type(layer) not in STEPS:
             raise ValueError(

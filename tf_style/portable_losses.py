@@ -1,6 +1,6 @@
 """The losses with their gradients, written by hand in forward operations.
 
-Each function gives a loss, a float scalar, and its slope: the gradient with respect to the
+Each function gives a loss, a float scalar, and its gradient: the gradient with respect to the
 features, float `[1, h, w, c]`, or to the image. The losses are those of `losses`; why their
 gradients are written out is told in `portable_layers`.
 """
@@ -12,27 +12,27 @@ import tensorflow as tf
 
 from tf_style import losses
 from tf_style.matrix_root import trace_and_gradient
-from tf_style.portable_layers import Step, mirror_padding
+from tf_style.portable_layers import LayerWithGradient, mirror_padding
 
-LossAndSlope = tuple[tf.Tensor, tf.Tensor]
+LossAndGradient = tuple[tf.Tensor, tf.Tensor]
 
 
-def sum_content(features: tf.Tensor, target: tf.Tensor) -> LossAndSlope:
-    """Returns `losses.content_loss` and its slope."""
+def sum_content(features: tf.Tensor, target: tf.Tensor) -> LossAndGradient:
+    """Returns `losses.content_loss` and its gradient."""
     return losses.content_loss(features, target), features - target
 
 
-def mean_content(features: tf.Tensor, target: tf.Tensor) -> LossAndSlope:
-    """Returns `losses.mean_content_loss` and its slope."""
-    slope = (features - target) * (2.0 / _size(features))
-    return losses.mean_content_loss(features, target), slope
+def mean_content(features: tf.Tensor, target: tf.Tensor) -> LossAndGradient:
+    """Returns `losses.mean_content_loss` and its gradient."""
+    gradient = (features - target) * (2.0 / _size(features))
+    return losses.mean_content_loss(features, target), gradient
 
 
-CONTENT_LOSSES: dict[str, Callable[[tf.Tensor, tf.Tensor], LossAndSlope]] = {
+CONTENT_LOSSES: dict[str, Callable[[tf.Tensor, tf.Tensor], LossAndGradient]] = {
     "sum": sum_content,
     "mean": mean_content,
 }
-"""Content losses with their slopes, by `content_reduction`."""
+"""Content losses with their gradients, by `content_reduction`."""
 
 
 def gram_matrix(features: tf.Tensor) -> tf.Tensor:
@@ -47,12 +47,12 @@ def _by_features(features: tf.Tensor, by_gram: tf.Tensor) -> tf.Tensor:
     return tf.reshape(tf.matmul(_rows(features), both), tf.shape(features))
 
 
-def gram_style(features: tf.Tensor, target: tf.Tensor) -> LossAndSlope:
-    """Returns `losses.style_loss` of the features' Gram matrix, and its slope."""
+def gram_style(features: tf.Tensor, target: tf.Tensor) -> LossAndGradient:
+    """Returns `losses.style_loss` of the features' Gram matrix, and its gradient."""
     gram = gram_matrix(features)
     filters = gram.shape[-1]
-    slope = _by_features(features, (gram - target) / (2.0 * filters**2))
-    return losses.style_loss(gram, target), slope
+    gradient = _by_features(features, (gram - target) / (2.0 * filters**2))
+    return losses.style_loss(gram, target), gradient
 
 
 def moments(features: tf.Tensor) -> losses.Moments:
@@ -60,8 +60,8 @@ def moments(features: tf.Tensor) -> losses.Moments:
     return losses.Moments(tf.reduce_mean(features, [1, 2]), gram_matrix(features))
 
 
-def wasserstein_style(features: tf.Tensor, target: losses.GaussianTarget) -> LossAndSlope:
-    """Returns `losses.wasserstein_loss` of the features' moments, and its slope.
+def wasserstein_style(features: tf.Tensor, target: losses.GaussianTarget) -> LossAndGradient:
+    """Returns `losses.wasserstein_loss` of the features' moments, and its gradient.
 
     With S the covariance, R the target's root and D the gradient of the trace of (R S R)'s
     root, the gradient with respect to S is I - 2 R D R. S is the second moment less the square
@@ -82,20 +82,20 @@ def wasserstein_style(features: tf.Tensor, target: losses.GaussianTarget) -> Los
     by_second = (identity - 2.0 * tf.matmul(target.root, by_inner)) / channels
     both = by_second + tf.linalg.matrix_transpose(by_second)
     by_mean = (2.0 / channels) * gap[:, tf.newaxis] - tf.matmul(image.mean[:, tf.newaxis], both)
-    slope = _by_features(features, by_second)
-    return loss, slope + by_mean[:, tf.newaxis] / _positions(features)
+    gradient = _by_features(features, by_second)
+    return loss, gradient + by_mean[:, tf.newaxis] / _positions(features)
 
 
 class StyleLoss(NamedTuple):
-    """A style loss with its slope.
+    """A style loss with its gradient.
 
     Attributes:
         target: the style's features to its target, as `Targets.style` holds it for a layer.
-        loss: the image's features and the target to the loss and its slope.
+        loss: the image's features and the target to the loss and its gradient.
     """
 
     target: Callable[[tf.Tensor], Any]
-    loss: Callable[[tf.Tensor, Any], LossAndSlope]
+    loss: Callable[[tf.Tensor, Any], LossAndGradient]
 
 
 STYLE_LOSSES: dict[str, StyleLoss] = {
@@ -104,7 +104,7 @@ STYLE_LOSSES: dict[str, StyleLoss] = {
         lambda features: losses.wasserstein_target(moments(features)), wasserstein_style
     ),
 }
-"""Style losses with their slopes, by `style_loss`."""
+"""Style losses with their gradients, by `style_loss`."""
 
 
 def _rows(features: tf.Tensor) -> tf.Tensor:
@@ -139,10 +139,10 @@ class Variation(NamedTuple):
 
     differences: tuple[tuple[float, Window, Window], ...]
     is_mean: bool
-    border: Step
+    border: LayerWithGradient
 
 
-_UNCHANGED = Step(lambda image: image, lambda inputs, outputs, upstream: upstream)
+_UNCHANGED = LayerWithGradient(lambda image: image, lambda inputs, outputs, upstream: upstream)
 
 VARIATIONS: dict[str, Variation] = {
     "mean_square": Variation(
@@ -175,8 +175,8 @@ VARIATIONS: dict[str, Variation] = {
 """Total variations as differences, by `tv_form`: `losses.TOTAL_VARIATIONS`."""
 
 
-def variation(image: tf.Tensor, form: str) -> LossAndSlope:
-    """Returns the total variation of `VARIATIONS[form]` and its slope.
+def variation(image: tf.Tensor, form: str) -> LossAndGradient:
+    """Returns the total variation of `VARIATIONS[form]` and its gradient.
 
     Args:
         image: float `[1, H, W, 3]`.
@@ -184,14 +184,14 @@ def variation(image: tf.Tensor, form: str) -> LossAndSlope:
     """
     differences, is_mean, border = VARIATIONS[form]
     padded = border.forward(image)
-    values, slopes = [], []
+    values, gradients = [], []
     for weight, window, other in differences:
         difference = _cut(padded, window) - _cut(padded, other)
         share = weight / _size(difference) if is_mean else tf.constant(weight, image.dtype)
         values.append(share * tf.reduce_sum(tf.square(difference)))
         by_difference = 2.0 * share * difference
-        slopes.append(_placed(by_difference, window) - _placed(by_difference, other))
-    return tf.add_n(values), border.backward(image, padded, tf.add_n(slopes))
+        gradients.append(_placed(by_difference, window) - _placed(by_difference, other))
+    return tf.add_n(values), border.backward(image, padded, tf.add_n(gradients))
 
 
 def _cut(image: tf.Tensor, window: Window) -> tf.Tensor:

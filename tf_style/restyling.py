@@ -57,14 +57,14 @@ def recolored(images: tf.Tensor, style: Style) -> tf.Tensor:
     """
     colors = tf.reshape(images, [tf.shape(images)[0], -1, 3])
     mean = tf.reduce_mean(colors, 1, keepdims=True)
-    centred = colors - mean
+    centered = colors - mean
     positions = tf.cast(tf.shape(colors)[1], tf.float32)
-    root = symmetric_root(tf.matmul(centred, centred, transpose_a=True) / positions + _floor())
+    root = symmetric_root(tf.matmul(centered, centered, transpose_a=True) / positions + _floor())
     outer = style.mean[:, :, tf.newaxis] * style.mean[:, tf.newaxis, :]
     between = tf.matmul(root, tf.matmul(style.second - outer + _floor(), root))
     inverse = tf.linalg.inv(root)
-    colour_map = tf.matmul(inverse, tf.matmul(symmetric_root(between), inverse))
-    moved = tf.matmul(centred, colour_map) + style.mean[:, tf.newaxis, :]
+    color_map = tf.matmul(inverse, tf.matmul(symmetric_root(between), inverse))
+    moved = tf.matmul(centered, color_map) + style.mean[:, tf.newaxis, :]
     return tf.reshape(moved, tf.shape(images))
 
 

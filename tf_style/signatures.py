@@ -15,7 +15,7 @@ from tf_style.config import StyleConfig
 from tf_style.extractor import prepare, stored_variables
 from tf_style.graph_transfer import Stylized, start_image, stylize_in_graph
 from tf_style.inputs import smallest_side
-from tf_style.named_graphs import Outputs, at, batches, named_graph, options_at, within
+from tf_style.named_graphs import NamedTensors, at, batches, named_graph, options_at, within
 from tf_style.objective import LossWeights, Targets, named_targets, named_terms, target_names
 from tf_style.problem import Problem
 from tf_style.resampling import Size, resize, size_of
@@ -48,7 +48,7 @@ class Signatures(tf.Module):
         Args:
             problem: what is minimised.
             config: the options that inputs do not give.
-            max_pixels: of a picture, as given and as made.
+            max_pixels: of a picture, as given and as made; of several in one tensor together.
         """
         super().__init__(name="tf_style")
         self._problem = problem
@@ -103,15 +103,17 @@ class Signatures(tf.Module):
             "tv_weight": loss.tv_weight,
         }
 
-    def _features(self, image: tf.Tensor) -> Outputs:
+    def _features(self, image: tf.Tensor) -> NamedTensors:
         """Returns the features of every layer of the config, by layer name."""
         return dict(self._problem.objective.extractor(self._checked(image, "image")))
 
-    def _make_targets(self, content: tf.Tensor, style: tf.Tensor) -> Outputs:
+    def _make_targets(self, content: tf.Tensor, style: tf.Tensor) -> NamedTensors:
         """Returns what `loss_and_gradient_from_targets` takes beside the image."""
         return named_targets(self._targets_of(content, style))
 
-    def _loss_and_gradient(self, image: tf.Tensor, content: tf.Tensor, style: tf.Tensor) -> Outputs:
+    def _loss_and_gradient(
+        self, image: tf.Tensor, content: tf.Tensor, style: tf.Tensor
+    ) -> NamedTensors:
         """Returns every loss term, and the gradient of the total with respect to the image."""
         sizes = tf.shape(image), tf.shape(content)
         same = tf.debugging.Assert(
@@ -121,7 +123,9 @@ class Signatures(tf.Module):
         with tf.control_dependencies([same]):
             return self._terms_and_gradient(image, self._targets_of(content, style))
 
-    def _loss_and_gradient_from_targets(self, image: tf.Tensor, **targets: tf.Tensor) -> Outputs:
+    def _loss_and_gradient_from_targets(
+        self, image: tf.Tensor, **targets: tf.Tensor
+    ) -> NamedTensors:
         """Returns the same as `loss_and_gradient`, without looking at the pictures again."""
         flat = [targets[name] for name in tf.nest.flatten(self._names)]
         return self._terms_and_gradient(image, tf.nest.pack_sequence_as(self._names, flat))
@@ -130,13 +134,13 @@ class Signatures(tf.Module):
         content, style = self._checked(content, "content"), self._checked(style, "style")
         return self._problem.objective.targets(content, style)
 
-    def _terms_and_gradient(self, image: tf.Tensor, targets: Targets) -> Outputs:
+    def _terms_and_gradient(self, image: tf.Tensor, targets: Targets) -> NamedTensors:
         terms, gradient = self._problem.objective.terms_and_gradient(
             self._checked(image, "image"), targets
         )
         return {**named_terms(terms), "gradient": gradient}
 
-    def _stylize(self, content: tf.Tensor, style: tf.Tensor, **options: tf.Tensor) -> Outputs:
+    def _stylize(self, content: tf.Tensor, style: tf.Tensor, **options: tf.Tensor) -> NamedTensors:
         """Returns the pictures at their own size: "image", "loss", "num_steps", ..."""
         content, style = self._checked(content, "content"), self._checked(style, "style")
         count = tf.shape(content)[0]
@@ -162,7 +166,7 @@ class Signatures(tf.Module):
 
     def _stylize_png(
         self, content_bytes: tf.Tensor, style_bytes: tf.Tensor, **options: tf.Tensor
-    ) -> Outputs:
+    ) -> NamedTensors:
         """Returns PNG files; the content's alpha comes along."""
         count = tf.size(content_bytes)
 
@@ -186,7 +190,7 @@ class Signatures(tf.Module):
             )
         return {"png_bytes": files}
 
-    def _stylize_one(self, content: tf.Tensor, style: tf.Tensor, options: Outputs) -> Stylized:
+    def _stylize_one(self, content: tf.Tensor, style: tf.Tensor, options: NamedTensors) -> Stylized:
         """Stylises one picture at its own size."""
         steps = None
         if "num_steps" in options:
@@ -196,7 +200,7 @@ class Signatures(tf.Module):
         size = size_of(content)
         start = start_image(self._config, content, style)
         style = tf.clip_by_value(resize(style, self._style_size(size_of(style), size)), 0.0, 1.0)
-        found = stylize_in_graph(
+        return stylize_in_graph(
             self._problem,
             Pictures(content, style, start),
             self._config,
@@ -205,15 +209,6 @@ class Signatures(tf.Module):
                 weights["content_weight"], strength * weights["style_weight"], weights["tv_weight"]
             ),
         )
-        finite = tf.math.is_finite(found.loss) & (found.num_evaluations > 0)
-        finite &= tf.reduce_all(tf.math.is_finite(found.image))
-        told = tf.debugging.Assert(
-            finite,
-            ["The loss or its gradient is not finite. Use smaller weights, or the normalized "
-             "network. Received: loss", found.loss],
-        )  # fmt: skip
-        with tf.control_dependencies([told]):
-            return found._replace(image=tf.identity(found.image))
 
     def _result_size(self, size: Size, asked: tf.Tensor) -> Size:
         """Returns height and width of the result for a content of this size."""
@@ -256,5 +251,6 @@ class Signatures(tf.Module):
         return tf.debugging.Assert(
             (tf.reduce_min(size) >= smallest) & (pixels <= self._max_pixels),
             [f"`{argument}` must give sides of at least {smallest} px and at most "
-             f"{self._max_pixels} pixels. Received: height and width", size],
+             f"{self._max_pixels} pixels in all. Received: height and width", size, "pictures",
+             count],
         )  # fmt: skip

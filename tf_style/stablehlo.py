@@ -57,7 +57,11 @@ def export_stablehlo(
             optimisation takes as long as any.
         notify: called with a line of text before weights are fetched.
 
+    Returns:
+        What was written.
+
     Raises:
+        TypeError: if `config` is no StyleConfig.
         ValueError: if the config cannot be exported, a side is too small, or on an unknown program.
         OSError: if the folder holds files or cannot be written, or weights cannot be fetched.
     """

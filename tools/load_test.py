@@ -3,6 +3,7 @@
     python tools/load_test.py                          # a toy model; about a minute
     python tools/load_test.py --model_dir=DIR --signatures=features --requests=100
     python tools/load_test.py --model_dir=DIR --url=http://127.0.0.1:8501/v1/models/tf_style
+        (a server with --max_body_mb=4 --max_values=1000000 --body_timeout_s=2)
 
 Real clients in threads send good requests, made at random for the model's signatures, mixed with
 bad ones: text and pictures cut off, decompression bombs, wrong types, shapes and names, bodies

@@ -170,7 +170,7 @@ class Executor:
             finally:
                 for job in jobs:
                     job.lease.release()
-                del jobs  # Its arrays are not to stay until the next job comes.
+                del job, jobs  # Their arrays are not to stay until the next job comes.
                 with self._changed:
                     self._running -= 1
 
