@@ -17,6 +17,7 @@ from tf_style._checks import (
     suggestion,
     typed_fields,
 )
+from tf_style.control_options import ControlConfig
 from tf_style.options import ComputeConfig, LossConfig, NetworkConfig, OptimizerConfig, option
 from tf_style.presets import PRESETS as PRESETS
 
@@ -50,6 +51,7 @@ class StyleConfig(TypeChecked):
     loss: LossConfig = dataclasses.field(default_factory=LossConfig)
     optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
     compute: ComputeConfig = dataclasses.field(default_factory=ComputeConfig)
+    control: ControlConfig = dataclasses.field(default_factory=ControlConfig)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -3,12 +3,14 @@
 Everything that can be wrong with the pictures is found here, before the long work.
 """
 
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tf_style import images, vgg19
 from tf_style.config import INITS, StyleConfig
+from tf_style.masks import Regions, Sizes, blend_of, grey_mask, read_mask, read_regions
 
 NOISE_MEAN, NOISE_DEVIATION = 0.5, 0.1
 """Of the noise that `init` may name, in the image's units."""
@@ -19,25 +21,53 @@ class Inputs(NamedTuple):
 
     Attributes:
         content: float32 `[1, H, W, 3]`, RGB 0..1, of the result's size.
-        style: float32 `[1, H', W', 3]`, RGB 0..1.
+        styles: float32 `[1, H', W', 3]`, RGB 0..1, each of its own size.
         start: float32 `[1, H, W, 3]`, RGB, nominally 0..1.
         alpha: float32 `[1, H, W, 1]`, 0..1, the content's, or None.
+        blend: float32 `[styles]`, their weights, of sum 1.
+        regions: where which style counts, or None.
+        content_map: float32 `[1, H, W, 1]`, how much the content counts where, or None.
+        notes: lines on what was done to the pictures without being asked.
     """
 
     content: np.ndarray
-    style: np.ndarray
+    styles: tuple[np.ndarray, ...]
     start: np.ndarray
     alpha: np.ndarray | None
+    blend: np.ndarray
+    regions: Regions | None = None
+    content_map: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
 
 
-def prepare_inputs(content: Any, style: Any, config: StyleConfig) -> Inputs:
+class MaskFiles(NamedTuple):
+    """Pictures beside content and style, as `images.read_picture` takes: what counts where.
+
+    Attributes:
+        content_masks: of regions, or one picture of labels; see `masks.read_regions`.
+        style_masks: likewise.
+        content_map: white where the content counts `content_map_gain` times more; or None.
+    """
+
+    content_masks: Sequence[Any] = ()
+    style_masks: Sequence[Any] = ()
+    content_map: Any = None
+
+
+NO_MASKS = MaskFiles()
+
+
+def prepare_inputs(
+    content: Any, style: Any, config: StyleConfig, masks: MaskFiles = NO_MASKS
+) -> Inputs:
     """Returns the pictures of a run, each with its own aspect.
 
     Args:
         content: path, PIL picture, array or tensor, as `images.read_picture` takes.
-        style: likewise. Its transparent parts are shown on white; of the content, what is
-            fully transparent is white to the network, and alpha comes along.
-        config: sizes, `init` and `seed`.
+        style: likewise, or a list or tuple of such. Its transparent parts are shown on white; of
+            the content, what is fully transparent is white to the network, and alpha comes along.
+        config: sizes, `init`, `seed`, and how styles and regions count.
+        masks: what counts where.
 
     Raises:
         OSError: if a file is missing or cannot be read.
@@ -52,29 +82,58 @@ def prepare_inputs(content: Any, style: Any, config: StyleConfig) -> Inputs:
     _check_sides("content", size, smallest, received=content_picture.image.shape[1:3])
     _check_pixels("size", size)
 
-    style_image = images.over_white(images.read_picture(style, argument="style"))
-    _check_sides("style", style_image.shape[1:3], smallest)
-    style_size = _style_size(style_image.shape[1:3], size, config)
-    _check_sides("style", style_size, smallest, received=style_image.shape[1:3])
-    _check_pixels("style_size", style_size)
+    pictures = style if isinstance(style, (list, tuple)) else [style]
+    if not pictures:
+        raise ValueError("`style` must be at least one picture. Received: none.")
+    blend = blend_of(config, len(pictures))
+    read = [_read_style(picture, argument) for picture, argument in _named("style", pictures)]
+    styles, style_sizes = [], []
+    for image in read:
+        _check_sides("style", image.shape[1:3], smallest)
+        style_size = _style_size(image.shape[1:3], size, config)
+        _check_sides("style", style_size, smallest, received=image.shape[1:3])
+        _check_pixels("style_size", style_size)
+        styles.append(images.resize(image, style_size))
+        style_sizes.append(Sizes(image.shape[1:3], style_size))
 
     content_image, alpha = images.resize_picture(content_picture, size)
     if config.init == "content":
         start = content_image
     elif config.init == "style":
-        start = images.cover(style_image, size)
+        start = images.cover(read[0], size)
     elif config.init == "noise":
         # White noise, as in the paper, which leaves its distribution open.
         rng = np.random.default_rng(config.seed)
         start = rng.normal(NOISE_MEAN, NOISE_DEVIATION, content_image.shape).astype(np.float32)
     else:
         start = images.cover(_read_init(config.init), size)
-    return Inputs(
-        content_image,
-        images.resize(style_image, style_size),
-        start,
-        alpha,
-    )
+    sizes = Sizes(content_picture.image.shape[1:3], size)
+    regions, notes = None, ()
+    if masks.content_masks:
+        regions, notes = read_regions(
+            masks.content_masks, masks.style_masks, content=sizes, styles=style_sizes, config=config
+        )
+    elif masks.style_masks or config.control.region_strengths:
+        raise ValueError(
+            "`content_masks` must be given for regions, one for each. Received: none, but "
+            "`style_masks` or `region_strengths`."
+        )
+    content_map = None
+    if masks.content_map is not None:
+        mask = read_mask(masks.content_map, "content_map")
+        grey = grey_mask(mask, size, "content_map")[np.newaxis, ..., np.newaxis]
+        content_map = 1.0 + np.float32(config.control.content_map_gain) * grey
+    return Inputs(content_image, tuple(styles), start, alpha, blend, regions, content_map, notes)
+
+
+def _named(argument: str, pictures: Sequence[Any]) -> Iterator[tuple[Any, str]]:
+    """Yields the pictures, each with what errors call it."""
+    for index, picture in enumerate(pictures):
+        yield picture, argument if len(pictures) == 1 else f"{argument}[{index}]"
+
+
+def _read_style(picture: Any, argument: str) -> np.ndarray:
+    return images.over_white(images.read_picture(picture, argument=argument))
 
 
 def smallest_side(config: StyleConfig) -> int:
