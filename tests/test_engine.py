@@ -98,7 +98,7 @@ def test_the_loss_told_is_that_of_the_picture_that_is_saved(parametrization, pic
     assert result.image.min() >= 0.0
     assert result.image.max() <= 1.0
     assert result.loss == pytest.approx(result.terms["total"], rel=1e-3)
-    style = prepare_inputs(content, style, settings).style
+    style = prepare_inputs(content, style, settings).styles[0]
     truth = reference.total_loss(
         result.image, content[None], style, mini_layers, settings.to_dict()
     )

@@ -76,7 +76,7 @@ def test_the_picture_is_the_engines(options, pictures, mini_layers):
 
     @tf.function(input_signature=SIGNATURE, autograph=False)
     def graph(content, style):
-        return graph_transfer.stylize_in_graph(ours, Pictures(content, style, content), settings)
+        return graph_transfer.stylize_in_graph(ours, Pictures(content, (style,), content), settings)
 
     found = graph(*pictures)
     expected = tf_style.stylize(*pictures, config=settings)
@@ -96,7 +96,7 @@ def test_weights_given_as_tensors_are_those_of_the_config(pictures, mini_layers)
     def graph(content, style):
         weights = LossWeights(*(tf.constant(weight) for weight in (3.0, 70.0, 5.0)))
         return graph_transfer.stylize_in_graph(
-            ours, Pictures(content, style, content), settings, weights=weights
+            ours, Pictures(content, (style,), content), settings, weights=weights
         )
 
     expected = tf_style.stylize(*pictures, config=other)

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tf_style import vgg19
 from tf_style.guidance import guides
-from tf_style.control_options import MASK_MODES
+from tf_style.options import MASK_MODES
 
 LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv2")
 

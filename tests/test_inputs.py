@@ -33,7 +33,7 @@ def test_size_0_keeps_the_contents_own_size():
     ],
 )
 def test_the_style_keeps_its_aspect(options, expected):
-    assert prepare(**options).style.shape[1:3] == expected
+    assert prepare(**options).styles[0].shape[1:3] == expected
 
 
 def test_noise_is_seeded():

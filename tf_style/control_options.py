@@ -2,10 +2,8 @@
 
 import dataclasses
 
-from tf_style._checks import TypeChecked, check_choice, check_number
+from tf_style._checks import TypeChecked, check_number
 from tf_style.options import option
-
-MASK_MODES = ("simple", "inside", "all")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -22,18 +20,12 @@ class ControlConfig(TypeChecked):
         "Factors of the style loss in each region, separated by commas; 0 leaves a region as it "
         "is in the photograph. Left out, 1 everywhere.",
     )
-    mask_mode: str = option(
-        "simple",
-        "How masks are carried to the network's layers: 'simple', 'inside' (only what sees the "
-        "region alone counts) or 'all' (what sees anything of it).",
-    )
     content_map_gain: float = option(
         10.0, "How much more the content counts where --content_map is white."
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_choice("mask_mode", self.mask_mode, MASK_MODES)
         check_number("content_map_gain", self.content_map_gain, minimum=0.0, maximum=1e6)
         blend = numbers(self.style_blend, argument="style_blend")
         if blend and not sum(blend):

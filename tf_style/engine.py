@@ -18,6 +18,7 @@ from tf_style.objective import LossTerms, Targets, by_name
 from tf_style.options import OptimizerConfig
 from tf_style.parametrization import COARSEST, FINER
 from tf_style.problem import Problem
+from tf_style.region_targets import Controls
 from tf_style.scene import Pictures, Scene, at_scale, refined, scene
 from tf_style.solution import NotFiniteError, Solution, Status, Step
 from tf_style.tfp_lbfgs import minimize_tfp_lbfgs
@@ -87,7 +88,7 @@ def run(
     Raises:
         FloatingPointError: if value or gradient are not finite; names the term.
     """
-    whole = Pictures(*map(tf.constant, (inputs.content, inputs.style, inputs.start)))
+    whole = pictures_of(inputs)
     height, width = whole.content.shape[1:3]
     num_pixels = height * width
     stages = plan((height, width), config)
@@ -161,7 +162,7 @@ class _Solver:
         problem = self.problem
 
         def image(position: tf.Tensor) -> tf.Tensor:
-            return problem.shown(problem.parametrization.to_image(position, here.given.basis))
+            return problem.picture(position, here.given)
 
         def stand(step: Step | Solution) -> Stand:
             done = before.step + step.num_steps
@@ -198,6 +199,32 @@ class _Solver:
         began = time.perf_counter()
         pilot.solve(here, _Before(), 0)
         return time.perf_counter() - began
+
+
+def pictures_of(inputs: Inputs) -> Pictures:
+    """Returns the pictures of a run, and what counts where, as tensors."""
+    regions, controls = inputs.regions, Controls()
+    if regions is not None:
+        # What stays as it is takes no part.
+        used = regions.strengths > 0.0
+        masks = regions.content[..., used]
+        controls = Controls(
+            blend=tf.constant(regions.blend[used]),
+            strengths=tf.constant(regions.strengths[used]),
+            content_masks=tf.constant(masks),
+            style_masks=tuple(tf.constant(style[..., used]) for style in regions.styles),
+            touched=tf.constant(np.clip(masks.sum(-1, keepdims=True), 0.0, 1.0)),
+        )
+    elif len(inputs.styles) > 1:
+        controls = Controls(blend=tf.constant(inputs.blend[np.newaxis]))
+    if inputs.content_map is not None:
+        controls = controls._replace(content_map=tf.constant(inputs.content_map))
+    return Pictures(
+        tf.constant(inputs.content),
+        tuple(map(tf.constant, inputs.styles)),
+        tf.constant(inputs.start),
+        controls,
+    )
 
 
 def plan(size: tuple[int, int], config: StyleConfig) -> tuple[schedule.Stage, ...]:

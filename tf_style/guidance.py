@@ -42,20 +42,35 @@ def guides(masks: tf.Tensor, layers: Iterable[str], mode: str) -> Guides:
         4.1: T normalized such that the sum of T**2 is the number of positions (here: positions
         of mean weight 1), and the three ways of guidance.
     """
-    wanted = set(layers)
-    convolve, pool = _STEPS[mode]
-    carried, simple, found = masks, masks, {}
-    for name in vgg19.up_to(wanted):
-        if name in vgg19.CONVOLUTIONS:
-            carried = convolve(carried)
-        else:
-            carried, simple = pool(carried), _mean(simple)
-        if name in wanted:
-            # Differs from Gatys et al. (2017): they leave open what becomes of a region in
-            # which nothing is left.
-            is_left = tf.reduce_max(carried, [1, 2], keepdims=True) > 0.0
-            found[name] = _of_mean_one(tf.square(tf.where(is_left, carried, simple)))
+    found = {}
+    simple = means(masks, layers)
+    for name, carried in _carried(masks, layers, *_STEPS[mode]).items():
+        # Differs from Gatys et al. (2017): they leave open what becomes of a region in which
+        # nothing is left.
+        is_left = tf.reduce_max(carried, [1, 2], keepdims=True) > 0.0
+        found[name] = _of_mean_one(tf.square(tf.where(is_left, carried, simple[name])))
     return Guides(found, tf.reduce_mean(tf.square(masks), [0, 1, 2]))
+
+
+def means(maps: tf.Tensor, layers: Iterable[str]) -> dict[str, tf.Tensor]:
+    """Returns maps brought to layers: their means where the layers pool, by layer name.
+
+    Args:
+        maps: float32 `[1, H, W, c]`.
+        layers: names, at least one.
+    """
+    return _carried(maps, layers, *_STEPS["simple"])
+
+
+def _carried(
+    masks: tf.Tensor, layers: Iterable[str], convolve: Callable, pool: Callable
+) -> dict[str, tf.Tensor]:
+    wanted, found = set(layers), {}
+    for name in vgg19.up_to(wanted):
+        masks = convolve(masks) if name in vgg19.CONVOLUTIONS else pool(masks)
+        if name in wanted:
+            found[name] = masks
+    return found
 
 
 def _of_mean_one(squares: tf.Tensor) -> tf.Tensor:

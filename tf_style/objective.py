@@ -5,6 +5,7 @@ argument: an objective has no state and may be shared. `terms` and `value_and_gr
 traced once for each image size, `targets` once.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -22,11 +23,30 @@ class Targets(NamedTuple):
     Attributes:
         content: dict of float32 `[1, h, w, c]`, the content's features by layer name.
         style: dict of what `losses.STYLE_LOSSES` keeps of the style, by layer name: float32
-            `[1, c, c]` Gram matrices for "gram".
+            `[1, c, c]` Gram matrices for "gram"; of the whole image.
+        regions: what parts of the image are to match besides.
+        content_guides: float32 `[1, h, w, 1]` by layer name: how much the content counts; empty
+            for 1 everywhere.
     """
 
     content: dict[str, tf.Tensor]
     style: dict[str, Any]
+    regions: tuple["RegionTargets", ...] = ()
+    content_guides: dict[str, tf.Tensor] = {}
+
+
+class RegionTargets(NamedTuple):
+    """What one region of the image is to match.
+
+    Attributes:
+        style: as `Targets.style`.
+        guides: float32 `[1, h, w, 1]` by layer name: weights of the positions, of mean 1.
+        factor: float32 scalar, of the region's style loss.
+    """
+
+    style: dict[str, Any]
+    guides: dict[str, tf.Tensor]
+    factor: tf.Tensor
 
 
 class LossTerms(NamedTuple):
@@ -163,9 +183,43 @@ class Objective:
 
 def style_targets(config: LossConfig, features: dict[str, tf.Tensor]) -> dict[str, Any]:
     """Returns what is kept of a style picture's features: `Targets.style`."""
+    return blended_style(config, [style_statistics(config, features)], [1.0])
+
+
+def style_statistics(
+    config: LossConfig, features: dict[str, tf.Tensor], *, guides: Mapping[str, tf.Tensor] = {}
+) -> dict[str, Any]:
+    """Returns the statistics of a picture, or of a region of it, by layer.
+
+    Args:
+        config: layers and losses.
+        features: float `[b, h, w, c]` by layer name.
+        guides: float32 `[1, h, w, 1]` by layer name: weights of the positions, of mean 1.
+    """
     style_loss = losses.STYLE_LOSSES[config.style_loss]
     return {
-        name: style_loss.target(style_loss.statistics(features[name]))
+        name: style_loss.statistics(features[name], guide=guides.get(name))
+        for name, _ in config.style_layers
+    }
+
+
+def blended_style(
+    config: LossConfig, statistics: Sequence[dict[str, Any]], weights: Sequence[Any]
+) -> dict[str, Any]:
+    """Returns the target by layer that several styles' statistics make together.
+
+    Args:
+        config: layers and losses.
+        statistics: of `style_statistics`, for each style.
+        weights: scalars, one for each style, of sum 1.
+    """
+    style_loss = losses.STYLE_LOSSES[config.style_loss]
+    return {
+        name: style_loss.target(
+            statistics[0][name]
+            if len(statistics) == 1
+            else style_loss.blend([each[name] for each in statistics], weights)
+        )
         for name, _ in config.style_layers
     }
 
@@ -192,20 +246,33 @@ def loss_terms(
     weights = weights or weights_of(config)
     content_of_layer = losses.CONTENT_LOSSES[config.content_reduction]
     style_loss = losses.STYLE_LOSSES[config.style_loss]
-    layers = {}
+    layers: dict[str, tf.Tensor] = {}
     shape = tf.shape(image)[:1] if per_sample else []
     content = style = variation = tf.zeros(shape, image.dtype)
     for name, weight in config.content_layers:
         if name in targets.content:
-            loss = content_of_layer(features[name], targets.content[name], per_sample=per_sample)
+            pair = features[name], targets.content[name]
+            if name in targets.content_guides:
+                # Squares of differences that are weighted: both times the weight's root.
+                root = tf.sqrt(targets.content_guides[name])
+                pair = tuple(root * values for values in pair)
+            loss = content_of_layer(*pair, per_sample=per_sample)
             layers[f"content/{name}"] = loss
             content += weight * loss
-    for name, weight in config.style_layers:
-        if name in targets.style:
-            statistics = style_loss.statistics(features[name])
-            loss = style_loss.loss(statistics, targets.style[name], per_sample=per_sample)
-            layers[f"style/{name}"] = loss
-            style += weight * loss
+    for region in (RegionTargets(targets.style, {}, None), *targets.regions):
+        for name, weight in config.style_layers:
+            if name in region.style:
+                loss = style_loss.loss(
+                    features[name],
+                    region.style[name],
+                    guide=region.guides.get(name),
+                    per_sample=per_sample,
+                )
+                if region.factor is not None:
+                    loss = region.factor * loss
+                key = f"style/{name}"
+                layers[key] = layers[key] + loss if key in layers else loss
+                style += weight * loss
     content = weights.content * content
     style = weights.style * style
     if tf.is_tensor(weights.variation) or weights.variation:

@@ -15,6 +15,7 @@ POOLINGS = ("avg", "max")
 PADDINGS = ("zeros", "replicate", "reflect", "reflect_all")
 REDUCTIONS = ("sum", "mean")
 STYLE_LOSS_NAMES = ("gram", "wasserstein")
+MASK_MODES = ("simple", "inside", "all")
 TV_FORMS = ("mean_square", "sum_square", "nine_point")
 OPTIMIZER_NAMES = ("lbfgs", "tfp_lbfgs", "adam")
 PARAMETRIZATION_NAMES = ("spectrum", "pixels")
@@ -84,6 +85,11 @@ class LossConfig(TypeChecked):
         "What is compared of styles: 'gram' is the paper's, the Gram matrices; 'wasserstein' the "
         "distance of the features' means and covariances, seen as Gaussians.",
     )
+    mask_mode: str = option(
+        "simple",
+        "How masks of regions are carried to the layers: 'simple', 'inside' (only what sees the "
+        "region alone counts) or 'all' (what sees anything of it).",
+    )
     tv_form: str = option(
         "mean_square",
         "Total variation: 'mean_square' over neighbours, 'sum_square' (half the sum, which grows "
@@ -101,6 +107,7 @@ class LossConfig(TypeChecked):
         check_choice("content_reduction", self.content_reduction, REDUCTIONS)
         check_choice("style_loss", self.style_loss, STYLE_LOSS_NAMES)
         check_choice("tv_form", self.tv_form, TV_FORMS)
+        check_choice("mask_mode", self.mask_mode, MASK_MODES)
         content = self.content_weight * sum(weight for _, weight in self.content_layers)
         style = self.style_strength * self.style_weight
         style *= sum(weight for _, weight in self.style_layers)

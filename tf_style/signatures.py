@@ -202,7 +202,7 @@ class Signatures(tf.Module):
         style = tf.clip_by_value(resize(style, self._style_size(size_of(style), size)), 0.0, 1.0)
         return stylize_in_graph(
             self._problem,
-            Pictures(content, style, start),
+            Pictures(content, (style,), start),
             self._config,
             num_steps=steps,
             weights=LossWeights(

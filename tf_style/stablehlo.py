@@ -129,7 +129,7 @@ def _programs(problem: Problem, config: StyleConfig, pictures: tuple[tf.Tensor, 
 
     def stylize(content: tf.Tensor, style: tf.Tensor) -> dict[str, tf.Tensor]:
         start = start_image(config, content, style)
-        return stylize_at_size(problem, Pictures(content, style, start), config)._asdict()
+        return stylize_at_size(problem, Pictures(content, (style,), start), config)._asdict()
 
     def compiled(function: Callable) -> Any:
         return tf.function(function, autograph=False, jit_compile=True)
