@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_style import conversion, conversion_check, network
+from tf_style import cli, conversion, conversion_check, network
 from tf_style.config import StyleConfig
 from tf_style.export_options import (
     FORMAT_NAMES,
@@ -289,11 +289,13 @@ def test_the_folder_tells_what_is_in_it(small, tmp_path):
     ],
 )
 def test_a_missing_package_is_told_before_any_work(
-    kind, package, extra, small, tmp_path, monkeypatch
+    kind, package, extra, small, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ImportError, match=rf"pip install 'tf_style\[{extra}\]'"):
         small.export(tmp_path / "out", format=kind)
+    assert cli.main(["export", f"--output_dir={tmp_path}/out", f"--format={kind}"]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
 
 

@@ -534,6 +534,10 @@ def test_the_command_exports_what_its_flags_say(tmp_path, monkeypatch, capsys):
     assert "Cannot use `portable`" in capsys.readouterr().err
     assert cli.main([*words, "--file_precision=int8"]) == 2
     assert "Cannot use `file_precision` with saved_model" in capsys.readouterr().err
+    (tmp_path / "mine.json").write_text(tf_style.preset("pastiche").replace(steps=9).to_json())
+    file = tmp_path / "mine.json"
+    assert cli.main(["export", "--output_dir=models/4", f"--config={file}", "--size=80"]) == 0
+    assert asked[-1][1]["config"] == tf_style.preset("pastiche").replace(steps=9, size=80)
     assert cli.main(["export"]) == 2
     assert "`output_dir` must be given" in capsys.readouterr().err
     assert cli.main(["export", "--help"]) == 0

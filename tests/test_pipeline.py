@@ -125,6 +125,8 @@ def test_two_devices_share_the_pictures(files):
 def test_wrong_input_is_told(files, tmp_path):
     with pytest.raises(ValueError, match="`styles` must be one path, or as many"):
         read_pictures(files, files[:2])
+    with pytest.raises(FileNotFoundError, match="`styles` must be existing files"):
+        read_pictures(files, [tmp_path / "none.png"])
     with pytest.raises(ValueError, match="`init` must be one of .* in a graph"):
         stylizer(CONFIG.replace(init="start.png"))
     with pytest.raises(ValueError, match="Cannot use `time_budget` in a graph"):

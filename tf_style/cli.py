@@ -13,17 +13,13 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from pathlib import Path
 
 from absl import flags
 
-from tf_style import _runtime, config, flag_options, progress_bar
+from tf_style import _runtime, config, flag_options, progress_bar, settings_file
 from tf_style._checks import typed_fields, user_path
 from tf_style._version import __version__
 from tf_style.options import option
-
-_MAX_CONFIG_BYTES = 1_000_000
-
 
 COMMANDS = {
     "export": ("export_command", "writes a SavedModel, for servers and other programs"),
@@ -124,7 +120,7 @@ def _run(arguments: list[str]) -> int:
         print(f"tf_style {__version__}")
         return 0
     run = flag_options.of_type(RunOptions, values)
-    settings = _settings(values, run)
+    settings = settings_file.settings(values, run.config)
     missing = [f"--{name}" for name in ("content", "style", "output") if not getattr(run, name)]
     if missing:
         raise ValueError(
@@ -176,38 +172,11 @@ def _stylize(run: RunOptions, settings: config.StyleConfig) -> int:
     return code
 
 
-def _settings(values: flags.FlagValues, run: RunOptions) -> config.StyleConfig:
-    """Returns the preset's or the file's settings, changed by the flags that were given."""
-    given = flag_options.given(values)
-    if run.config and "preset" in given:
-        raise ValueError(
-            "Cannot use `preset` with `config`. This is because both give every setting. "
-            f"Received: preset={given['preset']!r}, config={run.config!r}."
-        )
-    base = _config_file(user_path(run.config)) if run.config else config.preset(values.preset)
-    return base.replace(**given)
-
-
-def _config_file(path: Path) -> config.StyleConfig:
-    from tf_style import saving
-
-    if not path.is_file():
-        raise FileNotFoundError(f"`config` must be an existing file. Received: config='{path}'.")
-    if path.suffix.lower() != ".json":
-        with _runtime.quiet_stderr():
-            found = saving.read_description(path)
-        return config.StyleConfig.from_dict(found["config"])
-    with path.open("rb") as file:
-        text = file.read(_MAX_CONFIG_BYTES)
-    try:
-        return config.StyleConfig.from_json(text.decode())
-    except UnicodeDecodeError as error:
-        raise ValueError(f"`config` must be JSON. Received: config='{path}': {error}.") from error
-
-
 def _is_bug(error: BaseException) -> bool:
     """Returns whether an error comes from inside, not from a user's value or a missing extra."""
-    return isinstance(error, (TypeError, ImportError)) and not str(error).startswith("`")
+    if isinstance(error, ImportError):
+        return error.name is not None  # Ours, which name the pip command, have none.
+    return isinstance(error, TypeError) and not str(error).startswith("`")
 
 
 def _one_line(error: BaseException) -> str:

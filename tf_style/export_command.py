@@ -3,8 +3,9 @@
 import dataclasses
 from collections.abc import Sequence
 
-from tf_style import _runtime, config, flag_options
+from tf_style import _runtime, flag_options, settings_file
 from tf_style._checks import check_choice, typed_fields
+from tf_style.config import StyleConfig
 from tf_style.export_options import (
     FORMAT_NAMES,
     MAX_PIXELS,
@@ -42,6 +43,9 @@ class ExportOptions:
 
     output_dir: str = option(
         "", "The folder to write, not there yet or empty; servers want a number as its name."
+    )
+    config: str = option(
+        "", "Take every setting from this JSON file, or from a picture that tf_style made."
     )
     format: str = option(
         PortableOptions.format,
@@ -83,7 +87,7 @@ def command(arguments: Sequence[str]) -> int:
         print("\n".join([_HELP, *flag_options.help_lines("Model", table), ""]))
         return 0
     _check(options)
-    settings = config.preset(values.preset).replace(**flag_options.given(values))
+    settings = settings_file.settings(values, options.config)
     _runtime.set_environment(quiet=not options.verbose)
     with _runtime.quiet_stderr(not options.verbose):
         lines = _export(options, settings)
@@ -129,7 +133,7 @@ def _portable_options(options: ExportOptions) -> PortableOptions:
     )
 
 
-def _export(options: ExportOptions, settings: config.StyleConfig) -> list[str]:
+def _export(options: ExportOptions, settings: StyleConfig) -> list[str]:
     """Writes what is asked for; returns the lines that tell of it."""
     if options.portable or options.format in ("litert", "onnx"):
         from tf_style.conversion import export_portable

@@ -48,6 +48,7 @@ def read_pictures(
 
     Raises:
         ValueError: if there is no content, or another number of styles.
+        FileNotFoundError: if a file is missing.
     """
     config = StyleConfig() if config is None else config
     if not contents or len(styles) not in (1, len(contents)):
@@ -56,6 +57,10 @@ def read_pictures(
             f"{len(styles)} styles, {len(contents)} contents."
         )
     files = [[os.fspath(user_path(path)) for path in paths] for paths in (contents, styles)]
+    for argument, paths in zip(("contents", "styles"), files, strict=True):
+        for path in paths:
+            if not Path(path).is_file():
+                raise FileNotFoundError(f"`{argument}` must be existing files. Received: '{path}'.")
     files[1] *= len(contents) // len(styles)
     pairs = zip(*files, strict=True)
     names = _different([f"{Path(content).stem}-{Path(style).stem}" for content, style in pairs])

@@ -8,7 +8,8 @@ results are from those that TensorFlow gave where the folder was written: the no
 difference by the norm. With `--precision=TF32` GPUs may round the factors of float32 products to
 ten bits. The exit code is 1 if a result of `targets` or `loss_and_gradient_from_targets` is
 further off than the tolerance; a whole optimisation amplifies rounding from step to step, so that
-for `stylize` the losses are compared. tools/bench_gpu.py compares sizes and precisions.
+`stylize` must only end with a loss that is no more than half as much again. tools/bench_gpu.py
+compares sizes and precisions.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from jaxlib.mlir import ir
 
 ABOUT = "tf_style.json"
 PRECISIONS = ("float32", "TF32")
+_WORSE = 1.5
 _PRODUCTS = ("stablehlo.convolution", "stablehlo.dot_general")
 _HIGHEST = "[#stablehlo<precision HIGHEST>, #stablehlo<precision HIGHEST>]"
 
@@ -55,8 +57,10 @@ def main() -> int:
         repeats = 1 if name == "stylize" else options.repeats
         found, milliseconds = timed(lambda: execute(given), repeats)  # noqa: B023
         differences = {key: relative(found[key], wanted[f"{name}:{key}"]) for key in found}
-        compared = {"loss": differences["loss"]} if name == "stylize" else differences
-        failed |= not all(value <= options.tolerance for value in compared.values())
+        if name == "stylize":
+            failed |= not found["loss"] <= _WORSE * wanted["stylize:loss"]
+        else:
+            failed |= not all(value <= options.tolerance for value in differences.values())
         told = ", ".join(f"{key} {value:.1e}" for key, value in differences.items())
         print(f"{name} | {seconds:.1f} | {milliseconds:.1f} | {told}", flush=True)
     return int(failed)

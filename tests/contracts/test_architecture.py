@@ -53,6 +53,7 @@ ROWS = [
     {"serving.body", "serving.executor", "serving.model", "serving.rest", "serving.server"},
     {"serving.service"},
     {"serving.app"},
+    {"settings_file"},
     {"export_command", "serve_command", "weights_command"},
     {"cli"},
     {"__main__"},
@@ -63,7 +64,7 @@ WITHOUT_TENSORFLOW = {
     "export_options", "export_command", "flag_options", "images", "inputs", "keras",
     "layer_weights",
     "new_folder", "options", "presets", "progress_bar", "run", "saving", "schedule",
-    "serve_command", "vgg19", "weight_files", "weights", "weights_command",
+    "serve_command", "settings_file", "vgg19", "weight_files", "weights", "weights_command",
     *(name for name in RANK if name.startswith("serving.")),
 } - {"serving.model"}  # fmt: skip
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.stem != "__init__")

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tf_style import cli, config, flag_options, progress_bar, run, saving
+from tf_style import cli, config, flag_options, progress_bar, run, saving, settings_file
 from tf_style.solution import Status
 
 RUN = [sys.executable, "-m", "tf_style"]
@@ -35,7 +35,7 @@ def test_flags_are_the_configs_fields_with_their_defaults():
     values = cli.make_flags()
     run = {field.name for field in dataclasses.fields(cli.RunOptions)}
     assert set(values) == run | set(config.FIELDS)
-    settings = cli._settings(flag_options.parse(values, []), cli.RunOptions())
+    settings = settings_file.settings(flag_options.parse(values, []), "")
     assert settings == config.StyleConfig()
 
 
@@ -47,7 +47,7 @@ def test_flags_change_a_preset_one_by_one():
     expected = config.preset("gatys2016").replace(
         style_weight=7.0, normalized=False, style_layers={"block1_conv1": 2.0}
     )
-    assert cli._settings(values, cli.RunOptions()) == expected
+    assert settings_file.settings(values, "") == expected
 
 
 def test_help_needs_no_tensorflow_and_under_a_second():

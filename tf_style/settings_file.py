@@ -1,0 +1,47 @@
+"""Settings from flags, and from the file that `--config` names. No TensorFlow here."""
+
+from pathlib import Path
+
+from absl import flags
+
+from tf_style import _runtime, flag_options, saving
+from tf_style._checks import user_path
+from tf_style.config import StyleConfig, preset
+
+_MAX_BYTES = 1_000_000
+
+
+def settings(values: flags.FlagValues, file: str) -> StyleConfig:
+    """Returns the preset's or the file's settings, changed by the flags that were given.
+
+    Args:
+        values: flags of `flag_options.config_table`, parsed.
+        file: JSON, or a picture that tf_style made; empty for none.
+
+    Raises:
+        OSError: if the file cannot be read.
+        ValueError: if it holds no settings, or a value is out of range.
+    """
+    given = flag_options.given(values)
+    if file and "preset" in given:
+        raise ValueError(
+            "Cannot use `preset` with `config`. This is because both give every setting. "
+            f"Received: preset={given['preset']!r}, config={file!r}."
+        )
+    base = _read(user_path(file)) if file else preset(values.preset)
+    return base.replace(**given)
+
+
+def _read(path: Path) -> StyleConfig:
+    if not path.is_file():
+        raise FileNotFoundError(f"`config` must be an existing file. Received: config='{path}'.")
+    if path.suffix.lower() != ".json":
+        with _runtime.quiet_stderr():
+            found = saving.read_description(path)
+        return StyleConfig.from_dict(found["config"])
+    with path.open("rb") as opened:
+        text = opened.read(_MAX_BYTES)
+    try:
+        return StyleConfig.from_json(text.decode())
+    except UnicodeDecodeError as error:
+        raise ValueError(f"`config` must be JSON. Received: config='{path}': {error}.") from error
