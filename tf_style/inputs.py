@@ -82,7 +82,7 @@ def prepare_inputs(
     _check_sides("content", size, smallest, received=content_picture.image.shape[1:3])
     _check_pixels("size", size)
 
-    pictures = style if isinstance(style, (list, tuple)) else [style]
+    pictures = _several(style)
     if not pictures:
         raise ValueError("`style` must be at least one picture. Received: none.")
     blend = blend_of(config, len(pictures))
@@ -109,11 +109,12 @@ def prepare_inputs(
         start = images.cover(_read_init(config.init), size)
     sizes = Sizes(content_picture.image.shape[1:3], size)
     regions, notes = None, ()
-    if masks.content_masks:
+    content_masks, style_masks = map(_several, masks[:2])
+    if content_masks:
         regions, notes = read_regions(
-            masks.content_masks, masks.style_masks, content=sizes, styles=style_sizes, config=config
+            content_masks, style_masks, content=sizes, styles=style_sizes, config=config
         )
-    elif masks.style_masks or config.control.region_strengths:
+    elif style_masks or config.control.region_strengths:
         raise ValueError(
             "`content_masks` must be given for regions, one for each. Received: none, but "
             "`style_masks` or `region_strengths`."
@@ -124,6 +125,11 @@ def prepare_inputs(
         grey = grey_mask(mask, size, "content_map")[np.newaxis, ..., np.newaxis]
         content_map = 1.0 + np.float32(config.control.content_map_gain) * grey
     return Inputs(content_image, tuple(styles), start, alpha, blend, regions, content_map, notes)
+
+
+def _several(pictures: Any) -> Sequence[Any]:
+    """Returns pictures given one by one, or in a list or tuple."""
+    return pictures if isinstance(pictures, (list, tuple)) else [pictures]
 
 
 def _named(argument: str, pictures: Sequence[Any]) -> Iterator[tuple[Any, str]]:

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tf_style import engine, images, saving
 from tf_style.config import StyleConfig
-from tf_style.inputs import Inputs, prepare_inputs
+from tf_style.inputs import Inputs, MaskFiles, prepare_inputs
 from tf_style.objective import Objective, Targets, by_name
 from tf_style.options import LossConfig, NetworkConfig
 from tf_style.precision import arithmetic
@@ -132,19 +132,28 @@ def stylize(
     style: Any,
     *,
     config: StyleConfig | None = None,
+    content_masks: Sequence[Any] = (),
+    style_masks: Sequence[Any] = (),
+    content_map: Any = None,
     on_progress: OnProgress | None = None,
     notify: Callable[[str], None] | None = None,
 ) -> StyleResult:
-    """Returns the content picture painted in the style of the other.
+    """Returns the content picture painted in the style of the other, or of several.
 
     Args:
         content: path, PIL picture, or array or tensor `[H, W, 1 | 3 | 4]` (a leading batch of
             1 is allowed): uint8 0..255, uint16 0..65535 or float 0..1, RGB.
-        style: likewise.
+        style: likewise; or a list or tuple of such, whose statistics are averaged with the
+            weights `style_blend`, or which are for one region each.
+        content_masks: pictures, white where a region of the content is, soft where they are
+            grey; or one in which each region has a color. What none covers stays as it is.
+        style_masks: likewise of the styles: see `masks.read_regions`.
+        content_map: picture, white where the content counts more, by `content_map_gain`.
         config: every other choice; the default preset if left out.
         on_progress: called with a `Progress` between slices of steps, a few seconds apart; a
             true result ends the run with what there is.
-        notify: called with a line of text before weights are fetched.
+        notify: called with a line of text before weights are fetched, and about masks that are
+            stretched.
 
     Returns:
         The result. The networks of the last two configs stay in memory for the next call.
@@ -173,7 +182,10 @@ def stylize(
         )
     if on_progress is not None and not callable(on_progress):
         raise TypeError(f"`on_progress` must be callable. Received: {on_progress!r}.")
-    inputs = prepare_inputs(content, style, config)
+    masks = MaskFiles(content_masks, style_masks, content_map)
+    inputs = prepare_inputs(content, style, config, masks)
+    for note in inputs.notes if notify else ():
+        notify(note)
     return stylize_inputs(inputs, config, on_progress=on_progress, notify=notify, started=started)
 
 
