@@ -15,6 +15,11 @@ class ControlConfig(TypeChecked):
         "Weights of several styles, separated by commas, as in '0.7,0.3'; their sum does not "
         "matter. Left out, all count alike.",
     )
+    style_scales: str = option(
+        "",
+        "Take each style at several scales at once, as in '1,0.5': relative to the size that "
+        "--style_scale or --style_size gives; their statistics are averaged.",
+    )
     region_strengths: str = option(
         "",
         "Factors of the style loss in each region, separated by commas; 0 leaves a region as it "
@@ -32,6 +37,12 @@ class ControlConfig(TypeChecked):
             raise ValueError(
                 "`style_blend` must have a weight above 0. Received: "
                 f"style_blend={self.style_blend!r}."
+            )
+        scales = numbers(self.style_scales, argument="style_scales")
+        if scales and not 0.0 < min(scales) <= max(scales) <= 10.0:
+            raise ValueError(
+                "`style_scales` must lie above 0 and be at most 10. Received: "
+                f"style_scales={self.style_scales!r}."
             )
         strengths = numbers(self.region_strengths, argument="region_strengths")
         if strengths and not sum(strengths):

@@ -10,6 +10,7 @@ import numpy as np
 
 from tf_style import images, vgg19
 from tf_style.config import INITS, StyleConfig
+from tf_style.control_options import numbers
 from tf_style.masks import Regions, Sizes, blend_of, grey_mask, read_mask, read_regions
 
 NOISE_MEAN, NOISE_DEVIATION = 0.5, 0.1
@@ -87,14 +88,19 @@ def prepare_inputs(
         raise ValueError("`style` must be at least one picture. Received: none.")
     blend = blend_of(config, len(pictures))
     read = [_read_style(picture, argument) for picture, argument in _named("style", pictures)]
-    styles, style_sizes = [], []
     for image in read:
         _check_sides("style", image.shape[1:3], smallest)
-        style_size = _style_size(image.shape[1:3], size, config)
-        _check_sides("style", style_size, smallest, received=image.shape[1:3])
-        _check_pixels("style_size", style_size)
-        styles.append(images.resize(image, style_size))
-        style_sizes.append(Sizes(image.shape[1:3], style_size))
+    # Each style at each of its scales is a style of its own.
+    scales = numbers(config.control.style_scales, argument="style_scales") or (1.0,)
+    styles, style_sizes = [], []
+    for scale in scales:
+        for image in read:
+            style_size = _style_size(image.shape[1:3], size, config, scale)
+            _check_sides("style", style_size, smallest, received=image.shape[1:3])
+            _check_pixels("style_size", style_size)
+            styles.append(images.resize(image, style_size))
+            style_sizes.append(Sizes(image.shape[1:3], style_size))
+    blend = np.tile(blend / np.float32(len(scales)), len(scales))
 
     content_image, alpha = images.resize_picture(content_picture, size)
     if config.init == "content":
@@ -111,9 +117,7 @@ def prepare_inputs(
     regions, notes = None, ()
     content_masks, style_masks = map(_several, masks[:2])
     if content_masks:
-        regions, notes = read_regions(
-            content_masks, style_masks, content=sizes, styles=style_sizes, config=config
-        )
+        regions, notes = _regions(content_masks, style_masks, sizes, style_sizes, config)
     elif style_masks or config.control.region_strengths:
         raise ValueError(
             "`content_masks` must be given for regions, one for each. Received: none, but "
@@ -125,6 +129,30 @@ def prepare_inputs(
         grey = grey_mask(mask, size, "content_map")[np.newaxis, ..., np.newaxis]
         content_map = 1.0 + np.float32(config.control.content_map_gain) * grey
     return Inputs(content_image, tuple(styles), start, alpha, blend, regions, content_map, notes)
+
+
+def _regions(
+    content_masks: Sequence[Any],
+    style_masks: Sequence[Any],
+    content: Sizes,
+    styles: Sequence[Sizes],
+    config: StyleConfig,
+) -> tuple[Regions, tuple[str, ...]]:
+    """Returns the regions of the content and of styles at several scales, and notes."""
+    scales = numbers(config.control.style_scales, argument="style_scales") or (1.0,)
+    count = len(styles) // len(scales)
+    found = []
+    for first in range(0, len(styles), count):
+        regions, notes = read_regions(
+            content_masks,
+            style_masks,
+            content=content,
+            styles=styles[first : first + count],
+            config=config,
+        )
+        found.append(regions)
+    blend = np.concatenate([each.blend for each in found], 1) / np.float32(len(scales))
+    return regions._replace(styles=sum((each.styles for each in found), ()), blend=blend), notes
 
 
 def _several(pictures: Any) -> Sequence[Any]:
@@ -156,11 +184,11 @@ def _check_pixels(argument: str, size: tuple[int, int]) -> None:
 
 
 def _style_size(
-    style: tuple[int, int], result: tuple[int, int], config: StyleConfig
+    style: tuple[int, int], result: tuple[int, int], config: StyleConfig, scale: float
 ) -> tuple[int, int]:
     if config.style_size:
-        return images.fit(style, config.style_size)
-    wanted = max(1, round(config.style_scale * max(result)))
+        return images.fit(style, max(1, round(scale * config.style_size)))
+    wanted = max(1, round(scale * config.style_scale * max(result)))
     return images.fit(style, min(wanted, max(style)))
 
 
