@@ -23,6 +23,7 @@ from tf_style.options import option
 
 COMMANDS = {
     "export": ("export_command", "writes a SavedModel, for servers and other programs"),
+    "interpolate": ("interpolate_command", "paints what lies between styles, or strengths"),
     "serve": ("serve_command", "serves a SavedModel over HTTP, as TensorFlow Serving does"),
     "fetch_weights": ("weights_command", "fetches the network's weights ahead of time"),
 }
@@ -153,7 +154,7 @@ def _stylize(run: RunOptions, settings: config.StyleConfig) -> int:
     from tf_style.run import Files, Run
 
     styles, content_masks, style_masks = (
-        _paths(text) for text in (run.style, run.content_masks, run.style_masks)
+        flag_options.paths(text) for text in (run.style, run.content_masks, run.style_masks)
     )
     named = [run.content, *styles, *content_masks, *style_masks, run.content_map, run.config]
     named += [settings.init, settings.network.weights]
@@ -190,13 +191,6 @@ def _stylize(run: RunOptions, settings: config.StyleConfig) -> int:
         sys.stderr.flush()
         os._exit(code)  # The thread is deep in TensorFlow and cannot be joined.
     return code
-
-
-def _paths(text: str) -> list[str]:
-    """Returns the paths in a text, which are separated by commas unless it is a file's name."""
-    if not text or user_path(text).exists():
-        return [text] if text else []
-    return text.split(",")
 
 
 def _is_bug(error: BaseException) -> bool:

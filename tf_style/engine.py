@@ -14,10 +14,10 @@ from tf_style.adam import minimize_adam
 from tf_style.config import StyleConfig
 from tf_style.inputs import Inputs, smallest_side
 from tf_style.lbfgs import minimize_lbfgs
-from tf_style.objective import LossTerms, Targets, by_name
+from tf_style.objective import LossTerms, LossWeights, Targets, by_name
 from tf_style.options import OptimizerConfig
 from tf_style.parametrization import COARSEST, FINER
-from tf_style.problem import Problem
+from tf_style.problem import Given, Problem
 from tf_style.region_targets import Controls
 from tf_style.scene import Pictures, Scene, at_scale, refined, scene
 from tf_style.solution import NotFiniteError, Solution, Status, Step
@@ -72,6 +72,7 @@ def run(
     deadline: float | None = None,
     pause_every: int | None = None,
     on_slice: Callable[[Stand], bool | None] | None = None,
+    weights: LossWeights | None = None,
 ) -> Stand:
     """Returns where the last stage ended.
 
@@ -84,6 +85,7 @@ def run(
             more than their steps, the full size all the time that is left.
         pause_every: slices also end at every multiple of so many steps.
         on_slice: called between slices of steps; a true result ends the run.
+        weights: of the loss terms, in the place of the config's; float32 scalars.
 
     Raises:
         FloatingPointError: if value or gradient are not finite; names the term.
@@ -94,10 +96,7 @@ def run(
     stages = plan((height, width), config)
     solver = _Solver(
         problem=problem,
-        minimize=functools.partial(
-            MINIMIZERS[config.optimizer.optimizer](config.optimizer),
-            jit_compile=config.compute.jit_compile == "loop",
-        ),
+        minimize=_minimizer(config),
         num_steps=sum(stage.steps for stage in stages),
         pause_every=pause_every,
         on_slice=on_slice,
@@ -114,7 +113,7 @@ def run(
         if before.image is not None:
             start = refined(before.image, pictures.start, whole.start)
             pictures, exponent = pictures._replace(start=start), FINER
-        here = scene(problem, pictures, exponent=exponent)
+        here = scene(problem, pictures, exponent=exponent, weights=weights)
         if deadline is None:
             stand = solver.solve(here, before, stage.steps)
         else:
@@ -135,6 +134,33 @@ def run(
             break
         before = _Before(stand.step, stand.num_evaluations, stand.image)
     return stand
+
+
+def go_on(
+    problem: Problem, image: tf.Tensor, given: Given, config: StyleConfig, *, num_steps: int
+) -> Stand:
+    """Returns where a minimisation ends that begins at an image, at its size.
+
+    Args:
+        problem: what is minimised.
+        image: float32 `[1, H, W, 3]`, RGB, nominally 0..1.
+        given: what the problem is about, at that size.
+        config: the optimiser.
+        num_steps: at most.
+
+    Raises:
+        FloatingPointError: if value or gradient are not finite; names the term.
+    """
+    solver = _Solver(problem, _minimizer(config), num_steps, None, None)
+    start = problem.parametrization.to_position(problem.start(image), given.basis)
+    return solver.solve(Scene(given, start), _Before(), num_steps)
+
+
+def _minimizer(config: StyleConfig) -> Callable[..., Solution]:
+    return functools.partial(
+        MINIMIZERS[config.optimizer.optimizer](config.optimizer),
+        jit_compile=config.compute.jit_compile == "loop",
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -114,7 +114,8 @@ def prepare_inputs(
     else:
         start = images.cover(_read_init(config.init), size)
     sizes = Sizes(content_picture.image.shape[1:3], size)
-    regions, notes = None, ()
+    regions: Regions | None = None
+    notes: tuple[str, ...] = ()
     content_masks, style_masks = map(_several, masks[:2])
     if content_masks:
         regions, notes = _regions(content_masks, style_masks, sizes, style_sizes, config)

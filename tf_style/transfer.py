@@ -184,8 +184,9 @@ def stylize(
         raise TypeError(f"`on_progress` must be callable. Received: {on_progress!r}.")
     masks = MaskFiles(content_masks, style_masks, content_map)
     inputs = prepare_inputs(content, style, config, masks)
-    for note in inputs.notes if notify else ():
-        notify(note)
+    if notify is not None:
+        for note in inputs.notes:
+            notify(note)
     return stylize_inputs(inputs, config, on_progress=on_progress, notify=notify, started=started)
 
 
@@ -207,27 +208,7 @@ def stylize_inputs(
     if config.compute.time_budget:
         started = time.perf_counter() if started is None else started
         deadline = _deadline(started + config.compute.time_budget, inputs.content.shape[1:3])
-    if config.compute.deterministic:
-        tf.config.experimental.enable_op_determinism()
-    weights = load_weights(config.network.weights, notify=notify)
-    kind = arithmetic(
-        config.compute.precision,
-        deterministic=config.compute.deterministic,
-        jit_compile=config.compute.jit_compile != "off",
-    )
-    problem = _problem(
-        _Recipe(
-            weights.sha256,
-            kind,
-            config.compute.jit_compile == "objective",
-            config.network,
-            config.loss,
-            config.optimizer.parametrization_in_use,
-            config.optimizer.gamut,
-            weights.layers,
-            config,
-        )
-    )
+    problem, weights_sha256 = load_problem(config, notify=notify)
     began = time.perf_counter()
     size = inputs.content.shape[1:3]
 
@@ -240,7 +221,7 @@ def stylize_inputs(
             "loss": stand.loss,
             "stage_size": tuple(stand.image.shape[1:3]),
             "config": config,
-            "weights_sha256": weights.sha256,
+            "weights_sha256": weights_sha256,
             "view": View(stand.image, stand.targets, problem.objective, inputs.start, inputs.alpha),
         }
 
@@ -268,6 +249,41 @@ def stylize_inputs(
 def _deadline(due: float, size: tuple[int, int]) -> float:
     """Returns when to end, on the clock of `time.perf_counter`, for the file to be there."""
     return due - _SAVING - _SAVING_A_PIXEL * size[0] * size[1]
+
+
+def load_problem(
+    config: StyleConfig, *, notify: Callable[[str], None] | None = None
+) -> tuple[Problem, str]:
+    """Returns what a config minimises, and its weights' hash; those of two configs are kept.
+
+    Args:
+        config: everything but the pictures.
+        notify: called with a line of text before weights are fetched.
+
+    Raises:
+        OSError: if the weights cannot be fetched.
+        ValueError: if they cannot be used.
+    """
+    if config.compute.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    weights = load_weights(config.network.weights, notify=notify)
+    kind = arithmetic(
+        config.compute.precision,
+        deterministic=config.compute.deterministic,
+        jit_compile=config.compute.jit_compile != "off",
+    )
+    recipe = _Recipe(
+        weights.sha256,
+        kind,
+        config.compute.jit_compile == "objective",
+        config.network,
+        config.loss,
+        config.optimizer.parametrization_in_use,
+        config.optimizer.gamut,
+        weights.layers,
+        config,
+    )
+    return _problem(recipe), weights.sha256
 
 
 @dataclasses.dataclass(frozen=True)
