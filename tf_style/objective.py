@@ -12,6 +12,8 @@ import tensorflow as tf
 
 from tf_style import losses
 from tf_style.options import LossConfig
+from tf_style.style_losses import STYLE_LOSSES
+from tf_style.styles import Guides, guide_of, style_targets
 
 _ANY_IMAGE = tf.TensorSpec([1, None, None, 3], tf.float32)
 
@@ -21,7 +23,7 @@ class Targets(NamedTuple):
 
     Attributes:
         content: dict of float32 `[1, h, w, c]`, the content's features by layer name.
-        style: dict of what `losses.STYLE_LOSSES` keeps of the style, by layer name: float32
+        style: dict of what `style_losses.STYLE_LOSSES` keeps of the style, by layer name: float32
             `[1, c, c]` Gram matrices for "gram".
     """
 
@@ -161,15 +163,6 @@ class Objective:
         return loss_terms(self.config, image, self.extractor(image), targets, weights=weights)
 
 
-def style_targets(config: LossConfig, features: dict[str, tf.Tensor]) -> dict[str, Any]:
-    """Returns what is kept of a style picture's features: `Targets.style`."""
-    style_loss = losses.STYLE_LOSSES[config.style_loss]
-    return {
-        name: style_loss.target(style_loss.statistics(features[name]))
-        for name, _ in config.style_layers
-    }
-
-
 def loss_terms(
     config: LossConfig,
     image: tf.Tensor,
@@ -177,6 +170,7 @@ def loss_terms(
     targets: Targets,
     *,
     weights: LossWeights | None = None,
+    guides: Guides | None = None,
     per_sample: bool = False,
 ) -> LossTerms:
     """Returns the loss of an image and its parts; layers that have no target are left out.
@@ -187,11 +181,13 @@ def loss_terms(
         features: the image's, float `[b, h, w, c]`, by layer name.
         targets: what they are to match.
         weights: in the place of the config's.
+        guides: of the image's positions, for the style loss; a layer that is not in it has all
+            ones.
         per_sample: give `[b]` losses instead of one.
     """
     weights = weights or weights_of(config)
     content_of_layer = losses.CONTENT_LOSSES[config.content_reduction]
-    style_loss = losses.STYLE_LOSSES[config.style_loss]
+    names = config.style_losses
     layers = {}
     shape = tf.shape(image)[:1] if per_sample else []
     content = style = variation = tf.zeros(shape, image.dtype)
@@ -202,8 +198,12 @@ def loss_terms(
             content += weight * loss
     for name, weight in config.style_layers:
         if name in targets.style:
-            statistics = style_loss.statistics(features[name])
-            loss = style_loss.loss(statistics, targets.style[name], per_sample=per_sample)
+            loss = STYLE_LOSSES[names[name]].loss(
+                features[name],
+                targets.style[name],
+                guide=guide_of(guides, name),
+                per_sample=per_sample,
+            )
             layers[f"style/{name}"] = loss
             style += weight * loss
     content = weights.content * content
