@@ -22,18 +22,19 @@ if TYPE_CHECKING:
     from tf_style.exported_model import load as load
     from tf_style.extractor import build_extractor as build_extractor
     from tf_style.lbfgs import minimize_lbfgs as minimize_lbfgs
-    from tf_style.losses import GaussianTarget as GaussianTarget
-    from tf_style.losses import Moments as Moments
     from tf_style.losses import content_loss as content_loss
-    from tf_style.losses import gram_matrix as gram_matrix
     from tf_style.losses import mean_content_loss as mean_content_loss
-    from tf_style.losses import moments as moments
-    from tf_style.losses import style_loss as style_loss
+    from tf_style.losses import self_similarity_loss as self_similarity_loss
     from tf_style.losses import total_variation as total_variation
     from tf_style.losses import total_variation_nine_point as total_variation_nine_point
     from tf_style.losses import total_variation_sum as total_variation_sum
-    from tf_style.losses import wasserstein_loss as wasserstein_loss
-    from tf_style.losses import wasserstein_target as wasserstein_target
+    from tf_style.moment_losses import GaussianTarget as GaussianTarget
+    from tf_style.moment_losses import Moments as Moments
+    from tf_style.moment_losses import gram_matrix as gram_matrix
+    from tf_style.moment_losses import moments as moments
+    from tf_style.moment_losses import style_loss as style_loss
+    from tf_style.moment_losses import wasserstein_loss as wasserstein_loss
+    from tf_style.moment_losses import wasserstein_target as wasserstein_target
     from tf_style.objective import LossTerms as LossTerms
     from tf_style.objective import LossWeights as LossWeights
     from tf_style.objective import Objective as Objective
@@ -66,16 +67,19 @@ _MODULES = {
     "exported_model": ("ExportedModel", "load"),
     "extractor": ("build_extractor",),
     "losses": (
-        "GaussianTarget",
-        "Moments",
         "content_loss",
-        "gram_matrix",
         "mean_content_loss",
-        "moments",
-        "style_loss",
+        "self_similarity_loss",
         "total_variation",
         "total_variation_nine_point",
         "total_variation_sum",
+    ),
+    "moment_losses": (
+        "GaussianTarget",
+        "Moments",
+        "gram_matrix",
+        "moments",
+        "style_loss",
         "wasserstein_loss",
         "wasserstein_target",
     ),

@@ -13,12 +13,11 @@ from tf_style.inputs import Inputs
 from tf_style.objective import (
     LossWeights,
     Targets,
-    blended_style,
-    style_statistics,
     weights_of,
 )
 from tf_style.parametrization import FINER
 from tf_style.problem import Given, Problem
+from tf_style.styles import blended_targets, style_statistics
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -144,5 +143,5 @@ class _Shared:
         self._basis = problem.parametrization.basis(height, width, FINER)
 
     def given(self, blend: Sequence[float], weights: LossWeights) -> Given:
-        style = blended_style(self._config, self._statistics, list(blend))
+        style = blended_targets(self._config, self._statistics, list(blend))
         return Given(Targets(self._content, style), self._basis, (weights,))

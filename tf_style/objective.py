@@ -5,7 +5,6 @@ argument: an objective has no state and may be shared. `terms` and `value_and_gr
 traced once for each image size, `targets` once.
 """
 
-from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -13,6 +12,8 @@ import tensorflow as tf
 
 from tf_style import losses
 from tf_style.options import LossConfig
+from tf_style.style_losses import STYLE_LOSSES
+from tf_style.styles import Guides, guide_of, style_targets
 
 _ANY_IMAGE = tf.TensorSpec([1, None, None, 3], tf.float32)
 
@@ -22,7 +23,7 @@ class Targets(NamedTuple):
 
     Attributes:
         content: dict of float32 `[1, h, w, c]`, the content's features by layer name.
-        style: dict of what `losses.STYLE_LOSSES` keeps of the style, by layer name: float32
+        style: dict of what `style_losses.STYLE_LOSSES` keeps of the style, by layer name: float32
             `[1, c, c]` Gram matrices for "gram"; of the whole image.
         regions: what parts of the image are to match besides.
         content_guides: float32 `[1, h, w, 1]` by layer name: how much the content counts; empty
@@ -181,49 +182,6 @@ class Objective:
         return loss_terms(self.config, image, self.extractor(image), targets, weights=weights)
 
 
-def style_targets(config: LossConfig, features: dict[str, tf.Tensor]) -> dict[str, Any]:
-    """Returns what is kept of a style picture's features: `Targets.style`."""
-    return blended_style(config, [style_statistics(config, features)], [1.0])
-
-
-def style_statistics(
-    config: LossConfig, features: dict[str, tf.Tensor], *, guides: Mapping[str, tf.Tensor] = {}
-) -> dict[str, Any]:
-    """Returns the statistics of a picture, or of a region of it, by layer.
-
-    Args:
-        config: layers and losses.
-        features: float `[b, h, w, c]` by layer name.
-        guides: float32 `[1, h, w, 1]` by layer name: weights of the positions, of mean 1.
-    """
-    style_loss = losses.STYLE_LOSSES[config.style_loss]
-    return {
-        name: style_loss.statistics(features[name], guide=guides.get(name))
-        for name, _ in config.style_layers
-    }
-
-
-def blended_style(
-    config: LossConfig, statistics: Sequence[dict[str, Any]], weights: Sequence[Any]
-) -> dict[str, Any]:
-    """Returns the target by layer that several styles' statistics make together.
-
-    Args:
-        config: layers and losses.
-        statistics: of `style_statistics`, for each style.
-        weights: scalars, one for each style, of sum 1.
-    """
-    style_loss = losses.STYLE_LOSSES[config.style_loss]
-    return {
-        name: style_loss.target(
-            statistics[0][name]
-            if len(statistics) == 1
-            else style_loss.blend([each[name] for each in statistics], weights)
-        )
-        for name, _ in config.style_layers
-    }
-
-
 def loss_terms(
     config: LossConfig,
     image: tf.Tensor,
@@ -231,6 +189,7 @@ def loss_terms(
     targets: Targets,
     *,
     weights: LossWeights | None = None,
+    guides: Guides | None = None,
     per_sample: bool = False,
 ) -> LossTerms:
     """Returns the loss of an image and its parts; layers that have no target are left out.
@@ -241,11 +200,13 @@ def loss_terms(
         features: the image's, float `[b, h, w, c]`, by layer name.
         targets: what they are to match.
         weights: in the place of the config's.
+        guides: of the image's positions, for the style loss; a layer that is not in it has all
+            ones.
         per_sample: give `[b]` losses instead of one.
     """
     weights = weights or weights_of(config)
     content_of_layer = losses.CONTENT_LOSSES[config.content_reduction]
-    style_loss = losses.STYLE_LOSSES[config.style_loss]
+    names = config.style_losses
     layers: dict[str, tf.Tensor] = {}
     shape = tf.shape(image)[:1] if per_sample else []
     content = style = variation = tf.zeros(shape, image.dtype)
@@ -259,13 +220,13 @@ def loss_terms(
             loss = content_of_layer(*pair, per_sample=per_sample)
             layers[f"content/{name}"] = loss
             content += weight * loss
-    for region in (RegionTargets(targets.style, {}, None), *targets.regions):
+    for region in (RegionTargets(targets.style, guides, None), *targets.regions):
         for name, weight in config.style_layers:
             if name in region.style:
-                loss = style_loss.loss(
+                loss = STYLE_LOSSES[names[name]].loss(
                     features[name],
                     region.style[name],
-                    guide=region.guides.get(name),
+                    guide=guide_of(region.guides, name),
                     per_sample=per_sample,
                 )
                 if region.factor is not None:

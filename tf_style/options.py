@@ -8,13 +8,24 @@ from typing import Any
 
 from tf_style import vgg19
 from tf_style._checks import TypeChecked, check_choice, check_number
+from tf_style.layer_choices import layer_choices
 from tf_style.layer_weights import LayerWeights, layer_weights
 from tf_style.schedule import parse_scales
 
 POOLINGS = ("avg", "max")
 PADDINGS = ("zeros", "replicate", "reflect", "reflect_all")
-REDUCTIONS = ("sum", "mean")
-STYLE_LOSS_NAMES = ("gram", "wasserstein")
+REDUCTIONS = ("sum", "mean", "self_similarity")
+STYLE_LOSS_NAMES = (
+    "gram",
+    "covariance",
+    "mean_std",
+    "wasserstein",
+    "mmd_linear",
+    "mmd_polynomial",
+    "mmd_gaussian",
+    "sliced",
+    "histogram",
+)
 MASK_MODES = ("simple", "inside", "all")
 TV_FORMS = ("mean_square", "sum_square", "nine_point")
 OPTIMIZER_NAMES = ("lbfgs", "tfp_lbfgs", "adam")
@@ -78,12 +89,18 @@ class LossConfig(TypeChecked):
     content_reduction: str = option(
         "mean",
         "Content loss: 'sum' is the paper's 1/2 sum of squares, which grows with the picture; "
-        "'mean' is the mean square, which means the same at every size.",
+        "'mean' is the mean square, which means the same at every size; 'self_similarity' compares "
+        "how alike the positions are to each other, so that colors may change freely.",
     )
     style_loss: str = option(
         "gram",
-        "What is compared of styles: 'gram' is the paper's, the Gram matrices; 'wasserstein' the "
-        "distance of the features' means and covariances, seen as Gaussians.",
+        "What is compared of styles: 'gram' is the paper's, the Gram matrices; 'covariance' those "
+        "of centered features; 'mean_std' each filter's mean and deviation; 'wasserstein' the "
+        "distance of the features' means and covariances, seen as Gaussians; 'mmd_linear', "
+        "'mmd_polynomial' (equals 'gram') and 'mmd_gaussian' the discrepancy by a kernel; "
+        "'sliced' the distributions along fixed directions; 'histogram' each filter's. One name, "
+        "or by layer, as in 'gram,conv4_1:sliced'. Each has a scale of its own: set style_weight "
+        "with it.",
     )
     mask_mode: str = option(
         "simple",
@@ -105,7 +122,7 @@ class LossConfig(TypeChecked):
                 name, getattr(self, name), minimum=0.0, maximum=1e30
             )  # float32 can hold it
         check_choice("content_reduction", self.content_reduction, REDUCTIONS)
-        check_choice("style_loss", self.style_loss, STYLE_LOSS_NAMES)
+        _ = self.style_losses  # Checks them.
         check_choice("tv_form", self.tv_form, TV_FORMS)
         check_choice("mask_mode", self.mask_mode, MASK_MODES)
         content = self.content_weight * sum(weight for _, weight in self.content_layers)
@@ -118,6 +135,12 @@ class LossConfig(TypeChecked):
                 f"content_weight={self.content_weight}, style_weight={self.style_weight}, "
                 f"style_strength={self.style_strength}. Raise one, or its layers' weights."
             )
+
+    @property
+    def style_losses(self) -> dict[str, str]:
+        """The name of each style layer's loss, in the order of `style_layers`."""
+        used = [name for name, _ in self.style_layers]
+        return layer_choices(self.style_loss, used, STYLE_LOSS_NAMES, argument="style_loss")
 
     @property
     def layers(self) -> tuple[str, ...]:

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from tf_style.guidance import Guides, guides, means
-from tf_style.objective import Objective, RegionTargets, Targets, blended_style, style_statistics
+from tf_style.objective import Objective, RegionTargets, Targets
+from tf_style.styles import blended_targets, style_statistics
 
 
 class Controls(NamedTuple):
@@ -67,7 +68,9 @@ def controlled_targets(
             ]
         )
     blended = [
-        blended_style(config, [each[region] for each in found], tf.unstack(controls.blend[region]))
+        blended_targets(
+            config, [each[region] for each in found], tf.unstack(controls.blend[region])
+        )
         for region in range(num_regions)
     ]
     targets = Targets(kept, {}, content_guides=_content_guides(objective, controls))
