@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tf_style import config, kernel_losses, options, sliced_losses, weights
 from tf_style.extractor import build_extractor
-from tf_style.objective import Objective, Targets, loss_terms, named_targets
+from tf_style.objective import Objective, RegionTargets, Targets, loss_terms, named_targets
 from tf_style.style_losses import STYLE_LOSSES
 from tf_style.styles import blended_targets, style_statistics, style_targets
 
@@ -275,8 +275,9 @@ def test_every_layer_has_the_loss_that_was_chosen_for_it_guided_or_not(names, mi
         {layer: tf.constant(of[layer][None, :, :, None], tf.float32) for layer in guided}
         for of in (weights, style_weights)
     )
-    targets = Targets({}, style_targets(loss, kept, guides=style_guides))
-    terms = loss_terms(loss, tf.constant(image, tf.float32), found, targets, guides=guides)
+    region = RegionTargets(style_targets(loss, kept, guides=style_guides), guides)
+    targets = Targets({}, {}, (region,))
+    terms = loss_terms(loss, tf.constant(image, tf.float32), found, targets)
     expected = layer_truth(features, style_features, loss.style_losses, weights, style_weights)
     for layer, value in expected.items():
         assert float(terms.layers[f"style/{layer}"]) == pytest.approx(value, rel=1e-3)

@@ -15,6 +15,8 @@ from tf_style.problem import Problem
 from tf_style.region_targets import controlled_targets
 from tf_style.scene import scene
 
+pytestmark = pytest.mark.usefixtures("mini_network")
+
 SIZE = (48, 60)
 LEFT = np.zeros([*SIZE, 1], np.uint8)
 LEFT[:, :30] = 255
@@ -186,21 +188,21 @@ def test_the_gradient_of_regions_is_that_of_differences(mini_layers, rng):
 
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "tfp_lbfgs", "adam"])
-def test_what_no_mask_covers_is_the_contents_to_the_bit(optimizer, mini_network):
+def test_what_no_mask_covers_is_the_contents_to_the_bit(optimizer):
     config = settings(optimizer=optimizer, scales="0.5:2,1:3", history=4)
     result = tf_style.stylize(CONTENT, STYLE, config=config, content_masks=[LEFT])
     np.testing.assert_array_equal(result.pixels[:, 30:], CONTENT[:, 30:])
     assert np.mean(result.pixels[:, :30] != CONTENT[:, :30]) > 0.5
 
 
-def test_regions_of_strength_0_stay_and_others_are_painted(mini_network):
+def test_regions_of_strength_0_stay_and_others_are_painted():
     config = settings(scales="none", steps=3, region_strengths="0,1")
     result = tf_style.stylize(CONTENT, STYLE, config=config, content_masks=[LEFT, RIGHT])
     np.testing.assert_array_equal(result.pixels[:, :30], CONTENT[:, :30])
     assert np.mean(result.pixels[:, 30:] != CONTENT[:, 30:]) > 0.5
 
 
-def test_the_graph_makes_the_same_picture(mini_layers, mini_network):
+def test_the_graph_makes_the_same_picture(mini_layers):
     from tf_style import graph_transfer
 
     config = settings(scales="0.5:2,1:3")

@@ -13,7 +13,7 @@ import tensorflow as tf
 from tf_style import losses
 from tf_style.options import LossConfig
 from tf_style.style_losses import STYLE_LOSSES
-from tf_style.styles import Guides, guide_of, style_targets
+from tf_style.styles import guide_of, style_targets
 
 _ANY_IMAGE = tf.TensorSpec([1, None, None, 3], tf.float32)
 
@@ -42,12 +42,12 @@ class RegionTargets(NamedTuple):
     Attributes:
         style: as `Targets.style`.
         guides: float32 `[1, h, w, 1]` by layer name: weights of the positions, of mean 1.
-        factor: float32 scalar, of the region's style loss.
+        factor: float32 scalar, of the region's style loss; None for 1.
     """
 
     style: dict[str, Any]
-    guides: dict[str, tf.Tensor]
-    factor: tf.Tensor
+    guides: dict[str, tf.Tensor] = {}
+    factor: tf.Tensor | None = None
 
 
 class LossTerms(NamedTuple):
@@ -189,7 +189,6 @@ def loss_terms(
     targets: Targets,
     *,
     weights: LossWeights | None = None,
-    guides: Guides | None = None,
     per_sample: bool = False,
 ) -> LossTerms:
     """Returns the loss of an image and its parts; layers that have no target are left out.
@@ -200,8 +199,6 @@ def loss_terms(
         features: the image's, float `[b, h, w, c]`, by layer name.
         targets: what they are to match.
         weights: in the place of the config's.
-        guides: of the image's positions, for the style loss; a layer that is not in it has all
-            ones.
         per_sample: give `[b]` losses instead of one.
     """
     weights = weights or weights_of(config)
@@ -220,7 +217,7 @@ def loss_terms(
             loss = content_of_layer(*pair, per_sample=per_sample)
             layers[f"content/{name}"] = loss
             content += weight * loss
-    for region in (RegionTargets(targets.style, guides, None), *targets.regions):
+    for region in (RegionTargets(targets.style), *targets.regions):
         for name, weight in config.style_layers:
             if name in region.style:
                 loss = STYLE_LOSSES[names[name]].loss(

@@ -67,12 +67,10 @@ def controlled_targets(
                 for region in range(num_regions)
             ]
         )
-    blended = [
-        blended_targets(
-            config, [each[region] for each in found], tf.unstack(controls.blend[region])
-        )
-        for region in range(num_regions)
-    ]
+    blended = []
+    for region in range(num_regions):
+        weights = tf.unstack(controls.blend[region])
+        blended.append(blended_targets(config, [each[region] for each in found], weights))
     targets = Targets(kept, {}, content_guides=_content_guides(objective, controls))
     if here is None:
         return targets._replace(style=blended[0])
