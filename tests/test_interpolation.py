@@ -72,8 +72,8 @@ def test_the_command_writes_strips_and_animations(mini_network, picture_file, tm
     assert cli.main([*words, f"--style={paths['a']},{paths['b']}"]) == 0
     told = capsys.readouterr().out
     assert "2/3: styles 0.50, 0.50, strength 1" in told
-    strip = Image.open(tmp_path / "strip.png")
-    assert strip.size == (3 * 40 + 2 * 8, 32)
+    with Image.open(tmp_path / "strip.png") as strip:
+        assert strip.size == (3 * 40 + 2 * 8, 32)
     words[-1] = f"--output={tmp_path / 'film.gif'}"
     assert cli.main([*words, f"--style={paths['a']}", "--strengths=0.25,4"]) == 0
     with Image.open(tmp_path / "film.gif") as film:
