@@ -181,10 +181,10 @@ def test_the_gradient_of_regions_is_that_of_differences(mini_layers, rng):
         direction = rng.normal(size=here.start.shape).astype(np.float32)
         values = [
             float(problem.value_and_gradient(position + step * direction, here.given)[0])
-            for step in (1e-3, -1e-3)
+            for step in (3e-4, -3e-4)
         ]
-        slope = (values[0] - values[1]) / 2e-3
-        assert np.sum(gradient * direction) == pytest.approx(slope, rel=5e-3)
+        slope = (values[0] - values[1]) / 6e-4
+        assert np.sum(gradient * direction) == pytest.approx(slope, rel=1e-2)  # ReLUs change sides.
 
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "tfp_lbfgs", "adam"])
