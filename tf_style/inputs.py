@@ -3,11 +3,14 @@
 Everything that can be wrong with the pictures is found here, before the long work.
 """
 
+import functools
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tf_style import images, vgg19
+from tf_style.color import grey, luminance
+from tf_style.color_match import match_colors, shift_luminance
 from tf_style.config import INITS, StyleConfig
 
 NOISE_MEAN, NOISE_DEVIATION = 0.5, 0.1
@@ -22,12 +25,15 @@ class Inputs(NamedTuple):
         style: float32 `[1, H', W', 3]`, RGB 0..1.
         start: float32 `[1, H, W, 3]`, RGB, nominally 0..1.
         alpha: float32 `[1, H, W, 1]`, 0..1, the content's, or None.
+        color: float32 `[1, H, W, 3]`, RGB 0..1, whose chroma the result takes in the end; None
+            if the result keeps its own.
     """
 
     content: np.ndarray
     style: np.ndarray
     start: np.ndarray
     alpha: np.ndarray | None
+    color: np.ndarray | None = None
 
 
 def prepare_inputs(content: Any, style: Any, config: StyleConfig) -> Inputs:
@@ -37,7 +43,7 @@ def prepare_inputs(content: Any, style: Any, config: StyleConfig) -> Inputs:
         content: path, PIL picture, array or tensor, as `images.read_picture` takes.
         style: likewise. Its transparent parts are shown on white; of the content, what is
             fully transparent is white to the network, and alpha comes along.
-        config: sizes, `init` and `seed`.
+        config: sizes, `init`, `seed` and `color`.
 
     Raises:
         OSError: if a file is missing or cannot be read.
@@ -59,22 +65,47 @@ def prepare_inputs(content: Any, style: Any, config: StyleConfig) -> Inputs:
     _check_pixels("style_size", style_size)
 
     content_image, alpha = images.resize_picture(content_picture, size)
+    weights = alpha if alpha is not None and alpha.any() else None
+    painted = functools.partial(
+        _painted, content=content_image, content_weights=weights, config=config
+    )
     if config.init == "content":
         start = content_image
     elif config.init == "style":
-        start = images.cover(style_image, size)
+        start = painted(images.cover(style_image, size))
     elif config.init == "noise":
         # White noise, as in the paper, which leaves its distribution open.
         rng = np.random.default_rng(config.seed)
         start = rng.normal(NOISE_MEAN, NOISE_DEVIATION, content_image.shape).astype(np.float32)
     else:
         start = images.cover(_read_init(config.init), size)
-    return Inputs(
-        content_image,
-        images.resize(style_image, style_size),
-        start,
-        alpha,
-    )
+    style_image = painted(images.resize(style_image, style_size))
+    color = content_image if config.color in ("content", "luminance") else None
+    if config.color == "luminance":
+        content_image, start = grey(luminance(content_image)), grey(luminance(start))
+    return Inputs(content_image, style_image, start, alpha, color)
+
+
+def _painted(
+    style: np.ndarray,
+    *,
+    content: np.ndarray,
+    content_weights: np.ndarray | None,
+    config: StyleConfig,
+) -> np.ndarray:
+    """Returns a style picture in the colors that `color` asks for, within 0..1.
+
+    What is transparent of the content does not count.
+    """
+    if config.color == "match":
+        style = match_colors(
+            style, content, method=config.color_match, content_weights=content_weights
+        )
+    elif config.color == "luminance":
+        style = grey(shift_luminance(style, content, content_weights=content_weights))
+    else:
+        return style
+    return np.clip(style, 0.0, 1.0)
 
 
 def smallest_side(config: StyleConfig) -> int:
