@@ -165,6 +165,16 @@ def test_any_values_are_a_config_or_a_clear_error(values):
         ({"stepz": 1}, "Did you mean 'steps'"),
         ({"size": 10**6}, "within 0..30000"),
         ({"style_size": 100, "style_scale": 2.0}, "Cannot use `style_size` with `style_scale`"),
+        (
+            {"color": "contents"},
+            "'match', 'luminance'. Received: color='contents'. Did you mean 'content'?",
+        ),
+        ({"color": "match", "color_match": "histo"}, "'histogram'. Received: color_match='histo'"),
+        (
+            {"color_match": "symmetric"},
+            "Cannot use `color_match` with color='style'. This is because it says how color='match'"
+            " works. Received: color_match='symmetric'. Use it with color='match'.",
+        ),
         ({"content_weight": 0.0, "style_weight": 0.0}, "must be above 0"),
         ({"content_weight": 0.0, "style_layers": "conv1_1:0"}, "style_strength="),
         ({"content_weight": 0.0, "style_strength": 0.0}, "style_strength="),
@@ -211,7 +221,14 @@ def test_a_preset_is_chosen_by_name_not_by_label():
 
 
 def test_choices_are_those_of_the_tables_that_do_the_work():
-    from tf_style import engine, extractor, losses, parametrization, style_losses
+    from tf_style import (
+        color_match,
+        engine,
+        extractor,
+        losses,
+        parametrization,
+        style_losses,
+    )
 
     assert tuple(extractor.POOLINGS) == options.POOLINGS
     assert tuple(extractor.PADDINGS) == options.PADDINGS
@@ -219,6 +236,7 @@ def test_choices_are_those_of_the_tables_that_do_the_work():
     assert tuple(style_losses.STYLE_LOSSES) == options.STYLE_LOSS_NAMES
     assert tuple(losses.TOTAL_VARIATIONS) == options.TV_FORMS
     assert tuple(engine.MINIMIZERS) == options.OPTIMIZER_NAMES
+    assert tuple(color_match.MATCHES) == config.COLOR_MATCHES
     assert tuple(parametrization.PARAMETRIZATIONS) == options.PARAMETRIZATION_NAMES
 
 

@@ -10,6 +10,11 @@ from tf_style._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from tf_style.adam import minimize_adam as minimize_adam
+    from tf_style.color import into_gamut as into_gamut
+    from tf_style.color import luminance as luminance
+    from tf_style.color import with_luminance as with_luminance
+    from tf_style.color_match import match_colors as match_colors
+    from tf_style.color_match import shift_luminance as shift_luminance
     from tf_style.config import StyleConfig as StyleConfig
     from tf_style.config import preset as preset
     from tf_style.conversion import Conversion as Conversion
@@ -59,6 +64,8 @@ if TYPE_CHECKING:
 _MODULES = {
     "adam": ("minimize_adam",),
     "lbfgs": ("minimize_lbfgs",),
+    "color": ("into_gamut", "luminance", "with_luminance"),
+    "color_match": ("match_colors", "shift_luminance"),
     "config": ("StyleConfig", "preset"),
     "options": ("ComputeConfig", "LossConfig", "NetworkConfig", "OptimizerConfig"),
     "conversion": ("Conversion", "ConversionError", "export_portable"),

@@ -22,6 +22,8 @@ from tf_style.options import ComputeConfig, LossConfig, NetworkConfig, Optimizer
 from tf_style.presets import PRESETS as PRESETS
 
 INITS = ("content", "style", "noise")
+COLORS = ("style", "content", "match", "luminance")
+COLOR_MATCHES = ("cholesky", "symmetric", "histogram")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,18 @@ class StyleConfig(TypeChecked):
         "Longer edge of the style picture relative to the result's; it is never enlarged beyond "
         "its own pixels.",
     )
+    color: str = option(
+        "style",
+        "Whose colors: the painting's, with its 'style'; the photograph's, by painting first and "
+        "then taking its chroma ('content'), by giving the painting its colors before ('match'), "
+        "or by painting light and dark alone ('luminance').",
+    )
+    color_match: str = option(
+        "cholesky",
+        "What --color=match gives the painting: the photograph's mean and covariance, by the "
+        "paper's 'cholesky' or the 'symmetric' map that moves colors least; or its 'histogram' "
+        "in each channel.",
+    )
     seed: int = option(0, "Seed of the noise that --init=noise starts from.")
     network: NetworkConfig = dataclasses.field(default_factory=NetworkConfig)
     loss: LossConfig = dataclasses.field(default_factory=LossConfig)
@@ -60,6 +74,8 @@ class StyleConfig(TypeChecked):
         check_number("style_size", self.style_size, minimum=0, maximum=30000)
         check_number("style_scale", self.style_scale, minimum=0.01, maximum=100.0)
         check_number("seed", self.seed, minimum=0, maximum=2**63 - 1)
+        check_choice("color", self.color, COLORS)
+        check_choice("color_match", self.color_match, COLOR_MATCHES)
         if not self.init:
             raise ValueError("`init` must not be empty. Received: init=''.")
         if self.style_size and self.style_scale != 1.0:
@@ -67,6 +83,12 @@ class StyleConfig(TypeChecked):
                 "Cannot use `style_size` with `style_scale`. This is because both set the size "
                 f"of the style picture. Received: style_size={self.style_size}, "
                 f"style_scale={self.style_scale:g}."
+            )
+        if self.color_match != COLOR_MATCHES[0] and self.color != "match":
+            raise ValueError(
+                f"Cannot use `color_match` with color={self.color!r}. This is because it says how "
+                f"color='match' works. Received: color_match={self.color_match!r}. Use it with "
+                "color='match'."
             )
 
     def replace(self, /, **options: Any) -> "StyleConfig":

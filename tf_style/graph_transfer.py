@@ -62,6 +62,13 @@ def check_graph(config: StyleConfig) -> None:
             f"`init` must be one of {choices} in a graph, which holds no pictures. "
             f"Received: init={config.init!r}."
         )
+    if config.color != "style":
+        raise ValueError(
+            "Cannot use `color` in a graph. This is because it changes the pictures before and "
+            f"after the optimisation. Received: color={config.color!r}. Leave it out, and change "
+            "them around the graph: with `tf_style.match_colors` ('match'), "
+            "`tf_style.with_luminance` ('content'), and `tf_style.shift_luminance` ('luminance')."
+        )
     if config.compute.jit_compile != "off":
         raise ValueError(
             "Cannot use `jit_compile` in a graph. This is because XLA compiles for each size, and "

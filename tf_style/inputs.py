@@ -3,12 +3,15 @@
 Everything that can be wrong with the pictures is found here, before the long work.
 """
 
+import functools
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tf_style import images, vgg19
+from tf_style.color import grey, luminance
+from tf_style.color_match import match_colors, shift_luminance
 from tf_style.config import INITS, StyleConfig
 from tf_style.control_options import numbers
 from tf_style.masks import Regions, Sizes, blend_of, grey_mask, read_mask, read_regions
@@ -29,6 +32,8 @@ class Inputs(NamedTuple):
         regions: where which style counts, or None.
         content_map: float32 `[1, H, W, 1]`, how much the content counts where, or None.
         notes: lines on what was done to the pictures without being asked.
+        color: float32 `[1, H, W, 3]`, RGB 0..1, whose chroma the result takes in the end; None
+            if the result keeps its own.
     """
 
     content: np.ndarray
@@ -39,6 +44,7 @@ class Inputs(NamedTuple):
     regions: Regions | None = None
     content_map: np.ndarray | None = None
     notes: tuple[str, ...] = ()
+    color: np.ndarray | None = None
 
 
 class MaskFiles(NamedTuple):
@@ -67,7 +73,7 @@ def prepare_inputs(
         content: path, PIL picture, array or tensor, as `images.read_picture` takes.
         style: likewise, or a list or tuple of such. Its transparent parts are shown on white; of
             the content, what is fully transparent is white to the network, and alpha comes along.
-        config: sizes, `init`, `seed`, and how styles and regions count.
+        config: sizes, `init`, `seed`, `color`, and how styles and regions count.
         masks: what counts where.
 
     Raises:
@@ -103,10 +109,14 @@ def prepare_inputs(
     blend = np.tile(blend / np.float32(len(scales)), len(scales))
 
     content_image, alpha = images.resize_picture(content_picture, size)
+    weights = alpha if alpha is not None and alpha.any() else None
+    painted = functools.partial(
+        _painted, content=content_image, content_weights=weights, config=config
+    )
     if config.init == "content":
         start = content_image
     elif config.init == "style":
-        start = images.cover(read[0], size)
+        start = painted(images.cover(read[0], size))
     elif config.init == "noise":
         # White noise, as in the paper, which leaves its distribution open.
         rng = np.random.default_rng(config.seed)
@@ -127,9 +137,15 @@ def prepare_inputs(
     content_map = None
     if masks.content_map is not None:
         mask = read_mask(masks.content_map, "content_map")
-        grey = grey_mask(mask, size, "content_map")[np.newaxis, ..., np.newaxis]
-        content_map = 1.0 + np.float32(config.control.content_map_gain) * grey
-    return Inputs(content_image, tuple(styles), start, alpha, blend, regions, content_map, notes)
+        white = grey_mask(mask, size, "content_map")[np.newaxis, ..., np.newaxis]
+        content_map = 1.0 + np.float32(config.control.content_map_gain) * white
+    styles = [painted(image) for image in styles]
+    color = content_image if config.color in ("content", "luminance") else None
+    if config.color == "luminance":
+        content_image, start = grey(luminance(content_image)), grey(luminance(start))
+    return Inputs(
+        content_image, tuple(styles), start, alpha, blend, regions, content_map, notes, color
+    )
 
 
 def _regions(
@@ -169,6 +185,28 @@ def _named(argument: str, pictures: Sequence[Any]) -> Iterator[tuple[Any, str]]:
 
 def _read_style(picture: Any, argument: str) -> np.ndarray:
     return images.over_white(images.read_picture(picture, argument=argument))
+
+
+def _painted(
+    style: np.ndarray,
+    *,
+    content: np.ndarray,
+    content_weights: np.ndarray | None,
+    config: StyleConfig,
+) -> np.ndarray:
+    """Returns a style picture in the colors that `color` asks for, within 0..1.
+
+    What is transparent of the content does not count.
+    """
+    if config.color == "match":
+        style = match_colors(
+            style, content, method=config.color_match, content_weights=content_weights
+        )
+    elif config.color == "luminance":
+        style = grey(shift_luminance(style, content, content_weights=content_weights))
+    else:
+        return style
+    return np.clip(style, 0.0, 1.0)
 
 
 def smallest_side(config: StyleConfig) -> int:

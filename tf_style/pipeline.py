@@ -105,7 +105,7 @@ def stylizer(
     Raises:
         TypeError: if `config` is no StyleConfig.
         ValueError: if the config needs what a graph has not: a start from a file, a time budget,
-            `jit_compile`.
+            `jit_compile`, `color`.
         OSError: if the weights cannot be fetched.
 
     Example:

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_style import engine, images, saving
+from tf_style.color import into_gamut, luminance, with_luminance
 from tf_style.config import StyleConfig
 from tf_style.inputs import Inputs, MaskFiles, prepare_inputs
 from tf_style.objective import Objective, Targets, by_name
@@ -34,6 +35,7 @@ class View(NamedTuple):
         objective: what they are compared with.
         start: where the run began, float32 `[1, H, W, 3]` of the result's size.
         alpha: the content's, or None.
+        color: whose chroma the picture takes, float32 `[1, H, W, 3]`, or None.
     """
 
     image: tf.Tensor
@@ -41,6 +43,7 @@ class View(NamedTuple):
     objective: Objective
     start: np.ndarray
     alpha: np.ndarray | None
+    color: np.ndarray | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -52,7 +55,8 @@ class Progress:
         num_steps: steps planned, at all sizes; within a time budget not fewer than are done.
         num_evaluations: evaluations of the loss and its gradient done.
         seconds: since the optimisation began.
-        loss: the value that is minimised, at the present size.
+        loss: the value that is minimised, at the present size: with `color` 'content' or
+            'luminance' that of the picture before it takes the content's chroma, as `terms`.
         stage_size: the present height and width, px: those of the result, or smaller ones on
             the way there.
         config: what was asked for.
@@ -82,8 +86,16 @@ class Progress:
     def image(self) -> np.ndarray:
         """The image: float32 `[1, H, W, 3]` of the result's size, RGB, nominally 0..1.
 
-        At a smaller size, enlarged, with the start's finer detail.
+        At a smaller size, enlarged, with the start's finer detail. With `color` 'content' or
+        'luminance' of the content's chroma, paler where it would leave 0..1.
         """
+        painted, color = self._painted(), self.view.color
+        if color is None:
+            return painted
+        return into_gamut(with_luminance(color, luminance(painted)))
+
+    def _painted(self) -> np.ndarray:
+        """Returns the image as the optimiser left it, of the result's size."""
         image, start = self.view.image, self.view.start
         if tuple(image.shape) == start.shape:
             return image.numpy()
@@ -222,7 +234,14 @@ def stylize_inputs(
             "stage_size": tuple(stand.image.shape[1:3]),
             "config": config,
             "weights_sha256": weights_sha256,
-            "view": View(stand.image, stand.targets, problem.objective, inputs.start, inputs.alpha),
+            "view": View(
+                stand.image,
+                stand.targets,
+                problem.objective,
+                inputs.start,
+                inputs.alpha,
+                inputs.color,
+            ),
         }
 
     def on_slice(stand: engine.Stand) -> bool | None:

@@ -8,8 +8,8 @@ import tf_style
 PACKAGE = Path(tf_style.__file__).parent
 # Each module imports only from rows above its own. A new module must be given a place.
 ROWS = [
-    {"_checks", "_version", "_runtime", "captured"},
-    {"vgg19", "matrix_root"},
+    {"_checks", "_version", "_runtime", "captured", "color"},
+    {"color_match", "vgg19", "matrix_root"},
     {"layer_choices", "layer_weights", "presets", "schedule"},
     {"options"},
     {"control_options"},
@@ -82,7 +82,8 @@ ROWS = [
 ]
 RANK = {name: rank for rank, names in enumerate(ROWS) for name in names}
 WITHOUT_TENSORFLOW = {
-    "__main__", "_checks", "_runtime", "_version", "captured", "cli", "codebook", "config",
+    "__main__", "_checks", "_runtime", "_version", "captured", "cli", "codebook", "color",
+    "color_match", "config",
     "export_options", "export_command", "flag_options", "images", "inputs", "keras",
     "control_options", "interpolate_command", "layer_choices", "layer_weights", "masks",
     "new_folder", "options", "presets", "progress_bar", "run", "saving", "schedule",
