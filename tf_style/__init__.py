@@ -49,12 +49,12 @@ if TYPE_CHECKING:
     from tf_style.options import NetworkConfig as NetworkConfig
     from tf_style.options import OptimizerConfig as OptimizerConfig
     from tf_style.portable import PortableObjective as PortableObjective
+    from tf_style.progress import Progress as Progress
+    from tf_style.progress import StyleResult as StyleResult
     from tf_style.solution import NotFiniteError as NotFiniteError
     from tf_style.solution import Solution as Solution
     from tf_style.solution import Status as Status
     from tf_style.stablehlo import export_stablehlo as export_stablehlo
-    from tf_style.transfer import Progress as Progress
-    from tf_style.transfer import StyleResult as StyleResult
     from tf_style.transfer import stylize as stylize
     from tf_style.weights import Weights as Weights
     from tf_style.weights import load_weights as load_weights
@@ -92,9 +92,10 @@ _MODULES = {
     ),
     "objective": ("LossTerms", "LossWeights", "Objective", "Targets"),
     "portable": ("PortableObjective",),
+    "progress": ("Progress", "StyleResult"),
     "solution": ("NotFiniteError", "Solution", "Status"),
     "stablehlo": ("export_stablehlo",),
-    "transfer": ("Progress", "StyleResult", "stylize"),
+    "transfer": ("stylize",),
     "weights": ("Weights", "load_weights", "mean_activations", "normalize"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}

@@ -4,7 +4,7 @@ Everything that can be wrong with the pictures is found here, before the long wo
 """
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -89,76 +89,96 @@ def prepare_inputs(
     _check_sides("content", size, smallest, received=content_picture.image.shape[1:3])
     _check_pixels("size", size)
 
-    pictures = _several(style)
-    if not pictures:
-        raise ValueError("`style` must be at least one picture. Received: none.")
-    blend = blend_of(config, len(pictures))
-    read = [_read_style(picture, argument) for picture, argument in _named("style", pictures)]
-    for image in read:
-        _check_sides("style", image.shape[1:3], smallest)
-    # Each style at each of its scales is a style of its own.
-    scales = numbers(config.control.style_scales, argument="style_scales") or (1.0,)
-    styles, style_sizes = [], []
-    for scale in scales:
-        for image in read:
-            style_size = _style_size(image.shape[1:3], size, config, scale)
-            _check_sides("style", style_size, smallest, received=image.shape[1:3])
-            _check_pixels("style_size", style_size)
-            styles.append(images.resize(image, style_size))
-            style_sizes.append(Sizes(image.shape[1:3], style_size))
-    blend = np.tile(blend / np.float32(len(scales)), len(scales))
-
+    sizes = Sizes(content_picture.image.shape[1:3], size)
+    originals = [_read_style(picture, name, smallest) for picture, name in _named("style", style)]
+    blend = blend_of(config, len(originals))
+    styles, style_sizes = _at_scales(originals, size, config)
+    regions, notes = _regions(masks, sizes, style_sizes, config)
     content_image, alpha = images.resize_picture(content_picture, size)
     weights = alpha if alpha is not None and alpha.any() else None
     painted = functools.partial(
         _painted, content=content_image, content_weights=weights, config=config
     )
-    if config.init == "content":
-        start = content_image
-    elif config.init == "style":
-        start = painted(images.cover(read[0], size))
-    elif config.init == "noise":
-        # White noise, as in the paper, which leaves its distribution open.
-        rng = np.random.default_rng(config.seed)
-        start = rng.normal(NOISE_MEAN, NOISE_DEVIATION, content_image.shape).astype(np.float32)
-    else:
-        start = images.cover(_read_init(config.init), size)
-    sizes = Sizes(content_picture.image.shape[1:3], size)
-    regions: Regions | None = None
-    notes: tuple[str, ...] = ()
-    content_masks, style_masks = map(_several, masks[:2])
-    if content_masks:
-        regions, notes = _regions(content_masks, style_masks, sizes, style_sizes, config)
-    elif style_masks or config.control.region_strengths:
-        raise ValueError(
-            "`content_masks` must be given for regions, one for each. Received: none, but "
-            "`style_masks` or `region_strengths`."
-        )
-    content_map = None
-    if masks.content_map is not None:
-        mask = read_mask(masks.content_map, "content_map")
-        white = grey_mask(mask, size, "content_map")[np.newaxis, ..., np.newaxis]
-        content_map = 1.0 + np.float32(config.control.content_map_gain) * white
+    start = _start(content_image, originals[0], painted, config)
     styles = [painted(image) for image in styles]
     color = content_image if config.color in ("content", "luminance") else None
     if config.color == "luminance":
         content_image, start = grey(luminance(content_image)), grey(luminance(start))
     return Inputs(
-        content_image, tuple(styles), start, alpha, blend, regions, content_map, notes, color
+        content=content_image,
+        styles=tuple(styles),
+        start=start,
+        alpha=alpha,
+        blend=np.tile(blend, len(styles) // len(blend)) / np.float32(len(styles) // len(blend)),
+        regions=regions,
+        content_map=_content_map(masks.content_map, size, config),
+        color=color,
+        notes=notes,
     )
 
 
-def _regions(
-    content_masks: Sequence[Any],
-    style_masks: Sequence[Any],
-    content: Sizes,
-    styles: Sequence[Sizes],
+def _start(
+    content: np.ndarray,
+    style: np.ndarray,
+    painted: Callable[[np.ndarray], np.ndarray],
     config: StyleConfig,
-) -> tuple[Regions, tuple[str, ...]]:
+) -> np.ndarray:
+    """Returns the image to start from, as `init` names it."""
+    if config.init == "content":
+        return content
+    if config.init == "style":
+        return painted(images.cover(style, content.shape[1:3]))
+    if config.init == "noise":
+        # White noise, as in the paper, which leaves its distribution open.
+        rng = np.random.default_rng(config.seed)
+        return rng.normal(NOISE_MEAN, NOISE_DEVIATION, content.shape).astype(np.float32)
+    return images.cover(_read_init(config.init), content.shape[1:3])
+
+
+def _at_scales(
+    originals: Sequence[np.ndarray], result: tuple[int, int], config: StyleConfig
+) -> tuple[list[np.ndarray], list[Sizes]]:
+    """Returns each style at each of its scales, scale after scale: styles of their own."""
+    smallest = smallest_side(config)
+    styles, sizes = [], []
+    for scale in _scales(config):
+        for image in originals:
+            read = image.shape[1:3]
+            size = _style_size(read, result, config, scale)
+            _check_sides("style", size, smallest, received=read)
+            _check_pixels("style_size", size)
+            styles.append(images.resize(image, size))
+            sizes.append(Sizes(read, size))
+    return styles, sizes
+
+
+def _scales(config: StyleConfig) -> tuple[float, ...]:
+    return numbers(config.control.style_scales, argument="style_scales") or (1.0,)
+
+
+def _content_map(picture: Any, size: tuple[int, int], config: StyleConfig) -> np.ndarray | None:
+    if picture is None:
+        return None
+    white = grey_mask(read_mask(picture, "content_map"), size, "content_map")
+    return 1.0 + np.float32(config.control.content_map_gain) * white[np.newaxis, ..., np.newaxis]
+
+
+def _regions(
+    masks: MaskFiles, content: Sizes, styles: Sequence[Sizes], config: StyleConfig
+) -> tuple[Regions | None, tuple[str, ...]]:
     """Returns the regions of the content and of styles at several scales, and notes."""
-    scales = numbers(config.control.style_scales, argument="style_scales") or (1.0,)
-    count = len(styles) // len(scales)
-    found = []
+    content_masks, style_masks = map(_several, masks[:2])
+    if not content_masks:
+        if style_masks or config.control.region_strengths:
+            raise ValueError(
+                "`content_masks` must be given for regions, one for each. Received: none, but "
+                "`style_masks` or `region_strengths`."
+            )
+        return None, ()
+    num_scales = len(_scales(config))
+    count = len(styles) // num_scales
+    found: list[Regions] = []
+    notes: tuple[str, ...] = ()
     for first in range(0, len(styles), count):
         regions, notes = read_regions(
             content_masks,
@@ -168,8 +188,8 @@ def _regions(
             config=config,
         )
         found.append(regions)
-    blend = np.concatenate([each.blend for each in found], 1) / np.float32(len(scales))
-    return regions._replace(styles=sum((each.styles for each in found), ()), blend=blend), notes
+    blend = np.concatenate([each.blend for each in found], 1) / np.float32(num_scales)
+    return found[0]._replace(styles=sum((each.styles for each in found), ()), blend=blend), notes
 
 
 def _several(pictures: Any) -> Sequence[Any]:
@@ -177,14 +197,19 @@ def _several(pictures: Any) -> Sequence[Any]:
     return pictures if isinstance(pictures, (list, tuple)) else [pictures]
 
 
-def _named(argument: str, pictures: Sequence[Any]) -> Iterator[tuple[Any, str]]:
-    """Yields the pictures, each with what errors call it."""
+def _named(argument: str, pictures: Any) -> Iterator[tuple[Any, str]]:
+    """Yields pictures, one or several, each with what errors call it."""
+    pictures = _several(pictures)
+    if not pictures:
+        raise ValueError(f"`{argument}` must be at least one picture. Received: none.")
     for index, picture in enumerate(pictures):
         yield picture, argument if len(pictures) == 1 else f"{argument}[{index}]"
 
 
-def _read_style(picture: Any, argument: str) -> np.ndarray:
-    return images.over_white(images.read_picture(picture, argument=argument))
+def _read_style(picture: Any, argument: str, smallest: int) -> np.ndarray:
+    image = images.over_white(images.read_picture(picture, argument=argument))
+    _check_sides(argument, image.shape[1:3], smallest)
+    return image
 
 
 def _painted(

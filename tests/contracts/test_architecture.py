@@ -67,7 +67,8 @@ ROWS = [
     },
     {"scene", "style_bank", "to_litert", "to_onnx", "conversion_check"},
     {"augmentation", "conversion", "engine", "graph_transfer"},
-    {"interpolation", "keras", "signatures", "transfer"},
+    {"interpolation", "keras", "progress", "signatures"},
+    {"transfer"},
     {"export"},
     {"exported_model", "pipeline", "run", "stablehlo"},
     {"serving.errors", "serving.signatures", "serving.versions", "serving.metrics"},
@@ -178,5 +179,6 @@ def test_only_the_command_line_prints_or_exits():
         if isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "sys.exit")
     }
     assert printing <= {
-        "cli", "progress_bar", "export_command", "serve_command", "weights_command", "__main__"
+        "cli", "progress_bar", "export_command", "interpolate_command", "serve_command",
+        "weights_command", "__main__",
     }  # fmt: skip
