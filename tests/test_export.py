@@ -20,9 +20,9 @@ from tf_style import cli, convolution
 from tf_style.export import Exported
 from tf_style.graph_transfer import start_image
 from tf_style.inputs import prepare_inputs
-from tf_style.objective import named_targets, named_terms
 from tf_style.problem import make_problem
 from tf_style.signatures import NAMES, Signatures
+from tf_style.tensor_names import named_targets, named_terms
 
 ROOT = Path(__file__).resolve().parents[1]
 OPTIONS = {"scales": "none", "steps": 5, "size": 40}

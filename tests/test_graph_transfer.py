@@ -65,6 +65,7 @@ def problem(settings, mini_layers):
         {"padding": "zeros", "pooling": "max"},
         # One step, as on so small a network its gradient hangs on the last bits of the features.
         {"style_loss": "wasserstein", "scales": "none", "steps": 1},
+        {"style_loss": "gram,conv3_1:sliced,conv5_1:mmd_gaussian", "scales": "none", "steps": 1},
     ],
     ids=str,
 )

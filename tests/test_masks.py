@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 import tf_style
-from tf_style.inputs import MaskFiles, prepare_inputs
+from tf_style.inputs import ControlPictures, prepare_inputs
 from tf_style.masks import Sizes, blend_of, read_regions
 
 CONTENT, STYLE = Sizes((32, 40), (32, 40)), Sizes((24, 20), (24, 20))
@@ -140,14 +140,14 @@ def test_files_pictures_and_arrays_are_taken_alone_or_in_lists(picture_file, rng
     Image.fromarray(mask[..., 0]).save(path)
     content, style = picture_file("content.png"), picture_file("style.png")
     given = [
-        prepare_inputs(content, style, settings(size=0), MaskFiles(masks))
+        prepare_inputs(content, style, settings(size=0), ControlPictures(masks))
         for masks in (path, [path], (Image.open(path),), mask)
     ]
     for inputs in given:
         np.testing.assert_array_equal(inputs.regions.content, given[0].regions.content)
     with pytest.raises(ValueError, match="`content_masks` must be given for regions"):
-        prepare_inputs(content, style, settings(), MaskFiles((), [path]))
+        prepare_inputs(content, style, settings(), ControlPictures((), [path]))
     mapped = prepare_inputs(
-        content, style, settings(size=0, content_map_gain=4.0), MaskFiles(content_map=path)
+        content, style, settings(size=0, content_map_gain=4.0), ControlPictures(content_map=path)
     )
     np.testing.assert_allclose(mapped.content_map[0], 1.0 + 4.0 * mask / 255.0, rtol=1e-6)

@@ -11,9 +11,10 @@ import tensorflow as tf
 
 from tf_style import config, kernel_losses, options, sliced_losses, weights
 from tf_style.extractor import build_extractor
-from tf_style.objective import Objective, RegionTargets, Targets, loss_terms, named_targets
+from tf_style.objective import Objective, RegionTargets, Targets, loss_terms
 from tf_style.style_losses import STYLE_LOSSES
 from tf_style.styles import blended_targets, style_statistics, style_targets
+from tf_style.tensor_names import named_targets
 
 ROOT = Path(__file__).resolve().parent.parent
 PRESET_TOTALS = json.loads((ROOT / "tests/goldens/presets.json").read_text())

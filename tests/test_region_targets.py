@@ -5,8 +5,9 @@ import pytest
 import tensorflow as tf
 
 import tf_style
+from tf_style import transfer
 from tf_style.engine import pictures_of
-from tf_style.inputs import MaskFiles, prepare_inputs
+from tf_style.inputs import ControlPictures, prepare_inputs
 from tf_style.network import make_extractor
 from tf_style.objective import by_name
 from tf_style.options import MASK_MODES
@@ -43,7 +44,7 @@ def objective_of(config, layers):
 
 def targets_of(config, layers, styles, **masks):
     """Returns the objective, and what it is to match."""
-    pictures = pictures_of(prepare_inputs(CONTENT, styles, config, MaskFiles(**masks)))
+    pictures = pictures_of(prepare_inputs(CONTENT, styles, config, ControlPictures(**masks)))
     objective = objective_of(config, layers)
     return objective, controlled_targets(
         objective, pictures.content, pictures.styles, pictures.controls
@@ -172,7 +173,7 @@ def test_the_gradient_of_regions_is_that_of_differences(mini_layers, rng):
     config = settings(tv_weight=0.0, style_layers="conv1_1,conv2_1", content_layers="conv2_2")
     problem = Problem(objective_of(config, mini_layers), PARAMETRIZATIONS["pixels"], gamut=False)
     inputs = prepare_inputs(
-        CONTENT, [STYLE, OTHER], config, MaskFiles([LEFT // 2 + 60, picture(5)[..., :1]])
+        CONTENT, [STYLE, OTHER], config, ControlPictures([LEFT // 2 + 60, picture(5)[..., :1]])
     )
     here = scene(problem, pictures_of(inputs))
     position = here.start + tf.constant(rng.normal(0, 0.1, here.start.shape), tf.float32)
@@ -207,10 +208,45 @@ def test_the_graph_makes_the_same_picture(mini_layers):
 
     config = settings(scales="0.5:2,1:3")
     styles, masks = [STYLE, OTHER], [LEFT, RIGHT]
-    pictures = pictures_of(prepare_inputs(CONTENT, styles, config, MaskFiles(masks)))
+    pictures = pictures_of(prepare_inputs(CONTENT, styles, config, ControlPictures(masks)))
     problem = Problem(objective_of(config, mini_layers), PARAMETRIZATIONS["spectrum"], gamut=True)
     graph = tf.function(
         lambda: graph_transfer.stylize_in_graph(problem, pictures, config), autograph=False
     )
     expected = tf_style.stylize(CONTENT, styles, config=config, content_masks=masks)
     np.testing.assert_allclose(graph().image, expected.image, atol=1e-3)
+
+
+def test_fine_texture_comes_from_one_style_and_structure_from_the_other(mini_layers):
+    config = settings(steps=12, history=5, tv_weight=0.0)
+    pictures = ControlPictures(fine_style=OTHER)
+    inputs = prepare_inputs(CONTENT, STYLE, config, pictures)
+    textured = transfer.with_fine_texture(inputs, config)
+    assert textured.fine_style is None
+    objective = objective_of(config, mini_layers)
+    before, after, fine = (
+        objective.targets(inputs.content, image).style
+        for image in (inputs.styles[0], textured.styles[0], inputs.fine_style)
+    )
+    for layer in ("block1_conv1", "block2_conv1"):
+        assert distance(after[layer], fine[layer]) < 0.5 * distance(before[layer], fine[layer])
+    assert textured.styles[0].shape == inputs.styles[0].shape
+
+
+def test_edges_are_kept_by_their_weight(mini_layers):
+    config = settings(scales="none", steps=6, history=4)
+    gaps = []
+    for weight in (0.0, 1e6):
+        edged = config.replace(edge_weight=weight)
+        result = tf_style.stylize(CONTENT, STYLE, config=edged)
+        blocks = [
+            np.float64(pixels).reshape(12, 4, 15, 4, 3).mean((1, 3))
+            for pixels in (255.0 * result.image[0], CONTENT)
+        ]
+        gap = blocks[0] - blocks[1]
+        inner = (
+            4 * gap[1:-1, 1:-1] - gap[:-2, 1:-1] - gap[2:, 1:-1] - gap[1:-1, :-2] - gap[1:-1, 2:]
+        )
+        gaps.append(np.mean(inner**2))
+        assert ("content/laplacian" in result.terms) == (weight > 0)
+    assert gaps[1] < 0.2 * gaps[0]

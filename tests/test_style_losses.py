@@ -231,3 +231,18 @@ def test_features_that_are_the_same_everywhere_have_finite_losses_and_gradients(
             loss = STYLE_LOSSES[name].loss(image, target)
         assert np.isfinite(float(loss))
         assert np.isfinite(tape.gradient(loss, image)).all()
+
+
+@pytest.mark.parametrize("name", ["mmd_gaussian", "sliced"])
+def test_xla_compiles_what_waves_and_sorting_need(name, guided, rng):
+    image, style, guide, style_guide = pictures(rng, guided)
+    target = target_of(name, style, style_guide)
+
+    def loss(image):
+        value = STYLE_LOSSES[name].loss(image, target, guide=guide)
+        return value, tf.gradients(value, image)[0]
+
+    found, gradient = tf.function(loss, jit_compile=True, autograph=False)(tf.constant(image))
+    expected, slope = tf.function(loss, autograph=False)(tf.constant(image))
+    assert float(found) == pytest.approx(float(expected), rel=1e-9)
+    np.testing.assert_allclose(gradient, slope, rtol=1e-9, atol=1e-12)

@@ -50,6 +50,11 @@ class RunOptions:
     content_map: str = option(
         "", "A mask that is white where the photograph is to be kept: see --content_map_gain."
     )
+    fine_style: str = option(
+        "",
+        "A painting whose fine texture (layers up to conv2_1) is put onto the others first, which "
+        "then give the coarse structure.",
+    )
     config: str = option(
         "", "Take every setting from this JSON file, or from a picture that tf_style made."
     )
@@ -150,13 +155,14 @@ def _run(arguments: list[str]) -> int:
 def _stylize(run: RunOptions, settings: config.StyleConfig) -> int:
     """Checks all that can be wrong before the work, then does it."""
     from tf_style import saving
-    from tf_style.inputs import MaskFiles, prepare_inputs
+    from tf_style.inputs import ControlPictures, prepare_inputs
     from tf_style.run import Files, Run
 
     styles, content_masks, style_masks = (
         flag_options.paths(text) for text in (run.style, run.content_masks, run.style_masks)
     )
     named = [run.content, *styles, *content_masks, *style_masks, run.content_map, run.config]
+    named += [run.fine_style]
     named += [settings.init, settings.network.weights]
     sources = [user_path(name) for name in named if name and user_path(name).exists()]
     output, trace, saved = (user_path(name) for name in (run.output, run.trace, run.save_config))
@@ -167,7 +173,9 @@ def _stylize(run: RunOptions, settings: config.StyleConfig) -> int:
         others = [*sources, output, *([trace] if run.trace else [])]
         saving.check_writable(saved, argument="save_config", inputs=others)
     with _runtime.quiet_stderr(not run.verbose):  # Decoders write there about damaged files.
-        masks = MaskFiles(content_masks, style_masks, run.content_map or None)
+        masks = ControlPictures(
+            content_masks, style_masks, run.content_map or None, run.fine_style or None
+        )
         inputs = prepare_inputs(run.content, styles, settings, masks)
     saving.check_output(output, inputs=sources, size=inputs.content.shape[1:3])
     if run.save_config:

@@ -32,6 +32,8 @@ class Inputs(NamedTuple):
         regions: where which style counts, or None.
         content_map: float32 `[1, H, W, 1]`, how much the content counts where, or None.
         notes: lines on what was done to the pictures without being asked.
+        fine_style: float32 `[1, h, w, 3]`, RGB 0..1, whose fine texture the styles take on first,
+            or None.
         color: float32 `[1, H, W, 3]`, RGB 0..1, whose chroma the result takes in the end; None
             if the result keeps its own.
     """
@@ -44,28 +46,31 @@ class Inputs(NamedTuple):
     regions: Regions | None = None
     content_map: np.ndarray | None = None
     notes: tuple[str, ...] = ()
+    fine_style: np.ndarray | None = None
     color: np.ndarray | None = None
 
 
-class MaskFiles(NamedTuple):
+class ControlPictures(NamedTuple):
     """Pictures beside content and style, as `images.read_picture` takes: what counts where.
 
     Attributes:
         content_masks: of regions, or one picture of labels; see `masks.read_regions`.
         style_masks: likewise.
         content_map: white where the content counts `content_map_gain` times more; or None.
+        fine_style: whose fine texture the styles take on first; or None.
     """
 
     content_masks: Sequence[Any] = ()
     style_masks: Sequence[Any] = ()
     content_map: Any = None
+    fine_style: Any = None
 
 
-NO_MASKS = MaskFiles()
+NO_CONTROLS = ControlPictures()
 
 
 def prepare_inputs(
-    content: Any, style: Any, config: StyleConfig, masks: MaskFiles = NO_MASKS
+    content: Any, style: Any, config: StyleConfig, masks: ControlPictures = NO_CONTROLS
 ) -> Inputs:
     """Returns the pictures of a run, each with its own aspect.
 
@@ -101,6 +106,11 @@ def prepare_inputs(
     )
     start = _start(content_image, originals[0], painted, config)
     styles = [painted(image) for image in styles]
+    fine = None
+    if masks.fine_style is not None:
+        fine = _read_style(masks.fine_style, "fine_style", smallest)
+        (fine,), _ = _at_scales([fine], size, config.replace(style_scales=""))
+        fine = painted(fine)
     color = content_image if config.color in ("content", "luminance") else None
     if config.color == "luminance":
         content_image, start = grey(luminance(content_image)), grey(luminance(start))
@@ -114,6 +124,7 @@ def prepare_inputs(
         content_map=_content_map(masks.content_map, size, config),
         color=color,
         notes=notes,
+        fine_style=fine,
     )
 
 
@@ -164,7 +175,7 @@ def _content_map(picture: Any, size: tuple[int, int], config: StyleConfig) -> np
 
 
 def _regions(
-    masks: MaskFiles, content: Sizes, styles: Sequence[Sizes], config: StyleConfig
+    masks: ControlPictures, content: Sizes, styles: Sequence[Sizes], config: StyleConfig
 ) -> tuple[Regions | None, tuple[str, ...]]:
     """Returns the regions of the content and of styles at several scales, and notes."""
     content_masks, style_masks = map(_several, masks[:2])
@@ -236,7 +247,8 @@ def _painted(
 
 def smallest_side(config: StyleConfig) -> int:
     """Returns how many px each side of a picture must have for the layers in use."""
-    return max(2, vgg19.minimum_side(config.loss.layers, config.network.padding))
+    least = 12 if config.loss.edge_weight else 2  # For three blocks of 4 px.
+    return max(least, vgg19.minimum_side(config.loss.layers, config.network.padding))
 
 
 def _check_pixels(argument: str, size: tuple[int, int]) -> None:

@@ -13,6 +13,7 @@ from tf_style.inputs import Inputs
 from tf_style.objective import (
     LossWeights,
     Targets,
+    content_of,
     weights_of,
 )
 from tf_style.parametrization import FINER
@@ -135,7 +136,7 @@ class _Shared:
         config, extractor = objective.config, objective.extractor
         features = extractor(tf.constant(inputs.content))
         self._config = config
-        self._content = {name: features[name] for name, _ in config.content_layers}
+        self._content = content_of(config, tf.constant(inputs.content), features)
         self._statistics: list[dict[str, Any]] = [
             style_statistics(config, extractor(tf.constant(style))) for style in inputs.styles
         ]

@@ -161,6 +161,24 @@ CONTENT_LOSSES: dict[str, Callable[..., tf.Tensor]] = {
 """Content losses by `content_reduction`."""
 
 
+def laplacian(image: tf.Tensor) -> tf.Tensor:
+    """Returns the Laplacian of an image whose blocks of 4 by 4 px are averaged.
+
+    Args:
+        image: float `[b, H, W, c]`, H and W at least 12.
+
+    Returns:
+        Float `[b, H // 4 - 2, W // 4 - 2, c]`: four times a position less its neighbors.
+
+    References:
+        Li, Xu, Nie & Liu (2017), Laplacian-steered neural style transfer, section 4.
+    """
+    pooled = tf.nn.avg_pool2d(image, 4, 4, "VALID")
+    vertical = pooled[:, :-2, 1:-1] + pooled[:, 2:, 1:-1]
+    horizontal = pooled[:, 1:-1, :-2] + pooled[:, 1:-1, 2:]
+    return 4.0 * pooled[:, 1:-1, 1:-1] - vertical - horizontal
+
+
 def total_variation(image: tf.Tensor, *, per_sample: bool = False) -> tf.Tensor:
     """Returns the mean squared difference of vertical plus that of horizontal neighbours.
 

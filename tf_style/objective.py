@@ -15,6 +15,7 @@ from tf_style.options import LossConfig
 from tf_style.style_losses import STYLE_LOSSES
 from tf_style.styles import guide_of, style_targets
 
+_EDGES = "laplacian"  # Among the content's layers.
 _ANY_IMAGE = tf.TensorSpec([1, None, None, 3], tf.float32)
 
 
@@ -22,7 +23,8 @@ class Targets(NamedTuple):
     """What the image is to match.
 
     Attributes:
-        content: dict of float32 `[1, h, w, c]`, the content's features by layer name.
+        content: dict of float32 `[1, h, w, c]`, the content's features by layer name, and its
+            "laplacian" where edges count.
         style: dict of what `style_losses.STYLE_LOSSES` keeps of the style, by layer name: float32
             `[1, c, c]` Gram matrices for "gram"; of the whole image.
         regions: what parts of the image are to match besides.
@@ -127,7 +129,7 @@ class Objective:
             style: float32 `[1, H', W', 3]`, RGB 0..1, of any size.
         """
         content_features = self.extractor(content)
-        content_targets = {name: content_features[name] for name, _ in self.config.content_layers}
+        content_targets = content_of(self.config, content, content_features)
         # One picture after the other: side by side they would need twice the memory.
         with tf.control_dependencies(list(content_targets.values())):
             style = tf.identity(style)
@@ -182,6 +184,20 @@ class Objective:
         return loss_terms(self.config, image, self.extractor(image), targets, weights=weights)
 
 
+def content_of(
+    config: LossConfig, content: tf.Tensor, features: dict[str, tf.Tensor]
+) -> dict[str, tf.Tensor]:
+    """Returns what is kept of a content picture: `Targets.content`.
+
+    Args:
+        config: layers, and whether edges count.
+        content: float `[b, H, W, 3]`, RGB 0..1.
+        features: its own, by layer name.
+    """
+    kept = {name: features[name] for name, _ in config.content_layers}
+    return {**kept, _EDGES: losses.laplacian(content)} if config.edge_weight else kept
+
+
 def loss_terms(
     config: LossConfig,
     image: tf.Tensor,
@@ -209,14 +225,20 @@ def loss_terms(
     content = style = variation = tf.zeros(shape, image.dtype)
     for name, weight in config.content_layers:
         if name in targets.content:
-            pair = features[name], targets.content[name]
-            if name in targets.content_guides:
-                # Squares of differences that are weighted: both times the weight's root.
-                root = tf.sqrt(targets.content_guides[name])
-                pair = tuple(root * values for values in pair)
-            loss = content_of_layer(*pair, per_sample=per_sample)
+            loss = content_of_layer(
+                features[name],
+                targets.content[name],
+                guide=guide_of(targets.content_guides, name),
+                per_sample=per_sample,
+            )
             layers[f"content/{name}"] = loss
             content += weight * loss
+    if _EDGES in targets.content:
+        loss = losses.mean_content_loss(
+            losses.laplacian(image), targets.content[_EDGES], per_sample=per_sample
+        )
+        layers[f"content/{_EDGES}"] = loss
+        content += config.edge_weight * loss
     for region in (RegionTargets(targets.style), *targets.regions):
         for name, weight in config.style_layers:
             if name in region.style:
@@ -243,42 +265,6 @@ def weights_of(config: LossConfig) -> LossWeights:
     """Returns the config's weights of the loss terms."""
     style_weight = config.style_strength * config.style_weight
     return LossWeights(config.content_weight, style_weight, config.tv_weight)
-
-
-def named_terms(terms: LossTerms) -> dict[str, tf.Tensor]:
-    """Returns the terms by the names that exported models give them.
-
-    "total_loss", "content_loss", "style_loss", "variation_loss", "content_loss_LAYER" and
-    "style_loss_LAYER": none is a target's, as in some formats outputs must not have inputs' names.
-    """
-    values = {f"{name}_loss": value for name, value in terms._asdict().items() if name != "layers"}
-    for name, value in terms.layers.items():
-        kind, layer = name.split("/")
-        values[f"{kind}_loss_{layer}"] = value
-    return values
-
-
-def target_names(targets: Targets) -> Targets:
-    """Returns the names that exported models give the tensors of targets, in their nest's form.
-
-    `content_LAYER` and `style_LAYER`, followed by the part's name where a target has several.
-    """
-
-    def names(prefix: str, target: Any) -> Any:
-        if isinstance(target, tuple):  # A NamedTuple of tensors.
-            return type(target)(*(f"{prefix}_{field}" for field in target._fields))  # type: ignore[attr-defined]
-        return prefix
-
-    return Targets(
-        {name: names(f"content_{name}", target) for name, target in targets.content.items()},
-        {name: names(f"style_{name}", target) for name, target in targets.style.items()},
-    )
-
-
-def named_targets(targets: Targets) -> dict[str, tf.Tensor]:
-    """Returns the tensors of targets by their `target_names`."""
-    names = tf.nest.flatten(target_names(targets))
-    return dict(zip(names, tf.nest.flatten(targets), strict=True))
 
 
 def by_name(terms: LossTerms) -> dict[str, float]:

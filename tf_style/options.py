@@ -92,6 +92,11 @@ class LossConfig(TypeChecked):
         "'mean' is the mean square, which means the same at every size; 'self_similarity' compares "
         "how alike the positions are to each other, so that colors may change freely.",
     )
+    edge_weight: float = option(
+        0.0,
+        "Weight of a content loss of its own that keeps edges: the mean squared difference of the "
+        "Laplacians; 0 is off, 100 keeps outlines.",
+    )
     style_loss: str = option(
         "gram",
         "What is compared of styles: 'gram' is the paper's, the Gram matrices; 'covariance' those "
@@ -117,7 +122,9 @@ class LossConfig(TypeChecked):
         for name in ("content_layers", "style_layers"):
             object.__setattr__(self, name, layer_weights(getattr(self, name), argument=name))
         super().__post_init__()
-        for name in ("content_weight", "style_weight", "style_strength", "tv_weight"):
+        for name in (
+            "content_weight", "edge_weight", "style_weight", "style_strength", "tv_weight"
+        ):  # fmt: skip
             check_number(
                 name, getattr(self, name), minimum=0.0, maximum=1e30
             )  # float32 can hold it

@@ -12,9 +12,10 @@ import keras
 import tensorflow as tf
 
 from tf_style import portable_losses
-from tf_style.objective import LossTerms, Targets, named_targets, named_terms, weights_of
+from tf_style.objective import LossTerms, Targets, weights_of
 from tf_style.options import LossConfig
 from tf_style.portable_layers import steps_of
+from tf_style.tensor_names import named_targets, named_terms
 
 
 class PortableObjective(tf.Module):
@@ -195,6 +196,12 @@ def check_portable(config: LossConfig) -> None:
         "content_reduction": portable_losses.CONTENT_LOSSES,
         "style_loss": portable_losses.STYLE_LOSSES,
     }
+    if config.edge_weight:
+        raise ValueError(
+            "Cannot use `edge_weight` here. This is because its gradient is not written in "
+            f"forward operations. Received: edge_weight={config.edge_weight:g}. Use 0, or export a "
+            "SavedModel or StableHLO."
+        )
     for argument, names in wanted.items():
         missing = [name for name in names if name not in tables[argument]]
         if missing:

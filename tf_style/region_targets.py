@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from tf_style.guidance import Guides, guides, means
-from tf_style.objective import Objective, RegionTargets, Targets
+from tf_style.objective import Objective, RegionTargets, Targets, content_of
 from tf_style.styles import blended_targets, style_statistics
 
 
@@ -49,7 +49,7 @@ def controlled_targets(
         return targets._replace(content_guides=_content_guides(objective, controls))
     config = objective.config
     features = objective.extractor(content)
-    kept = {name: features[name] for name, _ in config.content_layers}
+    kept = content_of(config, content, features)
     layers = [name for name, _ in config.style_layers]
     here = None
     if controls.content_masks is not None:

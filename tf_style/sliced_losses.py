@@ -210,6 +210,7 @@ def _unsorted(values: tf.Tensor, order: tf.Tensor) -> tf.Tensor:
     """Returns sorted values float `[b, n, m]` at the places from which `order` took them."""
     shape = tf.shape(values)
     rows = tf.range(shape[0] * shape[1])[:, tf.newaxis] * shape[2]
-    places = tf.reshape(order, [-1, shape[2]]) + rows
-    flat = tf.scatter_nd(tf.reshape(places, [-1, 1]), tf.reshape(values, [-1]), [tf.size(values)])
+    places = tf.reshape(tf.reshape(order, [-1, shape[2]]) + rows, [-1])
+    # Each place is met once; as a sum, because on CPUs that is five times as fast as a scatter.
+    flat = tf.math.unsorted_segment_sum(tf.reshape(values, [-1]), places, tf.size(values))
     return tf.reshape(flat, shape)

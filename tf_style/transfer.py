@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tf_style import engine
 from tf_style.config import StyleConfig
-from tf_style.inputs import Inputs, MaskFiles, prepare_inputs
+from tf_style.inputs import ControlPictures, Inputs, prepare_inputs
 from tf_style.options import LossConfig, NetworkConfig
 from tf_style.precision import arithmetic
 from tf_style.problem import Problem, make_problem
@@ -30,6 +30,7 @@ def stylize(
     content_masks: Sequence[Any] = (),
     style_masks: Sequence[Any] = (),
     content_map: Any = None,
+    fine_style: Any = None,
     on_progress: OnProgress | None = None,
     notify: Callable[[str], None] | None = None,
 ) -> StyleResult:
@@ -44,6 +45,8 @@ def stylize(
             grey; or one in which each region has a color. What none covers stays as it is.
         style_masks: likewise of the styles: see `masks.read_regions`.
         content_map: picture, white where the content counts more, by `content_map_gain`.
+        fine_style: picture whose fine texture the styles take on first; they then give the coarse
+            structure.
         config: every other choice; the default preset if left out.
         on_progress: called with a `Progress` between slices of steps, a few seconds apart; a
             true result ends the run with what there is.
@@ -77,7 +80,7 @@ def stylize(
         )
     if on_progress is not None and not callable(on_progress):
         raise TypeError(f"`on_progress` must be callable. Received: {on_progress!r}.")
-    masks = MaskFiles(content_masks, style_masks, content_map)
+    masks = ControlPictures(content_masks, style_masks, content_map, fine_style)
     inputs = prepare_inputs(content, style, config, masks)
     if notify is not None:
         for note in inputs.notes:
@@ -103,6 +106,8 @@ def stylize_inputs(
     if config.compute.time_budget:
         started = time.perf_counter() if started is None else started
         deadline = _deadline(started + config.compute.time_budget, inputs.content.shape[1:3])
+    if inputs.fine_style is not None:
+        inputs = with_fine_texture(inputs, config, notify=notify)
     problem, weights_sha256 = load_problem(config, notify=notify)
     began = time.perf_counter()
     size = inputs.content.shape[1:3]
@@ -151,6 +156,40 @@ def stylize_inputs(
 def _deadline(due: float, size: tuple[int, int]) -> float:
     """Returns when to end, on the clock of `time.perf_counter`, for the file to be there."""
     return due - _SAVING - _SAVING_A_PIXEL * size[0] * size[1]
+
+
+def with_fine_texture(
+    inputs: Inputs, config: StyleConfig, *, notify: Callable[[str], None] | None = None
+) -> Inputs:
+    """Returns the inputs with the fine style's texture on their styles.
+
+    Each style is the start of a minimisation at its own size, in which only the style loss of
+    conv1_1 and conv2_1 counts. What these layers do not see, the coarse structure, stays.
+
+    Args:
+        inputs: with a `fine_style`.
+        config: the optimiser and its steps.
+        notify: called with a line of text.
+
+    References:
+        Gatys et al. (2017), Controlling perceptual factors in neural style transfer, section 6.
+    """
+    layers = {"style_layers": "block1_conv1,block2_conv1", "content_weight": 0.0}
+    options = {"scales": "none", "time_budget": 0.0, "edge_weight": 0.0, "style_strength": 1.0}
+    texture = config.replace(**layers, **options)
+    styles = []
+    for style in inputs.styles:
+        if notify is not None:
+            notify("Putting the fine style's texture onto a style picture")
+        alone = Inputs(
+            content=style,
+            styles=(inputs.fine_style,),
+            start=style,
+            alpha=None,
+            blend=np.ones(1, np.float32),
+        )
+        styles.append(np.clip(stylize_inputs(alone, texture, notify=notify).image, 0.0, 1.0))
+    return inputs._replace(styles=tuple(styles), fine_style=None)
 
 
 def load_problem(

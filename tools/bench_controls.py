@@ -19,7 +19,7 @@ _runtime.set_environment()
 
 import tf_style  # noqa: E402
 from tf_style.engine import pictures_of  # noqa: E402
-from tf_style.inputs import MaskFiles, prepare_inputs  # noqa: E402
+from tf_style.inputs import ControlPictures, prepare_inputs  # noqa: E402
 from tf_style.options import STYLE_LOSS_NAMES  # noqa: E402
 from tf_style.problem import Problem  # noqa: E402
 from tf_style.scene import Scene, scene  # noqa: E402
@@ -40,30 +40,30 @@ def main() -> None:
     for index, band in enumerate(bands):
         band[:, index * size[1] // 3 : (index + 1) * size[1] // 3] = 255
     soft = rng.integers(0, 256, (*size, 1), np.uint8)
-    cases: dict[str, tuple[dict, MaskFiles, list]] = {
-        "two styles": ({}, MaskFiles(), styles[:2]),
-        "one region": ({}, MaskFiles(bands[:1]), styles[:1]),
-        "three regions": ({}, MaskFiles(bands), styles[:1]),
-        "three regions, three styles": ({}, MaskFiles(bands), styles),
-        "three soft regions": ({}, MaskFiles([soft, 255 - soft, soft]), styles[:1]),
-        "content map": ({}, MaskFiles(content_map=soft), styles[:1]),
+    cases: dict[str, tuple[dict, ControlPictures, list]] = {
+        "two styles": ({}, ControlPictures(), styles[:2]),
+        "one region": ({}, ControlPictures(bands[:1]), styles[:1]),
+        "three regions": ({}, ControlPictures(bands), styles[:1]),
+        "three regions, three styles": ({}, ControlPictures(bands), styles),
+        "three soft regions": ({}, ControlPictures([soft, 255 - soft, soft]), styles[:1]),
+        "content map": ({}, ControlPictures(content_map=soft), styles[:1]),
         "content_reduction=self_similarity": (
-            {"content_reduction": "self_similarity"}, MaskFiles(), styles[:1]
+            {"content_reduction": "self_similarity"}, ControlPictures(), styles[:1]
         ),
     }  # fmt: skip
     cases |= {
-        f"style_loss={name}": ({"style_loss": name}, MaskFiles(), styles[:1])
+        f"style_loss={name}": ({"style_loss": name}, ControlPictures(), styles[:1])
         for name in STYLE_LOSS_NAMES[1:]
     }
 
-    def prepared(given: dict, masks: MaskFiles, paintings: list) -> tuple:
+    def prepared(given: dict, masks: ControlPictures, paintings: list) -> tuple:
         config = tf_style.StyleConfig(size=0).replace(precision="float32", **given)
         problem, _ = load_problem(config)
         return problem, scene(
             problem, pictures_of(prepare_inputs(content, paintings, config, masks))
         )
 
-    plain = prepared({}, MaskFiles(), styles[:1])
+    plain = prepared({}, ControlPictures(), styles[:1])
     seconds(*plain)
     print("control | s an evaluation | of the plain one's")
     for name, case in cases.items():

@@ -57,6 +57,7 @@ ROWS = [
     },
     {"graph_minimizers", "network", "portable_losses", "styles"},
     {"objective"},
+    {"tensor_names"},
     {
         "keras_losses",
         "portable",
