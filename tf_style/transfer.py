@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+import numpy as np
 import tensorflow as tf
 
 from tf_style import engine
@@ -106,8 +107,7 @@ def stylize_inputs(
     if config.compute.time_budget:
         started = time.perf_counter() if started is None else started
         deadline = _deadline(started + config.compute.time_budget, inputs.content.shape[1:3])
-    if inputs.fine_style is not None:
-        inputs = with_fine_texture(inputs, config, notify=notify)
+    inputs = with_fine_texture(inputs, config, notify=notify)
     problem, weights_sha256 = load_problem(config, notify=notify)
     began = time.perf_counter()
     size = inputs.content.shape[1:3]
@@ -167,13 +167,15 @@ def with_fine_texture(
     conv1_1 and conv2_1 counts. What these layers do not see, the coarse structure, stays.
 
     Args:
-        inputs: with a `fine_style`.
+        inputs: with a `fine_style`, or without: then they stay as they are.
         config: the optimiser and its steps.
         notify: called with a line of text.
 
     References:
         Gatys et al. (2017), Controlling perceptual factors in neural style transfer, section 6.
     """
+    if inputs.fine_style is None:
+        return inputs
     layers = {"style_layers": "block1_conv1,block2_conv1", "content_weight": 0.0}
     options = {"scales": "none", "time_budget": 0.0, "edge_weight": 0.0, "style_strength": 1.0}
     texture = config.replace(**layers, **options)
