@@ -173,8 +173,8 @@ def _stylize(run: RunOptions, settings: config.StyleConfig) -> int:
         others = [*sources, output, *([trace] if run.trace else [])]
         saving.check_writable(saved, argument="save_config", inputs=others)
     with _runtime.quiet_stderr(not run.verbose):  # Decoders write there about damaged files.
-        others = run.content_map or None, run.fine_style or None
-        pictures = ControlPictures(content_masks, style_masks, *others)
+        single = run.content_map or None, run.fine_style or None
+        pictures = ControlPictures(content_masks, style_masks, *single)
         inputs = prepare_inputs(run.content, styles, settings, pictures)
     saving.check_output(output, inputs=sources, size=inputs.content.shape[1:3])
     if run.save_config:
