@@ -249,3 +249,41 @@ def test_edges_are_kept_by_their_weight(mini_layers):
         gaps.append(np.mean(inner**2))
         assert ("content/laplacian" in result.terms) == (weight > 0)
     assert gaps[1] < 0.2 * gaps[0]
+
+
+def test_each_region_has_colors_of_its_own():
+    config = settings(color="match,luminance", scales="none", steps=3)
+    inputs = prepare_inputs(CONTENT, STYLE, config, ControlPictures([LEFT, RIGHT]))
+    assert len(inputs.styles) == 2
+    matched, light = (np.float64(style.reshape(-1, 3)) for style in inputs.styles)
+    left = np.float64(CONTENT[:, :30].reshape(-1, 3)) / 255.0
+    # Clipped to 0..1 after the match: noise of 0..255 fills that range.
+    np.testing.assert_allclose(matched.mean(0), left.mean(0), atol=0.02)
+    assert np.ptp(light, axis=-1).max() == 0.0
+    np.testing.assert_array_equal(inputs.regions.blend, np.eye(2))
+    np.testing.assert_array_equal(inputs.content[0, :, :30], np.float32(CONTENT[:, :30]) / 255)
+    assert np.ptp(inputs.content[0, :, 30:], axis=-1).max() <= 1e-6
+
+
+def test_the_result_takes_the_contents_chroma_where_its_region_says_so():
+    config = settings(color="style,content", scales="none", steps=3)
+    result = tf_style.stylize(CONTENT, STYLE, config=config, content_masks=[LEFT, RIGHT])
+    plain = tf_style.stylize(
+        CONTENT, STYLE, config=config.replace(color="style"), content_masks=[LEFT, RIGHT]
+    )
+    np.testing.assert_allclose(result.image[:, :, :30], plain.image[:, :, :30], atol=1e-4)
+    ours, theirs = (
+        np.stack([image[..., 0] - image[..., 1], image[..., 2] - image[..., 1]], -1)
+        for image in (np.float64(result.image[0, :, 30:]), CONTENT[:, 30:] / 255.0)
+    )
+    # Chroma, but for what would leave 0..1: that is paler, of the same hue.
+    inside = (result.image[0, :, 30:].min(-1) > 1e-3) & (result.image[0, :, 30:].max(-1) < 0.999)
+    np.testing.assert_allclose(ours[inside], theirs[inside], atol=1e-5)
+    assert inside.mean() > 0.2
+
+
+def test_rules_of_color_are_one_or_one_for_each_region():
+    with pytest.raises(ValueError, match="`color` must be one rule, or one for each region"):
+        prepare_inputs(CONTENT, STYLE, settings(color="style,match"), ControlPictures([LEFT]))
+    with pytest.raises(ValueError, match="`color` must be one of 'style'"):
+        settings(color="style,colour")

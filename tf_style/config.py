@@ -52,7 +52,8 @@ class StyleConfig(TypeChecked):
         "style",
         "Whose colors: the painting's, with its 'style'; the photograph's, by painting first and "
         "then taking its chroma ('content'), by giving the painting its colors before ('match'), "
-        "or by painting light and dark alone ('luminance').",
+        "or by painting light and dark alone ('luminance'). With regions also one for each, "
+        "separated by commas.",
     )
     color_match: str = option(
         "cholesky",
@@ -74,7 +75,8 @@ class StyleConfig(TypeChecked):
         check_number("style_size", self.style_size, minimum=0, maximum=30000)
         check_number("style_scale", self.style_scale, minimum=0.01, maximum=100.0)
         check_number("seed", self.seed, minimum=0, maximum=2**63 - 1)
-        check_choice("color", self.color, COLORS)
+        for rule in self.colors:
+            check_choice("color", rule, COLORS)
         check_choice("color_match", self.color_match, COLOR_MATCHES)
         if not self.init:
             raise ValueError("`init` must not be empty. Received: init=''.")
@@ -84,12 +86,17 @@ class StyleConfig(TypeChecked):
                 f"of the style picture. Received: style_size={self.style_size}, "
                 f"style_scale={self.style_scale:g}."
             )
-        if self.color_match != COLOR_MATCHES[0] and self.color != "match":
+        if self.color_match != COLOR_MATCHES[0] and "match" not in self.colors:
             raise ValueError(
                 f"Cannot use `color_match` with color={self.color!r}. This is because it says how "
                 f"color='match' works. Received: color_match={self.color_match!r}. Use it with "
                 "color='match'."
             )
+
+    @property
+    def colors(self) -> tuple[str, ...]:
+        """The rules of `color`: one, or one for each region."""
+        return tuple(self.color.split(","))
 
     def replace(self, /, **options: Any) -> "StyleConfig":
         """Returns a copy with options changed by their flat names, e.g. `style_weight=100`.

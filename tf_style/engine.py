@@ -227,6 +227,14 @@ class _Solver:
         return time.perf_counter() - began
 
 
+def touched(inputs: Inputs) -> np.ndarray | None:
+    """Returns float32 `[1, H, W, 1]`, 0 where the picture stays as the content is; None for 1."""
+    if inputs.regions is None:
+        return None
+    used = inputs.regions.content[..., inputs.regions.strengths > 0.0]
+    return np.clip(used.sum(-1, keepdims=True), 0.0, 1.0)
+
+
 def pictures_of(inputs: Inputs) -> Pictures:
     """Returns the pictures of a run, and what counts where, as tensors."""
     regions, controls = inputs.regions, Controls()
@@ -239,7 +247,7 @@ def pictures_of(inputs: Inputs) -> Pictures:
             strengths=tf.constant(regions.strengths[used]),
             content_masks=tf.constant(masks),
             style_masks=tuple(tf.constant(style[..., used]) for style in regions.styles),
-            touched=tf.constant(np.clip(masks.sum(-1, keepdims=True), 0.0, 1.0)),
+            touched=tf.constant(touched(inputs)),
         )
     elif len(inputs.styles) > 1:
         controls = Controls(blend=tf.constant(inputs.blend[np.newaxis]))

@@ -3,15 +3,13 @@
 Everything that can be wrong with the pictures is found here, before the long work.
 """
 
-import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tf_style import images, vgg19
-from tf_style.color import grey, luminance
-from tf_style.color_match import match_colors, shift_luminance
+from tf_style.coloring import colored, painted_style
 from tf_style.config import INITS, StyleConfig
 from tf_style.control_options import numbers
 from tf_style.masks import Regions, Sizes, blend_of, grey_mask, read_mask, read_regions
@@ -36,6 +34,7 @@ class Inputs(NamedTuple):
             or None.
         color: float32 `[1, H, W, 3]`, RGB 0..1, whose chroma the result takes in the end; None
             if the result keeps its own.
+        color_share: float32 `[1, H, W, 1]`, 0..1, how much of that chroma where; None for all.
     """
 
     content: np.ndarray
@@ -48,6 +47,7 @@ class Inputs(NamedTuple):
     notes: tuple[str, ...] = ()
     fine_style: np.ndarray | None = None
     color: np.ndarray | None = None
+    color_share: np.ndarray | None = None
 
 
 class ControlPictures(NamedTuple):
@@ -101,28 +101,24 @@ def prepare_inputs(
     regions, notes = _regions(masks, sizes, style_sizes, config)
     content_image, alpha = images.resize_picture(content_picture, size)
     weights = alpha if alpha is not None and alpha.any() else None
-    painted = functools.partial(
-        _painted, content=content_image, content_weights=weights, config=config
-    )
-    start = _start(content_image, originals[0], painted, config)
-    styles = [painted(image) for image in styles]
+    start = _start(content_image, originals[0], weights, config)
+    done = colored(content_image, tuple(styles), start, regions, config, content_weights=weights)
     fine = None
     if masks.fine_style is not None:
         fine = _read_style(masks.fine_style, "fine_style", smallest)
         (fine,), _ = _at_scales([fine], size, config.replace(style_scales=""))
-        fine = painted(fine)
-    color = content_image if config.color in ("content", "luminance") else None
-    if config.color == "luminance":
-        content_image, start = grey(luminance(content_image)), grey(luminance(start))
+        fine = painted_style(fine, content_image, config.colors[0], config, content_weights=weights)
+    num_scales = len(styles) // len(blend)
     return Inputs(
-        content=content_image,
-        styles=tuple(styles),
-        start=start,
+        content=done.content,
+        styles=done.styles,
+        start=done.start,
         alpha=alpha,
-        blend=np.tile(blend, len(styles) // len(blend)) / np.float32(len(styles) // len(blend)),
-        regions=regions,
+        blend=np.tile(blend, num_scales) / np.float32(num_scales),
+        regions=done.regions,
         content_map=_content_map(masks.content_map, size, config),
-        color=color,
+        color=done.color,
+        color_share=done.color_share,
         notes=notes,
         fine_style=fine,
     )
@@ -131,14 +127,15 @@ def prepare_inputs(
 def _start(
     content: np.ndarray,
     style: np.ndarray,
-    painted: Callable[[np.ndarray], np.ndarray],
+    weights: np.ndarray | None,
     config: StyleConfig,
 ) -> np.ndarray:
     """Returns the image to start from, as `init` names it."""
     if config.init == "content":
         return content
     if config.init == "style":
-        return painted(images.cover(style, content.shape[1:3]))
+        start = images.cover(style, content.shape[1:3])
+        return painted_style(start, content, config.colors[0], config, content_weights=weights)
     if config.init == "noise":
         # White noise, as in the paper, which leaves its distribution open.
         rng = np.random.default_rng(config.seed)
@@ -221,28 +218,6 @@ def _read_style(picture: Any, argument: str, smallest: int) -> np.ndarray:
     image = images.over_white(images.read_picture(picture, argument=argument))
     _check_sides(argument, image.shape[1:3], smallest)
     return image
-
-
-def _painted(
-    style: np.ndarray,
-    *,
-    content: np.ndarray,
-    content_weights: np.ndarray | None,
-    config: StyleConfig,
-) -> np.ndarray:
-    """Returns a style picture in the colors that `color` asks for, within 0..1.
-
-    What is transparent of the content does not count.
-    """
-    if config.color == "match":
-        style = match_colors(
-            style, content, method=config.color_match, content_weights=content_weights
-        )
-    elif config.color == "luminance":
-        style = grey(shift_luminance(style, content, content_weights=content_weights))
-    else:
-        return style
-    return np.clip(style, 0.0, 1.0)
 
 
 def smallest_side(config: StyleConfig) -> int:

@@ -30,6 +30,8 @@ class View(NamedTuple):
         start: where the run began, float32 `[1, H, W, 3]` of the result's size.
         alpha: the content's, or None.
         color: whose chroma the picture takes, float32 `[1, H, W, 3]`, or None.
+        color_share: how much of it where, float32 `[1, H, W, 1]`, or None for all.
+        kept: the content and, 0 where it stays as it is, float32 `[1, H, W, 1]`; or None.
     """
 
     image: tf.Tensor
@@ -37,7 +39,9 @@ class View(NamedTuple):
     objective: Objective
     start: np.ndarray
     alpha: np.ndarray | None
-    color: np.ndarray | None
+    color: np.ndarray | None = None
+    color_share: np.ndarray | None = None
+    kept: tuple[np.ndarray, np.ndarray] | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -83,10 +87,11 @@ class Progress:
         At a smaller size, enlarged, with the start's finer detail. With `color` 'content' or
         'luminance' of the content's chroma, paler where it would leave 0..1.
         """
-        painted, color = self._painted(), self.view.color
+        painted, color, share = self._painted(), self.view.color, self.view.color_share
         if color is None:
             return painted
-        return into_gamut(with_luminance(color, luminance(painted)))
+        merged = into_gamut(with_luminance(color, luminance(painted)))
+        return merged if share is None else painted + share * (merged - painted)
 
     def _painted(self) -> np.ndarray:
         """Returns the image as the optimiser left it, of the result's size."""
@@ -94,7 +99,12 @@ class Progress:
         if tuple(image.shape) == start.shape:
             return image.numpy()
         image = refined(image, tf.constant(start), tf.constant(start)).numpy()
-        return np.clip(image, 0.0, 1.0) if self.config.optimizer.gamut else image
+        if self.config.optimizer.gamut:
+            image = np.clip(image, 0.0, 1.0)
+        if self.view.kept is not None:
+            content, touched = self.view.kept
+            image = content + touched * (image - content)
+        return image
 
     @property
     def alpha(self) -> np.ndarray | None:

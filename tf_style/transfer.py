@@ -112,6 +112,9 @@ def stylize_inputs(
     began = time.perf_counter()
     size = inputs.content.shape[1:3]
 
+    touched = engine.touched(inputs)
+    kept = None if touched is None else (inputs.content, touched)
+
     def progress(stand: engine.Stand) -> dict[str, Any]:
         return {
             "step": stand.step,
@@ -129,6 +132,8 @@ def stylize_inputs(
                 inputs.start,
                 inputs.alpha,
                 inputs.color,
+                inputs.color_share,
+                kept,
             ),
         }
 

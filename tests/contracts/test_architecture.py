@@ -43,7 +43,7 @@ ROWS = [
         "pooling",
         "tfp_state",
     },
-    {"kernel_losses", "layers", "precision", "lbfgs_graph", "sliced_losses"},
+    {"coloring", "kernel_losses", "layers", "precision", "lbfgs_graph", "sliced_losses"},
     {
         "style_losses",
         "inputs",
@@ -87,7 +87,7 @@ WITHOUT_TENSORFLOW = {
     "__main__", "_checks", "_runtime", "_version", "captured", "cli", "codebook", "color",
     "color_match", "config",
     "export_options", "export_command", "flag_options", "images", "inputs", "keras",
-    "control_options", "interpolate_command", "layer_choices", "layer_weights", "masks",
+    "coloring", "control_options", "interpolate_command", "layer_choices", "layer_weights", "masks",
     "new_folder", "options", "presets", "progress_bar", "run", "saving", "schedule",
     "serve_command", "settings_file", "vgg19", "weight_files", "weights", "weights_command",
     *(name for name in RANK if name.startswith("serving.")),
