@@ -478,6 +478,7 @@ def test_a_start_from_noise_or_from_the_style_is_the_command_lines(init, inputs)
         ({"time_budget": 5.0}, "Cannot use `time_budget`"),
         ({"color": "match"}, "Cannot use `color` in a graph.*Leave it out, and change them around"),
         ({"jit_compile": "loop"}, "Cannot use `jit_compile` in a graph"),
+        ({"style_scales": "1,0.5"}, "Cannot use `style_scales` in a graph"),
         ({"deterministic": True}, "Cannot export `deterministic`.*enable_op_determinism"),
     ],
 )

@@ -62,6 +62,12 @@ def check_graph(config: StyleConfig) -> None:
             f"`init` must be one of {choices} in a graph, which holds no pictures. "
             f"Received: init={config.init!r}."
         )
+    for name in ("style_blend", "style_scales", "region_strengths"):
+        if getattr(config.control, name):
+            raise ValueError(
+                f"Cannot use `{name}` in a graph. This is because it has one style and no masks. "
+                f"Received: {name}={getattr(config.control, name)!r}. Leave it out."
+            )
     if config.color != "style":
         raise ValueError(
             "Cannot use `color` in a graph. This is because it changes the pictures before and "
