@@ -1,4 +1,4 @@
-"""Paints the contact sheets of docs/control.md.
+"""Paints contact sheets of the controls; those of styles and regions are in docs/control.md.
 
 Run: python tools/make_control_pictures.py CONTENT STYLE OTHER --content_sky=MASK --style_sky=MASK
 [--size=256] [--only=regions] (about 8 minutes on two cores)
