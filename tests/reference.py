@@ -212,3 +212,102 @@ def total_loss(image, content, style, layers, options):
     if options["tv_weight"]:
         total += options["tv_weight"] * variation(image, options["tv_form"])
     return total
+
+
+def content_loss(name, x, y, weights):
+    """A content loss of [h, w, c] pair by pair; weights of the positions, flat, have mean 1."""
+    x, y = (features.reshape(-1, features.shape[-1]) for features in (x, y))
+    count, channels = x.shape
+    if name == "sum":
+        return 0.5 * sum(w * ((a - b) ** 2).sum() for w, a, b in zip(weights, x, y, strict=True))
+    if name == "mean":
+        return content_loss("sum", x, y, weights) * 2 / (count * channels)
+    total, shares = 0.0, weights / count
+    for j in range(count):
+        columns = []
+        for rows in (x, y):
+            norms = np.sqrt((rows**2).sum(1))
+            column = np.array([1 - rows[i] @ rows[j] / (norms[i] * norms[j]) for i in range(count)])
+            columns.append(column / (shares * column).sum())
+        total += shares[j] * (shares * np.abs(columns[0] - columns[1])).sum()
+    return total
+
+
+def _mmd(kernel, x, y, shares_x, shares_y):
+    """MMD^2 by all pairs of rows."""
+
+    def mean(a, b, shares_a, shares_b):
+        return sum(
+            shares_a[i] * shares_b[j] * kernel(a[i], b[j])
+            for i in range(len(a))
+            for j in range(len(b))
+        )
+
+    within = mean(x, x, shares_x, shares_x) + mean(y, y, shares_y, shares_y)
+    return within - 2 * mean(x, y, shares_x, shares_y)
+
+
+def gaussian_kernel(x, y, bandwidth):
+    return np.exp(-((x - y) ** 2).sum() / (2 * bandwidth**2))
+
+
+def bandwidth(rows, shares):
+    """Root of the mean squared distance of all pairs, rounded to a power of 2."""
+    squares = _mmd(lambda a, b: ((a - b) ** 2).sum(), rows, 0 * rows[:1], shares, np.zeros(1))
+    return 2.0 ** np.round(np.log2(squares) / 2)
+
+
+def quantile_table(values, shares, num_bins):
+    """Means of the sorted values, the largest first, over equal shares of their weight."""
+    order = np.argsort(-values, kind="stable")
+    values, ends = values[order], np.cumsum(shares[order])
+    begins = ends - shares[order]
+    table = np.zeros(num_bins)
+    for k in range(num_bins):
+        for value, begin, end in zip(values, begins, ends, strict=True):
+            overlap = min(end, (k + 1) / num_bins) - max(begin, k / num_bins)
+            table[k] += num_bins * max(overlap, 0.0) * value
+    return table
+
+
+def layer_style_loss(name, x, y, weights_x, weights_y, *, frequencies, directions, num_bins):
+    """A style loss of [h, w, c] by loops; weights of the positions, flat, have mean 1."""
+    x, y = (features.reshape(-1, features.shape[-1]) for features in (x, y))
+    pairs = [(x, weights_x / len(x)), (y, weights_y / len(y))]
+    channels = x.shape[1]
+    if name in ("histogram", "sliced"):
+        lines = np.eye(channels) if name == "histogram" else directions
+        tables = [
+            np.array([quantile_table(rows @ line, shares, num_bins) for line in lines])
+            for rows, shares in pairs
+        ]
+        return ((tables[0] - tables[1]) ** 2).mean()
+    if name.startswith("mmd"):
+        scale = bandwidth(*pairs[1])
+        kernel, factor = {
+            "mmd_linear": (lambda a, b: a @ b, channels),
+            "mmd_polynomial": (lambda a, b: (a @ b) ** 2, 4 * channels**2),
+            "mmd_gaussian": (lambda a, b: np.cos((a - b) @ frequencies / scale).mean(), 1),
+        }[name]
+        return _mmd(kernel, x, y, pairs[0][1], pairs[1][1]) / factor
+    means = [sum(s * row for s, row in zip(shares, rows, strict=True)) for rows, shares in pairs]
+    seconds = [
+        sum(s * np.outer(row, row) for s, row in zip(shares, rows, strict=True))
+        for rows, shares in pairs
+    ]
+    covariances = [b - np.outer(a, a) for a, b in zip(means, seconds, strict=True)]
+    if name == "gram":
+        return ((seconds[0] - seconds[1]) ** 2).sum() / (4 * channels**2)
+    if name == "covariance":
+        return ((covariances[0] - covariances[1]) ** 2).sum() / (4 * channels**2)
+    covariances = [covariance + 1e-4 * np.eye(channels) for covariance in covariances]
+    between_means = ((means[0] - means[1]) ** 2).sum()
+    if name == "mean_std":
+        deviations = [np.sqrt(np.diag(covariance)) for covariance in covariances]
+        return (between_means + ((deviations[0] - deviations[1]) ** 2).sum()) / channels
+    assert name == "wasserstein", name
+    values, vectors = np.linalg.eigh(covariances[1])
+    root = vectors @ np.diag(np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+    traces = np.trace(covariances[0]) + np.trace(covariances[1])
+    traces -= 2 * root_trace(root @ covariances[0] @ root, 12)
+    return (between_means + traces) / channels

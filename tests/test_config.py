@@ -149,7 +149,11 @@ def test_any_values_are_a_config_or_a_clear_error(values):
         ({"content_weight": float("nan")}, "must be a finite number"),
         ({"pooling": "mx"}, "'avg', 'max'. Received: pooling='mx'. Did you mean 'max'"),
         ({"padding": "reflekt"}, "Did you mean 'reflect'"),
-        ({"style_loss": "w2"}, "`style_loss` must be one of 'gram', 'wasserstein'"),
+        ({"style_loss": "w2"}, "`style_loss` must be one of 'gram', 'covariance', 'mean_std'"),
+        ({"style_loss": "gram,conv5_1:slice"}, "Did you mean 'sliced'"),
+        ({"style_loss": "conv5_1:sliced"}, "nothing for 'block1_conv1', 'block2_conv1'"),
+        ({"style_loss": "gram,conv4_2:sliced"}, "Leave 'conv4_2' out, or use that layer too"),
+        ({"content_reduction": "self"}, "'sum', 'mean', 'self_similarity'. Received"),
         ({"tv_form": "sum"}, "'sum_square', 'nine_point'. Received: tv_form='sum'"),
         ({"optimizer": "lbfsg"}, "Did you mean 'lbfgs'"),
         ({"style_layers": "conv9_1"}, "Did you mean 'conv"),
@@ -161,6 +165,16 @@ def test_any_values_are_a_config_or_a_clear_error(values):
         ({"stepz": 1}, "Did you mean 'steps'"),
         ({"size": 10**6}, "within 0..30000"),
         ({"style_size": 100, "style_scale": 2.0}, "Cannot use `style_size` with `style_scale`"),
+        (
+            {"color": "contents"},
+            "'match', 'luminance'. Received: color='contents'. Did you mean 'content'?",
+        ),
+        ({"color": "match", "color_match": "histo"}, "'histogram'. Received: color_match='histo'"),
+        (
+            {"color_match": "symmetric"},
+            "Cannot use `color_match` with color='style'. This is because it says how color='match'"
+            " works. Received: color_match='symmetric'. Use it with color='match'.",
+        ),
         ({"content_weight": 0.0, "style_weight": 0.0}, "must be above 0"),
         ({"content_weight": 0.0, "style_layers": "conv1_1:0"}, "style_strength="),
         ({"content_weight": 0.0, "style_strength": 0.0}, "style_strength="),
@@ -207,15 +221,31 @@ def test_a_preset_is_chosen_by_name_not_by_label():
 
 
 def test_choices_are_those_of_the_tables_that_do_the_work():
-    from tf_style import engine, extractor, losses, parametrization
+    from tf_style import (
+        color_match,
+        engine,
+        extractor,
+        losses,
+        parametrization,
+        style_losses,
+    )
 
     assert tuple(extractor.POOLINGS) == options.POOLINGS
     assert tuple(extractor.PADDINGS) == options.PADDINGS
     assert tuple(losses.CONTENT_LOSSES) == options.REDUCTIONS
-    assert tuple(losses.STYLE_LOSSES) == options.STYLE_LOSS_NAMES
+    assert tuple(style_losses.STYLE_LOSSES) == options.STYLE_LOSS_NAMES
     assert tuple(losses.TOTAL_VARIATIONS) == options.TV_FORMS
     assert tuple(engine.MINIMIZERS) == options.OPTIMIZER_NAMES
+    assert tuple(color_match.MATCHES) == config.COLOR_MATCHES
     assert tuple(parametrization.PARAMETRIZATIONS) == options.PARAMETRIZATION_NAMES
+
+
+def test_every_style_layer_has_a_loss_of_its_own():
+    loss = options.LossConfig(style_layers="conv1_1,conv3_1", style_loss="gram,relu3_1:sliced")
+    assert loss.style_losses == {"block1_conv1": "gram", "block3_conv1": "sliced"}
+    assert options.LossConfig().style_losses == {
+        f"block{block}_conv1": "gram" for block in range(1, 6)
+    }
 
 
 def test_configs_cannot_be_changed():

@@ -16,7 +16,8 @@ from tf_style.export_options import (
     PortableOptions,
 )
 from tf_style.extractor import build_extractor
-from tf_style.objective import Objective, named_targets, named_terms
+from tf_style.objective import Objective
+from tf_style.tensor_names import named_targets, named_terms
 from tf_style.weights import Weights, normalize
 
 SHALLOW = StyleConfig().replace(

@@ -98,7 +98,7 @@ def test_the_loss_told_is_that_of_the_picture_that_is_saved(parametrization, pic
     assert result.image.min() >= 0.0
     assert result.image.max() <= 1.0
     assert result.loss == pytest.approx(result.terms["total"], rel=1e-3)
-    style = prepare_inputs(content, style, settings).style
+    style = prepare_inputs(content, style, settings).styles[0]
     truth = reference.total_loss(
         result.image, content[None], style, mini_layers, settings.to_dict()
     )
@@ -147,13 +147,18 @@ def test_refining_adds_what_the_coarse_size_changed_and_keeps_the_detail(rng):
 
 def test_pictures_shrink_together_but_a_style_only_as_far_as_the_layers_allow(rng):
     sizes = ((200, 160), (40, 100), (200, 160))
-    whole = Pictures(*(tf.constant(picture(rng, *size)[None]) for size in sizes))
-    assert [part.shape[1:3] for part in at_scale(whole, 0.5)] == [
-        (100, 80), (20, 50), (100, 80)
-    ]  # fmt: skip
+    content, style, start = (tf.constant(picture(rng, *size)[None]) for size in sizes)
+    whole = Pictures(content, (style,), start)
+
+    def sides(pictures):
+        parts = (pictures.content, *pictures.styles, pictures.start)
+        return [tuple(part.shape[1:3]) for part in parts]
+
+    assert sides(at_scale(whole, 0.5)) == [(100, 80), (20, 50), (100, 80)]
     found = at_scale(whole, 0.25, smallest_side=16)
-    assert [part.shape[1:3] for part in found] == [(50, 40), (16, 40), (50, 40)]
-    for part, expected in zip(at_scale(whole, 1.0, smallest_side=16), whole, strict=True):
+    assert sides(found) == [(50, 40), (16, 40), (50, 40)]
+    same = at_scale(whole, 1.0, smallest_side=16)
+    for part, expected in zip((same[0], same[1][0], same[2]), (content, style, start), strict=True):
         np.testing.assert_array_equal(part, expected)
 
 

@@ -20,9 +20,9 @@ from tf_style import cli, convolution
 from tf_style.export import Exported
 from tf_style.graph_transfer import start_image
 from tf_style.inputs import prepare_inputs
-from tf_style.objective import named_targets, named_terms
 from tf_style.problem import make_problem
 from tf_style.signatures import NAMES, Signatures
+from tf_style.tensor_names import named_targets, named_terms
 
 ROOT = Path(__file__).resolve().parents[1]
 OPTIONS = {"scales": "none", "steps": 5, "size": 40}
@@ -476,7 +476,9 @@ def test_a_start_from_noise_or_from_the_style_is_the_command_lines(init, inputs)
     [
         ({"init": "start.png"}, "`init` must be one of 'content', 'style', 'noise' in a graph"),
         ({"time_budget": 5.0}, "Cannot use `time_budget`"),
+        ({"color": "match"}, "Cannot use `color` in a graph.*Leave it out, and change them around"),
         ({"jit_compile": "loop"}, "Cannot use `jit_compile` in a graph"),
+        ({"style_scales": "1,0.5"}, "Cannot use `style_scales` in a graph"),
         ({"deterministic": True}, "Cannot export `deterministic`.*enable_op_determinism"),
     ],
 )

@@ -65,6 +65,7 @@ def problem(settings, mini_layers):
         {"padding": "zeros", "pooling": "max"},
         # One step, as on so small a network its gradient hangs on the last bits of the features.
         {"style_loss": "wasserstein", "scales": "none", "steps": 1},
+        {"style_loss": "gram,conv3_1:sliced,conv5_1:mmd_gaussian", "scales": "none", "steps": 1},
     ],
     ids=str,
 )
@@ -76,7 +77,7 @@ def test_the_picture_is_the_engines(options, pictures, mini_layers):
 
     @tf.function(input_signature=SIGNATURE, autograph=False)
     def graph(content, style):
-        return graph_transfer.stylize_in_graph(ours, Pictures(content, style, content), settings)
+        return graph_transfer.stylize_in_graph(ours, Pictures(content, (style,), content), settings)
 
     found = graph(*pictures)
     expected = tf_style.stylize(*pictures, config=settings)
@@ -96,7 +97,7 @@ def test_weights_given_as_tensors_are_those_of_the_config(pictures, mini_layers)
     def graph(content, style):
         weights = LossWeights(*(tf.constant(weight) for weight in (3.0, 70.0, 5.0)))
         return graph_transfer.stylize_in_graph(
-            ours, Pictures(content, style, content), settings, weights=weights
+            ours, Pictures(content, (style,), content), settings, weights=weights
         )
 
     expected = tf_style.stylize(*pictures, config=other)

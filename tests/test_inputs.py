@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from tf_style.config import StyleConfig
-from tf_style.inputs import prepare_inputs
+from tf_style.inputs import Inputs, prepare_inputs
 
 
 def prepare(content=(300, 400), style=(200, 100), **options):
@@ -33,7 +33,7 @@ def test_size_0_keeps_the_contents_own_size():
     ],
 )
 def test_the_style_keeps_its_aspect(options, expected):
-    assert prepare(**options).style.shape[1:3] == expected
+    assert prepare(**options).styles[0].shape[1:3] == expected
 
 
 def test_noise_is_seeded():
@@ -96,6 +96,104 @@ def test_what_is_too_small_or_missing_is_named(options, message):
 def test_a_very_long_start_is_cut_before_it_is_enlarged(tmp_path):
     Image.new("RGB", (16, 60000)).save(tmp_path / "long.png")
     assert prepare(size=512, init=str(tmp_path / "long.png")).start.shape == (1, 384, 512, 3)
+
+
+def colored(seed, size, low, high):
+    """Smooth colors of a range of their own, so that matched ones stay within 0..1."""
+    corners = np.random.default_rng(seed).uniform(low, high, (4, 4, 3)).astype(np.float32)
+    return np.kron(corners, np.ones((size[0] // 4, size[1] // 4, 1), np.float32))
+
+
+CONTENT, STYLE = colored(1, (32, 40), 0.3, 0.7), colored(2, (40, 32), 0.2, 0.9)
+
+
+def prepared(content=CONTENT, style=STYLE, **options) -> Inputs:
+    return prepare_inputs(content, style, StyleConfig(size=0, style_size=40).replace(**options))
+
+
+def test_the_styles_own_colors_are_left_alone_by_default():
+    plain = prepared()
+    np.testing.assert_array_equal(plain.content[0], CONTENT)
+    np.testing.assert_array_equal(plain.styles[0][0], STYLE)
+    assert plain.color is None
+
+
+@pytest.mark.parametrize("method", ["cholesky", "symmetric"])
+def test_match_gives_the_style_the_contents_mean_and_covariance(method):
+    inputs = prepared(color="match", color_match=method, init="style")
+    np.testing.assert_array_equal(inputs.content[0], CONTENT)
+    assert inputs.color is None
+    ours, wanted = (
+        image.reshape(-1, 3).astype(np.float64) for image in (inputs.styles[0], CONTENT)
+    )
+    assert 0 < ours.min() < ours.max() < 1  # Nothing was clipped.
+    np.testing.assert_allclose(ours.mean(0), wanted.mean(0), atol=1e-5)
+    np.testing.assert_allclose(np.cov(ours.T), np.cov(wanted.T), atol=1e-4)
+    # The start is cut from the style, then matched on its own.
+    start = inputs.start.reshape(-1, 3).astype(np.float64)
+    np.testing.assert_allclose(start.mean(0), wanted.mean(0), atol=1e-3)
+
+
+def test_match_by_histogram_gives_the_style_no_value_that_the_content_has_not():
+    inputs = prepared(color="match", color_match="histogram")
+    assert not np.array_equal(inputs.styles[0][0], STYLE)
+    for channel in range(3):
+        values = CONTENT[..., channel]
+        assert values.min() <= inputs.styles[0][..., channel].min()
+        assert inputs.styles[0][..., channel].max() <= values.max()
+
+
+def test_what_is_matched_stays_within_0_and_1():
+    content = np.zeros((40, 40, 3), np.uint8)
+    content[:, 20:] = 255
+    rare = np.zeros((40, 40, 3), np.uint8)
+    rare[:5] = 255
+    inputs = prepare_inputs(content, rare, StyleConfig(size=0, style_size=40, color="match"))
+    # White is 2.6 deviations above the mean, black 0.4 below: at 1.8 and 0.3 with the content's.
+    assert inputs.styles[0].min() == pytest.approx(0.311, abs=1e-3)
+    assert inputs.styles[0].max() == 1.0
+
+
+def test_what_is_transparent_of_the_content_gives_no_colors():
+    content = np.concatenate([CONTENT, np.ones((32, 40, 1), np.float32)], axis=-1)
+    content[:, 20:] = (0.0, 1.0, 0.0, 0.0)
+    style = prepared(content, color="match").styles[0].reshape(-1, 3)
+    seen = CONTENT[:, :20].reshape(-1, 3)
+    np.testing.assert_allclose(style.mean(0), seen.mean(0), atol=1e-3)
+    content[..., 3] = 0.0  # Nothing to be seen: then all of it counts, as white.
+    np.testing.assert_allclose(prepared(content, color="match").styles[0], 1.0, atol=1e-5)
+
+
+@pytest.mark.parametrize("init", ["content", "style", "noise"])
+def test_luminance_makes_every_picture_grey_and_keeps_the_contents_colors(init):
+    inputs = prepared(color="luminance", init=init)
+    for image in (inputs.content, inputs.styles[0], inputs.start):
+        assert np.ptp(image, axis=-1).max() == 0.0
+    np.testing.assert_array_equal(inputs.color[0], CONTENT)
+    luma = CONTENT.astype(np.float64) @ (0.299, 0.587, 0.114)
+    np.testing.assert_allclose(inputs.content[0, ..., 0], luma, atol=1e-6)
+    assert inputs.styles[0].mean() == pytest.approx(luma.mean(), abs=1e-5)
+    assert inputs.styles[0][..., 0].std() == pytest.approx(luma.std(), abs=1e-5)
+
+
+def test_content_changes_no_picture_and_keeps_the_contents_colors():
+    plain, inputs = prepared(), prepared(color="content")
+    for ours, theirs in zip(inputs[:3], plain[:3], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_array_equal(inputs.color, inputs.content)
+
+
+@pytest.mark.parametrize("color", ["match", "luminance"])
+@pytest.mark.parametrize("plain", ["content", "style"])
+def test_a_picture_of_one_color_is_no_obstacle(color, plain):
+    one = np.full((40, 40, 3), 0.4, np.float32)
+    inputs = prepared(**{plain: one}, color=color)
+    assert np.isfinite(inputs.styles[0]).all()
+    wanted = np.mean(CONTENT, axis=(0, 1)) if plain == "style" else 0.4
+    if color == "luminance":
+        wanted = np.repeat(np.dot(np.broadcast_to(wanted, 3), (0.299, 0.587, 0.114)), 3)
+    expected = np.broadcast_to(wanted, inputs.styles[0].shape)
+    np.testing.assert_allclose(inputs.styles[0], expected, atol=1e-4)
 
 
 def test_shallow_layers_take_smaller_pictures():

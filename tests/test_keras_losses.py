@@ -17,7 +17,7 @@ from tf_style import config as configs
 from tf_style.extractor import build_extractor
 from tf_style.keras import ContentLoss, PerceptualLoss, StyleLoss
 from tf_style.objective import Objective
-from tf_style.options import LossConfig, NetworkConfig
+from tf_style.options import STYLE_LOSS_NAMES, LossConfig, NetworkConfig
 
 STYLE_LAYERS = ("block1_conv1", "block2_conv1")
 SHALLOW = LossConfig(content_layers=["block2_conv2"], style_layers=list(STYLE_LAYERS))
@@ -77,6 +77,21 @@ def test_for_one_sample_the_losses_are_the_objectives_terms(mini_layers, picture
     terms = both.terms(true[:1], image)
     assert float(terms.variation[0]) == pytest.approx(float(expected.variation), rel=1e-5)
     assert set(terms.layers) == set(expected.layers)
+
+
+@pytest.mark.parametrize("name", STYLE_LOSS_NAMES)
+def test_every_loss_has_a_value_for_each_sample(name, mini_layers, pictures):
+    true, image, style = pictures
+    shallow = dataclasses.replace(SHALLOW, style_loss=name, content_reduction="self_similarity")
+    truth = objective(mini_layers, shallow)
+    fixed = PerceptualLoss(config=shallow, style=style, reduction="none")(true, image)
+    own = StyleLoss(config=shallow, reduction="none")(true, image)
+    for i in range(2):
+        one, other = tf.constant(image[i : i + 1]), tf.constant(true[i : i + 1])
+        expected = truth.terms(one, truth.targets(other, as_image(style)))
+        assert float(fixed[i]) == pytest.approx(float(expected.total), rel=1e-4)
+        expected = truth.terms(one, truth.targets(other, other))
+        assert float(own[i]) == pytest.approx(float(expected.style), rel=1e-4)
 
 
 def test_gradients_of_samples_are_the_objectives(mini_layers, pictures):

@@ -1,16 +1,27 @@
-"""Losses against float64 loops, closed forms and properties."""
+"""Content losses and total variations against float64 loops, closed forms and properties."""
 
 import numpy as np
 import pytest
 import reference
 import tensorflow as tf
 
-from tf_style import losses, matrix_root
+from tf_style import losses
 
 
-def wasserstein(image, style):
-    target = losses.wasserstein_target(losses.moments(style))
-    return losses.wasserstein_loss(losses.moments(image), target)
+@pytest.fixture(params=losses.CONTENT_LOSSES)
+def content_loss(request):
+    return request.param
+
+
+@pytest.fixture(params=[False, True], ids=["all", "guided"])
+def guided(request):
+    return request.param
+
+
+def guide_of(rng, height, width):
+    """Weights with mean 1, some of them 0."""
+    weights = np.maximum(rng.normal(0.5, 0.6, size=(1, height, width, 1)), 0.0)
+    return weights / weights.mean()
 
 
 def test_content_loss_is_half_the_sum_of_squares(rng):
@@ -20,43 +31,6 @@ def test_content_loss_is_half_the_sum_of_squares(rng):
         expected += 0.5 * (x - y) ** 2
     assert float(losses.content_loss(a, b)) == pytest.approx(expected, rel=1e-12)
     assert float(losses.mean_content_loss(a, b)) == pytest.approx(expected * 2 / 60, rel=1e-12)
-
-
-def test_gram_matrix_is_the_papers_divided_by_positions(rng):
-    features = rng.normal(size=(1, 3, 4, 2))
-    expected = np.zeros((2, 2))
-    for i in range(2):
-        for j in range(2):
-            for y in range(3):
-                for x in range(4):
-                    expected[i, j] += features[0, y, x, i] * features[0, y, x, j] / 12
-    np.testing.assert_allclose(losses.gram_matrix(features)[0], expected, rtol=1e-12)
-
-
-def test_gram_matrix_does_not_care_where_things_are(rng):
-    features = rng.normal(size=(1, 4, 5, 3)).astype("float32")
-    shuffled = features.reshape(1, 20, 3)[:, rng.permutation(20)].reshape(1, 4, 5, 3)
-    np.testing.assert_allclose(
-        losses.gram_matrix(features), losses.gram_matrix(shuffled), rtol=1e-4, atol=1e-6
-    )
-
-
-def test_style_loss_is_the_papers_equation_4_when_sizes_agree(rng):
-    image, style = rng.normal(size=(2, 1, 3, 5, 4))
-    num_filters, num_positions = 4, 15
-    rows = [array.reshape(num_positions, num_filters) for array in (image, style)]
-    gram, target = (array.T @ array for array in rows)  # F F^T, as the paper has it
-    expected = ((gram - target) ** 2).sum() / (4 * num_filters**2 * num_positions**2)
-    found = losses.style_loss(losses.gram_matrix(image), losses.gram_matrix(style))
-    assert float(found) == pytest.approx(expected, rel=1e-10)
-
-
-def test_style_loss_does_not_depend_on_the_size_of_a_repeated_picture(rng):
-    features = rng.normal(size=(1, 3, 4, 5))
-    tiled = np.tile(features, (1, 2, 3, 1))
-    assert float(
-        losses.style_loss(losses.gram_matrix(tiled), losses.gram_matrix(features))
-    ) == pytest.approx(0.0, abs=1e-20)
 
 
 def test_total_variation_of_a_checkerboard_is_2_and_of_a_flat_picture_0():
@@ -97,98 +71,15 @@ def test_total_variations_agree_with_loops_and_are_0_for_a_flat_picture(form, rn
     assert float(losses.TOTAL_VARIATIONS[form](np.full((1, 5, 7, 3), 0.3))) == 0.0
 
 
-def positive(rng, *values):
-    """A symmetric matrix [1, n, n] with these eigenvalues."""
-    turned, _ = np.linalg.qr(rng.normal(size=(len(values),) * 2))
-    return (turned * values @ turned.T)[np.newaxis]
-
-
-def trace_and_gradient(matrix):
-    variable = tf.constant(matrix)
-    with tf.GradientTape() as tape:
-        tape.watch(variable)
-        trace = matrix_root.trace_of_root(variable)
-    return trace.numpy(), tape.gradient(trace, variable).numpy()[0]
-
-
-def test_the_trace_of_a_root_is_the_sum_of_the_eigenvalues_roots(rng):
-    matrix = positive(rng, 9.0, 4.0, 1.0, 0.25)
-    assert float(matrix_root.trace_of_root(matrix)[0]) == pytest.approx(6.5, rel=1e-9)
-    root = matrix_root.symmetric_root(matrix)
-    np.testing.assert_allclose(tf.matmul(root, root), matrix, atol=1e-12)
-    np.testing.assert_allclose(root, tf.linalg.matrix_transpose(root), atol=1e-12)
-
-
-@pytest.mark.parametrize("smallest", [0.1, 1e-3, 1e-5, 1e-9, 0.0])
-def test_the_trace_of_a_root_and_its_gradient_are_newton_schulzs_at_any_condition(smallest, rng):
-    matrix = positive(rng, 3.0, 1.0, 0.1, smallest)
-    trace, gradient = trace_and_gradient(matrix)
-    steps = matrix_root.NUM_STEPS
-    assert float(trace[0]) == pytest.approx(reference.root_trace(matrix[0], steps), rel=1e-9)
-    for _ in range(3):
-        direction = rng.normal(size=(4, 4))
-        direction += direction.T
-        ahead, behind = (
-            reference.root_trace(matrix[0] + h * direction, steps) for h in (1e-7, -1e-7)
-        )
-        assert np.vdot(gradient, direction) == pytest.approx((ahead - behind) / 2e-7, rel=1e-5)
-
-
-def test_once_converged_the_gradient_of_the_trace_is_half_the_inverse_root(rng):
-    matrix = positive(rng, 4.0, 2.0, 1.0)
-    values, vectors = np.linalg.eigh(matrix[0])
-    expected = 0.5 * vectors / np.sqrt(values) @ vectors.T
-    np.testing.assert_allclose(trace_and_gradient(matrix)[1], expected, rtol=1e-7, atol=1e-9)
-
-
-def test_wasserstein_loss_is_that_of_the_eigenvalues_roots(rng):
-    image, style = rng.normal(size=(1, 9, 8, 5)), 0.3 + rng.normal(size=(1, 7, 6, 5)) * 2.0
-    expected = reference.wasserstein(image[0], style[0])
-    assert float(wasserstein(image, style)) == pytest.approx(expected, rel=1e-9)
-
-
-def test_wasserstein_loss_of_scalars_is_the_distance_of_means_and_of_deviations(rng):
-    image, style = rng.normal(size=(1, 9, 8, 1)), 3.0 + rng.normal(size=(1, 7, 6, 1)) * 2.0
-    deviations = [np.sqrt(x.var() + 1e-4) for x in (image, style)]
-    expected = (image.mean() - style.mean()) ** 2 + (deviations[0] - deviations[1]) ** 2
-    assert float(wasserstein(image, style)) == pytest.approx(expected, rel=1e-9)
-
-
-def test_wasserstein_loss_is_0_at_its_target_wherever_things_are(rng):
-    style = rng.normal(size=(1, 9, 8, 5))
-    shuffled = style.reshape(1, 72, 5)[:, rng.permutation(72)].reshape(1, 12, 6, 5)
-    assert float(wasserstein(shuffled, style)) == pytest.approx(0.0, abs=1e-9)
-
-
-def test_wasserstein_loss_grows_with_the_square_of_the_features(rng):
-    image, style = 100.0 * rng.normal(size=(2, 1, 9, 8, 5))
-    assert float(wasserstein(10 * image, 10 * style)) == pytest.approx(
-        100 * float(wasserstein(image, style)), rel=1e-5
-    )
-
-
-def test_moments_of_two_pictures_side_by_side_are_the_means_of_theirs(rng):
-    left, right = rng.normal(size=(2, 1, 4, 5, 3))
-    both = losses.moments(np.concatenate([left, right], 2))
-    for whole, *parts in zip(both, losses.moments(left), losses.moments(right), strict=True):
-        np.testing.assert_allclose(whole, np.mean(parts, 0), atol=1e-12)
-
-
-TABLE = {
-    "content": lambda x, y: losses.content_loss(x, y),
-    "mean content": lambda x, y: losses.mean_content_loss(x, y),
-    "style": lambda x, y: losses.style_loss(losses.gram_matrix(x), losses.gram_matrix(y)),
-    "wasserstein": wasserstein,
-    "variation": lambda x, y: losses.total_variation(x),
-    "variation as a sum": lambda x, y: losses.total_variation_sum(x),
-    "variation of nine points": lambda x, y: losses.total_variation_nine_point(x),
+TABLE = losses.CONTENT_LOSSES | {
+    name: lambda x, y, loss=loss: loss(x) for name, loss in losses.TOTAL_VARIATIONS.items()
 }
 
 
 @pytest.mark.parametrize("name", TABLE)
 def test_gradients_agree_with_central_differences(name, rng):
     x = tf.constant(rng.normal(size=(1, 4, 5, 3)))
-    y = tf.constant(rng.normal(size=(1, 6, 3, 3) if name in ("style", "wasserstein") else x.shape))
+    y = tf.constant(rng.normal(size=x.shape))
     with tf.GradientTape() as tape:
         tape.watch(x)
         loss = TABLE[name](x, y)
@@ -210,37 +101,113 @@ def test_losses_are_the_same_eager_and_as_graphs_of_unknown_size(name, rng):
     assert graph.experimental_get_tracing_count() == 1
 
 
-@pytest.mark.parametrize("name", ["content", "mean content", "style"])
+def test_the_laplacian_agrees_with_a_loop(rng):
+    image = rng.normal(size=(14, 19, 3))
+    blocks = image[:12, :16].reshape(3, 4, 4, 4, 3).mean((1, 3))
+    found = losses.laplacian(image[np.newaxis]).numpy()
+    assert found.shape == (1, 1, 2, 3)
+    for column in (1, 2):
+        around = blocks[0, column] + blocks[2, column] + blocks[1, column - 1]
+        expected = 4 * blocks[1, column] - around - blocks[1, column + 1]
+        np.testing.assert_allclose(found[0, 0, column - 1], expected, rtol=1e-12)
+    rows, columns = np.mgrid[:40, :40]
+    ramp = (0.1 + 0.01 * rows - 0.02 * columns)[np.newaxis, ..., np.newaxis]
+    np.testing.assert_allclose(losses.laplacian(ramp), 0.0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", losses.CONTENT_LOSSES)
 def test_a_picture_loses_nothing_against_itself(name, rng):
     x = tf.constant(rng.normal(size=(1, 4, 5, 3)))
     assert float(TABLE[name](x, x)) == 0.0
 
 
-PER_SAMPLE = {
-    "content": (losses.content_loss, False, True),
-    "mean content": (losses.mean_content_loss, True, True),
-    "style": (losses.style_loss, False, True),
-    "variation": (losses.total_variation, True, False),
-    "variation as a sum": (losses.total_variation_sum, False, False),
-    "variation of nine points": (losses.total_variation_nine_point, True, False),
-}
-
-
-@pytest.mark.parametrize("name", PER_SAMPLE)
+@pytest.mark.parametrize("name", TABLE)
 def test_samples_have_losses_of_their_own_which_make_up_the_batchs(name, rng):
-    loss, is_mean, has_target = PER_SAMPLE[name]
-    shape = (3, 5, 5) if name == "style" else (3, 4, 5, 6)
-    arguments = rng.normal(size=(1 + has_target, *shape))
+    loss = {**losses.CONTENT_LOSSES, **losses.TOTAL_VARIATIONS}[name]
+    arguments = rng.normal(size=(1 + (name in losses.CONTENT_LOSSES), 3, 4, 5, 6))
     found = loss(*arguments, per_sample=True)
     alone = [float(loss(*(part[i : i + 1] for part in arguments))) for i in range(3)]
     np.testing.assert_allclose(found, alone, rtol=1e-12)
-    whole = np.mean(alone) if is_mean else np.sum(alone)
+    whole = np.sum(alone) if name in ("sum", "sum_square") else np.mean(alone)
     assert float(loss(*arguments)) == pytest.approx(whole, rel=1e-12)
 
 
-def test_samples_have_wasserstein_losses_of_their_own_against_one_style(rng):
-    images, style = rng.normal(size=(3, 9, 8, 5)), rng.normal(size=(1, 7, 6, 5))
-    target = losses.wasserstein_target(losses.moments(style))
-    found = losses.wasserstein_loss(losses.moments(images), target, per_sample=True)
-    expected = [reference.wasserstein(image, style[0], matrix_root.NUM_STEPS) for image in images]
-    np.testing.assert_allclose(found, expected, rtol=1e-9)
+def test_content_losses_agree_with_loops(content_loss, guided, rng):
+    x, y = rng.normal(size=(2, 1, 4, 5, 3))
+    guide = guide_of(rng, 4, 5) if guided else None
+    found = float(losses.CONTENT_LOSSES[content_loss](x, y, guide=guide))
+    weights = np.ones(20) if guide is None else guide.ravel()
+    expected = reference.content_loss(content_loss, x[0], y[0], weights)
+    assert found == pytest.approx(expected, rel=1e-10)
+
+
+def test_guided_content_losses_have_the_gradient_of_central_differences(content_loss, rng):
+    x, y = (tf.constant(part) for part in rng.normal(size=(2, 1, 4, 5, 3)))
+    guide = guide_of(rng, 4, 5)
+
+    def value(x):
+        return losses.CONTENT_LOSSES[content_loss](x, y, guide=guide)
+
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        loss = value(x)
+    gradient = tape.gradient(loss, x).numpy()
+    direction = rng.normal(size=x.shape)
+    ahead, behind = (float(value(x + h * direction)) for h in (1e-6, -1e-6))
+    assert np.vdot(gradient, direction) == pytest.approx((ahead - behind) / 2e-6, rel=1e-5)
+
+
+def test_a_guide_of_ones_changes_no_content_loss(content_loss, rng):
+    x, y = rng.normal(size=(2, 2, 4, 5, 3))
+    loss = losses.CONTENT_LOSSES[content_loss]
+    for per_sample in (True, False):
+        guided = loss(x, y, guide=np.ones((1, 4, 5, 1)), per_sample=per_sample)
+        np.testing.assert_allclose(guided, loss(x, y, per_sample=per_sample), rtol=1e-12)
+
+
+def test_a_guide_of_one_half_gives_that_halfs_content_loss(content_loss, rng):
+    x, y = rng.normal(size=(2, 1, 4, 6, 3))
+    guide = np.zeros((1, 4, 6, 1))
+    guide[:, :, :3] = 2.0
+    loss = losses.CONTENT_LOSSES[content_loss]
+    alone = float(loss(x[:, :, :3], y[:, :, :3]))
+    # A sum keeps the weight of all positions.
+    expected = 2.0 * alone if content_loss == "sum" else alone
+    assert float(loss(x, y, guide=guide)) == pytest.approx(expected, rel=1e-12)
+
+
+def test_content_losses_but_the_sum_do_not_grow_with_a_repeated_picture(content_loss, rng):
+    x, y = rng.normal(size=(2, 1, 4, 5, 3))
+    loss = losses.CONTENT_LOSSES[content_loss]
+    repeated = float(loss(*(np.tile(part, (1, 2, 3, 1)) for part in (x, y))))
+    growth = 6.0 if content_loss == "sum" else 1.0
+    assert repeated == pytest.approx(growth * float(loss(x, y)), rel=1e-12)
+
+
+def test_self_similarity_does_not_see_another_basis_nor_scale(rng):
+    x = rng.normal(size=(1, 4, 5, 3))
+    turned, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    assert float(losses.self_similarity_loss(x, 7.0 * x @ turned)) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_self_similarity_of_flat_pictures_is_finite_and_so_is_its_gradient():
+    x = tf.zeros((1, 4, 5, 3))
+    for flat in (x, x + 0.3):
+        with tf.GradientTape() as tape:
+            tape.watch(flat)
+            loss = losses.self_similarity_loss(flat, x + 0.5)
+        assert np.isfinite(float(loss))
+        assert np.isfinite(tape.gradient(loss, flat)).all()
+
+
+@pytest.mark.parametrize("size", [(32, 32), (33, 31), (64, 48), (1, 5000), (5000, 1), (7, 900)])
+def test_self_similarity_looks_at_an_even_grid_of_at_most_so_many_positions(size):
+    height, width = size
+    places = np.stack(np.meshgrid(range(height), range(width), indexing="ij"), -1)[np.newaxis]
+    found = losses._on_grid(tf.constant(places.astype("float32"))).numpy()[0]
+    assert 0.75 * min(height * width, 1024) < len(found) <= losses.NUM_COMPARED
+    assert len(np.unique(found, axis=0)) == len(found)
+    for axis, side in enumerate(size):
+        lines = np.unique(found[:, axis])
+        assert np.ptp(np.diff(lines)) <= 1 if len(lines) > 1 else True
+        assert lines[0] + lines[-1] == pytest.approx(side - 1, abs=1)

@@ -9,9 +9,12 @@ import pytest
 import reference
 import tensorflow as tf
 
-from tf_style import config, options, weights
+from tf_style import config, kernel_losses, options, sliced_losses, weights
 from tf_style.extractor import build_extractor
-from tf_style.objective import Objective
+from tf_style.objective import Objective, RegionTargets, Targets, loss_terms
+from tf_style.style_losses import STYLE_LOSSES
+from tf_style.styles import blended_targets, style_statistics, style_targets
+from tf_style.tensor_names import named_targets
 
 ROOT = Path(__file__).resolve().parent.parent
 PRESET_TOTALS = json.loads((ROOT / "tests/goldens/presets.json").read_text())
@@ -222,3 +225,93 @@ def test_style_strength_multiplies_the_style_loss_alone(mini_layers, rng):
     assert float(doubled.style) == pytest.approx(2.0 * float(plain.style), rel=1e-5)
     assert float(doubled.content) == pytest.approx(float(plain.content), rel=1e-5)
     assert float(doubled.variation) == pytest.approx(float(plain.variation), rel=1e-5)
+
+
+def layer_truth(features, style_features, style_losses, weights, style_weights):
+    """Style losses by layer, of features [h, w, c] by layer name and weights [h, w]."""
+    return {
+        layer: reference.layer_style_loss(
+            name,
+            features[layer],
+            style_features[layer],
+            weights[layer].ravel(),
+            style_weights[layer].ravel(),
+            frequencies=kernel_losses.frequencies(features[layer].shape[-1]),
+            directions=sliced_losses.directions(features[layer].shape[-1]),
+            num_bins=sliced_losses.NUM_BINS,
+        )
+        for layer, name in style_losses.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "gram,conv4_1:sliced",
+        "conv2_1:covariance,mean_std,conv5_1:histogram",
+        "conv3_1:mmd_linear,conv4_1:mmd_polynomial,mmd_gaussian",
+    ],
+)
+def test_every_layer_has_the_loss_that_was_chosen_for_it_guided_or_not(names, mini_layers, rng):
+    loss = options.LossConfig(
+        style_loss=names, style_layers="conv2_1:0.5,conv3_1:2,conv4_1:1,conv5_1:3", tv_weight=0.0
+    )
+    image, style = rng.uniform(size=(1, 33, 37, 3)), rng.uniform(size=(1, 32, 38, 3))
+    features, style_features = (
+        reference.forward(picture, mini_layers, "block5_conv1", "avg")[0]
+        for picture in (image, style)
+    )
+    extractor = build_extractor(mini_layers, layers=loss.layers, padding="zeros")
+    found, kept = (extractor(tf.constant(picture.astype("float32"))) for picture in (image, style))
+    guided = ["block2_conv1", "block4_conv1"]  # The others have all ones.
+    weights, style_weights = (
+        {layer: np.ones(of[layer].shape[:2]) for layer in loss.style_losses}
+        for of in (features, style_features)
+    )
+    for of in (weights, style_weights):
+        for layer in guided:
+            of[layer] = rng.uniform(size=of[layer].shape)
+            of[layer] /= of[layer].mean()
+    guides, style_guides = (
+        {layer: tf.constant(of[layer][None, :, :, None], tf.float32) for layer in guided}
+        for of in (weights, style_weights)
+    )
+    region = RegionTargets(style_targets(loss, kept, guides=style_guides), guides)
+    targets = Targets({}, {}, (region,))
+    terms = loss_terms(loss, tf.constant(image, tf.float32), found, targets)
+    expected = layer_truth(features, style_features, loss.style_losses, weights, style_weights)
+    for layer, value in expected.items():
+        assert float(terms.layers[f"style/{layer}"]) == pytest.approx(value, rel=1e-3)
+    total = sum(weight * expected[layer] for layer, weight in loss.style_layers)
+    assert float(terms.style) == pytest.approx(loss.style_weight * total, rel=1e-3)
+
+
+def test_objectives_of_every_loss_go_through_graphs_and_named_targets(mini_layers, rng):
+    image, content, style = map(tf.constant, rng.uniform(size=(3, 1, 20, 24, 3)).astype("float32"))
+    for name in STYLE_LOSSES:
+        objective = make(
+            mini_layers,
+            style_loss=name,
+            content_reduction="self_similarity",
+            content_layers="conv2_1",
+            style_layers="conv1_1,conv2_1",
+        )
+        targets = objective.targets(content, style)
+        assert named_targets(targets).keys() >= {"content_block2_conv1"}
+        value, gradient = objective.value_and_gradient(image, targets)
+        assert np.isfinite(float(value)) and float(tf.norm(gradient)) > 0.0
+        nearer = objective.terms(style, objective.targets(content, style)).style
+        assert float(nearer) <= 0.01 * float(objective.terms(image, targets).style)
+
+
+def test_blended_targets_are_those_of_each_layers_loss(mini_layers, rng):
+    loss = options.LossConfig(style_layers="conv1_1,conv2_1", style_loss="gram,conv2_1:histogram")
+    extractor = build_extractor(mini_layers, layers=loss.layers)
+    one, other = (
+        style_statistics(loss, extractor(tf.constant(picture)))
+        for picture in rng.uniform(size=(2, 1, 20, 24, 3)).astype("float32")
+    )
+    found = blended_targets(loss, [one, other], [0.25, 0.75])
+    for layer in loss.style_losses:
+        expected = 0.25 * one[layer] + 0.75 * other[layer]
+        np.testing.assert_allclose(found[layer], expected, rtol=1e-6)

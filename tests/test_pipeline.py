@@ -131,6 +131,8 @@ def test_wrong_input_is_told(files, tmp_path):
         stylizer(CONFIG.replace(init="start.png"))
     with pytest.raises(ValueError, match="Cannot use `time_budget` in a graph"):
         stylizer(CONFIG.replace(time_budget=3.0))
+    with pytest.raises(ValueError, match="Cannot use `color` in a graph.*color='luminance'"):
+        stylizer(CONFIG.replace(color="luminance"))
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no picture")
     with pytest.raises(tf.errors.InvalidArgumentError, match="`content` must be a picture"):

@@ -9,18 +9,28 @@ import pytest
 import reference
 import tensorflow as tf
 
-from tf_style import config, losses, options, portable_layers, portable_losses, weights
+from tf_style import (
+    config,
+    losses,
+    moment_losses,
+    options,
+    portable_layers,
+    portable_losses,
+    weights,
+)
 from tf_style.export_options import SIGNATURES
 from tf_style.extractor import PADDINGS, POOLINGS, build_extractor
-from tf_style.objective import Objective, named_terms
+from tf_style.objective import Objective
 from tf_style.portable import PortableObjective
+from tf_style.style_losses import STYLE_LOSSES
+from tf_style.tensor_names import named_terms
 
 ROOT = Path(__file__).resolve().parent.parent
 GOLDENS = json.loads((ROOT / "tests/goldens/vgg19_8bit.json").read_text())
 NETWORKS = list(itertools.product(POOLINGS, PADDINGS))
 SHALLOW = {"content_layers": "conv3_1", "style_layers": "conv1_1,conv2_1,conv3_1"}
 """Two poolings, and half the layers of the default: for what does not depend on depth."""
-LOSSES = list(itertools.product(losses.CONTENT_LOSSES, losses.TOTAL_VARIATIONS))
+LOSSES = list(itertools.product(portable_losses.CONTENT_LOSSES, losses.TOTAL_VARIATIONS))
 
 
 def make(layers, pooling="avg", padding="replicate", **loss):
@@ -227,17 +237,17 @@ def test_among_equals_the_first_gets_the_gradient_wherever_the_equals_are():
 
 
 def style_pair(name):
-    own, portable = losses.STYLE_LOSSES[name], portable_losses.STYLE_LOSSES[name]
+    own, portable = STYLE_LOSSES[name], portable_losses.STYLE_LOSSES[name]
     return (
         lambda x, other: portable.loss(x, portable.target(other)),
-        lambda x, other: own.loss(own.statistics(x), own.target(own.statistics(other))),
+        lambda x, other: own.loss(x, own.target(own.statistics(other))),
     )
 
 
 LAYER_LOSSES = {
     name: (portable_losses.CONTENT_LOSSES[name], losses.CONTENT_LOSSES[name])
-    for name in losses.CONTENT_LOSSES
-} | {name: style_pair(name) for name in losses.STYLE_LOSSES}
+    for name in portable_losses.CONTENT_LOSSES
+} | {name: style_pair(name) for name in portable_losses.STYLE_LOSSES}
 
 
 @pytest.mark.parametrize("name", LAYER_LOSSES)
@@ -257,7 +267,7 @@ def test_a_style_target_need_not_be_symmetric(rng):
     target = tf.constant(rng.uniform(size=(1, 4, 4)))
     with tf.GradientTape() as tape:
         tape.watch(features)
-        value = losses.style_loss(losses.gram_matrix(features), target)
+        value = moment_losses.style_loss(moment_losses.gram_matrix(features), target)
     _, gradient = portable_losses.gram_style(features, target)
     assert agree(gradient, tape.gradient(value, features), 1e-12)
 
@@ -363,3 +373,33 @@ def test_what_cannot_be_made_portable_is_refused(mini_layers):
     shallow = build_extractor(mini_layers, layers=["conv1_1"])
     with pytest.raises(ValueError, match="must give every layer of the config"):
         PortableObjective(shallow, loss)
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        ({"style_loss": "sliced"}, "`style_loss` must be one of 'gram', 'wasserstein' here"),
+        ({"style_loss": "gram,conv4_1:mean_std"}, "Received: style_loss='mean_std'"),
+        (
+            {"content_reduction": "self_similarity"},
+            "`content_reduction` must be one of 'sum', 'mean'",
+        ),
+    ],
+)
+def test_losses_without_a_gradient_in_forward_operations_are_refused(loss, message, mini_layers):
+    loss = options.LossConfig(**loss)
+    with pytest.raises(ValueError, match=message):
+        PortableObjective(build_extractor(mini_layers, layers=loss.layers), loss)
+
+
+def test_layers_may_have_style_losses_of_their_own(mini_layers, rng):
+    # The small network's Gram losses are millions of times as large as Wasserstein distances.
+    layers = {"content_layers": "conv2_1", "style_layers": "conv1_1:1,conv2_1:1e-6"}
+    objective, portable = make(mini_layers, style_loss="gram,conv1_1:wasserstein", **layers)
+    image, content, style = pictures(rng, (33, 40), (33, 40), (34, 37))
+    targets = objective.targets(content, style)
+    found = portable.loss_and_gradient(image, portable.targets(content, style))
+    terms, gradient = objective.terms_and_gradient(image, targets)
+    for name, value in terms.layers.items():
+        assert float(found["_loss_".join(name.split("/"))]) == pytest.approx(float(value), rel=1e-3)
+    assert agree(found["gradient"], gradient, 1e-4)

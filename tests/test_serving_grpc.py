@@ -21,10 +21,10 @@ from tensorflow_serving.apis import (
 
 import tf_style
 from tf_style.network import make_extractor
-from tf_style.objective import named_terms
 from tf_style.serving.errors import RequestError
 from tf_style.serving.model import SavedModel
 from tf_style.serving.store import Store
+from tf_style.tensor_names import named_terms
 
 CODES = {
     400: grpc.StatusCode.INVALID_ARGUMENT,

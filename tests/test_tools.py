@@ -174,3 +174,22 @@ def test_the_bench_report_says_what_was_not_reached(tools, tmp_path):
     assert "not reached" in done.stdout
     (tmp_path / "bench.json").write_text("{")
     assert run("bench_report.py", tmp_path / "bench.json").returncode == 2
+
+
+def test_a_sheet_of_style_losses_holds_every_picture_above_its_name(tools):
+    compare = __import__("compare_style_losses")
+    colors = [(200, 0, 0), (0, 200, 0), (0, 0, 200)]
+    pictures = [(f"loss {i}", Image.new("RGB", (40, 30), color)) for i, color in enumerate(colors)]
+    page = compare.labelled_sheet(pictures, columns=2)
+    assert page.size == (2 * 48 + 8, 2 * 56 + 8)
+    assert [page.getpixel(place) for place in ((20, 20), (70, 20), (20, 80))] == colors
+    below = np.asarray(page.crop((8, 38, 48, 64)))
+    assert below.min() < 128 < below.max()  # Letters on white.
+
+
+def test_times_are_the_fastest_of_functions_called_in_turn(tools):
+    calls = []
+    functions = {name: lambda name=name: calls.append(name) for name in ("gram", "sliced")}
+    found = __import__("compare_style_losses").seconds_each(functions, repeats=2)
+    assert calls == ["gram", "sliced"] * 2
+    assert list(found) == ["gram", "sliced"] and min(found.values()) >= 0.0

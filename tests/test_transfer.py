@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import tf_style
-from tf_style import saving, transfer
+from tf_style import color, saving, transfer
 from tf_style.solution import Status
 
 pytestmark = pytest.mark.usefixtures("mini_network")
@@ -110,6 +110,85 @@ def test_alpha_is_given_back_and_all_is_saved(tmp_path):
     found = saving.read_description(tmp_path / "out.png")
     assert tf_style.StyleConfig.from_dict(found["config"]) == options
     assert found["weights_sha256"] == "0" * 64
+
+
+def chroma(image):
+    image = np.asarray(image, np.float64)
+    return image - (image @ (0.299, 0.587, 0.114))[..., np.newaxis]
+
+
+@pytest.mark.parametrize("mode", ["content", "luminance"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"optimizer": "adam"},
+        {"optimizer": "tfp_lbfgs", "scales": "none"},
+        {"init": "noise", "gamut": False, "scales": "0.5:3,1:3", "steps": 3},
+    ],
+    ids=str,
+)
+def test_the_result_has_the_contents_chroma_wherever_it_can_be_had(mode, options):
+    content, style = (96 + picture // 4 for picture in pictures())  # Pale: mostly within 0..1.
+    seen = []
+    settings = config(color=mode, **options)
+    result = tf_style.stylize(content, style, config=settings, on_progress=seen.append)
+    wanted = content[np.newaxis] / 255.0
+    # Before it is brought within 0..1 it has the content's chroma, and the luma that was painted.
+    painted = result._painted()
+    merged = color.with_luminance(result.view.color, color.luminance(painted))
+    np.testing.assert_allclose(chroma(merged), chroma(wanted), atol=1e-6)
+    np.testing.assert_allclose(
+        merged.astype(np.float64) @ (0.299, 0.587, 0.114),
+        painted.astype(np.float64) @ (0.299, 0.587, 0.114),
+        atol=1e-6,
+    )
+    for progress in (*seen, result):
+        assert progress.image.dtype == np.float32
+        assert (progress.image.min() >= 0.0) and (progress.image.max() <= 1.0)
+        np.testing.assert_array_equal(
+            progress.pixels, np.round(progress.image[0] * 255).astype(np.uint8)
+        )
+        levels = chroma(progress.pixels) - chroma(content)
+        # At the border of the cube it is paler; all else is there to a level of the file.
+        inside = (progress.pixels > 0).all(-1) & (progress.pixels < 255).all(-1)
+        assert inside.mean() > 0.5
+        assert np.abs(levels[inside]).max() <= 1.0
+    np.testing.assert_array_equal(seen[-1].image, result.image)
+
+
+def test_with_luminance_the_colors_of_the_style_play_no_part():
+    content, style = pictures()
+    luma = np.repeat(color.luminance(style[np.newaxis] / np.float32(255))[0], 3, axis=-1)
+    options = config(color="luminance", steps=3, scales="none")
+    ours, grey = (tf_style.stylize(content, image, config=options).image for image in (style, luma))
+    np.testing.assert_allclose(ours, grey, atol=1e-3)
+
+
+def test_matched_colors_are_those_of_a_style_matched_by_hand():
+    content, style = (picture / np.float32(255) for picture in pictures())
+    matched = tf_style.match_colors(style[np.newaxis], content[np.newaxis], method="symmetric")
+    options = config(style_size=40, steps=3, scales="none")
+    ours = tf_style.stylize(
+        content, style, config=options.replace(color="match", color_match="symmetric")
+    )
+    by_hand = tf_style.stylize(content, np.clip(matched, 0, 1), config=options)
+    np.testing.assert_allclose(ours.image, by_hand.image, atol=1e-5)
+
+
+def test_the_styles_colors_are_the_pictures_of_the_optimizer_to_the_bit():
+    result = tf_style.stylize(*pictures(), config=config(color="style", steps=3))
+    np.testing.assert_array_equal(result.image, result.view.image.numpy())
+
+
+@pytest.mark.parametrize("mode", ["content", "match", "luminance"])
+def test_alpha_is_given_back_whatever_the_color(mode):
+    content, style = pictures()
+    alpha = np.zeros((36, 48, 1), np.uint8)
+    alpha[:, 24:] = 255
+    options = config(steps=2, color=mode)
+    result = tf_style.stylize(np.concatenate([content, alpha], -1), style, config=options)
+    np.testing.assert_array_equal(result.pixels[..., 3:], alpha)
 
 
 def test_a_loss_that_is_not_finite_is_named(mini_layers, monkeypatch):

@@ -10,6 +10,11 @@ from tf_style._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from tf_style.adam import minimize_adam as minimize_adam
+    from tf_style.color import into_gamut as into_gamut
+    from tf_style.color import luminance as luminance
+    from tf_style.color import with_luminance as with_luminance
+    from tf_style.color_match import match_colors as match_colors
+    from tf_style.color_match import shift_luminance as shift_luminance
     from tf_style.config import StyleConfig as StyleConfig
     from tf_style.config import preset as preset
     from tf_style.conversion import Conversion as Conversion
@@ -22,18 +27,19 @@ if TYPE_CHECKING:
     from tf_style.exported_model import load as load
     from tf_style.extractor import build_extractor as build_extractor
     from tf_style.lbfgs import minimize_lbfgs as minimize_lbfgs
-    from tf_style.losses import GaussianTarget as GaussianTarget
-    from tf_style.losses import Moments as Moments
     from tf_style.losses import content_loss as content_loss
-    from tf_style.losses import gram_matrix as gram_matrix
     from tf_style.losses import mean_content_loss as mean_content_loss
-    from tf_style.losses import moments as moments
-    from tf_style.losses import style_loss as style_loss
+    from tf_style.losses import self_similarity_loss as self_similarity_loss
     from tf_style.losses import total_variation as total_variation
     from tf_style.losses import total_variation_nine_point as total_variation_nine_point
     from tf_style.losses import total_variation_sum as total_variation_sum
-    from tf_style.losses import wasserstein_loss as wasserstein_loss
-    from tf_style.losses import wasserstein_target as wasserstein_target
+    from tf_style.moment_losses import GaussianTarget as GaussianTarget
+    from tf_style.moment_losses import Moments as Moments
+    from tf_style.moment_losses import gram_matrix as gram_matrix
+    from tf_style.moment_losses import moments as moments
+    from tf_style.moment_losses import style_loss as style_loss
+    from tf_style.moment_losses import wasserstein_loss as wasserstein_loss
+    from tf_style.moment_losses import wasserstein_target as wasserstein_target
     from tf_style.objective import LossTerms as LossTerms
     from tf_style.objective import LossWeights as LossWeights
     from tf_style.objective import Objective as Objective
@@ -43,12 +49,12 @@ if TYPE_CHECKING:
     from tf_style.options import NetworkConfig as NetworkConfig
     from tf_style.options import OptimizerConfig as OptimizerConfig
     from tf_style.portable import PortableObjective as PortableObjective
+    from tf_style.progress import Progress as Progress
+    from tf_style.progress import StyleResult as StyleResult
     from tf_style.solution import NotFiniteError as NotFiniteError
     from tf_style.solution import Solution as Solution
     from tf_style.solution import Status as Status
     from tf_style.stablehlo import export_stablehlo as export_stablehlo
-    from tf_style.transfer import Progress as Progress
-    from tf_style.transfer import StyleResult as StyleResult
     from tf_style.transfer import stylize as stylize
     from tf_style.weights import Weights as Weights
     from tf_style.weights import load_weights as load_weights
@@ -58,6 +64,8 @@ if TYPE_CHECKING:
 _MODULES = {
     "adam": ("minimize_adam",),
     "lbfgs": ("minimize_lbfgs",),
+    "color": ("into_gamut", "luminance", "with_luminance"),
+    "color_match": ("match_colors", "shift_luminance"),
     "config": ("StyleConfig", "preset"),
     "options": ("ComputeConfig", "LossConfig", "NetworkConfig", "OptimizerConfig"),
     "conversion": ("Conversion", "ConversionError", "export_portable"),
@@ -66,24 +74,28 @@ _MODULES = {
     "exported_model": ("ExportedModel", "load"),
     "extractor": ("build_extractor",),
     "losses": (
-        "GaussianTarget",
-        "Moments",
         "content_loss",
-        "gram_matrix",
         "mean_content_loss",
-        "moments",
-        "style_loss",
+        "self_similarity_loss",
         "total_variation",
         "total_variation_nine_point",
         "total_variation_sum",
+    ),
+    "moment_losses": (
+        "GaussianTarget",
+        "Moments",
+        "gram_matrix",
+        "moments",
+        "style_loss",
         "wasserstein_loss",
         "wasserstein_target",
     ),
     "objective": ("LossTerms", "LossWeights", "Objective", "Targets"),
     "portable": ("PortableObjective",),
+    "progress": ("Progress", "StyleResult"),
     "solution": ("NotFiniteError", "Solution", "Status"),
     "stablehlo": ("export_stablehlo",),
-    "transfer": ("Progress", "StyleResult", "stylize"),
+    "transfer": ("stylize",),
     "weights": ("Weights", "load_weights", "mean_activations", "normalize"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}

@@ -23,6 +23,7 @@ from tf_style.options import option
 
 COMMANDS = {
     "export": ("export_command", "writes a SavedModel, for servers and other programs"),
+    "interpolate": ("interpolate_command", "paints what lies between styles, or strengths"),
     "serve": ("serve_command", "serves a SavedModel over HTTP, as TensorFlow Serving does"),
     "fetch_weights": ("weights_command", "fetches the network's weights ahead of time"),
 }
@@ -34,8 +35,26 @@ class RunOptions:
     """The flags that do not change the picture."""
 
     content: str = option("", "The photograph.")
-    style: str = option("", "The painting.")
+    style: str = option("", "The painting; or several, separated by commas.")
     output: str = option("", "The result: .png, .jpg, .webp or .tif.")
+    content_masks: str = option(
+        "",
+        "Masks of the photograph's regions, white where a region is, separated by commas; or one "
+        "picture in which each region has a color. What no mask covers stays as it is.",
+    )
+    style_masks: str = option(
+        "",
+        "The same for the paintings: the first mask's region gives its style to the first of "
+        "--content_masks, and so on; or a picture of colors for each painting.",
+    )
+    content_map: str = option(
+        "", "A mask that is white where the photograph is to be kept: see --content_map_gain."
+    )
+    fine_style: str = option(
+        "",
+        "A painting whose fine texture (layers up to conv2_1) is put onto the others first, which "
+        "then give the coarse structure.",
+    )
     config: str = option(
         "", "Take every setting from this JSON file, or from a picture that tf_style made."
     )
@@ -136,10 +155,15 @@ def _run(arguments: list[str]) -> int:
 def _stylize(run: RunOptions, settings: config.StyleConfig) -> int:
     """Checks all that can be wrong before the work, then does it."""
     from tf_style import saving
-    from tf_style.inputs import prepare_inputs
+    from tf_style.inputs import ControlPictures, prepare_inputs
     from tf_style.run import Files, Run
 
-    named = [run.content, run.style, run.config, settings.init, settings.network.weights]
+    styles, content_masks, style_masks = (
+        flag_options.paths(text) for text in (run.style, run.content_masks, run.style_masks)
+    )
+    named = [run.content, *styles, *content_masks, *style_masks, run.content_map, run.config]
+    named += [run.fine_style]
+    named += [settings.init, settings.network.weights]
     sources = [user_path(name) for name in named if name and user_path(name).exists()]
     output, trace, saved = (user_path(name) for name in (run.output, run.trace, run.save_config))
     saving.check_output(output, inputs=sources)
@@ -149,7 +173,9 @@ def _stylize(run: RunOptions, settings: config.StyleConfig) -> int:
         others = [*sources, output, *([trace] if run.trace else [])]
         saving.check_writable(saved, argument="save_config", inputs=others)
     with _runtime.quiet_stderr(not run.verbose):  # Decoders write there about damaged files.
-        inputs = prepare_inputs(run.content, run.style, settings)
+        single = run.content_map or None, run.fine_style or None
+        pictures = ControlPictures(content_masks, style_masks, *single)
+        inputs = prepare_inputs(run.content, styles, settings, pictures)
     saving.check_output(output, inputs=sources, size=inputs.content.shape[1:3])
     if run.save_config:
         text = settings.to_json().encode()
@@ -163,6 +189,8 @@ def _stylize(run: RunOptions, settings: config.StyleConfig) -> int:
         save_every=run.save_every,
     )
     with progress_bar.display(quiet=run.quiet) as display:
+        for note in inputs.notes:
+            display.message(note)
         work = Run(inputs, settings, files, display, run.verbose)
         code = work.start()
     if work.left_at_once:

@@ -17,10 +17,13 @@ from tf_style._checks import (
     suggestion,
     typed_fields,
 )
+from tf_style.control_options import ControlConfig
 from tf_style.options import ComputeConfig, LossConfig, NetworkConfig, OptimizerConfig, option
 from tf_style.presets import PRESETS as PRESETS
 
 INITS = ("content", "style", "noise")
+COLORS = ("style", "content", "match", "luminance")
+COLOR_MATCHES = ("cholesky", "symmetric", "histogram")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,11 +48,25 @@ class StyleConfig(TypeChecked):
         "Longer edge of the style picture relative to the result's; it is never enlarged beyond "
         "its own pixels.",
     )
+    color: str = option(
+        "style",
+        "Whose colors: the painting's, with its 'style'; the photograph's, by painting first and "
+        "then taking its chroma ('content'), by giving the painting its colors before ('match'), "
+        "or by painting light and dark alone ('luminance'). With regions also one for each, "
+        "separated by commas.",
+    )
+    color_match: str = option(
+        "cholesky",
+        "What --color=match gives the painting: the photograph's mean and covariance, by the "
+        "paper's 'cholesky' or the 'symmetric' map that moves colors least; or its 'histogram' "
+        "in each channel.",
+    )
     seed: int = option(0, "Seed of the noise that --init=noise starts from.")
     network: NetworkConfig = dataclasses.field(default_factory=NetworkConfig)
     loss: LossConfig = dataclasses.field(default_factory=LossConfig)
     optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
     compute: ComputeConfig = dataclasses.field(default_factory=ComputeConfig)
+    control: ControlConfig = dataclasses.field(default_factory=ControlConfig)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -58,6 +75,9 @@ class StyleConfig(TypeChecked):
         check_number("style_size", self.style_size, minimum=0, maximum=30000)
         check_number("style_scale", self.style_scale, minimum=0.01, maximum=100.0)
         check_number("seed", self.seed, minimum=0, maximum=2**63 - 1)
+        for rule in self.colors:
+            check_choice("color", rule, COLORS)
+        check_choice("color_match", self.color_match, COLOR_MATCHES)
         if not self.init:
             raise ValueError("`init` must not be empty. Received: init=''.")
         if self.style_size and self.style_scale != 1.0:
@@ -66,6 +86,17 @@ class StyleConfig(TypeChecked):
                 f"of the style picture. Received: style_size={self.style_size}, "
                 f"style_scale={self.style_scale:g}."
             )
+        if self.color_match != COLOR_MATCHES[0] and "match" not in self.colors:
+            raise ValueError(
+                f"Cannot use `color_match` with color={self.color!r}. This is because it says how "
+                f"color='match' works. Received: color_match={self.color_match!r}. Use it with "
+                "color='match'."
+            )
+
+    @property
+    def colors(self) -> tuple[str, ...]:
+        """The rules of `color`: one, or one for each region."""
+        return tuple(self.color.split(","))
 
     def replace(self, /, **options: Any) -> "StyleConfig":
         """Returns a copy with options changed by their flat names, e.g. `style_weight=100`.

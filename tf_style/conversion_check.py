@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from tf_style import vgg19
-from tf_style.objective import named_targets
 from tf_style.portable import PortableObjective
+from tf_style.tensor_names import named_targets
 
 LARGEST_DIFFERENCES = {"float32": 0.01, "float16": 0.1, "int8": 0.5}
 """The relative difference from TensorFlow up to which a file is declared good, by precision.

@@ -14,10 +14,11 @@ from tf_style.adam import minimize_adam
 from tf_style.config import StyleConfig
 from tf_style.inputs import Inputs, smallest_side
 from tf_style.lbfgs import minimize_lbfgs
-from tf_style.objective import LossTerms, Targets, by_name
+from tf_style.objective import LossTerms, LossWeights, Targets, by_name
 from tf_style.options import OptimizerConfig
 from tf_style.parametrization import COARSEST, FINER
-from tf_style.problem import Problem
+from tf_style.problem import Given, Problem
+from tf_style.region_targets import Controls
 from tf_style.scene import Pictures, Scene, at_scale, refined, scene
 from tf_style.solution import NotFiniteError, Solution, Status, Step
 from tf_style.tfp_lbfgs import minimize_tfp_lbfgs
@@ -71,6 +72,7 @@ def run(
     deadline: float | None = None,
     pause_every: int | None = None,
     on_slice: Callable[[Stand], bool | None] | None = None,
+    weights: LossWeights | None = None,
 ) -> Stand:
     """Returns where the last stage ended.
 
@@ -83,20 +85,18 @@ def run(
             more than their steps, the full size all the time that is left.
         pause_every: slices also end at every multiple of so many steps.
         on_slice: called between slices of steps; a true result ends the run.
+        weights: of the loss terms, in the place of the config's; float32 scalars.
 
     Raises:
         FloatingPointError: if value or gradient are not finite; names the term.
     """
-    whole = Pictures(*map(tf.constant, (inputs.content, inputs.style, inputs.start)))
+    whole = pictures_of(inputs)
     height, width = whole.content.shape[1:3]
     num_pixels = height * width
     stages = plan((height, width), config)
     solver = _Solver(
         problem=problem,
-        minimize=functools.partial(
-            MINIMIZERS[config.optimizer.optimizer](config.optimizer),
-            jit_compile=config.compute.jit_compile == "loop",
-        ),
+        minimize=_minimizer(config),
         num_steps=sum(stage.steps for stage in stages),
         pause_every=pause_every,
         on_slice=on_slice,
@@ -113,7 +113,7 @@ def run(
         if before.image is not None:
             start = refined(before.image, pictures.start, whole.start)
             pictures, exponent = pictures._replace(start=start), FINER
-        here = scene(problem, pictures, exponent=exponent)
+        here = scene(problem, pictures, exponent=exponent, weights=weights)
         if deadline is None:
             stand = solver.solve(here, before, stage.steps)
         else:
@@ -134,6 +134,33 @@ def run(
             break
         before = _Before(stand.step, stand.num_evaluations, stand.image)
     return stand
+
+
+def go_on(
+    problem: Problem, image: tf.Tensor, given: Given, config: StyleConfig, *, num_steps: int
+) -> Stand:
+    """Returns where a minimisation ends that begins at an image, at its size.
+
+    Args:
+        problem: what is minimised.
+        image: float32 `[1, H, W, 3]`, RGB, nominally 0..1.
+        given: what the problem is about, at that size.
+        config: the optimiser.
+        num_steps: at most.
+
+    Raises:
+        FloatingPointError: if value or gradient are not finite; names the term.
+    """
+    solver = _Solver(problem, _minimizer(config), num_steps, None, None)
+    start = problem.parametrization.to_position(problem.start(image), given.basis)
+    return solver.solve(Scene(given, start), _Before(), num_steps)
+
+
+def _minimizer(config: StyleConfig) -> Callable[..., Solution]:
+    return functools.partial(
+        MINIMIZERS[config.optimizer.optimizer](config.optimizer),
+        jit_compile=config.compute.jit_compile == "loop",
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,7 +188,7 @@ class _Solver:
         problem = self.problem
 
         def image(position: tf.Tensor) -> tf.Tensor:
-            return problem.shown(problem.parametrization.to_image(position, here.given.basis))
+            return problem.picture(position, here.given)
 
         def stand(step: Step | Solution) -> Stand:
             done = before.step + step.num_steps
@@ -198,6 +225,40 @@ class _Solver:
         began = time.perf_counter()
         pilot.solve(here, _Before(), 0)
         return time.perf_counter() - began
+
+
+def touched(inputs: Inputs) -> np.ndarray | None:
+    """Returns float32 `[1, H, W, 1]`, 0 where the picture stays as the content is; None for 1."""
+    if inputs.regions is None:
+        return None
+    used = inputs.regions.content[..., inputs.regions.strengths > 0.0]
+    return np.clip(used.sum(-1, keepdims=True), 0.0, 1.0)
+
+
+def pictures_of(inputs: Inputs) -> Pictures:
+    """Returns the pictures of a run, and what counts where, as tensors."""
+    regions, controls = inputs.regions, Controls()
+    if regions is not None:
+        # What stays as it is takes no part.
+        used = regions.strengths > 0.0
+        masks = regions.content[..., used]
+        controls = Controls(
+            blend=tf.constant(regions.blend[used]),
+            strengths=tf.constant(regions.strengths[used]),
+            content_masks=tf.constant(masks),
+            style_masks=tuple(tf.constant(style[..., used]) for style in regions.styles),
+            touched=tf.constant(touched(inputs)),
+        )
+    elif len(inputs.styles) > 1:
+        controls = Controls(blend=tf.constant(inputs.blend[np.newaxis]))
+    if inputs.content_map is not None:
+        controls = controls._replace(content_map=tf.constant(inputs.content_map))
+    return Pictures(
+        tf.constant(inputs.content),
+        tuple(map(tf.constant, inputs.styles)),
+        tf.constant(inputs.start),
+        controls,
+    )
 
 
 def plan(size: tuple[int, int], config: StyleConfig) -> tuple[schedule.Stage, ...]:

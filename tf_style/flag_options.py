@@ -12,7 +12,7 @@ from typing import Any
 from absl import flags
 
 from tf_style import config
-from tf_style._checks import suggestion, typed_fields
+from tf_style._checks import suggestion, typed_fields, user_path
 
 _DEFINE = {
     str: flags.DEFINE_string,
@@ -26,6 +26,7 @@ _TITLES = {
     "loss": "Loss",
     "optimizer": "Optimizer",
     "compute": "Computing",
+    "control": "Several styles, and regions",
 }
 _SHORT = {"-h": "--help", "-v": "--verbose"}
 
@@ -88,6 +89,13 @@ def given(values: flags.FlagValues) -> dict[str, Any]:
     """Returns the options of `StyleConfig` that were given as flags, by name."""
     names = [name for name in config.FIELDS if name in values and values[name].present]
     return {name: values[name].value for name in names}
+
+
+def paths(text: str) -> list[str]:
+    """Returns the paths in a flag, which are separated by commas unless it is a file's name."""
+    if not text or user_path(text).exists():
+        return [text] if text else []
+    return text.split(",")
 
 
 def help_lines(title: str, table: Table) -> list[str]:

@@ -62,6 +62,19 @@ def check_graph(config: StyleConfig) -> None:
             f"`init` must be one of {choices} in a graph, which holds no pictures. "
             f"Received: init={config.init!r}."
         )
+    for name in ("style_blend", "style_scales", "region_strengths"):
+        if getattr(config.control, name):
+            raise ValueError(
+                f"Cannot use `{name}` in a graph. This is because it has one style and no masks. "
+                f"Received: {name}={getattr(config.control, name)!r}. Leave it out."
+            )
+    if config.color != "style":
+        raise ValueError(
+            "Cannot use `color` in a graph. This is because it changes the pictures before and "
+            f"after the optimisation. Received: color={config.color!r}. Leave it out, and change "
+            "them around the graph: with `tf_style.match_colors` ('match'), "
+            "`tf_style.with_luminance` ('content'), and `tf_style.shift_luminance` ('luminance')."
+        )
     if config.compute.jit_compile != "off":
         raise ValueError(
             "Cannot use `jit_compile` in a graph. This is because XLA compiles for each size, and "
@@ -134,7 +147,7 @@ def stylize_in_graph(
 
     Args:
         problem: what is minimised.
-        pictures: of the result's size, the style's but for its own.
+        pictures: of the result's size, the styles' but for their own.
         config: scales, steps, the optimiser.
         num_steps: int32 scalar, in the place of the config's `steps`.
         weights: of the loss terms, in the place of the config's.
@@ -143,7 +156,8 @@ def stylize_in_graph(
         tf.errors.InvalidArgumentError: when the graph runs, if the loss or its gradient is not
             finite.
     """
-    size, style_size = (tf.unstack(tf.shape(picture)[1:3]) for picture in pictures[:2])
+    size = tf.unstack(tf.shape(pictures.content)[1:3])
+    style_sizes = [tf.unstack(tf.shape(style)[1:3]) for style in pictures.styles]
     smallest = smallest_side(config)
     stages = plan(
         size,
@@ -151,14 +165,19 @@ def stylize_in_graph(
         steps=config.optimizer.steps if num_steps is None else num_steps,
         smallest_side=smallest,
     )
-    least = smallest / tf.cast(tf.minimum(*style_size), tf.float64)
-    style_scales = tf.maximum(stages.scales, tf.minimum(tf.ones_like(least), least))
+    least = [smallest / tf.cast(tf.minimum(*each), tf.float64) for each in style_sizes]
+    style_scales = [
+        tf.maximum(stages.scales, tf.minimum(tf.ones_like(each), each)) for each in least
+    ]
 
     def stage(index: tf.Tensor, before: Stylized) -> tuple[tf.Tensor, Stylized]:
         here = at_size(
             pictures,
             scaled(size, stages.scales[index]),
-            scaled(style_size, style_scales[index]),
+            [
+                scaled(each, scales[index])
+                for each, scales in zip(style_sizes, style_scales, strict=True)
+            ],
         )
         start = tf.cond(
             index == 0,
@@ -248,7 +267,7 @@ def solve(
 
     Args:
         problem: what is minimised.
-        pictures: all of the stage's size, the style's but for its own.
+        pictures: all of the stage's size, the styles' but for their own.
         config: the optimiser.
         exponent: of the parametrization.
         num_steps: of the optimiser.
@@ -265,6 +284,5 @@ def solve(
     minimize = graph_minimizer(config.optimizer, in_place=in_place)
     found = minimize(function, tf.reshape(here.start, [-1]), num_steps)
     position = tf.reshape(found.position, shape)
-    image = problem.parametrization.to_image(position, here.given.basis)
-    image = tf.ensure_shape(problem.shown(image), [1, None, None, 3])
+    image = tf.ensure_shape(problem.picture(position, here.given), [1, None, None, 3])
     return Stylized(image, found.value, found.num_steps, found.num_evaluations)

@@ -3,12 +3,16 @@
 Everything that can be wrong with the pictures is found here, before the long work.
 """
 
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tf_style import images, vgg19
+from tf_style.coloring import colored, painted_style
 from tf_style.config import INITS, StyleConfig
+from tf_style.control_options import numbers
+from tf_style.masks import Regions, Sizes, blend_of, grey_mask, read_mask, read_regions
 
 NOISE_MEAN, NOISE_DEVIATION = 0.5, 0.1
 """Of the noise that `init` may name, in the image's units."""
@@ -19,25 +23,63 @@ class Inputs(NamedTuple):
 
     Attributes:
         content: float32 `[1, H, W, 3]`, RGB 0..1, of the result's size.
-        style: float32 `[1, H', W', 3]`, RGB 0..1.
+        styles: float32 `[1, H', W', 3]`, RGB 0..1, each of its own size.
         start: float32 `[1, H, W, 3]`, RGB, nominally 0..1.
         alpha: float32 `[1, H, W, 1]`, 0..1, the content's, or None.
+        blend: float32 `[styles]`, their weights, of sum 1.
+        regions: where which style counts, or None.
+        content_map: float32 `[1, H, W, 1]`, how much the content counts where, or None.
+        notes: lines on what was done to the pictures without being asked.
+        fine_style: float32 `[1, h, w, 3]`, RGB 0..1, whose fine texture the styles take on first,
+            or None.
+        color: float32 `[1, H, W, 3]`, RGB 0..1, whose chroma the result takes in the end; None
+            if the result keeps its own.
+        color_share: float32 `[1, H, W, 1]`, 0..1, how much of that chroma where; None for all.
     """
 
     content: np.ndarray
-    style: np.ndarray
+    styles: tuple[np.ndarray, ...]
     start: np.ndarray
     alpha: np.ndarray | None
+    blend: np.ndarray
+    regions: Regions | None = None
+    content_map: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
+    fine_style: np.ndarray | None = None
+    color: np.ndarray | None = None
+    color_share: np.ndarray | None = None
 
 
-def prepare_inputs(content: Any, style: Any, config: StyleConfig) -> Inputs:
+class ControlPictures(NamedTuple):
+    """Pictures beside content and style, as `images.read_picture` takes: what counts where.
+
+    Attributes:
+        content_masks: of regions, or one picture of labels; see `masks.read_regions`.
+        style_masks: likewise.
+        content_map: white where the content counts `content_map_gain` times more; or None.
+        fine_style: whose fine texture the styles take on first; or None.
+    """
+
+    content_masks: Sequence[Any] = ()
+    style_masks: Sequence[Any] = ()
+    content_map: Any = None
+    fine_style: Any = None
+
+
+NO_CONTROLS = ControlPictures()
+
+
+def prepare_inputs(
+    content: Any, style: Any, config: StyleConfig, masks: ControlPictures = NO_CONTROLS
+) -> Inputs:
     """Returns the pictures of a run, each with its own aspect.
 
     Args:
         content: path, PIL picture, array or tensor, as `images.read_picture` takes.
-        style: likewise. Its transparent parts are shown on white; of the content, what is
-            fully transparent is white to the network, and alpha comes along.
-        config: sizes, `init` and `seed`.
+        style: likewise, or a list or tuple of such. Its transparent parts are shown on white; of
+            the content, what is fully transparent is white to the network, and alpha comes along.
+        config: sizes, `init`, `seed`, `color`, and how styles and regions count.
+        masks: what counts where.
 
     Raises:
         OSError: if a file is missing or cannot be read.
@@ -52,34 +94,136 @@ def prepare_inputs(content: Any, style: Any, config: StyleConfig) -> Inputs:
     _check_sides("content", size, smallest, received=content_picture.image.shape[1:3])
     _check_pixels("size", size)
 
-    style_image = images.over_white(images.read_picture(style, argument="style"))
-    _check_sides("style", style_image.shape[1:3], smallest)
-    style_size = _style_size(style_image.shape[1:3], size, config)
-    _check_sides("style", style_size, smallest, received=style_image.shape[1:3])
-    _check_pixels("style_size", style_size)
-
+    sizes = Sizes(content_picture.image.shape[1:3], size)
+    originals = [_read_style(picture, name, smallest) for picture, name in _named("style", style)]
+    blend = blend_of(config, len(originals))
+    styles, style_sizes = _at_scales(originals, size, config)
+    regions, notes = _regions(masks, sizes, style_sizes, config)
     content_image, alpha = images.resize_picture(content_picture, size)
+    weights = alpha if alpha is not None and alpha.any() else None
+    start = _start(content_image, originals[0], weights, config)
+    done = colored(content_image, tuple(styles), start, regions, config, content_weights=weights)
+    fine = None
+    if masks.fine_style is not None:
+        fine = _read_style(masks.fine_style, "fine_style", smallest)
+        (fine,), _ = _at_scales([fine], size, config.replace(style_scales=""))
+        fine = painted_style(fine, content_image, config.colors[0], config, content_weights=weights)
+    num_scales = len(styles) // len(blend)
+    return Inputs(
+        content=done.content,
+        styles=done.styles,
+        start=done.start,
+        alpha=alpha,
+        blend=np.tile(blend, num_scales) / np.float32(num_scales),
+        regions=done.regions,
+        content_map=_content_map(masks.content_map, size, config),
+        color=done.color,
+        color_share=done.color_share,
+        notes=notes,
+        fine_style=fine,
+    )
+
+
+def _start(
+    content: np.ndarray,
+    style: np.ndarray,
+    weights: np.ndarray | None,
+    config: StyleConfig,
+) -> np.ndarray:
+    """Returns the image to start from, as `init` names it."""
     if config.init == "content":
-        start = content_image
-    elif config.init == "style":
-        start = images.cover(style_image, size)
-    elif config.init == "noise":
+        return content
+    if config.init == "style":
+        start = images.cover(style, content.shape[1:3])
+        return painted_style(start, content, config.colors[0], config, content_weights=weights)
+    if config.init == "noise":
         # White noise, as in the paper, which leaves its distribution open.
         rng = np.random.default_rng(config.seed)
-        start = rng.normal(NOISE_MEAN, NOISE_DEVIATION, content_image.shape).astype(np.float32)
-    else:
-        start = images.cover(_read_init(config.init), size)
-    return Inputs(
-        content_image,
-        images.resize(style_image, style_size),
-        start,
-        alpha,
-    )
+        return rng.normal(NOISE_MEAN, NOISE_DEVIATION, content.shape).astype(np.float32)
+    return images.cover(_read_init(config.init), content.shape[1:3])
+
+
+def _at_scales(
+    originals: Sequence[np.ndarray], result: tuple[int, int], config: StyleConfig
+) -> tuple[list[np.ndarray], list[Sizes]]:
+    """Returns each style at each of its scales, scale after scale: styles of their own."""
+    smallest = smallest_side(config)
+    styles, sizes = [], []
+    for scale in _scales(config):
+        for image in originals:
+            read = image.shape[1:3]
+            size = _style_size(read, result, config, scale)
+            _check_sides("style", size, smallest, received=read)
+            _check_pixels("style_size", size)
+            styles.append(images.resize(image, size))
+            sizes.append(Sizes(read, size))
+    return styles, sizes
+
+
+def _scales(config: StyleConfig) -> tuple[float, ...]:
+    return numbers(config.control.style_scales, argument="style_scales") or (1.0,)
+
+
+def _content_map(picture: Any, size: tuple[int, int], config: StyleConfig) -> np.ndarray | None:
+    if picture is None:
+        return None
+    white = grey_mask(read_mask(picture, "content_map"), size, "content_map")
+    return 1.0 + np.float32(config.control.content_map_gain) * white[np.newaxis, ..., np.newaxis]
+
+
+def _regions(
+    masks: ControlPictures, content: Sizes, styles: Sequence[Sizes], config: StyleConfig
+) -> tuple[Regions | None, tuple[str, ...]]:
+    """Returns the regions of the content and of styles at several scales, and notes."""
+    content_masks, style_masks = map(_several, masks[:2])
+    if not content_masks:
+        if style_masks or config.control.region_strengths:
+            raise ValueError(
+                "`content_masks` must be given for regions, one for each. Received: none, but "
+                "`style_masks` or `region_strengths`."
+            )
+        return None, ()
+    num_scales = len(_scales(config))
+    count = len(styles) // num_scales
+    found: list[Regions] = []
+    notes: tuple[str, ...] = ()
+    for first in range(0, len(styles), count):
+        regions, notes = read_regions(
+            content_masks,
+            style_masks,
+            content=content,
+            styles=styles[first : first + count],
+            config=config,
+        )
+        found.append(regions)
+    blend = np.concatenate([each.blend for each in found], 1) / np.float32(num_scales)
+    return found[0]._replace(styles=sum((each.styles for each in found), ()), blend=blend), notes
+
+
+def _several(pictures: Any) -> Sequence[Any]:
+    """Returns pictures given one by one, or in a list or tuple."""
+    return pictures if isinstance(pictures, (list, tuple)) else [pictures]
+
+
+def _named(argument: str, pictures: Any) -> Iterator[tuple[Any, str]]:
+    """Yields pictures, one or several, each with what errors call it."""
+    pictures = _several(pictures)
+    if not pictures:
+        raise ValueError(f"`{argument}` must be at least one picture. Received: none.")
+    for index, picture in enumerate(pictures):
+        yield picture, argument if len(pictures) == 1 else f"{argument}[{index}]"
+
+
+def _read_style(picture: Any, argument: str, smallest: int) -> np.ndarray:
+    image = images.over_white(images.read_picture(picture, argument=argument))
+    _check_sides(argument, image.shape[1:3], smallest)
+    return image
 
 
 def smallest_side(config: StyleConfig) -> int:
     """Returns how many px each side of a picture must have for the layers in use."""
-    return max(2, vgg19.minimum_side(config.loss.layers, config.network.padding))
+    least = 12 if config.loss.edge_weight else 2  # For three blocks of 4 px.
+    return max(least, vgg19.minimum_side(config.loss.layers, config.network.padding))
 
 
 def _check_pixels(argument: str, size: tuple[int, int]) -> None:
@@ -91,11 +235,11 @@ def _check_pixels(argument: str, size: tuple[int, int]) -> None:
 
 
 def _style_size(
-    style: tuple[int, int], result: tuple[int, int], config: StyleConfig
+    style: tuple[int, int], result: tuple[int, int], config: StyleConfig, scale: float
 ) -> tuple[int, int]:
     if config.style_size:
-        return images.fit(style, config.style_size)
-    wanted = max(1, round(config.style_scale * max(result)))
+        return images.fit(style, max(1, round(scale * config.style_size)))
+    wanted = max(1, round(scale * config.style_scale * max(result)))
     return images.fit(style, min(wanted, max(style)))
 
 

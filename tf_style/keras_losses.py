@@ -24,8 +24,9 @@ from tf_style.keras_inputs import (
     to_unit_range,
 )
 from tf_style.network import load_extractor
-from tf_style.objective import LossTerms, Targets, loss_terms, style_targets
+from tf_style.objective import LossTerms, Targets, loss_terms
 from tf_style.options import LossConfig, NetworkConfig
+from tf_style.styles import style_targets
 
 _STYLE_SIZE = 512
 

@@ -1,30 +1,36 @@
-"""Losses, each a pure function of features or of the image.
+"""Content losses and total variations, each a pure function of features or of the image.
 
-Those of Gatys, Ecker & Bethge (2016), and others' that presets name. Features are float
-`[batch, h, w, channels]`. In the paper's symbols a layer has N filters (channels) and M
-positions (h * w). Losses that are sums are summed over the batch, means are taken over it too;
-with `per_sample` each is that of every sample alone, float `[batch]`.
+Those of Gatys, Ecker & Bethge (2016), and others' that presets name; style losses are in
+`style_losses`. Features are float `[batch, h, w, channels]`. Losses that are sums are summed over
+the batch, means are taken over it too; with `per_sample` each is that of every sample alone,
+float `[batch]`.
+
+A `guide`, float `[b or 1, h, w, 1]`, at least 0, with mean 1, weights the positions.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from tf_style.matrix_root import symmetric_root, trace_of_root
 
-
-def _all_but_batch(values: tf.Tensor, per_sample: bool) -> list[int] | None:
+def sample_axes(values: tf.Tensor, per_sample: bool) -> list[int] | None:
     """Returns the axes to reduce: all of them, or all but the first."""
     return list(range(1, len(values.shape))) if per_sample else None
 
 
-def content_loss(features: tf.Tensor, target: tf.Tensor, *, per_sample: bool = False) -> tf.Tensor:
+def content_loss(
+    features: tf.Tensor,
+    target: tf.Tensor,
+    *,
+    guide: tf.Tensor | None = None,
+    per_sample: bool = False,
+) -> tf.Tensor:
     """Returns half the sum of squared differences of features.
 
     Args:
         features: float `[b, h, w, c]`.
         target: float `[b, h, w, c]`, the content's features.
+        guide: float `[b or 1, h, w, 1]`, weights of the positions with mean 1; None for all ones.
         per_sample: give `[b]` losses, not one.
 
     Returns:
@@ -33,12 +39,16 @@ def content_loss(features: tf.Tensor, target: tf.Tensor, *, per_sample: bool = F
     References:
         Gatys et al. (2016), eq. 1.
     """
-    squares = tf.math.squared_difference(features, target)
-    return 0.5 * tf.reduce_sum(squares, _all_but_batch(squares, per_sample))
+    squares = _weighted(tf.math.squared_difference(features, target), guide)
+    return 0.5 * tf.reduce_sum(squares, sample_axes(squares, per_sample))
 
 
 def mean_content_loss(
-    features: tf.Tensor, target: tf.Tensor, *, per_sample: bool = False
+    features: tf.Tensor,
+    target: tf.Tensor,
+    *,
+    guide: tf.Tensor | None = None,
+    per_sample: bool = False,
 ) -> tf.Tensor:
     """Returns the mean squared difference of features.
 
@@ -48,166 +58,125 @@ def mean_content_loss(
     Args:
         features: float `[b, h, w, c]`.
         target: float `[b, h, w, c]`, the content's features.
+        guide: float `[b or 1, h, w, 1]`, weights of the positions with mean 1; None for all ones.
         per_sample: give `[b]` losses, not one.
 
     Returns:
         Scalar, at least 0: `content_loss * 2 / (h * w * c)` for a batch of one.
     """
-    squares = tf.math.squared_difference(features, target)
-    return tf.reduce_mean(squares, _all_but_batch(squares, per_sample))
+    squares = _weighted(tf.math.squared_difference(features, target), guide)
+    return tf.reduce_mean(squares, sample_axes(squares, per_sample))
+
+
+def _weighted(values: tf.Tensor, guide: tf.Tensor | None) -> tf.Tensor:
+    return values if guide is None else values * tf.stop_gradient(guide)
+
+
+NUM_COMPARED = 1024
+"""Positions that `self_similarity_loss` compares with each other at most."""
+
+_DISTANCE_FLOOR = 1e-4  # Below it the mean distance of a position to the others is rounding.
+
+
+def self_similarity_loss(
+    features: tf.Tensor,
+    target: tf.Tensor,
+    *,
+    guide: tf.Tensor | None = None,
+    per_sample: bool = False,
+) -> tf.Tensor:
+    """Returns how far the positions' likeness to each other is from the content's.
+
+    The mean absolute difference of D / mean of its column, where D holds the cosine distances,
+    1 - cosine, of all pairs of positions. Colors may change freely; what is alike stays alike.
+
+    Differs from Kolkin et al. (2019): each layer alone, not columns through all of
+    them; positions on a fixed grid, of at most `NUM_COMPARED`, not drawn anew at each step, so
+    that it is one function, as L-BFGS needs; columns brought to mean 1, not to sum 1, so that a
+    weight means the same for every number of positions.
+
+    Args:
+        features: float `[b, h, w, c]`.
+        target: float `[b, h, w, c]`, the content's features.
+        guide: float `[b or 1, h, w, 1]`, weights of the positions with mean 1; None for all ones.
+            A pair has the product of its positions' weights.
+        per_sample: give `[b]` losses, not one.
+
+    Returns:
+        Scalar, 0..2. Takes `NUM_COMPARED`^2 floats a few times over, for each sample.
+
+    References:
+        Kolkin, Salavon & Shakhnarovich (2019), Style transfer by relaxed optimal transport and
+        self-similarity, content loss.
+    """
+    shares = None
+    if guide is not None:
+        weights = tf.stop_gradient(_on_grid(guide))
+        shares = weights / tf.reduce_sum(weights, [1, 2], keepdims=True)
+    between = tf.abs(_relative_distances(features, shares) - _relative_distances(target, shares))
+    if shares is not None:  # Mean over the columns' positions, then over the columns.
+        between = tf.reduce_sum(shares * between, 1)
+        losses = tf.reduce_sum(shares[:, :, 0] * between, 1)
+        return losses if per_sample else tf.reduce_mean(losses)
+    return tf.reduce_mean(between, sample_axes(between, per_sample))
+
+
+def _relative_distances(features: tf.Tensor, shares: tf.Tensor | None) -> tf.Tensor:
+    """Returns the cosine distances, each column over its mean, float `[b, n, n]`.
+
+    Args:
+        features: float `[b, h, w, c]`.
+        shares: of the positions, float `[b or 1, n, 1]` with sum 1; None for equal ones.
+    """
+    unit = tf.math.l2_normalize(_on_grid(features), -1)
+    distances = 1.0 - tf.matmul(unit, unit, transpose_b=True)
+    if shares is None:
+        means = tf.reduce_mean(distances, 1, keepdims=True)
+    else:
+        means = tf.reduce_sum(shares * distances, 1, keepdims=True)
+    return distances / tf.maximum(means, tf.cast(_DISTANCE_FLOOR, distances.dtype))
+
+
+def _on_grid(features: tf.Tensor) -> tf.Tensor:
+    """Returns at most `NUM_COMPARED` positions of an even grid, float `[b, n, c]`."""
+    shape = tf.shape(features)
+    height, width = shape[1], shape[2]
+    ratio = tf.cast(height, tf.float32) / tf.cast(width, tf.float32)
+    rows = tf.cast(tf.sqrt(NUM_COMPARED * ratio), tf.int32)
+    rows = tf.clip_by_value(rows, 1, tf.minimum(height, NUM_COMPARED))
+    columns = tf.minimum(NUM_COMPARED // rows, width)
+    is_small = height * width <= NUM_COMPARED
+    rows, columns = tf.where(is_small, height, rows), tf.where(is_small, width, columns)
+    for axis, count in ((1, rows), (2, columns)):
+        places = (2 * tf.range(count) + 1) * shape[axis] // (2 * count)
+        features = tf.gather(features, places, axis=axis)
+    return tf.reshape(features, [shape[0], rows * columns, features.shape[-1]])
 
 
 CONTENT_LOSSES: dict[str, Callable[..., tf.Tensor]] = {
     "sum": content_loss,
     "mean": mean_content_loss,
+    "self_similarity": self_similarity_loss,
 }
 """Content losses by `content_reduction`."""
 
 
-@tf.custom_gradient
-def _self_product(rows: tf.Tensor) -> tuple[tf.Tensor, Callable]:
-    """Returns rows^T rows, with a gradient that uses its symmetry: one product, not two."""
-
-    def gradient(upstream: tf.Tensor) -> tf.Tensor:
-        return tf.matmul(rows, upstream + tf.linalg.matrix_transpose(upstream))
-
-    return tf.matmul(rows, rows, transpose_a=True), gradient
-
-
-def gram_matrix(features: tf.Tensor) -> tf.Tensor:
-    """Returns the Gram matrix of the filters, divided by the number of positions.
-
-    Differs from Gatys et al. (2016), eq. 3: divided by M, so that pictures of different
-    sizes can be compared; `style_loss` leaves the M^2 of their eq. 4 out in return.
+def laplacian(image: tf.Tensor) -> tf.Tensor:
+    """Returns the Laplacian of an image whose blocks of 4 by 4 px are averaged.
 
     Args:
-        features: float `[b, h, w, c]`.
+        image: float `[b, H, W, c]`, H and W at least 12.
 
     Returns:
-        Float `[b, c, c]`, symmetric: G / M with G = F F^T.
-    """
-    shape = tf.shape(features)
-    positions = shape[1] * shape[2]
-    rows = tf.reshape(features, [shape[0], positions, features.shape[-1]])
-    return _self_product(rows) / tf.cast(positions, features.dtype)
-
-
-def style_loss(gram: tf.Tensor, target: tf.Tensor, *, per_sample: bool = False) -> tf.Tensor:
-    """Returns one layer's style loss E_l.
-
-    Equals the paper's 1 / (4 N^2 M^2) * sum((G - A)^2) when both pictures have M positions,
-    as Gram matrices come divided by their own number of positions.
-
-    Args:
-        gram: float `[b, c, c]` of `gram_matrix`.
-        target: float `[b, c, c]` or `[1, c, c]`, the style's.
-        per_sample: give `[b]` losses, not one.
-
-    Returns:
-        Scalar, at least 0. Does not grow with the pictures' sizes.
+        Float `[b, H // 4 - 2, W // 4 - 2, c]`: four times a position less its neighbors.
 
     References:
-        Gatys et al. (2016), eq. 4.
+        Li, Xu, Nie & Liu (2017), Laplacian-steered neural style transfer, section 4.
     """
-    filters = tf.cast(gram.shape[-1], gram.dtype)
-    squares = tf.math.squared_difference(gram, target)
-    return tf.reduce_sum(squares, _all_but_batch(squares, per_sample)) / (4.0 * filters**2)
-
-
-class Moments(NamedTuple):
-    """Mean and second raw moment of a layer's features: linear, so that styles can be blended.
-
-    Attributes:
-        mean: float `[b, c]`.
-        second: float `[b, c, c]`, `gram_matrix`.
-    """
-
-    mean: tf.Tensor
-    second: tf.Tensor
-
-
-class GaussianTarget(NamedTuple):
-    """The Gaussian that `wasserstein_loss` measures the distance to.
-
-    Attributes:
-        mean: float `[b, c]`.
-        root: float `[b, c, c]`, the square root of the covariance.
-    """
-
-    mean: tf.Tensor
-    root: tf.Tensor
-
-
-def moments(features: tf.Tensor) -> Moments:
-    """Returns the mean and the second raw moment of the features, float `[b, h, w, c]`."""
-    return Moments(tf.reduce_mean(features, [1, 2]), gram_matrix(features))
-
-
-def wasserstein_target(style: Moments) -> GaussianTarget:
-    """Returns what `wasserstein_loss` needs of the style, worked out once for each picture."""
-    return GaussianTarget(style.mean, symmetric_root(covariance(style)))
-
-
-def covariance(of: Moments) -> tf.Tensor:
-    """Returns the covariance with 1e-4 added to its diagonal, float `[b, c, c]`."""
-    # 1e-4, as in crowsonkb/style-transfer-pytorch, keeps the roots off 0.
-    floor = 1e-4 * tf.eye(of.mean.shape[-1], dtype=of.mean.dtype)
-    return of.second - of.mean[:, :, tf.newaxis] * of.mean[:, tf.newaxis, :] + floor
-
-
-def wasserstein_loss(
-    image: Moments, target: GaussianTarget, *, per_sample: bool = False
-) -> tf.Tensor:
-    """Returns the squared Wasserstein-2 distance of two Gaussians, divided by the channels.
-
-    |m - m_s|^2 + trace(S + S_s - 2 (S_s^(1/2) S S_s^(1/2))^(1/2)), where m and S are the
-    mean and the covariance of a layer's features, S with 1e-4 added to its diagonal. It grows
-    with the square of the features, `style_loss` with the fourth power.
-
-    Variances below about 3 % of the norm of S count for more than they should, as the inner
-    root has not converged there (`matrix_root.trace_of_root`): at its target the loss then
-    stays above 0 (BUILD_NOTES.md).
-
-    Args:
-        image: of `moments`.
-        target: of `wasserstein_target`, the style's.
-        per_sample: give `[b]` losses, not one.
-
-    Returns:
-        Scalar, at least 0 but for rounding. Does not grow with the pictures' sizes.
-
-    References:
-        Dowson & Landau (1982), The Frechet distance between multivariate normal
-        distributions. As a style loss: crowsonkb/style-transfer-pytorch.
-    """
-    spread = covariance(image)
-    inner = tf.matmul(target.root, tf.matmul(spread, target.root))
-    traces = tf.linalg.trace(spread) + tf.reduce_sum(target.root**2, [-2, -1])
-    between_means = tf.reduce_sum(tf.math.squared_difference(image.mean, target.mean), -1)
-    channels = tf.cast(image.mean.shape[-1], image.mean.dtype)
-    distances = between_means + traces - 2.0 * trace_of_root(inner)
-    return tf.reduce_sum(distances, _all_but_batch(distances, per_sample)) / channels
-
-
-class StyleLoss(NamedTuple):
-    """A way to compare styles, in three steps: what is kept of a picture, and what is compared.
-
-    Attributes:
-        statistics: features float `[b, h, w, c]` to a nest of tensors without positions.
-        target: the style picture's statistics to a nest of tensors, once for each picture.
-        loss: the image's statistics and the target to a scalar; takes `per_sample`.
-    """
-
-    statistics: Callable[[tf.Tensor], Any]
-    target: Callable[[Any], Any]
-    loss: Callable[..., tf.Tensor]
-
-
-STYLE_LOSSES: dict[str, StyleLoss] = {
-    "gram": StyleLoss(gram_matrix, lambda gram: gram, style_loss),
-    "wasserstein": StyleLoss(moments, wasserstein_target, wasserstein_loss),
-}
-"""Style losses by `style_loss`."""
+    pooled = tf.nn.avg_pool2d(image, 4, 4, "VALID")
+    vertical = pooled[:, :-2, 1:-1] + pooled[:, 2:, 1:-1]
+    horizontal = pooled[:, 1:-1, :-2] + pooled[:, 1:-1, 2:]
+    return 4.0 * pooled[:, 1:-1, 1:-1] - vertical - horizontal
 
 
 def total_variation(image: tf.Tensor, *, per_sample: bool = False) -> tf.Tensor:
@@ -225,7 +194,7 @@ def total_variation(image: tf.Tensor, *, per_sample: bool = False) -> tf.Tensor:
     """
     vertical = tf.math.squared_difference(image[:, 1:], image[:, :-1])
     horizontal = tf.math.squared_difference(image[:, :, 1:], image[:, :, :-1])
-    axes = _all_but_batch(image, per_sample)
+    axes = sample_axes(image, per_sample)
     return tf.reduce_mean(vertical, axes) + tf.reduce_mean(horizontal, axes)
 
 
@@ -246,7 +215,7 @@ def total_variation_sum(image: tf.Tensor, *, per_sample: bool = False) -> tf.Ten
     corner = image[:, :-1, :-1]
     vertical = tf.math.squared_difference(image[:, 1:, :-1], corner)
     horizontal = tf.math.squared_difference(image[:, :-1, 1:], corner)
-    return 0.5 * tf.reduce_sum(vertical + horizontal, _all_but_batch(image, per_sample))
+    return 0.5 * tf.reduce_sum(vertical + horizontal, sample_axes(image, per_sample))
 
 
 def total_variation_nine_point(image: tf.Tensor, *, per_sample: bool = False) -> tf.Tensor:
@@ -263,7 +232,7 @@ def total_variation_nine_point(image: tf.Tensor, *, per_sample: bool = False) ->
     Returns:
         Scalar, at least 0.
     """
-    axes = _all_but_batch(image, per_sample)
+    axes = sample_axes(image, per_sample)
     # SYMMETRIC by 1 px repeats the border.
     padded = tf.pad(image, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")
     inner = padded[:, 1:-1, 1:-1]

@@ -12,7 +12,10 @@ import tensorflow as tf
 
 from tf_style import losses
 from tf_style.options import LossConfig
+from tf_style.style_losses import STYLE_LOSSES
+from tf_style.styles import guide_of, style_targets
 
+_EDGES = "laplacian"  # Among the content's layers.
 _ANY_IMAGE = tf.TensorSpec([1, None, None, 3], tf.float32)
 
 
@@ -20,13 +23,33 @@ class Targets(NamedTuple):
     """What the image is to match.
 
     Attributes:
-        content: dict of float32 `[1, h, w, c]`, the content's features by layer name.
-        style: dict of what `losses.STYLE_LOSSES` keeps of the style, by layer name: float32
-            `[1, c, c]` Gram matrices for "gram".
+        content: dict of float32 `[1, h, w, c]`, the content's features by layer name, and its
+            "laplacian" where edges count.
+        style: dict of what `style_losses.STYLE_LOSSES` keeps of the style, by layer name: float32
+            `[1, c, c]` Gram matrices for "gram"; of the whole image.
+        regions: what parts of the image are to match besides.
+        content_guides: float32 `[1, h, w, 1]` by layer name: how much the content counts; empty
+            for 1 everywhere.
     """
 
     content: dict[str, tf.Tensor]
     style: dict[str, Any]
+    regions: tuple["RegionTargets", ...] = ()
+    content_guides: dict[str, tf.Tensor] = {}
+
+
+class RegionTargets(NamedTuple):
+    """What one region of the image is to match.
+
+    Attributes:
+        style: as `Targets.style`.
+        guides: float32 `[1, h, w, 1]` by layer name: weights of the positions, of mean 1.
+        factor: float32 scalar, of the region's style loss; None for 1.
+    """
+
+    style: dict[str, Any]
+    guides: dict[str, tf.Tensor] = {}
+    factor: tf.Tensor | None = None
 
 
 class LossTerms(NamedTuple):
@@ -106,7 +129,7 @@ class Objective:
             style: float32 `[1, H', W', 3]`, RGB 0..1, of any size.
         """
         content_features = self.extractor(content)
-        content_targets = {name: content_features[name] for name, _ in self.config.content_layers}
+        content_targets = content_of(self.config, content, content_features)
         # One picture after the other: side by side they would need twice the memory.
         with tf.control_dependencies(list(content_targets.values())):
             style = tf.identity(style)
@@ -161,13 +184,18 @@ class Objective:
         return loss_terms(self.config, image, self.extractor(image), targets, weights=weights)
 
 
-def style_targets(config: LossConfig, features: dict[str, tf.Tensor]) -> dict[str, Any]:
-    """Returns what is kept of a style picture's features: `Targets.style`."""
-    style_loss = losses.STYLE_LOSSES[config.style_loss]
-    return {
-        name: style_loss.target(style_loss.statistics(features[name]))
-        for name, _ in config.style_layers
-    }
+def content_of(
+    config: LossConfig, content: tf.Tensor, features: dict[str, tf.Tensor]
+) -> dict[str, tf.Tensor]:
+    """Returns what is kept of a content picture: `Targets.content`.
+
+    Args:
+        config: layers, and whether edges count.
+        content: float `[b, H, W, 3]`, RGB 0..1.
+        features: its own, by layer name.
+    """
+    kept = {name: features[name] for name, _ in config.content_layers}
+    return {**kept, _EDGES: losses.laplacian(content)} if config.edge_weight else kept
 
 
 def loss_terms(
@@ -191,21 +219,40 @@ def loss_terms(
     """
     weights = weights or weights_of(config)
     content_of_layer = losses.CONTENT_LOSSES[config.content_reduction]
-    style_loss = losses.STYLE_LOSSES[config.style_loss]
-    layers = {}
+    names = config.style_losses
+    layers: dict[str, tf.Tensor] = {}
     shape = tf.shape(image)[:1] if per_sample else []
     content = style = variation = tf.zeros(shape, image.dtype)
     for name, weight in config.content_layers:
         if name in targets.content:
-            loss = content_of_layer(features[name], targets.content[name], per_sample=per_sample)
+            loss = content_of_layer(
+                features[name],
+                targets.content[name],
+                guide=guide_of(targets.content_guides, name),
+                per_sample=per_sample,
+            )
             layers[f"content/{name}"] = loss
             content += weight * loss
-    for name, weight in config.style_layers:
-        if name in targets.style:
-            statistics = style_loss.statistics(features[name])
-            loss = style_loss.loss(statistics, targets.style[name], per_sample=per_sample)
-            layers[f"style/{name}"] = loss
-            style += weight * loss
+    if _EDGES in targets.content:
+        loss = losses.mean_content_loss(
+            losses.laplacian(image), targets.content[_EDGES], per_sample=per_sample
+        )
+        layers[f"content/{_EDGES}"] = loss
+        content += config.edge_weight * loss
+    for region in (RegionTargets(targets.style), *targets.regions):
+        for name, weight in config.style_layers:
+            if name in region.style:
+                loss = STYLE_LOSSES[names[name]].loss(
+                    features[name],
+                    region.style[name],
+                    guide=guide_of(region.guides, name),
+                    per_sample=per_sample,
+                )
+                if region.factor is not None:
+                    loss = region.factor * loss
+                key = f"style/{name}"
+                layers[key] = layers[key] + loss if key in layers else loss
+                style += weight * loss
     content = weights.content * content
     style = weights.style * style
     if tf.is_tensor(weights.variation) or weights.variation:
@@ -218,42 +265,6 @@ def weights_of(config: LossConfig) -> LossWeights:
     """Returns the config's weights of the loss terms."""
     style_weight = config.style_strength * config.style_weight
     return LossWeights(config.content_weight, style_weight, config.tv_weight)
-
-
-def named_terms(terms: LossTerms) -> dict[str, tf.Tensor]:
-    """Returns the terms by the names that exported models give them.
-
-    "total_loss", "content_loss", "style_loss", "variation_loss", "content_loss_LAYER" and
-    "style_loss_LAYER": none is a target's, as in some formats outputs must not have inputs' names.
-    """
-    values = {f"{name}_loss": value for name, value in terms._asdict().items() if name != "layers"}
-    for name, value in terms.layers.items():
-        kind, layer = name.split("/")
-        values[f"{kind}_loss_{layer}"] = value
-    return values
-
-
-def target_names(targets: Targets) -> Targets:
-    """Returns the names that exported models give the tensors of targets, in their nest's form.
-
-    `content_LAYER` and `style_LAYER`, followed by the part's name where a target has several.
-    """
-
-    def names(prefix: str, target: Any) -> Any:
-        if isinstance(target, tuple):  # A NamedTuple of tensors.
-            return type(target)(*(f"{prefix}_{field}" for field in target._fields))  # type: ignore[attr-defined]
-        return prefix
-
-    return Targets(
-        {name: names(f"content_{name}", target) for name, target in targets.content.items()},
-        {name: names(f"style_{name}", target) for name, target in targets.style.items()},
-    )
-
-
-def named_targets(targets: Targets) -> dict[str, tf.Tensor]:
-    """Returns the tensors of targets by their `target_names`."""
-    names = tf.nest.flatten(target_names(targets))
-    return dict(zip(names, tf.nest.flatten(targets), strict=True))
 
 
 def by_name(terms: LossTerms) -> dict[str, float]:

@@ -8,13 +8,25 @@ from typing import Any
 
 from tf_style import vgg19
 from tf_style._checks import TypeChecked, check_choice, check_number
+from tf_style.layer_choices import layer_choices
 from tf_style.layer_weights import LayerWeights, layer_weights
 from tf_style.schedule import parse_scales
 
 POOLINGS = ("avg", "max")
 PADDINGS = ("zeros", "replicate", "reflect", "reflect_all")
-REDUCTIONS = ("sum", "mean")
-STYLE_LOSS_NAMES = ("gram", "wasserstein")
+REDUCTIONS = ("sum", "mean", "self_similarity")
+STYLE_LOSS_NAMES = (
+    "gram",
+    "covariance",
+    "mean_std",
+    "wasserstein",
+    "mmd_linear",
+    "mmd_polynomial",
+    "mmd_gaussian",
+    "sliced",
+    "histogram",
+)
+MASK_MODES = ("simple", "inside", "all")
 TV_FORMS = ("mean_square", "sum_square", "nine_point")
 OPTIMIZER_NAMES = ("lbfgs", "tfp_lbfgs", "adam")
 PARAMETRIZATION_NAMES = ("spectrum", "pixels")
@@ -77,12 +89,28 @@ class LossConfig(TypeChecked):
     content_reduction: str = option(
         "mean",
         "Content loss: 'sum' is the paper's 1/2 sum of squares, which grows with the picture; "
-        "'mean' is the mean square, which means the same at every size.",
+        "'mean' is the mean square, which means the same at every size; 'self_similarity' compares "
+        "how alike the positions are to each other, so that colors may change freely.",
+    )
+    edge_weight: float = option(
+        0.0,
+        "Weight of a content loss of its own that keeps edges: the mean squared difference of the "
+        "Laplacians; 0 is off, 100 keeps outlines.",
     )
     style_loss: str = option(
         "gram",
-        "What is compared of styles: 'gram' is the paper's, the Gram matrices; 'wasserstein' the "
-        "distance of the features' means and covariances, seen as Gaussians.",
+        "What is compared of styles: 'gram' is the paper's, the Gram matrices; 'covariance' those "
+        "of centered features; 'mean_std' each filter's mean and deviation; 'wasserstein' the "
+        "distance of the features' means and covariances, seen as Gaussians; 'mmd_linear', "
+        "'mmd_polynomial' (equals 'gram') and 'mmd_gaussian' the discrepancy by a kernel; "
+        "'sliced' the distributions along fixed directions; 'histogram' each filter's. One name, "
+        "or by layer, as in 'gram,conv4_1:sliced'. Each has a scale of its own: set style_weight "
+        "with it.",
+    )
+    mask_mode: str = option(
+        "simple",
+        "How masks of regions are carried to the layers: 'simple', 'inside' (only what sees the "
+        "region alone counts) or 'all' (what sees anything of it).",
     )
     tv_form: str = option(
         "mean_square",
@@ -94,13 +122,16 @@ class LossConfig(TypeChecked):
         for name in ("content_layers", "style_layers"):
             object.__setattr__(self, name, layer_weights(getattr(self, name), argument=name))
         super().__post_init__()
-        for name in ("content_weight", "style_weight", "style_strength", "tv_weight"):
+        for name in (
+            "content_weight", "edge_weight", "style_weight", "style_strength", "tv_weight"
+        ):  # fmt: skip
             check_number(
                 name, getattr(self, name), minimum=0.0, maximum=1e30
             )  # float32 can hold it
         check_choice("content_reduction", self.content_reduction, REDUCTIONS)
-        check_choice("style_loss", self.style_loss, STYLE_LOSS_NAMES)
+        _ = self.style_losses  # Checks them.
         check_choice("tv_form", self.tv_form, TV_FORMS)
+        check_choice("mask_mode", self.mask_mode, MASK_MODES)
         content = self.content_weight * sum(weight for _, weight in self.content_layers)
         style = self.style_strength * self.style_weight
         style *= sum(weight for _, weight in self.style_layers)
@@ -111,6 +142,12 @@ class LossConfig(TypeChecked):
                 f"content_weight={self.content_weight}, style_weight={self.style_weight}, "
                 f"style_strength={self.style_strength}. Raise one, or its layers' weights."
             )
+
+    @property
+    def style_losses(self) -> dict[str, str]:
+        """The name of each style layer's loss, in the order of `style_layers`."""
+        used = [name for name, _ in self.style_layers]
+        return layer_choices(self.style_loss, used, STYLE_LOSS_NAMES, argument="style_loss")
 
     @property
     def layers(self) -> tuple[str, ...]:

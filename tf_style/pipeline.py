@@ -67,7 +67,7 @@ def read_pictures(
 
     def read(content: bytes, style: bytes) -> tuple:
         inputs = prepare_inputs(content.decode(), style.decode(), config)
-        return inputs.content, inputs.style
+        return inputs.content, inputs.styles[0]
 
     def element(name: tf.Tensor, content: tf.Tensor, style: tf.Tensor) -> NamedTensors:
         images = tf.numpy_function(read, [content, style], [tf.float32, tf.float32])
@@ -105,7 +105,7 @@ def stylizer(
     Raises:
         TypeError: if `config` is no StyleConfig.
         ValueError: if the config needs what a graph has not: a start from a file, a time budget,
-            `jit_compile`.
+            `jit_compile`, `color`.
         OSError: if the weights cannot be fetched.
 
     Example:
@@ -123,7 +123,7 @@ def stylizer(
     @tf.function(input_signature=[tf.TensorSpec(_IMAGE, tf.float32)] * 2, autograph=False)
     def stylize(content: tf.Tensor, style: tf.Tensor) -> tf.Tensor:
         start = start_image(config, content, style)
-        found = stylize_in_graph(problem, Pictures(content, style, start), config)
+        found = stylize_in_graph(problem, Pictures(content, (style,), start), config)
         return tf.clip_by_value(found.image, 0.0, 1.0)
 
     return lambda element: {**element, "image": stylize(element["content"], element["style"])}

@@ -5,16 +5,17 @@ graphs, for pictures of any size, as they hold forward operations only (`portabl
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from tf_style import portable_losses
-from tf_style.objective import LossTerms, Targets, named_targets, named_terms, weights_of
+from tf_style.objective import LossTerms, Targets, weights_of
 from tf_style.options import LossConfig
 from tf_style.portable_layers import steps_of
+from tf_style.tensor_names import named_targets, named_terms
 
 
 class PortableObjective(tf.Module):
@@ -40,7 +41,8 @@ class PortableObjective(tf.Module):
             config: layers and weights.
 
         Raises:
-            ValueError: if the extractor lacks a layer, or has other arithmetic.
+            ValueError: if the extractor lacks a layer, or has other arithmetic; if a loss has no
+                gradient in forward operations.
         """
         super().__init__(name="portable_objective")
         missing = [layer for layer in config.layers if layer not in extractor.output]
@@ -52,7 +54,7 @@ class PortableObjective(tf.Module):
         self.config = config
         self._steps = tuple(steps_of(extractor, config.layers).items())
         self._weights = [weight for _, step in self._steps for weight in step.weights]
-        self._style = portable_losses.STYLE_LOSSES[config.style_loss]
+        check_portable(config)
 
     def features(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns the features of every layer of the config, float32 `[1, h, w, c]`, by name."""
@@ -76,8 +78,8 @@ class PortableObjective(tf.Module):
         return Targets(
             {name: content_features[name] for name, _ in self.config.content_layers},
             {
-                name: self._style.target(style_features[name])
-                for name, _ in self.config.style_layers
+                layer: portable_losses.STYLE_LOSSES[name].target(style_features[layer])
+                for layer, name in self.config.style_losses.items()
             },
         )
 
@@ -127,13 +129,13 @@ class PortableObjective(tf.Module):
         """Returns the unweighted losses by "content/LAYER", "style/LAYER"; weighted gradients."""
         found = {}
         gradients: dict[str, list[tf.Tensor]] = {name: [] for name in features}
-        of = {
-            "content": portable_losses.CONTENT_LOSSES[self.config.content_reduction],
-            "style": portable_losses.STYLE_LOSSES[self.config.style_loss].loss,
-        }
+        content = portable_losses.CONTENT_LOSSES[self.config.content_reduction]
+        styles = self.config.style_losses
         for kind, factor, layers in self._kinds:
             for name, weight in layers:
-                loss, gradient = of[kind](features[name], getattr(targets, kind)[name])
+                own = kind == "content"
+                of = content if own else portable_losses.STYLE_LOSSES[styles[name]].loss
+                loss, gradient = of(features[name], getattr(targets, kind)[name])
                 found[f"{kind}/{name}"] = loss
                 gradients[name].append(factor * weight * gradient)
         return found, gradients
@@ -182,6 +184,33 @@ class PortableObjective(tf.Module):
         function = tf.function(self.targets, autograph=False)
         concrete = function.get_concrete_function(_image("content"), _image("style"))
         return concrete.structured_outputs
+
+
+def check_portable(config: LossConfig) -> None:
+    """Raises ValueError unless every loss of the config is in `portable_losses`' tables."""
+    wanted = {
+        "content_reduction": [config.content_reduction],
+        "style_loss": list(config.style_losses.values()),
+    }
+    tables: dict[str, Iterable[str]] = {
+        "content_reduction": portable_losses.CONTENT_LOSSES,
+        "style_loss": portable_losses.STYLE_LOSSES,
+    }
+    if config.edge_weight:
+        raise ValueError(
+            "Cannot use `edge_weight` here. This is because its gradient is not written in "
+            f"forward operations. Received: edge_weight={config.edge_weight:g}. Use 0, or export a "
+            "SavedModel or StableHLO."
+        )
+    for argument, names in wanted.items():
+        missing = [name for name in names if name not in tables[argument]]
+        if missing:
+            listed = ", ".join(repr(name) for name in tables[argument])
+            raise ValueError(
+                f"`{argument}` must be one of {listed} here, as others have no gradient in forward "
+                f"operations. Received: {argument}={missing[0]!r}. Use one of these, or export a "
+                "SavedModel or StableHLO, which take every loss."
+            )
 
 
 def _image(name: str) -> tf.TensorSpec:

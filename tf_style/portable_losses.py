@@ -1,8 +1,8 @@
 """The losses with their gradients, written by hand in forward operations.
 
 Each function gives a loss, a float scalar, and its gradient: the gradient with respect to the
-features, float `[1, h, w, c]`, or to the image. The losses are those of `losses`; why their
-gradients are written out is told in `portable_layers`.
+features, float `[1, h, w, c]`, or to the image. The losses are those of `losses` and
+`moment_losses`; why their gradients are written out is told in `portable_layers`.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from tf_style import losses
+from tf_style import losses, moment_losses
 from tf_style.matrix_root import trace_and_gradient
 from tf_style.portable_layers import LayerWithGradient, mirror_padding
 
@@ -36,7 +36,7 @@ CONTENT_LOSSES: dict[str, Callable[[tf.Tensor, tf.Tensor], LossAndGradient]] = {
 
 
 def gram_matrix(features: tf.Tensor) -> tf.Tensor:
-    """Returns `losses.gram_matrix`, without a gradient of its own."""
+    """Returns `moment_losses.gram_matrix`, without a gradient of its own."""
     rows = _rows(features)
     return tf.matmul(rows, rows, transpose_a=True) / _positions(features)
 
@@ -48,27 +48,27 @@ def _by_features(features: tf.Tensor, by_gram: tf.Tensor) -> tf.Tensor:
 
 
 def gram_style(features: tf.Tensor, target: tf.Tensor) -> LossAndGradient:
-    """Returns `losses.style_loss` of the features' Gram matrix, and its gradient."""
+    """Returns `moment_losses.style_loss` of the features' Gram matrix, and its gradient."""
     gram = gram_matrix(features)
     filters = gram.shape[-1]
     gradient = _by_features(features, (gram - target) / (2.0 * filters**2))
-    return losses.style_loss(gram, target), gradient
+    return moment_losses.style_loss(gram, target), gradient
 
 
-def moments(features: tf.Tensor) -> losses.Moments:
-    """Returns `losses.moments`, without a gradient of its own."""
-    return losses.Moments(tf.reduce_mean(features, [1, 2]), gram_matrix(features))
+def moments(features: tf.Tensor) -> moment_losses.Moments:
+    """Returns `moment_losses.moments`, without a gradient of its own."""
+    return moment_losses.Moments(tf.reduce_mean(features, [1, 2]), gram_matrix(features))
 
 
-def wasserstein_style(features: tf.Tensor, target: losses.GaussianTarget) -> LossAndGradient:
-    """Returns `losses.wasserstein_loss` of the features' moments, and its gradient.
+def wasserstein_style(features: tf.Tensor, target: moment_losses.GaussianTarget) -> LossAndGradient:
+    """Returns `moment_losses.wasserstein_loss` of the features' moments, and its gradient.
 
     With S the covariance, R the target's root and D the gradient of the trace of (R S R)'s
     root, the gradient with respect to S is I - 2 R D R. S is the second moment less the square
     of the mean.
     """
     image = moments(features)
-    covariance = losses.covariance(image)
+    covariance = moment_losses.covariance(image)
     inner = tf.matmul(target.root, tf.matmul(covariance, target.root))
     trace_of_root, trace_gradient = trace_and_gradient(inner)
     identity = tf.eye(covariance.shape[-1], dtype=covariance.dtype)
@@ -101,7 +101,7 @@ class StyleLoss(NamedTuple):
 STYLE_LOSSES: dict[str, StyleLoss] = {
     "gram": StyleLoss(gram_matrix, gram_style),
     "wasserstein": StyleLoss(
-        lambda features: losses.wasserstein_target(moments(features)), wasserstein_style
+        lambda features: moment_losses.wasserstein_target(moments(features)), wasserstein_style
     ),
 }
 """Style losses with their gradients, by `style_loss`."""

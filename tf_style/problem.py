@@ -13,12 +13,25 @@ from tf_style.weight_files import LayerArrays
 _MARGIN = 1e-4
 
 
+class Kept(NamedTuple):
+    """Which parts of the picture stay as they are.
+
+    Attributes:
+        content: float32 `[1, h, w, 3]`, RGB 0..1.
+        touched: float32 `[1, h, w, 1]`, 0..1: 0 where the picture is the content's, to the bit.
+    """
+
+    content: tf.Tensor
+    touched: tf.Tensor
+
+
 class Given(NamedTuple):
     """What a problem is about, besides the position.
 
     Attributes:
         targets: what the image must match.
         basis: of the parametrization, at the image's size.
+        kept: what parts of the picture stay, one `Kept` or nothing.
         weights: of the loss terms, one `LossWeights` in the place of the config's, or nothing;
             a tuple, as a nest of tensors holds no None.
     """
@@ -26,6 +39,7 @@ class Given(NamedTuple):
     targets: Targets
     basis: Any
     weights: tuple[LossWeights, ...] = ()
+    kept: tuple[Kept, ...] = ()
 
 
 class Problem:
@@ -63,8 +77,12 @@ class Problem:
         image = tf.ensure_shape(image, [1, None, None, 3])
         shown = self.shown(image)
         value, gradient = self.objective.value_and_gradient(
-            shown, given.targets, weights=given.weights[0] if given.weights else None
+            composed(shown, given),
+            given.targets,
+            weights=given.weights[0] if given.weights else None,
         )
+        for kept in given.kept:
+            gradient *= kept.touched
         if self.gamut:
             excess = image - shown
             share = 1.0 / tf.cast(tf.size(image), image.dtype)
@@ -82,8 +100,19 @@ class Problem:
         return tf.clip_by_value(image, _MARGIN, 1.0 - _MARGIN) if self.gamut else image
 
     def shown(self, image: tf.Tensor) -> tf.Tensor:
-        """Returns the image whose loss counts."""
+        """Returns the image as it is saved, but for parts that stay as they are."""
         return tf.clip_by_value(image, 0.0, 1.0) if self.gamut else image
+
+    def picture(self, position: tf.Tensor, given: Given) -> tf.Tensor:
+        """Returns the image whose loss counts, float32 `[1, h, w, 3]`."""
+        return composed(self.shown(self.parametrization.to_image(position, given.basis)), given)
+
+
+def composed(image: tf.Tensor, given: Given) -> tf.Tensor:
+    """Returns the image with the content's in the parts that stay as they are."""
+    for kept in given.kept:
+        image = kept.content + kept.touched * (image - kept.content)
+    return image
 
 
 def make_problem(

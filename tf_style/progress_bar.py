@@ -1,6 +1,6 @@
 """What the command line shows while it works: a live bar, or lines where there is no terminal.
 
-Takes `transfer.Progress` values; writes to stderr.
+Takes `progress.Progress` values; writes to stderr.
 """
 
 import sys
@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from tf_style.transfer import Progress
+    from tf_style.progress import Progress
 
 _SECONDS_BETWEEN_LINES = 10.0
 

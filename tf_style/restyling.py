@@ -11,8 +11,8 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from tf_style.losses import gram_matrix
 from tf_style.matrix_root import symmetric_root
+from tf_style.moment_losses import gram_matrix
 
 _FLOOR = 1e-4  # Variance added to colours, (1/100)^2: flat images have no directions to stretch.
 _LONGEST = 0.015  # Of a step: root mean square of what it changes. Longer ones overshoot at times.

@@ -25,7 +25,7 @@ from tf_style.inputs import Inputs
 from tf_style.progress_bar import Display
 
 if TYPE_CHECKING:
-    from tf_style.transfer import Progress, StyleResult
+    from tf_style.progress import Progress, StyleResult
 
 INTERRUPTED = 130
 """Exit code after SIGINT or SIGTERM."""

@@ -3,6 +3,7 @@
 TensorFlow operations for any graph: sizes may be integers or known only when the graph runs.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -10,7 +11,8 @@ import tensorflow as tf
 from tf_style import schedule
 from tf_style.objective import LossWeights
 from tf_style.parametrization import COARSEST
-from tf_style.problem import Given, Problem
+from tf_style.problem import Given, Kept, Problem
+from tf_style.region_targets import Controls, controlled_targets
 from tf_style.resampling import Size, resize, size_of
 
 
@@ -19,13 +21,15 @@ class Pictures(NamedTuple):
 
     Attributes:
         content: 0..1, of the result's size.
-        style: 0..1, of any size.
+        styles: 0..1, each of any size.
         start: nominally 0..1, of the result's size.
+        controls: what counts where, of the pictures' sizes.
     """
 
     content: tf.Tensor
-    style: tf.Tensor
+    styles: tuple[tf.Tensor, ...]
     start: tf.Tensor
+    controls: Controls = Controls()
 
 
 class Scene(NamedTuple):
@@ -40,12 +44,27 @@ class Scene(NamedTuple):
     start: tf.Tensor
 
 
-def at_size(pictures: Pictures, size: Size, style_size: Size) -> Pictures:
-    """Returns the pictures at the size of a stage, the style's at one of its own."""
+def at_size(pictures: Pictures, size: Size, style_sizes: Sequence[Size]) -> Pictures:
+    """Returns the pictures at the size of a stage, the styles' at their own."""
+    controls = pictures.controls
+
+    def clipped(image: tf.Tensor, size: Size) -> tf.Tensor:
+        return tf.clip_by_value(resize(image, size), 0.0, 1.0)
+
+    def mask(image: tf.Tensor | None) -> tf.Tensor | None:
+        return None if image is None else clipped(image, size)
+
+    gains = controls.content_map
     return Pictures(
-        tf.clip_by_value(resize(pictures.content, size), 0.0, 1.0),
-        tf.clip_by_value(resize(pictures.style, style_size), 0.0, 1.0),
+        clipped(pictures.content, size),
+        tuple(map(clipped, pictures.styles, style_sizes)),
         resize(pictures.start, size),
+        controls._replace(
+            content_masks=mask(controls.content_masks),
+            style_masks=tuple(map(clipped, controls.style_masks, style_sizes)),
+            touched=mask(controls.touched),
+            content_map=None if gains is None else tf.maximum(resize(gains, size), 0.0),
+        ),
     )
 
 
@@ -57,9 +76,15 @@ def at_scale(pictures: Pictures, scale: float, *, smallest_side: int = 1) -> Pic
         scale: of the stage.
         smallest_side: px; a style picture shrinks only so far that its sides keep them.
     """
-    size, style_size = (tuple(picture.shape[1:3]) for picture in pictures[:2])
-    style_scale = max(scale, min(1.0, smallest_side / min(style_size)))
-    return at_size(pictures, schedule.scaled(size, scale), schedule.scaled(style_size, style_scale))
+    size, *style_sizes = (
+        tuple(picture.shape[1:3]) for picture in (pictures.content, *pictures.styles)
+    )
+    style_scales = (max(scale, min(1.0, smallest_side / min(each))) for each in style_sizes)
+    return at_size(
+        pictures,
+        schedule.scaled(size, scale),
+        [schedule.scaled(*pair) for pair in zip(style_sizes, style_scales, strict=True)],
+    )
 
 
 def refined(image: tf.Tensor, start: tf.Tensor, whole: tf.Tensor) -> tf.Tensor:
@@ -86,12 +111,17 @@ def scene(
 
     Args:
         problem: what is minimised.
-        pictures: all of the stage's size, the style's but for its own.
+        pictures: all of the stage's size, the styles' but for their own.
         exponent: of the parametrization, `COARSEST` or `FINER`.
         weights: of the loss terms, in the place of the config's.
     """
     height, width = size_of(pictures.content)
     basis = problem.parametrization.basis(height, width, exponent)
-    targets = problem.objective.targets(pictures.content, pictures.style)
+    targets = controlled_targets(
+        problem.objective, pictures.content, pictures.styles, pictures.controls
+    )
     start = problem.parametrization.to_position(problem.start(pictures.start), basis)
-    return Scene(Given(targets, basis, () if weights is None else (weights,)), start)
+    kept: tuple[Kept, ...] = ()
+    if pictures.controls.touched is not None:
+        kept = (Kept(pictures.content, pictures.controls.touched),)
+    return Scene(Given(targets, basis, () if weights is None else (weights,), kept), start)

@@ -16,10 +16,11 @@ from tf_style.extractor import prepare, stored_variables
 from tf_style.graph_transfer import Stylized, start_image, stylize_in_graph
 from tf_style.inputs import smallest_side
 from tf_style.named_graphs import NamedTensors, at, batches, named_graph, options_at, within
-from tf_style.objective import LossWeights, Targets, named_targets, named_terms, target_names
+from tf_style.objective import LossWeights, Targets
 from tf_style.problem import Problem
 from tf_style.resampling import Size, resize, size_of
 from tf_style.scene import Pictures
+from tf_style.tensor_names import named_targets, named_terms, target_names
 
 MAX_STEPS = 10_000
 """Steps that a caller of `stylize` may ask for."""
@@ -202,7 +203,7 @@ class Signatures(tf.Module):
         style = tf.clip_by_value(resize(style, self._style_size(size_of(style), size)), 0.0, 1.0)
         return stylize_in_graph(
             self._problem,
-            Pictures(content, style, start),
+            Pictures(content, (style,), start),
             self._config,
             num_steps=steps,
             weights=LossWeights(

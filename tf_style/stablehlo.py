@@ -19,9 +19,10 @@ from tf_style.export_options import ABOUT
 from tf_style.graph_transfer import start_image, stylize_at_size
 from tf_style.inputs import smallest_side
 from tf_style.new_folder import check_new_folder, new_folder, num_bytes
-from tf_style.objective import Targets, named_targets, named_terms
+from tf_style.objective import Targets
 from tf_style.problem import Problem, make_problem
 from tf_style.scene import Pictures
+from tf_style.tensor_names import named_targets, named_terms
 from tf_style.weights import load_weights
 
 PROGRAMS = ("targets", "loss_and_gradient_from_targets", "stylize")
@@ -129,7 +130,7 @@ def _programs(problem: Problem, config: StyleConfig, pictures: tuple[tf.Tensor, 
 
     def stylize(content: tf.Tensor, style: tf.Tensor) -> dict[str, tf.Tensor]:
         start = start_image(config, content, style)
-        return stylize_at_size(problem, Pictures(content, style, start), config)._asdict()
+        return stylize_at_size(problem, Pictures(content, (style,), start), config)._asdict()
 
     def compiled(function: Callable) -> Any:
         return tf.function(function, autograph=False, jit_compile=True)

@@ -2,22 +2,20 @@
 
 import dataclasses
 import functools
-import os
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, cast
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 import numpy as np
 import tensorflow as tf
 
-from tf_style import engine, images, saving
+from tf_style import engine
 from tf_style.config import StyleConfig
-from tf_style.inputs import Inputs, prepare_inputs
-from tf_style.objective import Objective, Targets, by_name
+from tf_style.inputs import ControlPictures, Inputs, prepare_inputs
 from tf_style.options import LossConfig, NetworkConfig
 from tf_style.precision import arithmetic
 from tf_style.problem import Problem, make_problem
-from tf_style.scene import refined
+from tf_style.progress import OnProgress, Progress, StyleResult, View
 from tf_style.solution import Status
 from tf_style.weight_files import LayerArrays
 from tf_style.weights import load_weights
@@ -25,126 +23,36 @@ from tf_style.weights import load_weights
 _SAVING, _SAVING_A_PIXEL = 1.2, 1e-6  # Seconds from the last step to the end of the process.
 
 
-class View(NamedTuple):
-    """What a `Progress` computes its picture and terms from, when asked.
-
-    Attributes:
-        image: float32 `[1, h, w, 3]`, of the present size.
-        targets: at that size.
-        objective: what they are compared with.
-        start: where the run began, float32 `[1, H, W, 3]` of the result's size.
-        alpha: the content's, or None.
-    """
-
-    image: tf.Tensor
-    targets: Targets
-    objective: Objective
-    start: np.ndarray
-    alpha: np.ndarray | None
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Progress:
-    """Where a run stands, given to `on_progress` between slices of steps.
-
-    Attributes:
-        step: steps done, at all sizes.
-        num_steps: steps planned, at all sizes; within a time budget not fewer than are done.
-        num_evaluations: evaluations of the loss and its gradient done.
-        seconds: since the optimisation began.
-        loss: the value that is minimised, at the present size.
-        stage_size: the present height and width, px: those of the result, or smaller ones on
-            the way there.
-        config: what was asked for.
-        weights_sha256: hash of the network's weights.
-    """
-
-    step: int
-    num_steps: int
-    num_evaluations: int
-    seconds: float
-    loss: float
-    stage_size: tuple[int, int]
-    config: StyleConfig
-    weights_sha256: str
-    view: View = dataclasses.field(repr=False)
-
-    @functools.cached_property
-    def terms(self) -> Mapping[str, float]:
-        """The loss terms at the present size; costs a third of an evaluation.
-
-        Weighted "total", "content", "style" and "variation", unweighted "content/LAYER" and
-        "style/LAYER".
-        """
-        return by_name(self.view.objective.terms(self.view.image, self.view.targets))
-
-    @functools.cached_property
-    def image(self) -> np.ndarray:
-        """The image: float32 `[1, H, W, 3]` of the result's size, RGB, nominally 0..1.
-
-        At a smaller size, enlarged, with the start's finer detail.
-        """
-        image, start = self.view.image, self.view.start
-        if tuple(image.shape) == start.shape:
-            return image.numpy()
-        image = refined(image, tf.constant(start), tf.constant(start)).numpy()
-        return np.clip(image, 0.0, 1.0) if self.config.optimizer.gamut else image
-
-    @property
-    def alpha(self) -> np.ndarray | None:
-        """The content's alpha, float32 `[1, H, W, 1]`, 0..1, or None."""
-        return self.view.alpha
-
-    @property
-    def pixels(self) -> np.ndarray:
-        """The picture as it would be saved: uint8 `[H, W, 3]`, or `[H, W, 4]` with alpha."""
-        return images.to_pixels(self.image, self.alpha)
-
-    def save(self, path: str | os.PathLike) -> None:
-        """Writes the picture as PNG, JPEG, WebP or TIFF, with sRGB profile and metadata.
-
-        A file that is there already is replaced. JPEG shows alpha on white.
-
-        Raises:
-            ValueError: if the suffix is none of these.
-            OSError: if it cannot be written; nothing half-written is left.
-        """
-        saving.save_picture(path, self.pixels, saving.describe(self.config, self.weights_sha256))
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class StyleResult(Progress):
-    """The result of `stylize`.
-
-    Attributes:
-        status: why the optimisation ended.
-    """
-
-    status: Status
-
-
-OnProgress = Callable[[Progress], bool | None]
-"""Called between slices of steps; a true result ends the run with what there is."""
-
-
 def stylize(
     content: Any,
     style: Any,
     *,
     config: StyleConfig | None = None,
+    content_masks: Sequence[Any] = (),
+    style_masks: Sequence[Any] = (),
+    content_map: Any = None,
+    fine_style: Any = None,
     on_progress: OnProgress | None = None,
     notify: Callable[[str], None] | None = None,
 ) -> StyleResult:
-    """Returns the content picture painted in the style of the other.
+    """Returns the content picture painted in the style of the other, or of several.
 
     Args:
         content: path, PIL picture, or array or tensor `[H, W, 1 | 3 | 4]` (a leading batch of
             1 is allowed): uint8 0..255, uint16 0..65535 or float 0..1, RGB.
-        style: likewise.
+        style: likewise; or a list or tuple of such, whose statistics are averaged with the
+            weights `style_blend`, or which are for one region each.
+        content_masks: pictures, white where a region of the content is, soft where they are
+            grey; or one in which each region has a color. What none covers stays as it is.
+        style_masks: likewise of the styles: see `masks.read_regions`.
+        content_map: picture, white where the content counts more, by `content_map_gain`.
+        fine_style: picture whose fine texture the styles take on first; they then give the coarse
+            structure.
         config: every other choice; the default preset if left out.
         on_progress: called with a `Progress` between slices of steps, a few seconds apart; a
             true result ends the run with what there is.
-        notify: called with a line of text before weights are fetched.
+        notify: called with a line of text before weights are fetched, and about masks that are
+            stretched.
 
     Returns:
         The result. The networks of the last two configs stay in memory for the next call.
@@ -173,7 +81,11 @@ def stylize(
         )
     if on_progress is not None and not callable(on_progress):
         raise TypeError(f"`on_progress` must be callable. Received: {on_progress!r}.")
-    inputs = prepare_inputs(content, style, config)
+    masks = ControlPictures(content_masks, style_masks, content_map, fine_style)
+    inputs = prepare_inputs(content, style, config, masks)
+    if notify is not None:
+        for note in inputs.notes:
+            notify(note)
     return stylize_inputs(inputs, config, on_progress=on_progress, notify=notify, started=started)
 
 
@@ -195,29 +107,13 @@ def stylize_inputs(
     if config.compute.time_budget:
         started = time.perf_counter() if started is None else started
         deadline = _deadline(started + config.compute.time_budget, inputs.content.shape[1:3])
-    if config.compute.deterministic:
-        tf.config.experimental.enable_op_determinism()
-    weights = load_weights(config.network.weights, notify=notify)
-    kind = arithmetic(
-        config.compute.precision,
-        deterministic=config.compute.deterministic,
-        jit_compile=config.compute.jit_compile != "off",
-    )
-    problem = _problem(
-        _Recipe(
-            weights.sha256,
-            kind,
-            config.compute.jit_compile == "objective",
-            config.network,
-            config.loss,
-            config.optimizer.parametrization_in_use,
-            config.optimizer.gamut,
-            weights.layers,
-            config,
-        )
-    )
+    inputs = with_fine_texture(inputs, config, notify=notify)
+    problem, weights_sha256 = load_problem(config, notify=notify)
     began = time.perf_counter()
     size = inputs.content.shape[1:3]
+
+    touched = engine.touched(inputs)
+    kept = None if touched is None else (inputs.content, touched)
 
     def progress(stand: engine.Stand) -> dict[str, Any]:
         return {
@@ -228,8 +124,17 @@ def stylize_inputs(
             "loss": stand.loss,
             "stage_size": tuple(stand.image.shape[1:3]),
             "config": config,
-            "weights_sha256": weights.sha256,
-            "view": View(stand.image, stand.targets, problem.objective, inputs.start, inputs.alpha),
+            "weights_sha256": weights_sha256,
+            "view": View(
+                stand.image,
+                stand.targets,
+                problem.objective,
+                inputs.start,
+                inputs.alpha,
+                inputs.color,
+                inputs.color_share,
+                kept,
+            ),
         }
 
     def on_slice(stand: engine.Stand) -> bool | None:
@@ -256,6 +161,77 @@ def stylize_inputs(
 def _deadline(due: float, size: tuple[int, int]) -> float:
     """Returns when to end, on the clock of `time.perf_counter`, for the file to be there."""
     return due - _SAVING - _SAVING_A_PIXEL * size[0] * size[1]
+
+
+def with_fine_texture(
+    inputs: Inputs, config: StyleConfig, *, notify: Callable[[str], None] | None = None
+) -> Inputs:
+    """Returns the inputs with the fine style's texture on their styles.
+
+    Each style is the start of a minimisation at its own size, in which only the style loss of
+    conv1_1 and conv2_1 counts. What these layers do not see, the coarse structure, stays.
+
+    Args:
+        inputs: with a `fine_style`, or without: then they stay as they are.
+        config: the optimiser and its steps.
+        notify: called with a line of text.
+
+    References:
+        Gatys et al. (2017), Controlling perceptual factors in neural style transfer, section 6.
+    """
+    if inputs.fine_style is None:
+        return inputs
+    layers = {"style_layers": "block1_conv1,block2_conv1", "content_weight": 0.0}
+    options = {"scales": "none", "time_budget": 0.0, "edge_weight": 0.0, "style_strength": 1.0}
+    texture = config.replace(**layers, **options)
+    styles = []
+    for style in inputs.styles:
+        if notify is not None:
+            notify("Putting the fine style's texture onto a style picture")
+        alone = Inputs(
+            content=style,
+            styles=(inputs.fine_style,),
+            start=style,
+            alpha=None,
+            blend=np.ones(1, np.float32),
+        )
+        styles.append(np.clip(stylize_inputs(alone, texture, notify=notify).image, 0.0, 1.0))
+    return inputs._replace(styles=tuple(styles), fine_style=None)
+
+
+def load_problem(
+    config: StyleConfig, *, notify: Callable[[str], None] | None = None
+) -> tuple[Problem, str]:
+    """Returns what a config minimises, and its weights' hash; those of two configs are kept.
+
+    Args:
+        config: everything but the pictures.
+        notify: called with a line of text before weights are fetched.
+
+    Raises:
+        OSError: if the weights cannot be fetched.
+        ValueError: if they cannot be used.
+    """
+    if config.compute.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    weights = load_weights(config.network.weights, notify=notify)
+    kind = arithmetic(
+        config.compute.precision,
+        deterministic=config.compute.deterministic,
+        jit_compile=config.compute.jit_compile != "off",
+    )
+    recipe = _Recipe(
+        weights.sha256,
+        kind,
+        config.compute.jit_compile == "objective",
+        config.network,
+        config.loss,
+        config.optimizer.parametrization_in_use,
+        config.optimizer.gamut,
+        weights.layers,
+        config,
+    )
+    return _problem(recipe), weights.sha256
 
 
 @dataclasses.dataclass(frozen=True)

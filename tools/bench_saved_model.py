@@ -41,7 +41,7 @@ def main() -> int:
     )
     tf.config.experimental.enable_op_determinism()
     inputs = prepare_inputs(options.content, options.style, config)
-    pictures = inputs.content, inputs.style
+    pictures = inputs.content, inputs.styles[0]
     with tempfile.TemporaryDirectory() as folder:
         tf_style.export_saved_model(Path(folder) / "1", config=config)
         model = tf_style.load(Path(folder) / "1")

@@ -91,8 +91,8 @@ def main() -> int:
 def compare(folder: Path, pictures: list[str], size: int, steps: int) -> None:
     """Prints the table; works in an empty folder."""
     import tf_style
-    from tf_style.objective import named_targets
     from tf_style.problem import make_problem
+    from tf_style.tensor_names import named_targets
 
     config = tf_style.StyleConfig(size=size).replace(steps=steps, precision="float32")
     content, style = (Image.open(path).convert("RGB") for path in pictures)

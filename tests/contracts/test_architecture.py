@@ -8,10 +8,11 @@ import tf_style
 PACKAGE = Path(tf_style.__file__).parent
 # Each module imports only from rows above its own. A new module must be given a place.
 ROWS = [
-    {"_checks", "_version", "_runtime", "captured"},
-    {"vgg19", "matrix_root"},
-    {"layer_weights", "presets", "schedule"},
+    {"_checks", "_version", "_runtime", "captured", "color"},
+    {"color_match", "vgg19", "matrix_root"},
+    {"layer_choices", "layer_weights", "presets", "schedule"},
     {"options"},
+    {"control_options"},
     {
         "config",
         "images",
@@ -25,6 +26,7 @@ ROWS = [
         "solution",
         "gradients",
         "graphs",
+        "guidance",
         "lbfgs_steps",
         "named_graphs",
         "parametrization",
@@ -36,16 +38,38 @@ ROWS = [
         "graph_images",
         "keras_inputs",
         "line_search",
+        "masks",
+        "moment_losses",
         "pooling",
         "tfp_state",
     },
-    {"layers", "precision", "lbfgs_graph"},
-    {"inputs", "saving", "weights", "extractor", "lbfgs", "tfp_lbfgs", "adam", "portable_layers"},
-    {"graph_minimizers", "network", "objective", "portable_losses"},
-    {"keras_losses", "portable", "problem", "restyling", "vgg19_features"},
+    {"coloring", "kernel_losses", "layers", "precision", "lbfgs_graph", "sliced_losses"},
+    {
+        "style_losses",
+        "inputs",
+        "saving",
+        "weights",
+        "extractor",
+        "lbfgs",
+        "tfp_lbfgs",
+        "adam",
+        "portable_layers",
+    },
+    {"graph_minimizers", "network", "portable_losses", "styles"},
+    {"objective"},
+    {"tensor_names"},
+    {
+        "keras_losses",
+        "portable",
+        "problem",
+        "region_targets",
+        "restyling",
+        "vgg19_features",
+    },
     {"scene", "style_bank", "to_litert", "to_onnx", "conversion_check"},
     {"augmentation", "conversion", "engine", "graph_transfer"},
-    {"keras", "signatures", "transfer"},
+    {"interpolation", "keras", "progress", "signatures"},
+    {"transfer"},
     {"export"},
     {"exported_model", "pipeline", "run", "stablehlo"},
     {"serving.errors", "serving.signatures", "serving.versions", "serving.metrics"},
@@ -54,15 +78,16 @@ ROWS = [
     {"serving.service"},
     {"serving.app"},
     {"settings_file"},
-    {"export_command", "serve_command", "weights_command"},
+    {"export_command", "interpolate_command", "serve_command", "weights_command"},
     {"cli"},
     {"__main__"},
 ]
 RANK = {name: rank for rank, names in enumerate(ROWS) for name in names}
 WITHOUT_TENSORFLOW = {
-    "__main__", "_checks", "_runtime", "_version", "captured", "cli", "codebook", "config",
+    "__main__", "_checks", "_runtime", "_version", "captured", "cli", "codebook", "color",
+    "color_match", "config",
     "export_options", "export_command", "flag_options", "images", "inputs", "keras",
-    "layer_weights",
+    "coloring", "control_options", "interpolate_command", "layer_choices", "layer_weights", "masks",
     "new_folder", "options", "presets", "progress_bar", "run", "saving", "schedule",
     "serve_command", "settings_file", "vgg19", "weight_files", "weights", "weights_command",
     *(name for name in RANK if name.startswith("serving.")),
@@ -155,5 +180,6 @@ def test_only_the_command_line_prints_or_exits():
         if isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "sys.exit")
     }
     assert printing <= {
-        "cli", "progress_bar", "export_command", "serve_command", "weights_command", "__main__"
+        "cli", "progress_bar", "export_command", "interpolate_command", "serve_command",
+        "weights_command", "__main__",
     }  # fmt: skip

@@ -100,6 +100,24 @@ def test_a_run_writes_picture_trace_config_and_snapshots(files, tmp_path, capsys
         np.testing.assert_array_equal(np.asarray(Image.open(again)), np.asarray(Image.open(output)))
 
 
+@pytest.mark.usefixtures("mini_network")
+@pytest.mark.parametrize("color", ["content", "match", "luminance"])
+def test_colors_are_kept_in_picture_snapshots_and_repetition(files, tmp_path, color, capsys):
+    saved = {}
+    for name in ("style", color):
+        output = saved[name] = tmp_path / f"out_{name}.png"
+        flags = arguments(files, output, color=name, save_every=1, scales="none")
+        assert cli.main(flags) == 0, capsys.readouterr().err
+    plain, colored = (np.asarray(Image.open(path), np.float64) for path in saved.values())
+    assert np.abs(plain - colored).max() > 8
+    last = np.asarray(Image.open(tmp_path / f"out_{color}_00003.png"))
+    np.testing.assert_array_equal(last, colored)
+    again = tmp_path / "again.png"
+    inputs = [f"--{name}={path}" for name, path in files.items()]
+    assert cli.main([*inputs, f"--output={again}", f"--config={saved[color]}"]) == 0
+    np.testing.assert_array_equal(np.asarray(Image.open(again)), colored)
+
+
 def bad(name, **flags):
     return pytest.param(flags, id=name)
 
@@ -120,6 +138,8 @@ def bad(name, **flags):
         bad("unknown preset", preset="gaty2016"),
         bad("unknown optimizer", optimizer="lbfsg"),
         bad("unknown init", init="contents"),
+        bad("unknown color", color="contents"),
+        bad("a match that would do nothing", color_match="symmetric"),
         bad("output is an input", output="content.png"),
         bad("output without suffix", output="out"),
         bad("output in no folder", output="no/out.png"),

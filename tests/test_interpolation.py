@@ -1,0 +1,106 @@
+"""Rows of pictures between styles and strengths."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import tf_style
+from tf_style import cli, interpolate_command
+from tf_style.inputs import prepare_inputs
+from tf_style.interpolation import between_strengths, between_styles, interpolate
+from tf_style.transfer import load_problem
+
+CONFIG = tf_style.StyleConfig(size=0).replace(scales="none", steps=8, history=4)
+
+
+def test_styles_follow_each_other_in_equal_steps():
+    assert between_styles(2, 3) == [(1.0, 0.0), (0.5, 0.5), (0.0, 1.0)]
+    found = between_styles(3, 5)
+    expected = [(1, 0, 0), (0.5, 0.5, 0), (0, 1, 0), (0, 0.5, 0.5), (0, 0, 1)]
+    np.testing.assert_allclose(found, expected)
+    np.testing.assert_allclose(np.sum(between_styles(4, 17), 1), 1.0)
+
+
+def test_strengths_grow_by_equal_ratios():
+    assert between_strengths(0.25, 4.0, 3) == pytest.approx([0.25, 1.0, 4.0])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: between_styles(1, 4), "at least two pictures"),
+        (lambda: between_styles(3, 2), "at least as many as there are styles"),
+        (lambda: between_strengths(0.0, 4.0, 3), "two numbers above 0"),
+    ],
+)
+def test_rows_that_cannot_be_are_told(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_each_frame_has_less_loss_than_the_picture_it_began_at(mini_network, picture_file):
+    """And each is of the blend that it tells: its loss for that is lower than the others'."""
+    paths = [picture_file(name) for name in ("content.png", "a.png", "b.png")]
+    inputs = prepare_inputs(paths[0], paths[1:], CONFIG)
+    problem, _ = load_problem(CONFIG)
+    blends = between_styles(2, 3)
+    frames = list(interpolate(problem, inputs, CONFIG, blends=blends, strengths=[1.0, 1.0, 1.0]))
+    assert [frame.blend for frame in frames] == blends
+    assert frames[1].num_evaluations < frames[0].num_evaluations
+    for index, frame in enumerate(frames):
+        one = inputs._replace(blend=np.array(frame.blend, np.float32))
+        values = [loss_of(problem, one, other.image) for other in frames]
+        assert values[index] == min(values)
+        assert frame.loss == pytest.approx(values[index], rel=1e-3)
+
+
+def loss_of(problem, inputs, image):
+    from tf_style.engine import pictures_of
+    from tf_style.region_targets import controlled_targets
+
+    pictures = pictures_of(inputs)
+    targets = controlled_targets(
+        problem.objective, pictures.content, pictures.styles, pictures.controls
+    )
+    return float(problem.objective.value_and_gradient(image, targets)[0])
+
+
+def test_the_command_writes_strips_and_animations(mini_network, picture_file, tmp_path, capsys):
+    paths = {name: picture_file(f"{name}.png") for name in ("content", "a", "b")}
+    words = ["interpolate", f"--content={paths['content']}", "--size=0", "--frames=3"]
+    words += ["--scales=none", "--steps=4", f"--output={tmp_path / 'strip.png'}"]
+    assert cli.main([*words, f"--style={paths['a']},{paths['b']}"]) == 0
+    told = capsys.readouterr().out
+    assert "2/3: styles 0.50, 0.50, strength 1" in told
+    with Image.open(tmp_path / "strip.png") as strip:
+        assert strip.size == (3 * 40 + 2 * 8, 32)
+    words[-1] = f"--output={tmp_path / 'film.gif'}"
+    assert cli.main([*words, f"--style={paths['a']}", "--strengths=0.25,4"]) == 0
+    with Image.open(tmp_path / "film.gif") as film:
+        assert film.n_frames == 4  # 0.25, 1, 4 and 1 again.
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"style": "a.png"}, "`style` must be at least two pictures, separated by commas"),
+        ({"output": "film.mp4"}, "`output` must end in one of .png"),
+        ({"strengths": "1,2,3"}, "`strengths` must be two numbers"),
+        ({"frames": "1"}, "`frames` must lie within 2..1000"),
+        ({"content": ""}, "--content must be given"),
+    ],
+)
+def test_wrong_flags_are_told_in_a_line(flags, message, picture_file, tmp_path, capsys):
+    given = {name: str(picture_file(f"{name}.png")) for name in ("content", "a", "b")}
+    given = {"content": given["content"], "style": f"{given['a']},{given['b']}"}
+    given = {**given, "output": str(tmp_path / "strip.png"), **flags}
+    assert cli.main(["interpolate", *(f"--{key}={value}" for key, value in given.items())]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+
+
+def test_pictures_of_a_strip_stand_in_their_order():
+    pictures = [np.full([2, 3, 3], value, np.uint8) for value in (1, 2)]
+    strip = interpolate_command.joined(pictures)
+    assert strip.shape == (2, 3 + 8 + 3, 3)
+    assert strip[0, :, 0].tolist() == [1] * 3 + [255] * 8 + [2] * 3

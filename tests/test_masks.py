@@ -1,0 +1,153 @@
+"""Masks and labels: what region takes which style."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import tf_style
+from tf_style.inputs import ControlPictures, prepare_inputs
+from tf_style.masks import Sizes, blend_of, read_regions
+
+CONTENT, STYLE = Sizes((32, 40), (32, 40)), Sizes((24, 20), (24, 20))
+RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+
+
+def settings(**options):
+    return tf_style.StyleConfig().replace(**options)
+
+
+def grey(rng, size):
+    return rng.integers(1, 256, (*size, 1), np.uint8)
+
+
+def labels(size, *colors):
+    """Vertical stripes of these colors, of equal width but for the last."""
+    height, width = size
+    picture = np.zeros([height, width, 3], np.uint8)
+    for index, color in enumerate(colors):
+        picture[:, index * (width // len(colors)) :] = color
+    return picture
+
+
+def read(contents, styles, sizes=(STYLE,), **options):
+    return read_regions(contents, styles, content=CONTENT, styles=sizes, config=settings(**options))
+
+
+def test_grey_masks_are_regions_in_their_order(rng):
+    contents, others = ([grey(rng, sizes.used) for _ in range(3)] for sizes in (CONTENT, STYLE))
+    regions, notes = read(contents, others)
+    for region in range(3):
+        expected = contents[region][..., 0] / np.float32(255)
+        np.testing.assert_array_equal(regions.content[0, ..., region], expected)
+        expected = others[region][..., 0] / np.float32(255)
+        np.testing.assert_array_equal(regions.styles[0][0, ..., region], expected)
+    np.testing.assert_array_equal(regions.blend, np.ones([3, 1]))
+    np.testing.assert_array_equal(regions.strengths, np.ones(3))
+    assert notes == ()
+
+
+def test_each_region_may_have_a_style_of_its_own(rng):
+    contents = [grey(rng, CONTENT.used) for _ in range(2)]
+    other = Sizes((30, 30), (15, 15))
+    masks = [grey(rng, STYLE.used), grey(rng, (30, 30))]
+    regions, notes = read(contents, masks, sizes=(STYLE, other), region_strengths="1,0.5")
+    np.testing.assert_array_equal(regions.blend, np.eye(2))
+    np.testing.assert_array_equal(regions.strengths, np.float32([1, 0.5]))
+    assert [style.shape for style in regions.styles] == [(1, 24, 20, 2), (1, 15, 15, 2)]
+    np.testing.assert_array_equal(regions.styles[0][0, ..., 0], masks[0][..., 0] / np.float32(255))
+    assert notes == ()
+
+
+def test_styles_without_masks_are_taken_whole(rng):
+    regions, _ = read([grey(rng, CONTENT.used)], [], sizes=(STYLE, STYLE), style_blend="3,1")
+    np.testing.assert_array_equal(regions.blend, np.float32([[0.75, 0.25]]))
+    assert all(np.all(style == 1.0) for style in regions.styles)
+
+
+def test_regions_of_labels_are_matched_by_their_color():
+    content = labels(CONTENT.used, RED, GREEN, BLUE)
+    styles = [labels(STYLE.used, BLUE, RED), labels((16, 16), GREEN, BLUE)]
+    sizes = (STYLE, Sizes((16, 16), (16, 16)))
+    regions, _ = read([content], styles, sizes=sizes, style_blend="1,3")
+    order = sorted([RED, GREEN, BLUE])
+    for region, color in enumerate(order):
+        is_here = (content == color).all(-1)
+        np.testing.assert_array_equal(regions.content[0, ..., region], is_here)
+        for mask, style in zip(styles, regions.styles, strict=True):
+            np.testing.assert_array_equal(style[0, ..., region], (mask == color).all(-1))
+    blends = {RED: (1, 0), GREEN: (0, 1), BLUE: (0.25, 0.75)}
+    np.testing.assert_allclose(regions.blend, [blends[color] for color in order])
+
+
+def test_masks_of_another_size_are_stretched_and_told(rng):
+    regions, notes = read([grey(rng, (64, 64))], [grey(rng, (24, 20))])
+    assert regions.content.shape == (1, 32, 40, 1)
+    (note,) = notes
+    assert note == "`content_masks[0]` has 64x64 px where its picture has 40x32; it is stretched."
+
+
+@pytest.mark.parametrize(
+    ("contents", "styles", "options", "message"),
+    [
+        (2, 1, {}, "`style_masks` must be as many as `content_masks`, or none. Received: 1 and 2"),
+        (1, 1, {"region_strengths": "1,1"}, "one number for each region. .*'1,1' for 1 regions"),
+        (1, 0, {"style_blend": "1,2"}, "`style_blend` must have one weight for each style"),
+    ],
+)
+def test_wrong_numbers_are_told(contents, styles, options, message, rng):
+    masks = [grey(rng, CONTENT.used)] * contents, [grey(rng, STYLE.used)] * styles
+    with pytest.raises(ValueError, match=message):
+        read(*masks, **options)
+
+
+def test_masks_that_say_nothing_are_told(rng):
+    black = np.zeros([32, 40, 1], np.uint8)
+    with pytest.raises(ValueError, match=r"`content_masks\[0\]` must be white somewhere"):
+        read([black], [])
+    with pytest.raises(ValueError, match="`style_masks` must have the color #00ff00"):
+        read([labels(CONTENT.used, RED, GREEN)], [labels(STYLE.used, RED, BLUE)])
+    regions, _ = read(
+        [labels(CONTENT.used, RED, GREEN)],
+        [labels(STYLE.used, RED, BLUE)],
+        region_strengths="0,1",  # Green comes first.
+    )
+    assert regions.strengths.tolist() == [0.0, 1.0]
+    noisy = rng.integers(0, 256, (32, 40, 3), np.uint8)
+    with pytest.raises(ValueError, match="at most 16 colors.*Save it as PNG"):
+        read([noisy], [labels(STYLE.used, RED, BLUE)])
+    with pytest.raises(ValueError, match="one picture of labels for each style"):
+        read([labels(CONTENT.used, RED, GREEN)], [])
+
+
+@pytest.mark.parametrize("text", ["a", "1,,2", "-1", "nan", "1;2"])
+def test_what_is_no_list_of_numbers_is_told(text):
+    with pytest.raises(ValueError, match="`style_blend` must be numbers of 0 to 1000000"):
+        settings(style_blend=text)
+
+
+def test_weights_have_a_sum_of_one():
+    np.testing.assert_allclose(blend_of(settings(style_blend="1,3"), 2), [0.25, 0.75])
+    np.testing.assert_allclose(blend_of(settings(), 4), [0.25] * 4)
+    with pytest.raises(ValueError, match="must have a weight above 0"):
+        settings(style_blend="0,0")
+    with pytest.raises(ValueError, match="must have one above 0"):
+        settings(region_strengths="0,0")
+
+
+def test_files_pictures_and_arrays_are_taken_alone_or_in_lists(picture_file, rng):
+    mask = grey(rng, (32, 40))
+    path = picture_file("mask.png")
+    Image.fromarray(mask[..., 0]).save(path)
+    content, style = picture_file("content.png"), picture_file("style.png")
+    given = [
+        prepare_inputs(content, style, settings(size=0), ControlPictures(masks))
+        for masks in (path, [path], (Image.open(path),), mask)
+    ]
+    for inputs in given:
+        np.testing.assert_array_equal(inputs.regions.content, given[0].regions.content)
+    with pytest.raises(ValueError, match="`content_masks` must be given for regions"):
+        prepare_inputs(content, style, settings(), ControlPictures((), [path]))
+    mapped = prepare_inputs(
+        content, style, settings(size=0, content_map_gain=4.0), ControlPictures(content_map=path)
+    )
+    np.testing.assert_allclose(mapped.content_map[0], 1.0 + 4.0 * mask / 255.0, rtol=1e-6)

@@ -1,0 +1,149 @@
+"""`tf_style interpolate`: a strip or an animation between styles, or between strengths."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from tf_style import _runtime, flag_options, settings_file
+from tf_style._checks import check_number, typed_fields, user_path
+from tf_style.control_options import numbers
+from tf_style.options import option
+
+if TYPE_CHECKING:
+    from tf_style.interpolation import Frame
+
+_HELP = """\
+tf_style interpolate paints what lies between styles, or between strengths of one.
+
+  tf_style interpolate --content=photo.jpg --style=a.jpg,b.jpg --output=strip.png [flags]
+  tf_style interpolate --content=photo.jpg --style=a.jpg --strengths=0.25,4 --output=film.gif"""
+
+_GAP = 8  # px, white, between the pictures of a strip.
+_STRIPS, _ANIMATIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff"), (".gif", ".webp")
+_LEFT_OUT = ("time_budget", "style_blend", "region_strengths", "content_map_gain", "mask_mode")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class InterpolateOptions:
+    """The flags of `tf_style interpolate` beside those of the config."""
+
+    content: str = option("", "The photograph.")
+    style: str = option("", "The painting; or several, separated by commas.")
+    output: str = option(
+        "", "A strip (.png, .jpg, .tif) or an animation, there and back (.gif, .webp)."
+    )
+    frames: int = option(5, "How many pictures.")
+    strengths: str = option(
+        "", "First and last --style_strength, as in '0.25,4', instead of from style to style."
+    )
+    seconds: float = option(4.0, "How long an animation takes, there and back.")
+    config: str = option(
+        "", "Take every setting from this JSON file, or from a picture that tf_style made."
+    )
+    verbose: bool = option(False, "Show TensorFlow's logs, and the traceback of an error.")
+    help: bool = option(False, "Show this help.")
+
+
+def command(arguments: Sequence[str]) -> int:
+    """Runs the command; returns the exit code."""
+    table = [*typed_fields(InterpolateOptions), *flag_options.config_table(without=_LEFT_OUT)]
+    values = flag_options.parse(flag_options.make_flags(table), arguments)
+    options = flag_options.of_type(InterpolateOptions, values)
+    if options.help:
+        print("\n".join([_HELP, *flag_options.help_lines("Pictures and files", table), ""]))
+        return 0
+    from tf_style import images, saving
+    from tf_style.inputs import prepare_inputs
+
+    output, styles = _checked(options)
+    settings = settings_file.settings(values, options.config)
+    sources = [user_path(name) for name in (options.content, *styles)]
+    saving.check_writable(output, argument="output", inputs=sources)
+    with _runtime.quiet_stderr(not options.verbose):
+        inputs = prepare_inputs(options.content, styles, settings)
+    _runtime.set_environment(quiet=not options.verbose)
+    with _runtime.quiet_stderr(not options.verbose):
+        _runtime.tune_tensorflow()
+        from tf_style.interpolation import between_strengths, between_styles, interpolate
+        from tf_style.transfer import load_problem
+
+        if options.strengths:
+            first, last = numbers(options.strengths, argument="strengths")
+            strengths = between_strengths(first, last, options.frames)
+            blends = [tuple(map(float, inputs.blend))] * options.frames
+        else:
+            blends = between_styles(len(inputs.styles), options.frames)
+            strengths = [1.0] * options.frames
+        problem, _ = load_problem(settings, notify=print)
+        pictures = []
+        for frame in interpolate(problem, inputs, settings, blends=blends, strengths=strengths):
+            pictures.append(images.to_pixels(frame.image, inputs.alpha))
+            print(_told(len(pictures), options.frames, frame), flush=True)
+    saving.write_atomically(output, lambda file: _write(pictures, output, options.seconds, file))
+    print(f"Saved {output}")
+    return 0
+
+
+def _checked(options: InterpolateOptions) -> tuple[Path, list[str]]:
+    """Returns the output and the styles, if all flags can be used."""
+    missing = [f"--{name}" for name in ("content", "style", "output") if not getattr(options, name)]
+    if missing:
+        raise ValueError(
+            f"{', '.join(missing)} must be given, as in: tf_style interpolate --content=photo.jpg "
+            "--style=a.jpg,b.jpg --output=strip.png."
+        )
+    check_number("frames", options.frames, minimum=2, maximum=1000)
+    check_number("seconds", options.seconds, minimum=0.1, maximum=3600.0)
+    output = user_path(options.output)
+    if output.suffix.lower() not in (*_STRIPS, *_ANIMATIONS):
+        listed = ", ".join((*_STRIPS, *_ANIMATIONS))
+        raise ValueError(f"`output` must end in one of {listed}. Received: output='{output}'.")
+    if options.strengths and len(numbers(options.strengths, argument="strengths")) != 2:
+        raise ValueError(
+            "`strengths` must be two numbers, as in '0.25,4'. Received: "
+            f"strengths={options.strengths!r}."
+        )
+    styles = flag_options.paths(options.style)
+    if len(styles) < 2 and not options.strengths:
+        raise ValueError(
+            "`style` must be at least two pictures, separated by commas; or give --strengths. "
+            f"Received: style={options.style!r}."
+        )
+    return output, styles
+
+
+def _told(number: int, count: int, frame: "Frame") -> str:
+    blend = ", ".join(f"{weight:.2f}" for weight in frame.blend)
+    return (
+        f"{number}/{count}: styles {blend}, strength {frame.strength:.3g}, "
+        f"{frame.num_evaluations} evaluations, loss {frame.loss:.5g}"
+    )
+
+
+def _write(pictures: list[np.ndarray], output: Path, seconds: float, file: BinaryIO) -> None:
+    """Writes a strip or an animation to an open file."""
+    kind = Image.registered_extensions()[output.suffix.lower()]
+    if output.suffix.lower() in _ANIMATIONS:
+        frames = [Image.fromarray(pixels) for pixels in [*pictures, *pictures[-2:0:-1]]]
+        duration = round(1000.0 * seconds / len(frames))
+        frames[0].save(
+            file, kind, save_all=True, append_images=frames[1:], duration=duration, loop=0
+        )
+        return
+    strip = joined(pictures)
+    if kind == "JPEG":
+        Image.fromarray(strip).convert("RGB").save(file, kind, quality=95, subsampling=0)
+    else:
+        Image.fromarray(strip).save(file, kind)
+
+
+def joined(pictures: list[np.ndarray]) -> np.ndarray:
+    """Returns pictures of one size, uint8 `[H, W, c]`, side by side with a white gap."""
+    height, _, channels = pictures[0].shape
+    gap = np.full([height, _GAP, channels], 255, np.uint8)
+    parts = [part for pixels in pictures for part in (pixels, gap)]
+    return np.concatenate(parts[:-1], 1)

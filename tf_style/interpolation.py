@@ -1,0 +1,148 @@
+"""Pictures between styles, or between strengths of one: a row, each begun where the last ended."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tf_style import engine
+from tf_style.config import StyleConfig
+from tf_style.inputs import Inputs
+from tf_style.objective import (
+    LossWeights,
+    Targets,
+    content_of,
+    weights_of,
+)
+from tf_style.parametrization import FINER
+from tf_style.problem import Given, Problem
+from tf_style.styles import blended_targets, style_statistics
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Frame:
+    """One picture of the row.
+
+    Attributes:
+        image: float32 `[1, H, W, 3]`, RGB, nominally 0..1.
+        blend: weights of the styles, of sum 1.
+        strength: factor of the style loss.
+        loss: the value that was minimised.
+        num_evaluations: of the loss and its gradient, for this picture.
+    """
+
+    image: np.ndarray
+    blend: tuple[float, ...]
+    strength: float
+    loss: float
+    num_evaluations: int
+
+
+def between_styles(num_styles: int, num_frames: int) -> list[tuple[float, ...]]:
+    """Returns each frame's weights of the styles: from one to the next in equal steps.
+
+    Raises:
+        ValueError: if there are fewer than two styles, or fewer frames than styles.
+    """
+    if num_styles < 2:
+        raise ValueError(f"`style` must be at least two pictures. Received: {num_styles}.")
+    if num_frames < num_styles:
+        raise ValueError(
+            "`frames` must be at least as many as there are styles. Received: "
+            f"frames={num_frames} for {num_styles} styles."
+        )
+    places = np.linspace(0.0, num_styles - 1.0, num_frames)
+    weights = np.maximum(0.0, 1.0 - np.abs(places[:, np.newaxis] - np.arange(num_styles)))
+    return [tuple(map(float, row)) for row in weights]
+
+
+def between_strengths(first: float, last: float, num_frames: int) -> list[float]:
+    """Returns each frame's factor of the style loss: equal ratios from the first to the last.
+
+    Raises:
+        ValueError: unless both are above 0 and there are two frames at least.
+    """
+    if not (first > 0.0 and last > 0.0 and num_frames >= 2):
+        raise ValueError(
+            "`strengths` must be two numbers above 0, for at least two frames. Received: "
+            f"{first:g} and {last:g} for {num_frames} frames."
+        )
+    return [float(value) for value in np.geomspace(first, last, num_frames)]
+
+
+def interpolate(
+    problem: Problem,
+    inputs: Inputs,
+    config: StyleConfig,
+    *,
+    blends: Sequence[Sequence[float]],
+    strengths: Sequence[float],
+) -> Iterator[Frame]:
+    """Yields a picture for each blend and strength.
+
+    The first goes from coarse to fine. Each further one begins at the one before, at the full
+    size, with a quarter of its steps; content features and statistics of the styles are
+    computed once for all of them.
+
+    Args:
+        problem: of the config.
+        inputs: the pictures, with as many styles as each blend has weights.
+        config: steps and optimiser; `style_strength` multiplies the strengths.
+        blends: weights of the styles, of sum 1, for each frame.
+        strengths: factors of the style loss, as many.
+
+    Raises:
+        FloatingPointError: if value or gradient are not finite.
+    """
+    weights = weights_of(config.loss)
+    targets: _Shared | None = None
+    image: tf.Tensor | None = None
+    for blend, strength in zip(blends, strengths, strict=True):
+        scaled = LossWeights(
+            *(
+                tf.constant(value, tf.float32)
+                for value in (weights.content, strength * weights.style, weights.variation)
+            )
+        )
+        if image is None:
+            first = inputs._replace(blend=np.array(blend, np.float32))
+            stand = engine.run(problem, first, config, weights=scaled)
+        else:
+            targets = targets or _Shared(problem, inputs)
+            stand = engine.go_on(
+                problem, image, targets.given(blend, scaled), config, num_steps=_fewer(config)
+            )
+        image = stand.image
+        yield Frame(
+            image=image.numpy(),
+            blend=tuple(blend),
+            strength=strength,
+            loss=stand.loss,
+            num_evaluations=stand.num_evaluations,
+        )
+
+
+def _fewer(config: StyleConfig) -> int:
+    return max(1, config.optimizer.steps // 4)
+
+
+class _Shared:
+    """What all frames have in common: features of the content, statistics of the styles."""
+
+    def __init__(self, problem: Problem, inputs: Inputs) -> None:
+        objective = problem.objective
+        config, extractor = objective.config, objective.extractor
+        features = extractor(tf.constant(inputs.content))
+        self._config = config
+        self._content = content_of(config, tf.constant(inputs.content), features)
+        self._statistics: list[dict[str, Any]] = [
+            style_statistics(config, extractor(tf.constant(style))) for style in inputs.styles
+        ]
+        height, width = inputs.content.shape[1:3]
+        self._basis = problem.parametrization.basis(height, width, FINER)
+
+    def given(self, blend: Sequence[float], weights: LossWeights) -> Given:
+        style = blended_targets(self._config, self._statistics, list(blend))
+        return Given(Targets(self._content, style), self._basis, (weights,))

@@ -1,0 +1,261 @@
+"""Masks of regions, read and matched with the pictures that they belong to. No TensorFlow here.
+
+A mask is a grey picture, white where the region is, soft where it is grey; or one picture of
+labels holds all regions, a color for each.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from tf_style import images
+from tf_style.config import StyleConfig
+from tf_style.control_options import numbers
+
+MAX_REGIONS = 16
+_SAME = 0.5 / 255.0
+
+
+class Sizes(NamedTuple):
+    """Height and width of a picture, px.
+
+    Attributes:
+        read: as it was read.
+        used: as it is used, which masks are brought to.
+    """
+
+    read: tuple[int, int]
+    used: tuple[int, int]
+
+
+class Regions(NamedTuple):
+    """Where which style counts.
+
+    Attributes:
+        content: float32 `[1, H, W, regions]`, 0..1, of the content's size.
+        styles: for each style float32 `[1, h, w, regions]`, 0..1, of the style's size.
+        blend: float32 `[regions, styles]`, weights of the styles in each region, of sum 1.
+        strengths: float32 `[regions]`, factors of the style loss; 0 for what stays as it is.
+    """
+
+    content: np.ndarray
+    styles: tuple[np.ndarray, ...]
+    blend: np.ndarray
+    strengths: np.ndarray
+
+
+def blend_of(config: StyleConfig, num_styles: int) -> np.ndarray:
+    """Returns the weights of the styles, float32 `[styles]`, of sum 1.
+
+    Raises:
+        ValueError: if `style_blend` has another number of weights.
+    """
+    weights = numbers(config.control.style_blend, argument="style_blend")
+    weights = weights or (1.0,) * num_styles
+    if len(weights) != num_styles:
+        raise ValueError(
+            "`style_blend` must have one weight for each style. Received: "
+            f"style_blend={config.control.style_blend!r} for {num_styles} styles."
+        )
+    return np.array(weights, np.float32) / np.float32(sum(weights))
+
+
+def read_regions(
+    content_masks: Sequence[Any],
+    style_masks: Sequence[Any],
+    *,
+    content: Sizes,
+    styles: Sequence[Sizes],
+    config: StyleConfig,
+) -> tuple[Regions, tuple[str, ...]]:
+    """Returns the regions, and notes on masks that had another size than their pictures.
+
+    With grey masks the first region of the content takes its style from the first mask of the
+    styles, and so on: there are as many masks of styles as of the content, or none, for whole
+    style pictures; and one style for all regions, or one for each. With labels there is one
+    picture of them for the content and one for each style, and a region takes the styles that
+    have its color, in the proportions of `style_blend`.
+
+    Args:
+        content_masks: paths, PIL pictures or arrays, at least one.
+        style_masks: likewise.
+        content: sizes of the content.
+        styles: of each style.
+        config: `style_blend` and `region_strengths`.
+
+    Raises:
+        OSError: if a file cannot be read.
+        ValueError: if numbers do not fit, a mask is empty, or a region has no counterpart.
+    """
+    names = [f"content_masks[{index}]" for index in range(len(content_masks))]
+    contents = [read_mask(mask, name) for mask, name in zip(content_masks, names, strict=True)]
+    others = [read_mask(mask, f"style_masks[{index}]") for index, mask in enumerate(style_masks)]
+    notes = _Notes()
+    if any(_is_colored(mask) for mask in contents):
+        found = _by_labels(contents, others, content, styles, config, notes)
+    else:
+        found = _by_order(contents, others, content, styles, config, notes)
+    return Regions(*found, _strengths(config, found[0].shape[-1])), notes.lines
+
+
+class _Notes:
+    """Lines that tell what was done without being asked."""
+
+    def __init__(self) -> None:
+        self.lines: tuple[str, ...] = ()
+
+    def compare(self, argument: str, mask: np.ndarray, sizes: Sizes) -> None:
+        (height, width), (wanted, across) = mask.shape[:2], sizes.read
+        if mask.shape[:2] not in sizes:
+            self.lines += (
+                f"`{argument}` has {width}x{height} px where its picture has {across}x{wanted}; it "
+                "is stretched.",
+            )
+
+
+def read_mask(mask: Any, argument: str) -> np.ndarray:
+    """Returns float32 `[h, w, 3]`, 0..1, of what `images.read_picture` takes."""
+    return images.over_white(images.read_picture(mask, argument=argument))[0]
+
+
+def grey_mask(mask: np.ndarray, size: tuple[int, int], argument: str) -> np.ndarray:
+    """Returns float32 `[H, W]`, 0..1, from a mask, brought to a size.
+
+    Raises:
+        ValueError: if it is black everywhere.
+    """
+    grey = images.resize(mask[np.newaxis, ..., :1], size)[0, ..., 0]
+    if not grey.max() > _SAME:
+        raise ValueError(
+            f"`{argument}` must be white somewhere. Received: a mask that is black everywhere. "
+            "White is where the region is."
+        )
+    return grey
+
+
+def _is_colored(mask: np.ndarray) -> bool:
+    # A JPEG's greys are grey to a few levels.
+    return bool(np.ptp(mask, axis=-1).max() > 0.1)
+
+
+def _by_order(
+    contents: Sequence[np.ndarray],
+    others: Sequence[np.ndarray],
+    content: Sizes,
+    styles: Sequence[Sizes],
+    config: StyleConfig,
+    notes: _Notes,
+) -> tuple[np.ndarray, tuple[np.ndarray, ...], np.ndarray]:
+    """Returns content masks, style masks and the blend for grey masks."""
+    count, num_styles = len(contents), len(styles)
+    _check_count(count)
+    if num_styles not in (1, count) and others:
+        raise ValueError(
+            "`style` must be one picture, or one for each of `content_masks`, to be used with "
+            f"`style_masks`. Received: {num_styles} styles and {count} masks."
+        )
+    if others and len(others) != count:
+        raise ValueError(
+            "`style_masks` must be as many as `content_masks`, or none. Received: "
+            f"{len(others)} and {count}."
+        )
+    # One style for each region, or all of them in each.
+    own = num_styles == count and count > 1
+    blend = np.eye(count) if own else np.tile(blend_of(config, num_styles), [count, 1])
+    if own and config.control.style_blend:
+        raise ValueError(
+            "Cannot use `style_blend` with a style for each region. This is because each region "
+            f"has one style. Received: style_blend={config.control.style_blend!r}."
+        )
+    style_masks = []
+    for index, sizes in enumerate(styles):
+        whole = np.ones([*sizes.used, count], np.float32)
+        for region in range(count):
+            if others and (not own or region == index):
+                name = f"style_masks[{region}]"
+                notes.compare(name, others[region], sizes)
+                whole[..., region] = grey_mask(others[region], sizes.used, name)
+        style_masks.append(whole[np.newaxis])
+    masks = []
+    for region, mask in enumerate(contents):
+        name = f"content_masks[{region}]"
+        notes.compare(name, mask, content)
+        masks.append(grey_mask(mask, content.used, name))
+    return np.stack(masks, -1)[np.newaxis], tuple(style_masks), blend.astype(np.float32)
+
+
+def _by_labels(
+    contents: Sequence[np.ndarray],
+    others: Sequence[np.ndarray],
+    content: Sizes,
+    styles: Sequence[Sizes],
+    config: StyleConfig,
+    notes: _Notes,
+) -> tuple[np.ndarray, tuple[np.ndarray, ...], np.ndarray]:
+    """Returns content masks, style masks and the blend for pictures of labels."""
+    if len(contents) != 1 or len(others) != len(styles):
+        raise ValueError(
+            "`style_masks` must be one picture of labels for each style, and `content_masks` one, "
+            f"where colors stand for regions. Received: {len(contents)} for the content, "
+            f"{len(others)} for {len(styles)} styles."
+        )
+    labels, masks = _labels(contents[0], content, "content_masks", notes)
+    _check_count(len(labels))
+    found, has = [], np.zeros([len(labels), len(others)])
+    for index, (mask, sizes) in enumerate(zip(others, styles, strict=True)):
+        colors, own = _labels(mask, sizes, f"style_masks[{index}]", notes)
+        style = np.zeros([*sizes.used, len(labels)], np.float32)
+        for region, color in enumerate(labels):
+            if color in colors:
+                style[..., region] = own[..., colors.index(color)]
+                has[region, index] = 1.0
+        found.append(style[np.newaxis])
+    blend = has * blend_of(config, len(others))
+    strengths = _strengths(config, len(labels))
+    for color, weights, strength in zip(labels, blend, strengths, strict=True):
+        if not weights.sum() and strength:
+            told = "#{:02x}{:02x}{:02x}".format(*color)
+            raise ValueError(
+                f"`style_masks` must have the color {told} of `content_masks` in a style that "
+                "counts. Received: none. Paint it there, or give the region the strength 0 by "
+                "`region_strengths` (regions are in the order of their colors' numbers)."
+            )
+    blend /= np.maximum(blend.sum(1, keepdims=True), 1e-12)
+    return masks[np.newaxis], tuple(found), blend.astype(np.float32)
+
+
+def _labels(
+    mask: np.ndarray, sizes: Sizes, argument: str, notes: _Notes
+) -> tuple[list[tuple[int, ...]], np.ndarray]:
+    """Returns the colors of a picture of labels, sorted, and float32 `[H, W, colors]`, 0 or 1."""
+    notes.compare(argument, mask, sizes)
+    picture = Image.fromarray(np.round(mask * 255.0).astype(np.uint8))
+    pixels = np.asarray(picture.resize(sizes.used[::-1], Image.Resampling.NEAREST))
+    colors, index = np.unique(pixels.reshape(-1, 3), axis=0, return_inverse=True)
+    if len(colors) > MAX_REGIONS:
+        raise ValueError(
+            f"`{argument}` must have at most {MAX_REGIONS} colors, one for each region. Received: "
+            f"{len(colors)} colors. Save it as PNG, painted without smoothing."
+        )
+    masks = np.eye(len(colors), dtype=np.float32)[index.ravel()]
+    return [tuple(map(int, color)) for color in colors], masks.reshape(*sizes.used, len(colors))
+
+
+def _strengths(config: StyleConfig, count: int) -> np.ndarray:
+    given = numbers(config.control.region_strengths, argument="region_strengths")
+    given = given or (1.0,) * count
+    if len(given) != count:
+        raise ValueError(
+            "`region_strengths` must have one number for each region. Received: "
+            f"region_strengths={config.control.region_strengths!r} for {count} regions."
+        )
+    return np.array(given, np.float32)
+
+
+def _check_count(count: int) -> None:
+    if count > MAX_REGIONS:
+        raise ValueError(
+            f"`content_masks` must be at most {MAX_REGIONS} regions. Received: {count}."
+        )

@@ -1,0 +1,143 @@
+"""What a run gives: where it stands, and its picture.
+
+Results are values; pictures and terms are computed when they are asked for.
+"""
+
+import dataclasses
+import functools
+import os
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from tf_style import images, saving
+from tf_style.color import into_gamut, luminance, with_luminance
+from tf_style.config import StyleConfig
+from tf_style.objective import Objective, Targets, by_name
+from tf_style.scene import refined
+from tf_style.solution import Status
+
+
+class View(NamedTuple):
+    """What a `Progress` computes its picture and terms from, when asked.
+
+    Attributes:
+        image: float32 `[1, h, w, 3]`, of the present size.
+        targets: at that size.
+        objective: what they are compared with.
+        start: where the run began, float32 `[1, H, W, 3]` of the result's size.
+        alpha: the content's, or None.
+        color: whose chroma the picture takes, float32 `[1, H, W, 3]`, or None.
+        color_share: how much of it where, float32 `[1, H, W, 1]`, or None for all.
+        kept: the content and, 0 where it stays as it is, float32 `[1, H, W, 1]`; or None.
+    """
+
+    image: tf.Tensor
+    targets: Targets
+    objective: Objective
+    start: np.ndarray
+    alpha: np.ndarray | None
+    color: np.ndarray | None = None
+    color_share: np.ndarray | None = None
+    kept: tuple[np.ndarray, np.ndarray] | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Progress:
+    """Where a run stands, given to `on_progress` between slices of steps.
+
+    Attributes:
+        step: steps done, at all sizes.
+        num_steps: steps planned, at all sizes; within a time budget not fewer than are done.
+        num_evaluations: evaluations of the loss and its gradient done.
+        seconds: since the optimisation began.
+        loss: the value that is minimised, at the present size: with `color` 'content' or
+            'luminance' that of the picture before it takes the content's chroma, as `terms`.
+        stage_size: the present height and width, px: those of the result, or smaller ones on
+            the way there.
+        config: what was asked for.
+        weights_sha256: hash of the network's weights.
+    """
+
+    step: int
+    num_steps: int
+    num_evaluations: int
+    seconds: float
+    loss: float
+    stage_size: tuple[int, int]
+    config: StyleConfig
+    weights_sha256: str
+    view: View = dataclasses.field(repr=False)
+
+    @functools.cached_property
+    def terms(self) -> Mapping[str, float]:
+        """The loss terms at the present size; costs a third of an evaluation.
+
+        Weighted "total", "content", "style" and "variation", unweighted "content/LAYER" and
+        "style/LAYER".
+        """
+        return by_name(self.view.objective.terms(self.view.image, self.view.targets))
+
+    @functools.cached_property
+    def image(self) -> np.ndarray:
+        """The image: float32 `[1, H, W, 3]` of the result's size, RGB, nominally 0..1.
+
+        At a smaller size, enlarged, with the start's finer detail. With `color` 'content' or
+        'luminance' of the content's chroma, paler where it would leave 0..1.
+        """
+        painted, color, share = self._painted(), self.view.color, self.view.color_share
+        if color is None:
+            return painted
+        merged = into_gamut(with_luminance(color, luminance(painted)))
+        return merged if share is None else painted + share * (merged - painted)
+
+    def _painted(self) -> np.ndarray:
+        """Returns the image as the optimiser left it, of the result's size."""
+        image, start = self.view.image, self.view.start
+        if tuple(image.shape) == start.shape:
+            return image.numpy()
+        image = refined(image, tf.constant(start), tf.constant(start)).numpy()
+        if self.config.optimizer.gamut:
+            image = np.clip(image, 0.0, 1.0)
+        if self.view.kept is not None:
+            content, touched = self.view.kept
+            image = content + touched * (image - content)
+        return image
+
+    @property
+    def alpha(self) -> np.ndarray | None:
+        """The content's alpha, float32 `[1, H, W, 1]`, 0..1, or None."""
+        return self.view.alpha
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """The picture as it would be saved: uint8 `[H, W, 3]`, or `[H, W, 4]` with alpha."""
+        return images.to_pixels(self.image, self.alpha)
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes the picture as PNG, JPEG, WebP or TIFF, with sRGB profile and metadata.
+
+        A file that is there already is replaced. JPEG shows alpha on white.
+
+        Raises:
+            ValueError: if the suffix is none of these.
+            OSError: if it cannot be written; nothing half-written is left.
+        """
+        saving.save_picture(path, self.pixels, saving.describe(self.config, self.weights_sha256))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StyleResult(Progress):
+    """The result of `stylize`.
+
+    Attributes:
+        status: why the optimisation ended.
+    """
+
+    status: Status
+
+
+OnProgress = Callable[[Progress], bool | None]
+"""Called between slices of steps; a true result ends the run with what there is."""

@@ -1,0 +1,144 @@
+"""The table of style losses: what is kept of a picture's features, and what is compared.
+
+Each loss takes the features of one layer, float `[batch, h, w, channels]`, and gives means, so
+that a weight means the same at every size of picture. `guide`, float `[b or 1, h, w, 1]` with
+mean 1, weights the positions: a region alone is 1 over its share of the picture within it and 0
+elsewhere.
+
+Several styles are one: `blend` their statistics, then make the target of the blend.
+
+    kept = [STYLE_LOSSES[name].statistics(features) for features in styles]
+    target = STYLE_LOSSES[name].target(STYLE_LOSSES[name].blend(kept, [0.3, 0.7]))
+    loss = STYLE_LOSSES[name].loss(image_features, target)
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from tf_style import kernel_losses, moment_losses, sliced_losses
+
+
+def weighted_sum(statistics: Sequence[Any], weights: Sequence[tf.Tensor | float]) -> Any:
+    """Returns the weighted sum of nests of tensors.
+
+    Moments, mean waves and the like are those of a picture in which each style covers its share;
+    tables of quantiles are the Wasserstein barycenter of the styles' distributions.
+
+    Args:
+        statistics: of each style, nests of one form.
+        weights: numbers or scalars that add up to 1, one for each.
+    """
+
+    def blended(*parts: tf.Tensor) -> tf.Tensor:
+        shares = [tf.cast(weight, parts[0].dtype) for weight in weights]
+        return tf.add_n([share * part for share, part in zip(shares, parts, strict=True)])
+
+    return tf.nest.map_structure(blended, *statistics)
+
+
+class StyleLoss(NamedTuple):
+    """A way to compare styles.
+
+    Attributes:
+        statistics: `(features, *, guide=None)` to a nest of tensors without positions, which
+            may be blended.
+        target: a style's statistics, or a blend, to a nest of tensors; once for each style.
+        loss: `(features, target, *, guide=None, per_sample=False)` to a scalar, or `[b]`. The
+            target may be of one style for the whole batch.
+        target_floats: channels of a layer to the floats that its target takes, for one style.
+        blend: `(statistics, weights)`, what several styles together mean.
+    """
+
+    statistics: Callable[..., Any]
+    target: Callable[[Any], Any]
+    loss: Callable[..., tf.Tensor]
+    target_floats: Callable[[int], int]
+    blend: Callable[[Sequence[Any], Sequence[tf.Tensor | float]], Any] = weighted_sum
+
+
+def _of_statistics(
+    statistics: Callable[..., Any], compare: Callable[..., tf.Tensor]
+) -> Callable[..., tf.Tensor]:
+    """Returns the loss that compares the image's statistics with the target."""
+
+    def loss(
+        features: tf.Tensor,
+        target: Any,
+        *,
+        guide: tf.Tensor | None = None,
+        per_sample: bool = False,
+    ) -> tf.Tensor:
+        return compare(statistics(features, guide=guide), target, per_sample=per_sample)
+
+    return loss
+
+
+def _unchanged(statistics: Any) -> Any:
+    return statistics
+
+
+def _covariance_loss(
+    image: moment_losses.Moments, target: tf.Tensor, *, per_sample: bool
+) -> tf.Tensor:
+    """Returns `style_loss` of centered features' Gram matrices."""
+    return moment_losses.style_loss(moment_losses.centered(image), target, per_sample=per_sample)
+
+
+_GRAM = StyleLoss(
+    moment_losses.gram_matrix,
+    _unchanged,
+    _of_statistics(moment_losses.gram_matrix, moment_losses.style_loss),
+    lambda channels: channels**2,
+)
+
+STYLE_LOSSES: dict[str, StyleLoss] = {
+    "gram": _GRAM,
+    "covariance": StyleLoss(
+        moment_losses.moments,
+        moment_losses.centered,
+        _of_statistics(moment_losses.moments, _covariance_loss),
+        lambda channels: channels**2,
+    ),
+    "mean_std": StyleLoss(
+        moment_losses.channel_moments,
+        moment_losses.mean_std_target,
+        _of_statistics(moment_losses.channel_moments, moment_losses.mean_std_loss),
+        lambda channels: 2 * channels,
+    ),
+    "wasserstein": StyleLoss(
+        moment_losses.moments,
+        moment_losses.wasserstein_target,
+        _of_statistics(moment_losses.moments, moment_losses.wasserstein_loss),
+        lambda channels: channels**2 + channels,
+    ),
+    "mmd_linear": StyleLoss(
+        moment_losses.mean_features,
+        _unchanged,
+        _of_statistics(moment_losses.mean_features, kernel_losses.mmd_linear_loss),
+        lambda channels: channels,
+    ),
+    # What (x y)^2 maps a position to is x x^T, whose mean is the Gram matrix: Li et al. (2017)
+    # show that MMD^2 / (4 N^2) is the loss of Gatys et al. (2016). One code for both.
+    "mmd_polynomial": _GRAM,
+    "mmd_gaussian": StyleLoss(
+        kernel_losses.kernel_means,
+        kernel_losses.kernel_target,
+        kernel_losses.mmd_gaussian_loss,
+        lambda channels: 4 * channels + 1,
+    ),
+    "sliced": StyleLoss(
+        sliced_losses.sliced_quantiles,
+        _unchanged,
+        _of_statistics(sliced_losses.sliced_quantiles, sliced_losses.quantile_loss),
+        lambda channels: sliced_losses.NUM_BINS * channels,
+    ),
+    "histogram": StyleLoss(
+        sliced_losses.channel_quantiles,
+        _unchanged,
+        _of_statistics(sliced_losses.channel_quantiles, sliced_losses.quantile_loss),
+        lambda channels: sliced_losses.NUM_BINS * channels,
+    ),
+}
+"""Style losses by `style_loss`."""

@@ -1,0 +1,90 @@
+"""Times one loss+gradient evaluation with each control, beside the plain objective's.
+
+Run: python tools/bench_controls.py [--size=512] [--repeats=7] (about 3 minutes on two cores)
+
+For each control prints the median seconds of an evaluation, and the median ratio to a plain one
+timed just before it: machines drift. Pictures are noise, 4:3; the masks of the regions are bands.
+"""
+
+import argparse
+import statistics
+import time
+
+import numpy as np
+
+from tf_style import _runtime
+
+_runtime.set_environment()
+
+
+import tf_style  # noqa: E402
+from tf_style.engine import pictures_of  # noqa: E402
+from tf_style.inputs import ControlPictures, prepare_inputs  # noqa: E402
+from tf_style.options import STYLE_LOSS_NAMES  # noqa: E402
+from tf_style.problem import Problem  # noqa: E402
+from tf_style.scene import Scene, scene  # noqa: E402
+from tf_style.transfer import load_problem  # noqa: E402
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--repeats", type=int, default=7)
+    options = parser.parse_args()
+    _runtime.tune_tensorflow()
+    rng = np.random.default_rng(0)
+    size = options.size * 3 // 4, options.size
+    content, *styles = (rng.integers(0, 256, (*size, 3), np.uint8) for _ in range(4))
+    bands = [np.zeros([*size, 1], np.uint8) for _ in range(3)]
+    for index, band in enumerate(bands):
+        band[:, index * size[1] // 3 : (index + 1) * size[1] // 3] = 255
+    soft = rng.integers(0, 256, (*size, 1), np.uint8)
+    cases: dict[str, tuple[dict, ControlPictures, list]] = {
+        "two styles": ({}, ControlPictures(), styles[:2]),
+        "one region": ({}, ControlPictures(bands[:1]), styles[:1]),
+        "three regions": ({}, ControlPictures(bands), styles[:1]),
+        "three regions, three styles": ({}, ControlPictures(bands), styles),
+        "three soft regions": ({}, ControlPictures([soft, 255 - soft, soft]), styles[:1]),
+        "content map": ({}, ControlPictures(content_map=soft), styles[:1]),
+        "content_reduction=self_similarity": (
+            {"content_reduction": "self_similarity"}, ControlPictures(), styles[:1]
+        ),
+    }  # fmt: skip
+    cases |= {
+        f"style_loss={name}": ({"style_loss": name}, ControlPictures(), styles[:1])
+        for name in STYLE_LOSS_NAMES[1:]
+    }
+
+    def prepared(given: dict, masks: ControlPictures, paintings: list) -> tuple:
+        config = tf_style.StyleConfig(size=0).replace(precision="float32", **given)
+        problem, _ = load_problem(config)
+        return problem, scene(
+            problem, pictures_of(prepare_inputs(content, paintings, config, masks))
+        )
+
+    plain = prepared({}, ControlPictures(), styles[:1])
+    seconds(*plain)
+    print("control | s an evaluation | of the plain one's")
+    for name, case in cases.items():
+        ours = prepared(*case)
+        seconds(*ours)
+        times, ratios = [], []
+        for _ in range(options.repeats):
+            before = seconds(*plain)
+            times.append(seconds(*ours))
+            ratios.append(times[-1] / before)
+        print(
+            f"{name} | {statistics.median(times):.3f} | {statistics.median(ratios):.2f}", flush=True
+        )
+
+
+def seconds(problem: Problem, here: Scene) -> float:
+    """Returns the seconds of one evaluation."""
+    began = time.perf_counter()
+    _ = problem.value_and_gradient(here.start, here.given)[1].numpy()
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    main()

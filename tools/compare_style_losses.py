@@ -1,0 +1,142 @@
+"""Compares the style losses side by side: one pair, the same steps, every loss of the table.
+
+Run: python tools/compare_style_losses.py CONTENT STYLE --output=sheet.png [--size=256] [--steps=25]
+(a run of the default schedule for each loss: 10 minutes at 256 px on two cores)
+
+The losses have scales of their own. So that they can be compared, each one's style weight is
+such that at the full size, at the photograph, the gradient of the weighted style loss is as long
+(Euclidean norm over the pixels) as with "gram" and the default weight: that weight times the
+factor which the table shows.
+
+Prints that factor, the seconds that an evaluation of loss and gradient takes (the fastest of
+`--repeats`, losses in turn), and for each result the style loss by "gram" and the content loss,
+each over the photograph's (gram) and over the Gram result's (content). The sheet, a PNG, has the
+results with their names; beside it goes the table as text.
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageDraw
+
+from tf_style import _runtime
+
+MARGIN, CAPTION = 8, 26
+
+
+def labelled_sheet(pictures: list[tuple[str, Image.Image]], *, columns: int) -> Image.Image:
+    """Returns one picture: each with its caption below, row by row."""
+    wide = max(picture.width for _, picture in pictures) + MARGIN
+    high = max(picture.height for _, picture in pictures) + CAPTION
+    rows = -(-len(pictures) // columns)
+    page = Image.new("RGB", (columns * wide + MARGIN, rows * high + MARGIN), "white")
+    draw = ImageDraw.Draw(page)
+    for i, (caption, picture) in enumerate(pictures):
+        left, top = MARGIN + i % columns * wide, MARGIN + i // columns * high
+        page.paste(picture, (left, top))
+        draw.text((left, top + picture.height + 4), caption, fill="black")
+    return page
+
+
+def seconds_each(evaluations: dict[str, Any], *, repeats: int) -> dict[str, float]:
+    """Returns the fastest time of each function, in turn, so that a busy spell hits all alike."""
+    times: dict[str, list[float]] = {name: [] for name in evaluations}
+    for _ in range(repeats):
+        for name, evaluate in evaluations.items():
+            start = time.perf_counter()
+            evaluate()
+            times[name].append(time.perf_counter() - start)
+    return {name: min(seconds) for name, seconds in times.items()}
+
+
+def main() -> int:
+    """Measures and runs each loss, prints the table and writes the sheet."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("content")
+    parser.add_argument("style")
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--steps", type=int, default=25)
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--columns", type=int, default=4)
+    options = parser.parse_args()
+    if options.output.suffix.lower() != ".png":
+        parser.error("--output must end in .png")
+    _runtime.set_environment()
+    _runtime.tune_tensorflow()
+    import tensorflow as tf
+
+    import tf_style
+    from tf_style import images
+    from tf_style.inputs import prepare_inputs
+    from tf_style.network import make_extractor
+    from tf_style.options import STYLE_LOSS_NAMES
+    from tf_style.precision import arithmetic
+    from tf_style.transfer import stylize_inputs
+
+    config = tf_style.StyleConfig(size=options.size)
+    config = config.replace(steps=options.steps, precision="float32")
+    inputs = prepare_inputs(options.content, options.style, config)
+    content, style = tf.constant(inputs.content), tf.constant(inputs.styles[0])
+    extractor = make_extractor(
+        tf_style.load_weights(config.network.weights).layers,
+        config.network,
+        layers=config.loss.layers,
+        arithmetic=arithmetic("float32"),
+    )
+    objectives = {
+        name: tf_style.Objective(extractor, config.replace(style_loss=name).loss)
+        for name in STYLE_LOSS_NAMES
+    }
+    targets = {name: of.targets(content, style) for name, of in objectives.items()}
+
+    def as_picture(image: Any) -> Image.Image:
+        return Image.fromarray(images.to_pixels(image))
+
+    alone = tf_style.LossWeights(0.0, config.loss.style_weight, 0.0)
+    norms = {}
+    for name, of in objectives.items():
+        _, gradient = of.terms_and_gradient(content, targets[name], weights=alone)
+        norms[name] = float(tf.norm(gradient))
+    factors = {name: norms["gram"] / norm for name, norm in norms.items()}
+
+    def evaluation(name: str) -> Any:
+        return lambda: objectives[name].value_and_gradient(content, targets[name])[1].numpy()
+
+    evaluations = {name: evaluation(name) for name in objectives}
+    for evaluate in evaluations.values():  # Traces it.
+        evaluate()
+    seconds = seconds_each(evaluations, repeats=options.repeats)
+
+    gram = objectives["gram"]
+    start = gram.terms(content, targets["gram"])
+    lines = ["style loss | weight x | s each | x gram | style by gram | content by gram's"]
+    contents: dict[str, float] = {}
+    captioned = [
+        ("the photograph", as_picture(inputs.content)),
+        ("the style", as_picture(images.resize(inputs.styles[0], inputs.content.shape[1:3]))),
+    ]
+    for name, factor in factors.items():
+        chosen = config.replace(style_loss=name, style_weight=config.loss.style_weight * factor)
+        result = stylize_inputs(inputs, chosen)
+        terms = gram.terms(tf.constant(result.image), targets["gram"])
+        contents[name] = float(terms.content)
+        slower = seconds[name] / seconds["gram"]
+        line = f"{name} | {factor:.3g} | {seconds[name]:.3f} | {slower:.2f} | "
+        line += f"{float(terms.style) / float(start.style):.3f} | "
+        line += f"{contents[name] / contents['gram']:.2f}"
+        lines.append(line)
+        print("\n".join(lines) if len(lines) == 2 else line, flush=True)
+        captioned.append((f"{name}  ({slower:.2f} x the time)", as_picture(result.image)))
+    labelled_sheet(captioned, columns=options.columns).save(options.output)
+    table = options.output.with_suffix(".txt")
+    table.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print(f"Wrote {options.output} and {table}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
