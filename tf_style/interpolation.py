@@ -83,7 +83,7 @@ def interpolate(
     """Yields a picture for each blend and strength.
 
     The first goes from coarse to fine. Each further one begins at the one before, at the full
-    size, with a quarter of its steps; content features and statistics of the styles are
+    size, with half of its steps; content features and statistics of the styles are
     computed once for all of them.
 
     Args:
@@ -97,6 +97,7 @@ def interpolate(
         FloatingPointError: if value or gradient are not finite.
     """
     weights = weights_of(config.loss)
+    num_steps = max(1, engine.plan(inputs.content.shape[1:3], config)[-1].steps // 2)
     targets: _Shared | None = None
     image: tf.Tensor | None = None
     for blend, strength in zip(blends, strengths, strict=True):
@@ -112,7 +113,7 @@ def interpolate(
         else:
             targets = targets or _Shared(problem, inputs)
             stand = engine.go_on(
-                problem, image, targets.given(blend, scaled), config, num_steps=_fewer(config)
+                problem, image, targets.given(blend, scaled), config, num_steps=num_steps
             )
         image = stand.image
         yield Frame(
@@ -122,10 +123,6 @@ def interpolate(
             loss=stand.loss,
             num_evaluations=stand.num_evaluations,
         )
-
-
-def _fewer(config: StyleConfig) -> int:
-    return max(1, config.optimizer.steps // 4)
 
 
 class _Shared:

@@ -53,11 +53,11 @@ def main() -> int:
 
 def figures() -> dict[str, list[tuple[str, dict[str, Any]]]]:
     """Returns each sheet's pictures: captions and options."""
-    noise = {"init": "noise", "scales": "none", "gamut": False, "parametrization": "pixels"}
+    noise = {"init": "noise"}
     return {
         "figure_4": [
             (f"alpha / beta: {ratio:g} of the default", {"style_strength": 1.0 / ratio})
-            for ratio in (0.04, 0.2, 1.0, 5.0, 25.0)
+            for ratio in (0.03, 0.3, 3.0, 30.0)
         ],
         "figure_5": [
             (f"content from {layer}", {"content_layers": layer}) for layer in ("conv2_2", "conv4_2")
