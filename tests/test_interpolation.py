@@ -104,3 +104,29 @@ def test_pictures_of_a_strip_stand_in_their_order():
     strip = interpolate_command.joined(pictures)
     assert strip.shape == (2, 3 + 8 + 3, 3)
     assert strip[0, :, 0].tolist() == [1] * 3 + [255] * 8 + [2] * 3
+
+
+def test_a_strip_has_the_contents_chroma_if_asked_for(mini_network, picture_file, tmp_path):
+    paths = {name: picture_file(f"{name}.png") for name in ("content", "a", "b")}
+    words = ["interpolate", f"--content={paths['content']}", "--size=0", "--frames=2"]
+    words += ["--scales=none", "--steps=2", f"--output={tmp_path / 'strip.png'}"]
+    words += ["--color=luminance", f"--style={paths['a']},{paths['b']}"]
+    assert cli.main(words) == 0
+    with Image.open(tmp_path / "strip.png") as strip, Image.open(paths["content"]) as content:
+        found, wanted = (np.asarray(picture, float) for picture in (strip, content))
+    for first in (0, 48):
+        part = found[:, first : first + 40]
+        inside = ((part > 1) & (part < 254)).all(-1)
+        assert inside.mean() > 0.2
+        for channel in (0, 2):  # Chroma: differences of channels, each rounded to a level.
+            gaps = (part - wanted)[..., channel] - (part - wanted)[..., 1]
+            assert np.abs(gaps[inside]).max() <= 1.01
+
+
+def test_scales_of_a_style_are_no_styles_to_lie_between(picture_file, tmp_path, capsys):
+    path = picture_file("a.png")
+    file = tmp_path / "mine.json"
+    file.write_text(tf_style.StyleConfig().replace(style_scales="1,0.5").to_json())
+    words = ["interpolate", f"--content={path}", f"--style={path},{path}", f"--config={file}"]
+    assert cli.main([*words, f"--output={tmp_path / 'strip.png'}"]) == 2
+    assert "Cannot use `style_scales`" in capsys.readouterr().err

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tf_style.color import grey, luminance
+from tf_style.color import grey, into_gamut, luminance, with_luminance
 from tf_style.color_match import match_colors, shift_luminance
 from tf_style.config import StyleConfig
 from tf_style.masks import Regions
@@ -106,6 +106,20 @@ def colored(
         content if set(rules) & set(_MERGED) else None,
         share(*_MERGED),
     )
+
+
+def merged(image: np.ndarray, color: np.ndarray | None, share: np.ndarray | None) -> np.ndarray:
+    """Returns what was painted with the chroma that the result takes in the end.
+
+    Args:
+        image: float32 `[1, H, W, 3]`, RGB 0..1, as painted.
+        color: `Colored.color`; None leaves the image as it is.
+        share: `Colored.color_share`.
+    """
+    if color is None:
+        return image
+    found = into_gamut(with_luminance(color, luminance(image)))
+    return found if share is None else image + share * (found - image)
 
 
 def painted_style(

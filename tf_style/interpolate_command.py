@@ -24,7 +24,14 @@ tf_style interpolate paints what lies between styles, or between strengths of on
 
 _GAP = 8  # px, white, between the pictures of a strip.
 _STRIPS, _ANIMATIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff"), (".gif", ".webp")
-_LEFT_OUT = ("time_budget", "style_blend", "region_strengths", "content_map_gain", "mask_mode")
+_LEFT_OUT = (
+    "time_budget",
+    "style_blend",
+    "style_scales",
+    "region_strengths",
+    "content_map_gain",
+    "mask_mode",
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,10 +64,16 @@ def command(arguments: Sequence[str]) -> int:
         print("\n".join([_HELP, *flag_options.help_lines("Pictures and files", table), ""]))
         return 0
     from tf_style import images, saving
+    from tf_style.coloring import merged
     from tf_style.inputs import prepare_inputs
 
     output, styles = _checked(options)
     settings = settings_file.settings(values, options.config)
+    if settings.control.style_scales:
+        raise ValueError(
+            "Cannot use `style_scales` here. This is because the pictures lie between styles of "
+            f"one scale. Received: style_scales={settings.control.style_scales!r}. Leave it out."
+        )
     sources = [user_path(name) for name in (options.content, *styles)]
     saving.check_writable(output, argument="output", inputs=sources)
     with _runtime.quiet_stderr(not options.verbose):
@@ -81,7 +94,8 @@ def command(arguments: Sequence[str]) -> int:
         problem, _ = load_problem(settings, notify=print)
         pictures = []
         for frame in interpolate(problem, inputs, settings, blends=blends, strengths=strengths):
-            pictures.append(images.to_pixels(frame.image, inputs.alpha))
+            image = merged(frame.image, inputs.color, inputs.color_share)
+            pictures.append(images.to_pixels(image, inputs.alpha))
             print(_told(len(pictures), options.frames, frame), flush=True)
     saving.write_atomically(output, lambda file: _write(pictures, output, options.seconds, file))
     print(f"Saved {output}")

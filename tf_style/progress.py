@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_style import images, saving
-from tf_style.color import into_gamut, luminance, with_luminance
+from tf_style.coloring import merged
 from tf_style.config import StyleConfig
 from tf_style.objective import Objective, Targets, by_name
 from tf_style.scene import refined
@@ -87,11 +87,7 @@ class Progress:
         At a smaller size, enlarged, with the start's finer detail. With `color` 'content' or
         'luminance' of the content's chroma, paler where it would leave 0..1.
         """
-        painted, color, share = self._painted(), self.view.color, self.view.color_share
-        if color is None:
-            return painted
-        merged = into_gamut(with_luminance(color, luminance(painted)))
-        return merged if share is None else painted + share * (merged - painted)
+        return merged(self._painted(), self.view.color, self.view.color_share)
 
     def _painted(self) -> np.ndarray:
         """Returns the image as the optimiser left it, of the result's size."""
