@@ -45,16 +45,16 @@ def mini_network(monkeypatch, mini_layers):
 
 def use_mini_network(monkeypatch, mini_layers):
     """Does the work of `mini_network`, for fixtures of other scopes."""
-    from tf_style import export, network, pipeline, stablehlo, transfer
+    from tf_style import export, network, pipeline, problem_cache, stablehlo
     from tf_style.weights import Weights
 
     weights = Weights(mini_layers, "0" * 64)
-    for module in (export, network, pipeline, stablehlo, transfer):
+    for module in (export, network, pipeline, stablehlo, problem_cache):
         monkeypatch.setattr(module, "load_weights", lambda name, notify=None: weights)
     means = {name: np.ones(kernel.shape[-1]) for name, (kernel, _) in mini_layers.items()}
     monkeypatch.setattr(network, "mean_activations", lambda: means)
     # Nothing here is to depend on how fast this machine computes in bfloat16.
-    for module in (export, pipeline, transfer):
+    for module in (export, pipeline, problem_cache):
         monkeypatch.setattr(module, "arithmetic", lambda precision, **_: "direct")
     # Problems stay cached from test to test, by the hash of their weights: tracing takes seconds.
 

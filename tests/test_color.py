@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tf_style.color import grey, into_gamut, luminance, with_luminance
+from tf_style.color import gray, into_gamut, luminance, with_luminance
 
 # NTSC's, to three digits, as in the books.
 YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
@@ -67,7 +67,7 @@ def test_what_is_inside_is_left_as_it_is(image):
 
 
 def test_grey_has_no_chroma(image):
-    found = grey(luminance(image))
+    found = gray(luminance(image))
     assert found.shape == image.shape
     np.testing.assert_allclose(luminance(found), luminance(image), atol=1e-7)
     np.testing.assert_allclose(iq(found), 0.0, atol=1e-3)  # The matrix's digits.

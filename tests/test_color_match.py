@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tf_style.color import grey, luminance
+from tf_style.color import gray, luminance
 from tf_style.color_match import (
     MATCHES,
     cholesky_map,
@@ -173,7 +173,7 @@ def test_a_content_of_one_color_gives_that_color(style, method):
 
 @pytest.mark.parametrize("method", MATCHES)
 def test_a_grey_content_makes_the_style_grey(style, content, method):
-    found = match_colors(style, grey(luminance(content)), method=method)
+    found = match_colors(style, gray(luminance(content)), method=method)
     if method == "histogram":  # Channels of equal distribution, each in its own order.
         np.testing.assert_allclose(*np.sort(found[0].reshape(-1, 3), axis=0).T[:2], atol=0.02)
     else:
@@ -182,7 +182,7 @@ def test_a_grey_content_makes_the_style_grey(style, content, method):
 
 @pytest.mark.parametrize("method", LINEAR)
 def test_rounding_in_a_grey_style_is_not_amplified_into_color(rng, style, content, method):
-    plain = grey(luminance(style))
+    plain = gray(luminance(style))
     rounded = np.round(plain * 255 + rng.uniform(-0.6, 0.6, plain.shape)) / 255
     clean, noisy = (
         match_colors(image.astype(np.float32), content, method=method) for image in (plain, rounded)

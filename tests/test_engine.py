@@ -11,7 +11,7 @@ import reference
 import tensorflow as tf
 
 import tf_style
-from tf_style import engine, images, transfer
+from tf_style import engine, images, problem_cache
 from tf_style.config import StyleConfig
 from tf_style.inputs import prepare_inputs
 from tf_style.parametrization import PARAMETRIZATIONS
@@ -73,9 +73,9 @@ def test_low_frequencies_move_further_at_the_first_size_and_high_ones_after_it(
         return bases[-1]
 
     monkeypatch.setitem(PARAMETRIZATIONS, "spectrum", original._replace(basis=basis))
-    transfer._problem.cache_clear()
+    problem_cache._problem.cache_clear()
     tf_style.stylize(*pictures, config=config(scales="0.5:1,1:1"))
-    transfer._problem.cache_clear()
+    problem_cache._problem.cache_clear()
     coarse, fine = (basis.scale.numpy()[:, 0] for basis in bases)
     assert coarse.size < fine.size
     assert coarse[1] > coarse[-1]
@@ -203,11 +203,11 @@ sys.path.insert(0, {tests!r})
 import numpy as np
 from conftest import make_mini_layers
 import tf_style
-from tf_style import network, transfer
+from tf_style import network, problem_cache, transfer
 from tf_style.weights import Weights
 
 layers = make_mini_layers()
-transfer.load_weights = lambda name, notify=None: Weights(layers, "0" * 64)
+problem_cache.load_weights = lambda name, notify=None: Weights(layers, "0" * 64)
 network.mean_activations = lambda: {{
     name: np.ones(kernel.shape[-1]) for name, (kernel, _) in layers.items()
 }}

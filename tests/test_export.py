@@ -479,6 +479,8 @@ def test_a_start_from_noise_or_from_the_style_is_the_command_lines(init, inputs)
         ({"color": "match"}, "Cannot use `color` in a graph.*Leave it out, and change them around"),
         ({"jit_compile": "loop"}, "Cannot use `jit_compile` in a graph"),
         ({"style_scales": "1,0.5"}, "Cannot use `style_scales` in a graph"),
+        ({"regions": "auto"}, "Cannot use `regions` in a graph"),
+        ({"photorealistic": True}, "Cannot use `photorealistic` in a graph"),
         ({"deterministic": True}, "Cannot export `deterministic`.*enable_op_determinism"),
     ],
 )

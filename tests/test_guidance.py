@@ -95,3 +95,16 @@ def test_sizes_may_be_unknown_when_traced(masks):
         found, expected = graph(tf.constant(part)), guides(tf.constant(part), LAYERS, "inside")
         for name in LAYERS:
             np.testing.assert_array_equal(found.weights[name], expected.weights[name])
+
+
+@pytest.mark.parametrize("mode", MASK_MODES)
+def test_a_region_at_the_far_border_is_in_every_layer(mode):
+    """44 = 2 * 16 + 12 px: what poolings drop fills no unit of block 5."""
+    mask = np.zeros([1, 40, 44, 1], np.float32)
+    mask[:, :, 40:] = 1.0
+    layers = [f"block{block}_conv1" for block in range(1, 6)]
+    found = guides(tf.constant(mask), layers, mode).weights
+    for name in layers:
+        weights = found[name].numpy()
+        assert weights.mean() == pytest.approx(1.0, rel=1e-6)
+        assert weights[0, :, -1].min() > 0.0

@@ -303,3 +303,16 @@ def test_cover_takes_a_whole_side_though_the_division_is_rounded(size):
     picture = np.zeros((1, *size, 3), np.float32)
     for side in (33, 64, 96):
         assert images.cover(picture, (side, side)).shape == (1, side, side, 3)
+
+
+def test_masks_are_0_where_all_that_they_cover_is_0(rng):
+    mask = np.zeros([768, 1024], np.float32)
+    mask[384:] = rng.uniform(size=(384, 1024))
+    small = images.resize_mask(mask, (72, 96))
+    assert (small[:36] == 0.0).all() and (small[36:] > 0.0).all()
+    assert small.mean() == pytest.approx(mask.mean(), rel=1e-3)
+    blocks = images.resize_mask(mask, (96, 128))
+    np.testing.assert_allclose(blocks, mask.reshape(96, 8, 128, 8).mean((1, 3)), atol=1e-6)
+    large = images.resize_mask(mask[300:460:8, :160:8], (60, 50))
+    assert large.shape == (60, 50) and 0.0 <= large.min() <= large.max() <= 1.0
+    np.testing.assert_array_equal(images.resize_mask(mask, mask.shape), mask)

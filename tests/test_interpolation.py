@@ -8,7 +8,7 @@ import tf_style
 from tf_style import cli, interpolate_command
 from tf_style.inputs import prepare_inputs
 from tf_style.interpolation import between_strengths, between_styles, interpolate
-from tf_style.transfer import load_problem
+from tf_style.problem_cache import load_problem
 
 CONFIG = tf_style.StyleConfig(size=0).replace(scales="none", steps=8, history=4)
 
@@ -123,10 +123,57 @@ def test_a_strip_has_the_contents_chroma_if_asked_for(mini_network, picture_file
             assert np.abs(gaps[inside]).max() <= 1.01
 
 
-def test_scales_of_a_style_are_no_styles_to_lie_between(picture_file, tmp_path, capsys):
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"style_scales": "1,0.5"},
+        {"regions": "auto"},
+        {"region_strengths": "1,2"},
+        {"photorealistic": True},
+        {"style_blend": "1,2"},
+        {"time_budget": 3.0},
+    ],
+)
+def test_scales_and_regions_have_nothing_between_them(options, picture_file, tmp_path, capsys):
     path = picture_file("a.png")
     file = tmp_path / "mine.json"
-    file.write_text(tf_style.StyleConfig().replace(style_scales="1,0.5").to_json())
+    file.write_text(tf_style.StyleConfig().replace(**options).to_json())
     words = ["interpolate", f"--content={path}", f"--style={path},{path}", f"--config={file}"]
     assert cli.main([*words, f"--output={tmp_path / 'strip.png'}"]) == 2
-    assert "Cannot use `style_scales`" in capsys.readouterr().err
+    assert f"Cannot use `{list(options)[0]}`" in capsys.readouterr().err
+
+
+def test_nothing_that_is_read_is_replaced(picture_file, tmp_path, capsys):
+    path = picture_file("a.png")
+    start = picture_file("start.png")
+    words = ["interpolate", f"--content={path}", f"--style={path},{path}", f"--init={start}"]
+    assert cli.main([*words, f"--output={start}"]) == 2
+    assert "`output`" in capsys.readouterr().err
+
+
+def test_interrupted_work_is_saved(mini_network, picture_file, tmp_path, monkeypatch, capsys):
+    from tf_style import interpolation
+
+    def frames(*_, **__):
+        pixels = np.full([1, 30, 40, 3], 0.5, np.float32)
+        for _ in range(2):
+            yield interpolation.Frame(
+                image=pixels, blend=(1.0, 0.0), strength=1.0, loss=1.0, num_evaluations=1
+            )
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(interpolation, "interpolate", frames)
+    path, output = picture_file("a.png"), tmp_path / "strip.png"
+    words = ["interpolate", f"--content={path}", f"--style={path},{path}", f"--output={output}"]
+    assert cli.main([*words, "--size=0"]) == 130
+    assert "with 2 of 5" in capsys.readouterr().out
+    with Image.open(output) as strip:
+        assert strip.size == (2 * 40 + 8, 30)
+
+
+def test_transparent_parts_of_a_jpeg_strip_are_white(tmp_path):
+    pixels = np.zeros([16, 16, 4], np.uint8)
+    with (tmp_path / "strip.jpg").open("wb") as file:
+        interpolate_command._write([pixels, pixels], tmp_path / "strip.jpg", 1.0, file)
+    with Image.open(tmp_path / "strip.jpg") as strip:
+        assert np.asarray(strip).min() >= 250

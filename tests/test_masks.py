@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 import tf_style
-from tf_style.inputs import ControlPictures, prepare_inputs
+from tf_style.control_inputs import ControlPictures
+from tf_style.inputs import prepare_inputs
 from tf_style.masks import Sizes, blend_of, read_regions
 
 CONTENT, STYLE = Sizes((32, 40), (32, 40)), Sizes((24, 20), (24, 20))
@@ -119,9 +120,18 @@ def test_masks_that_say_nothing_are_told(rng):
         read([labels(CONTENT.used, RED, GREEN)], [])
 
 
+def test_masks_that_make_no_regions_are_told(rng):
+    white = np.full([32, 40, 1], 255, np.uint8)
+    _, notes = read([white], [])
+    assert notes == ("`content_masks[0]` is the same everywhere: its region is the whole picture.",)
+    mask = grey(rng, CONTENT.used)
+    _, notes = read([mask, mask], [])
+    assert [note for note in notes if "same as `content_masks[0]`" in note]
+
+
 @pytest.mark.parametrize("text", ["a", "1,,2", "-1", "nan", "1;2"])
 def test_what_is_no_list_of_numbers_is_told(text):
-    with pytest.raises(ValueError, match="`style_blend` must be numbers of 0 to 1000000"):
+    with pytest.raises(ValueError, match="`style_blend` must be numbers separated by commas"):
         settings(style_blend=text)
 
 
@@ -145,9 +155,77 @@ def test_files_pictures_and_arrays_are_taken_alone_or_in_lists(picture_file, rng
     ]
     for inputs in given:
         np.testing.assert_array_equal(inputs.regions.content, given[0].regions.content)
-    with pytest.raises(ValueError, match="`content_masks` must be given for regions"):
+    with pytest.raises(ValueError, match="Cannot use `style_masks` without `content_masks`"):
         prepare_inputs(content, style, settings(), ControlPictures((), [path]))
+    with pytest.raises(ValueError, match="Cannot use `content_masks` with `regions`"):
+        prepare_inputs(content, style, settings(regions="auto"), ControlPictures([path]))
     mapped = prepare_inputs(
         content, style, settings(size=0, content_map_gain=4.0), ControlPictures(content_map=path)
     )
-    np.testing.assert_allclose(mapped.content_map[0], 1.0 + 4.0 * mask / 255.0, rtol=1e-6)
+    np.testing.assert_allclose(mapped.content_map[0], 1.0 + 3.0 * mask / 255.0, rtol=1e-6)
+
+
+def test_colors_where_grays_are_meant_are_told(rng):
+    colored = labels(STYLE.used, RED, GREEN)
+    with pytest.raises(ValueError, match=r"`style_masks\[0\]` must be a gray picture"):
+        read([grey(rng, CONTENT.used)], [colored])
+    content = rng.integers(0, 256, (20, 24, 3), np.uint8)
+    with pytest.raises(ValueError, match="`content_map` must be a gray picture"):
+        prepare_inputs(content, content, settings(), ControlPictures(content_map=colored))
+
+
+def test_maps_that_are_stretched_or_say_nothing_are_told(rng):
+    content = rng.integers(0, 256, (20, 24, 3), np.uint8)
+    map_of_ones = np.full([10, 90, 1], 255, np.uint8)
+    notes = prepare_inputs(
+        content, content, settings(), ControlPictures(content_map=map_of_ones)
+    ).notes
+    assert notes == (
+        "`content_map` has 90x10 px where its picture has 24x20; it is stretched.",
+        "`content_map` is the same everywhere: the content counts alike everywhere.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"content_map_gain": 3.0}, "Cannot use `content_map_gain` without `content_map`"),
+        ({"mask_mode": "all"}, "Cannot use `mask_mode` without `content_masks`"),
+        ({"region_strengths": "1,2"}, "Cannot use `region_strengths` without `content_masks`"),
+    ],
+)
+def test_options_of_pictures_that_are_not_there_are_told(options, message, rng):
+    content = rng.integers(0, 256, (20, 24, 3), np.uint8)
+    with pytest.raises(ValueError, match=message):
+        prepare_inputs(content, content, settings(**options))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"fidelity": 0.1}, "Cannot use `fidelity` without photorealistic"),
+        ({"num_regions": 4}, "Cannot use `num_regions` without regions='auto'"),
+        ({"regions": "automatic"}, "`regions` must be one of '', 'auto', 'none'"),
+        ({"regions": "auto", "num_regions": 1}, "`num_regions` must lie within 2..16"),
+        ({"regions": "auto", "region_strengths": "1,2"}, "with regions='auto'.*content_masks"),
+        ({"regions": "auto", "color": "match,style"}, "with regions='auto'.*content_masks"),
+        ({"style_blend": "1e-50,1"}, "must be numbers separated by commas"),
+    ],
+)
+def test_options_that_do_not_go_together_are_told(options, message):
+    with pytest.raises(ValueError, match=message):
+        settings(**options)
+
+
+def test_many_styles_for_few_regions_need_a_blend(rng):
+    masks = [grey(rng, CONTENT.used) for _ in range(2)]
+    with pytest.raises(ValueError, match="With `style_blend` all are blended in each"):
+        read(masks, [], sizes=(STYLE,) * 3)
+    regions, _ = read(masks, [], sizes=(STYLE,) * 3, style_blend="1,1,2")
+    np.testing.assert_allclose(regions.blend, [[0.25, 0.25, 0.5]] * 2)
+
+
+def test_a_scale_at_which_a_style_is_too_small_is_named(rng):
+    content = rng.integers(0, 256, (64, 64, 3), np.uint8)
+    with pytest.raises(ValueError, match="at the scale 0.1 of `style_scales`.*Leave that scale"):
+        prepare_inputs(content, content, settings(size=0, style_scales="1,0.1"))

@@ -6,8 +6,9 @@ import tensorflow as tf
 
 import tf_style
 from tf_style import transfer
+from tf_style.control_inputs import ControlPictures
 from tf_style.engine import pictures_of
-from tf_style.inputs import ControlPictures, prepare_inputs
+from tf_style.inputs import prepare_inputs
 from tf_style.network import make_extractor
 from tf_style.objective import by_name
 from tf_style.options import MASK_MODES
@@ -36,10 +37,16 @@ def settings(**options):
     return tf_style.StyleConfig(size=0).replace(**{"style_size": 44, **options})
 
 
+_OBJECTIVES = {}
+
+
 def objective_of(config, layers):
-    return tf_style.Objective(
-        make_extractor(layers, config.network, layers=config.loss.layers), config.loss
-    )
+    """Returns the objective of a config; one for all tests, as tracing takes seconds."""
+    recipe = config.network, config.loss
+    if recipe not in _OBJECTIVES:
+        extractor = make_extractor(layers, config.network, layers=config.loss.layers)
+        _OBJECTIVES[recipe] = tf_style.Objective(extractor, config.loss)
+    return _OBJECTIVES[recipe]
 
 
 def targets_of(config, layers, styles, **masks):
@@ -65,7 +72,7 @@ def distance(found, expected):
 @pytest.mark.parametrize("style_loss", ["gram", "wasserstein"])
 def test_a_mask_of_all_ones_changes_nothing(mode, style_loss, mini_layers, image):
     config = settings(mask_mode=mode, style_loss=style_loss)
-    plain, targets = targets_of(config, mini_layers, STYLE)
+    plain, targets = targets_of(settings(style_loss=style_loss), mini_layers, STYLE)
     guided, of_regions = targets_of(config, mini_layers, STYLE, content_masks=[WHOLE])
     expected, slope = plain.value_and_gradient(image, targets)
     found, gradient = guided.value_and_gradient(image, of_regions)
@@ -148,6 +155,35 @@ def test_a_region_pulls_at_nothing_that_it_does_not_see(mini_layers, image):
     assert np.all(np.abs(gradient[:, :30]).max(-1) > 0.0)
 
 
+@pytest.mark.parametrize("mode", MASK_MODES)
+def test_two_halves_of_one_style_change_nothing_but_at_their_seam(mode, mini_layers):
+    side, seam = 96, 24  # conv3_1 sees 12 px on each side.
+    half, noise = (np.repeat(picture(seed, (side, side // 3)), 3, 1) for seed in (5, 6))
+    content, image = (np.concatenate([each, each], 1) for each in (half, noise))
+    image = tf.constant(image[np.newaxis] / np.float32(255))
+    left = np.zeros([side, 2 * side, 1], np.uint8)
+    left[:, :side] = 255
+    config = settings(mask_mode=mode, style_layers="conv1_1,conv2_1,conv3_1", tv_weight=0.0)
+    objective = objective_of(config, mini_layers)
+
+    def gradient(styles, *, config=config, **masks):
+        given = ControlPictures(**masks)
+        pictures = pictures_of(prepare_inputs(content, styles, config, given))
+        targets = controlled_targets(
+            objective, pictures.content, pictures.styles, pictures.controls
+        )
+        slope = objective.value_and_gradient(image, targets)[1].numpy()
+        return np.concatenate(
+            [slope[:, :, seam : side - seam], slope[:, :, side + seam : -seam]], 2
+        )
+
+    plain = gradient(STYLE, config=config.replace(mask_mode="simple"))
+    halves = {"content_masks": [left, 255 - left]}
+    assert distance(gradient(STYLE, **halves), plain) <= 0.03
+    assert distance(gradient([STYLE, STYLE], **halves), plain) <= 0.03
+    assert distance(gradient([STYLE, OTHER], **halves), plain) > 0.2
+
+
 def test_the_order_of_regions_does_not_matter(mini_layers, image):
     config = settings()
     pairs = [([LEFT, RIGHT], [STYLE, OTHER]), ([RIGHT, LEFT], [OTHER, STYLE])]
@@ -161,11 +197,11 @@ def test_the_order_of_regions_does_not_matter(mini_layers, image):
 def test_the_content_counts_as_its_map_says(mini_layers, image):
     config = settings(content_map_gain=7.0)
     objective, targets = targets_of(config, mini_layers, STYLE, content_map=LEFT)
-    _, plain = targets_of(config, mini_layers, STYLE)
+    _, plain = targets_of(settings(), mini_layers, STYLE)
     found = by_name(objective.terms(image, targets))["content/block4_conv2"]
     ours = np.float64(objective.extractor(image)["block4_conv2"])
     gaps = (ours - np.float64(plain.content["block4_conv2"])) ** 2
-    weights = (1.0 + 7.0 * (LEFT / 255.0))[:48, :56].reshape(6, 8, 7, 8, 1).mean((1, 3))
+    weights = (1.0 + 6.0 * (LEFT / 255.0))[:48, :56].reshape(6, 8, 7, 8, 1).mean((1, 3))
     assert found == pytest.approx(np.mean(weights * gaps[0]), rel=1e-5)
 
 
@@ -223,7 +259,7 @@ def test_fine_texture_comes_from_one_style_and_structure_from_the_other(mini_lay
     config = settings(steps=12, history=5, tv_weight=0.0)
     pictures = ControlPictures(fine_style=OTHER)
     inputs = prepare_inputs(CONTENT, STYLE, config, pictures)
-    textured = transfer.with_fine_texture(inputs, config)
+    textured = transfer.with_fine_texture(inputs, config).inputs
     assert textured.fine_style is None
     objective = objective_of(config, mini_layers)
     before, after, fine = (
@@ -289,3 +325,13 @@ def test_rules_of_color_are_one_or_one_for_each_region():
         prepare_inputs(CONTENT, STYLE, settings(color="style,match"), ControlPictures([LEFT]))
     with pytest.raises(ValueError, match="`color` must be one of 'style'"):
         settings(color="style,colour")
+
+
+@pytest.mark.parametrize(
+    ("options", "masks"), [({}, {"fine_style": OTHER}), ({"init": "style"}, {})]
+)
+def test_pictures_without_regions_have_no_rules_of_color_for_each(options, masks):
+    config = settings(color="style,match", **options)
+    controls = ControlPictures([LEFT, RIGHT], **masks)
+    with pytest.raises(ValueError, match="with a `color` for each region.*Use one rule"):
+        prepare_inputs(CONTENT, STYLE, config, controls)

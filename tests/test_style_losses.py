@@ -246,3 +246,14 @@ def test_xla_compiles_what_waves_and_sorting_need(name, guided, rng):
     expected, slope = tf.function(loss, autograph=False)(tf.constant(image))
     assert float(found) == pytest.approx(float(expected), rel=1e-9)
     np.testing.assert_allclose(gradient, slope, rtol=1e-9, atol=1e-12)
+
+
+def test_a_region_that_is_not_there_makes_nothing_infinite(name, rng):
+    image, style = rng.normal(size=SHAPE), rng.normal(size=STYLE_SHAPE)
+    nowhere = np.zeros([*STYLE_SHAPE[:3], 1])
+    style_loss = STYLE_LOSSES[name]
+    absent, there = (style_loss.statistics(style, guide=guide) for guide in (nowhere, None))
+    assert all(np.isfinite(part).all() for part in tf.nest.flatten(absent))
+    target = style_loss.target(style_loss.blend([absent, there], [0.0, 1.0]))
+    found = style_loss.loss(tf.constant(image), target)
+    assert float(found) == pytest.approx(float(loss_of(name, image, style)), rel=1e-9)

@@ -176,15 +176,19 @@ def test_the_bench_report_says_what_was_not_reached(tools, tmp_path):
     assert run("bench_report.py", tmp_path / "bench.json").returncode == 2
 
 
-def test_a_sheet_of_style_losses_holds_every_picture_above_its_name(tools):
-    compare = __import__("compare_style_losses")
+def test_a_contact_sheet_holds_every_picture_above_its_caption(tools):
+    contact_sheet = __import__("contact_sheet").contact_sheet
     colors = [(200, 0, 0), (0, 200, 0), (0, 0, 200)]
-    pictures = [(f"loss {i}", Image.new("RGB", (40, 30), color)) for i, color in enumerate(colors)]
-    page = compare.labelled_sheet(pictures, columns=2)
-    assert page.size == (2 * 48 + 8, 2 * 56 + 8)
+    pictures = [
+        (f"style loss {i}", Image.new("RGB", (40, 30), color)) for i, color in enumerate(colors)
+    ]
+    page = contact_sheet(pictures, columns=2)
+    assert page.size == (2 * 48 + 8, 2 * 60 + 8)
     assert [page.getpixel(place) for place in ((20, 20), (70, 20), (20, 80))] == colors
-    below = np.asarray(page.crop((8, 38, 48, 64)))
+    below = np.asarray(page.crop((8, 38, 48, 60)))
     assert below.min() < 128 < below.max()  # Letters on white.
+    between = np.asarray(page.crop((48, 0, 56, page.height)))
+    assert between.min() == 255  # No caption is wider than its picture.
 
 
 def test_times_are_the_fastest_of_functions_called_in_turn(tools):

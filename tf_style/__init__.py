@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from tf_style.options import LossConfig as LossConfig
     from tf_style.options import NetworkConfig as NetworkConfig
     from tf_style.options import OptimizerConfig as OptimizerConfig
+    from tf_style.photorealism import screened_poisson as screened_poisson
     from tf_style.portable import PortableObjective as PortableObjective
     from tf_style.progress import Progress as Progress
     from tf_style.progress import StyleResult as StyleResult
@@ -91,6 +92,7 @@ _MODULES = {
         "wasserstein_target",
     ),
     "objective": ("LossTerms", "LossWeights", "Objective", "Targets"),
+    "photorealism": ("screened_poisson",),
     "portable": ("PortableObjective",),
     "progress": ("Progress", "StyleResult"),
     "solution": ("NotFiniteError", "Solution", "Status"),

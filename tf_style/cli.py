@@ -155,7 +155,8 @@ def _run(arguments: list[str]) -> int:
 def _stylize(run: RunOptions, settings: config.StyleConfig) -> int:
     """Checks all that can be wrong before the work, then does it."""
     from tf_style import saving
-    from tf_style.inputs import ControlPictures, prepare_inputs
+    from tf_style.control_inputs import ControlPictures
+    from tf_style.inputs import prepare_inputs
     from tf_style.run import Files, Run
 
     styles, content_masks, style_masks = (
@@ -189,7 +190,7 @@ def _stylize(run: RunOptions, settings: config.StyleConfig) -> int:
         save_every=run.save_every,
     )
     with progress_bar.display(quiet=run.quiet) as display:
-        for note in inputs.notes:
+        for note in (*_missing(run, inputs.controls), *inputs.notes):
             display.message(note)
         work = Run(inputs, settings, files, display, run.verbose)
         code = work.start()
@@ -198,6 +199,15 @@ def _stylize(run: RunOptions, settings: config.StyleConfig) -> int:
         sys.stderr.flush()
         os._exit(code)  # The thread is deep in TensorFlow and cannot be joined.
     return code
+
+
+def _missing(run: RunOptions, given: Sequence[str]) -> list[str]:
+    """Returns lines on pictures that --config's picture was made with, and this one is not."""
+    return [
+        f"{run.config} was made with --{name}: give it, too, for the same picture."
+        for name in settings_file.controls_of(run.config)
+        if name not in given
+    ]
 
 
 def _is_bug(error: BaseException) -> bool:

@@ -77,6 +77,6 @@ def into_gamut(image: np.ndarray) -> np.ndarray:
     return np.where(outside, nearer, image).astype(np.float32)
 
 
-def grey(luma: np.ndarray) -> np.ndarray:
+def gray(luma: np.ndarray) -> np.ndarray:
     """Returns the image `[1, H, W, 3]` of a luma `[1, H, W, 1]`, without chroma."""
     return np.repeat(luma, 3, axis=-1)

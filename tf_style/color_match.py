@@ -186,8 +186,8 @@ def _samples(image: np.ndarray, weights: np.ndarray | None, argument: str) -> _S
 
 def _moments(samples: _Samples) -> tuple[np.ndarray, np.ndarray]:
     mean = samples.weights @ samples.values
-    centred = samples.values - mean
-    return mean, (centred * samples.weights[:, np.newaxis]).T @ centred
+    centered = samples.values - mean
+    return mean, (centered * samples.weights[:, np.newaxis]).T @ centered
 
 
 def _linear(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tf_style.color import grey, into_gamut, luminance, with_luminance
+from tf_style.color import gray, into_gamut, luminance, with_luminance
 from tf_style.color_match import match_colors, shift_luminance
 from tf_style.config import StyleConfig
 from tf_style.masks import Regions
@@ -69,18 +69,20 @@ def colored(
         )
         color = content if rules[0] in _MERGED else None
         if rules[0] == "luminance":
-            content, start = grey(luminance(content)), grey(luminance(start))
+            content, start = gray(luminance(content)), gray(luminance(start))
         return Colored(content, painted, start, regions, color, None)
     count = 0 if regions is None else regions.content.shape[-1]
     if regions is None or len(rules) != count:
         raise ValueError(
             "`color` must be one rule, or one for each region. Received: "
-            f"color={config.color!r} for {count} regions."
+            f"color={config.color!r} for {count} regions. Write one rule, or as many as there are "
+            "regions of `content_masks`."
         )
     pictures, masks, blends = [], [], []
     for region, rule in enumerate(rules):
         here = regions.content[..., region : region + 1]
         seen = here if content_weights is None else here * content_weights
+        seen = seen if seen.any() else here  # What is transparent has colors, too.
         for index, style in enumerate(styles):
             if regions.blend[region, index] > 0.0:
                 there = regions.styles[index][..., region : region + 1]
@@ -99,9 +101,9 @@ def colored(
 
     light = share("luminance")
     return Colored(
-        content + light * (grey(luminance(content)) - content),
+        content + light * (gray(luminance(content)) - content),
         tuple(pictures),
-        start + light * (grey(luminance(start)) - start),
+        start + light * (gray(luminance(start)) - start),
         regions._replace(styles=tuple(masks), blend=np.stack(blends, -1)),
         content if set(rules) & set(_MERGED) else None,
         share(*_MERGED),
@@ -112,7 +114,7 @@ def merged(image: np.ndarray, color: np.ndarray | None, share: np.ndarray | None
     """Returns what was painted with the chroma that the result takes in the end.
 
     Args:
-        image: float32 `[1, H, W, 3]`, RGB 0..1, as painted.
+        image: float32 `[1, H, W, 3]`, RGB, nominally 0..1, as painted.
         color: `Colored.color`; None leaves the image as it is.
         share: `Colored.color_share`.
     """
@@ -145,7 +147,7 @@ def painted_style(
     if rule == "match":
         style = match_colors(style, content, method=config.color_match, **weights)
     elif rule == "luminance":
-        style = grey(shift_luminance(style, content, **weights))
+        style = gray(shift_luminance(style, content, **weights))
     else:
         return style
     return np.clip(style, 0.0, 1.0)

@@ -78,6 +78,12 @@ class StyleConfig(TypeChecked):
         for rule in self.colors:
             check_choice("color", rule, COLORS)
         check_choice("color_match", self.color_match, COLOR_MATCHES)
+        if len(self.colors) > 1 and self.control.regions == "auto":
+            raise ValueError(
+                "Cannot use several rules of `color` with regions='auto'. This is because it is "
+                f"not known how many are found. Received: color={self.color!r}. Use one rule, or "
+                "`content_masks`."
+            )
         if not self.init:
             raise ValueError("`init` must not be empty. Received: init=''.")
         if self.style_size and self.style_scale != 1.0:

@@ -1,9 +1,10 @@
 """From pictures to the solution: the stages from coarse to fine, within the time there is."""
 
+import contextlib
 import dataclasses
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -156,6 +157,19 @@ def go_on(
     return solver.solve(Scene(given, start), _Before(), num_steps)
 
 
+@contextlib.contextmanager
+def enough_memory(size: tuple[int, int]) -> Iterator[None]:
+    """Raises MemoryError, with ways out, where TensorFlow has none left for pictures of a size."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        height, width = size
+        raise MemoryError(
+            f"There is not enough memory for {width}x{height} px. Use a smaller `size`, a shorter "
+            "`history`, or the optimizer 'adam'."
+        ) from error
+
+
 def _minimizer(config: StyleConfig) -> Callable[..., Solution]:
     return functools.partial(
         MINIMIZERS[config.optimizer.optimizer](config.optimizer),
@@ -227,14 +241,6 @@ class _Solver:
         return time.perf_counter() - began
 
 
-def touched(inputs: Inputs) -> np.ndarray | None:
-    """Returns float32 `[1, H, W, 1]`, 0 where the picture stays as the content is; None for 1."""
-    if inputs.regions is None:
-        return None
-    used = inputs.regions.content[..., inputs.regions.strengths > 0.0]
-    return np.clip(used.sum(-1, keepdims=True), 0.0, 1.0)
-
-
 def pictures_of(inputs: Inputs) -> Pictures:
     """Returns the pictures of a run, and what counts where, as tensors."""
     regions, controls = inputs.regions, Controls()
@@ -247,7 +253,7 @@ def pictures_of(inputs: Inputs) -> Pictures:
             strengths=tf.constant(regions.strengths[used]),
             content_masks=tf.constant(masks),
             style_masks=tuple(tf.constant(style[..., used]) for style in regions.styles),
-            touched=tf.constant(touched(inputs)),
+            touched=tf.constant(inputs.touched),
         )
     elif len(inputs.styles) > 1:
         controls = Controls(blend=tf.constant(inputs.blend[np.newaxis]))

@@ -95,7 +95,12 @@ def paths(text: str) -> list[str]:
     """Returns the paths in a flag, which are separated by commas unless it is a file's name."""
     if not text or user_path(text).exists():
         return [text] if text else []
-    return text.split(",")
+    parts = [part.strip() for part in text.split(",")]
+    if not all(parts):
+        raise ValueError(
+            f"Files must have names between the commas. Received: {text!r}. Leave out the comma."
+        )
+    return parts
 
 
 def help_lines(title: str, table: Table) -> list[str]:

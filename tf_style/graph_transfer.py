@@ -62,10 +62,10 @@ def check_graph(config: StyleConfig) -> None:
             f"`init` must be one of {choices} in a graph, which holds no pictures. "
             f"Received: init={config.init!r}."
         )
-    for name in ("style_blend", "style_scales", "region_strengths"):
+    for name in ("style_blend", "style_scales", "region_strengths", "regions", "photorealistic"):
         if getattr(config.control, name):
             raise ValueError(
-                f"Cannot use `{name}` in a graph. This is because it has one style and no masks. "
+                f"Cannot use `{name}` in a graph. This is because it has one style and no regions. "
                 f"Received: {name}={getattr(config.control, name)!r}. Leave it out."
             )
     if config.color != "style":

@@ -46,10 +46,18 @@ def guides(masks: tf.Tensor, layers: Iterable[str], mode: str) -> Guides:
     simple = means(masks, layers)
     for name, carried in _carried(masks, layers, *_STEPS[mode]).items():
         # Differs from Gatys et al. (2017): they leave open what becomes of a region in which
-        # nothing is left.
-        is_left = tf.reduce_max(carried, [1, 2], keepdims=True) > 0.0
-        found[name] = _of_mean_one(tf.square(tf.where(is_left, carried, simple[name])))
+        # nothing is left. At the far borders poolings drop what fills no unit: then the
+        # mask is stretched over the units that there are.
+        stretched = tf.image.resize(masks, tf.shape(carried)[1:3], "area")
+        carried = _where_left(carried, _where_left(simple[name], stretched))
+        found[name] = _of_mean_one(tf.square(carried))
     return Guides(found, tf.reduce_mean(tf.square(masks), [0, 1, 2]))
+
+
+def _where_left(carried: tf.Tensor, instead: tf.Tensor) -> tf.Tensor:
+    """Returns the masks in which something is left, others for the rest."""
+    is_left = tf.reduce_max(carried, [1, 2], keepdims=True) > 0.0
+    return tf.where(is_left, carried, instead)
 
 
 def means(maps: tf.Tensor, layers: Iterable[str]) -> dict[str, tf.Tensor]:

@@ -133,6 +133,21 @@ def resize(
     return np.clip(resized, 0.0, 1.0) if clip else resized
 
 
+def resize_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Returns float32 `[height, width]`: means of areas, or linear between pixels where it grows.
+
+    Unlike `resize` it does not ring: a pixel is 0 where all that it covers is 0.
+
+    Args:
+        mask: float32 `[H, W]`, 0..1.
+        size: (height, width), in px.
+    """
+    height, width = size
+    shrunk = min(mask.shape[1], width), min(mask.shape[0], height)
+    picture = Image.fromarray(np.ascontiguousarray(mask)).resize(shrunk, Image.Resampling.BOX)
+    return np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR))
+
+
 def resize_picture(picture: Picture, size: tuple[int, int]) -> Picture:
     """Returns the picture at (height, width) px, without what lies under full transparency.
 

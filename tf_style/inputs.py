@@ -9,10 +9,20 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tf_style import images, vgg19
+from tf_style.automatic_regions import SMALLEST_SIDE
 from tf_style.coloring import colored, painted_style
 from tf_style.config import INITS, StyleConfig
-from tf_style.control_options import numbers
-from tf_style.masks import Regions, Sizes, blend_of, grey_mask, read_mask, read_regions
+from tf_style.control_inputs import (
+    NO_CONTROLS,
+    ControlPictures,
+    check_controls,
+    content_map_of,
+    given_controls,
+    regions_of,
+    several,
+    style_scales,
+)
+from tf_style.masks import Regions, Sizes, blend_of
 
 NOISE_MEAN, NOISE_DEVIATION = 0.5, 0.1
 """Of the noise that `init` may name, in the image's units."""
@@ -26,7 +36,7 @@ class Inputs(NamedTuple):
         styles: float32 `[1, H', W', 3]`, RGB 0..1, each of its own size.
         start: float32 `[1, H, W, 3]`, RGB, nominally 0..1.
         alpha: float32 `[1, H, W, 1]`, 0..1, the content's, or None.
-        blend: float32 `[styles]`, their weights, of sum 1.
+        blend: float32, weights of sum 1 of the styles; with regions those of `regions` count.
         regions: where which style counts, or None.
         content_map: float32 `[1, H, W, 1]`, how much the content counts where, or None.
         notes: lines on what was done to the pictures without being asked.
@@ -35,6 +45,7 @@ class Inputs(NamedTuple):
         color: float32 `[1, H, W, 3]`, RGB 0..1, whose chroma the result takes in the end; None
             if the result keeps its own.
         color_share: float32 `[1, H, W, 1]`, 0..1, how much of that chroma where; None for all.
+        controls: names of the `ControlPictures` that were given.
     """
 
     content: np.ndarray
@@ -48,29 +59,24 @@ class Inputs(NamedTuple):
     fine_style: np.ndarray | None = None
     color: np.ndarray | None = None
     color_share: np.ndarray | None = None
+    controls: tuple[str, ...] = ()
 
+    @property
+    def photograph(self) -> np.ndarray:
+        """The content in its own colors, float32 `[1, H, W, 3]`, RGB 0..1."""
+        return self.content if self.color is None else self.color
 
-class ControlPictures(NamedTuple):
-    """Pictures beside content and style, as `images.read_picture` takes: what counts where.
-
-    Attributes:
-        content_masks: of regions, or one picture of labels; see `masks.read_regions`.
-        style_masks: likewise.
-        content_map: white where the content counts `content_map_gain` times more; or None.
-        fine_style: whose fine texture the styles take on first; or None.
-    """
-
-    content_masks: Sequence[Any] = ()
-    style_masks: Sequence[Any] = ()
-    content_map: Any = None
-    fine_style: Any = None
-
-
-NO_CONTROLS = ControlPictures()
+    @property
+    def touched(self) -> np.ndarray | None:
+        """Float32 `[1, H, W, 1]`, 0 where the picture stays as the content is; None for 1."""
+        if self.regions is None:
+            return None
+        used = self.regions.content[..., self.regions.strengths > 0.0]
+        return np.clip(used.sum(-1, keepdims=True), 0.0, 1.0)
 
 
 def prepare_inputs(
-    content: Any, style: Any, config: StyleConfig, masks: ControlPictures = NO_CONTROLS
+    content: Any, style: Any, config: StyleConfig, controls: ControlPictures = NO_CONTROLS
 ) -> Inputs:
     """Returns the pictures of a run, each with its own aspect.
 
@@ -79,13 +85,16 @@ def prepare_inputs(
         style: likewise, or a list or tuple of such. Its transparent parts are shown on white; of
             the content, what is fully transparent is white to the network, and alpha comes along.
         config: sizes, `init`, `seed`, `color`, and how styles and regions count.
-        masks: what counts where.
+        controls: what counts where.
 
     Raises:
         OSError: if a file is missing or cannot be read.
         ValueError: if a picture is damaged, or too small or narrow for the layers in use.
     """
+    check_controls(controls, config)
     smallest = smallest_side(config)
+    if config.control.finds_regions:
+        smallest = max(smallest, SMALLEST_SIDE)
     content_picture = images.read_picture(content, argument="content")
     _check_sides("content", content_picture.image.shape[1:3], smallest)
     size = content_picture.image.shape[1:3]
@@ -98,14 +107,15 @@ def prepare_inputs(
     originals = [_read_style(picture, name, smallest) for picture, name in _named("style", style)]
     blend = blend_of(config, len(originals))
     styles, style_sizes = _at_scales(originals, size, config)
-    regions, notes = _regions(masks, sizes, style_sizes, config)
+    regions, notes = regions_of(controls, sizes, style_sizes, config)
+    content_map, more_notes = content_map_of(controls, sizes, config)
     content_image, alpha = images.resize_picture(content_picture, size)
     weights = alpha if alpha is not None and alpha.any() else None
     start = _start(content_image, originals[0], weights, config)
     done = colored(content_image, tuple(styles), start, regions, config, content_weights=weights)
     fine = None
-    if masks.fine_style is not None:
-        fine = _read_style(masks.fine_style, "fine_style", smallest)
+    if controls.fine_style is not None:
+        fine = _read_style(controls.fine_style, "fine_style", smallest)
         (fine,), _ = _at_scales([fine], size, config.replace(style_scales=""))
         fine = painted_style(fine, content_image, config.colors[0], config, content_weights=weights)
     num_scales = len(styles) // len(blend)
@@ -116,11 +126,12 @@ def prepare_inputs(
         alpha=alpha,
         blend=np.tile(blend, num_scales) / np.float32(num_scales),
         regions=done.regions,
-        content_map=_content_map(masks.content_map, size, config),
+        content_map=content_map,
         color=done.color,
         color_share=done.color_share,
-        notes=notes,
+        notes=notes + more_notes,
         fine_style=fine,
+        controls=given_controls(controls),
     )
 
 
@@ -149,65 +160,20 @@ def _at_scales(
     """Returns each style at each of its scales, scale after scale: styles of their own."""
     smallest = smallest_side(config)
     styles, sizes = [], []
-    for scale in _scales(config):
+    for scale in style_scales(config):
         for image in originals:
             read = image.shape[1:3]
             size = _style_size(read, result, config, scale)
-            _check_sides("style", size, smallest, received=read)
+            _check_sides("style", size, smallest, received=read, scale=scale)
             _check_pixels("style_size", size)
             styles.append(images.resize(image, size))
             sizes.append(Sizes(read, size))
     return styles, sizes
 
 
-def _scales(config: StyleConfig) -> tuple[float, ...]:
-    return numbers(config.control.style_scales, argument="style_scales") or (1.0,)
-
-
-def _content_map(picture: Any, size: tuple[int, int], config: StyleConfig) -> np.ndarray | None:
-    if picture is None:
-        return None
-    white = grey_mask(read_mask(picture, "content_map"), size, "content_map")
-    return 1.0 + np.float32(config.control.content_map_gain) * white[np.newaxis, ..., np.newaxis]
-
-
-def _regions(
-    masks: ControlPictures, content: Sizes, styles: Sequence[Sizes], config: StyleConfig
-) -> tuple[Regions | None, tuple[str, ...]]:
-    """Returns the regions of the content and of styles at several scales, and notes."""
-    content_masks, style_masks = map(_several, masks[:2])
-    if not content_masks:
-        if style_masks or config.control.region_strengths:
-            raise ValueError(
-                "`content_masks` must be given for regions, one for each. Received: none, but "
-                "`style_masks` or `region_strengths`."
-            )
-        return None, ()
-    num_scales = len(_scales(config))
-    count = len(styles) // num_scales
-    found: list[Regions] = []
-    notes: tuple[str, ...] = ()
-    for first in range(0, len(styles), count):
-        regions, notes = read_regions(
-            content_masks,
-            style_masks,
-            content=content,
-            styles=styles[first : first + count],
-            config=config,
-        )
-        found.append(regions)
-    blend = np.concatenate([each.blend for each in found], 1) / np.float32(num_scales)
-    return found[0]._replace(styles=sum((each.styles for each in found), ()), blend=blend), notes
-
-
-def _several(pictures: Any) -> Sequence[Any]:
-    """Returns pictures given one by one, or in a list or tuple."""
-    return pictures if isinstance(pictures, (list, tuple)) else [pictures]
-
-
 def _named(argument: str, pictures: Any) -> Iterator[tuple[Any, str]]:
     """Yields pictures, one or several, each with what errors call it."""
-    pictures = _several(pictures)
+    pictures = several(pictures)
     if not pictures:
         raise ValueError(f"`{argument}` must be at least one picture. Received: none.")
     for index, picture in enumerate(pictures):
@@ -259,7 +225,17 @@ def _check_sides(
     smallest: int,
     *,
     received: tuple[int, int] | None = None,
+    scale: float = 1.0,
 ) -> None:
+    """Raises ValueError for what is too small.
+
+    Args:
+        argument: what errors call it.
+        size: height and width, px.
+        smallest: that each must have.
+        received: as it was read, if it was brought to `size`.
+        scale: of `style_scales`, by which.
+    """
     if min(size) >= smallest:
         return
     picture = received or size
@@ -268,6 +244,9 @@ def _check_sides(
     if received:
         detail += f", which becomes {size[1]}x{size[0]} px"
         remedy = "Crop it, or use a larger size or shallower layers."
+        if scale != 1.0:
+            detail += f" at the scale {scale:g} of `style_scales`"
+            remedy = "Leave that scale out, or use a larger size or shallower layers."
     raise ValueError(
         f"`{argument}` must have at least {smallest} px on each side for the layers in use. "
         f"Received: {detail}. {remedy}"

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from PIL import Image
 
-from tf_style import _runtime, flag_options, settings_file
+from tf_style import _runtime, flag_options, saving, settings_file
 from tf_style._checks import check_number, typed_fields, user_path
+from tf_style.config import StyleConfig
 from tf_style.control_options import numbers
 from tf_style.options import option
+from tf_style.run import INTERRUPTED
 
 if TYPE_CHECKING:
     from tf_style.interpolation import Frame
@@ -26,11 +28,14 @@ _GAP = 8  # px, white, between the pictures of a strip.
 _STRIPS, _ANIMATIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff"), (".gif", ".webp")
 _LEFT_OUT = (
     "time_budget",
-    "style_blend",
     "style_scales",
     "region_strengths",
     "content_map_gain",
     "mask_mode",
+    "regions",
+    "num_regions",
+    "photorealistic",
+    "fidelity",
 )
 
 
@@ -63,18 +68,15 @@ def command(arguments: Sequence[str]) -> int:
     if options.help:
         print("\n".join([_HELP, *flag_options.help_lines("Pictures and files", table), ""]))
         return 0
-    from tf_style import images, saving
-    from tf_style.coloring import merged
+    from tf_style import images
+    from tf_style.finishing import finished
     from tf_style.inputs import prepare_inputs
 
     output, styles = _checked(options)
     settings = settings_file.settings(values, options.config)
-    if settings.control.style_scales:
-        raise ValueError(
-            "Cannot use `style_scales` here. This is because the pictures lie between styles of "
-            f"one scale. Received: style_scales={settings.control.style_scales!r}. Leave it out."
-        )
-    sources = [user_path(name) for name in (options.content, *styles)]
+    _check_settings(settings, between_styles=not options.strengths)
+    named = [options.content, *styles, options.config, settings.init, settings.network.weights]
+    sources = [user_path(name) for name in named if name and user_path(name).exists()]
     saving.check_writable(output, argument="output", inputs=sources)
     with _runtime.quiet_stderr(not options.verbose):
         inputs = prepare_inputs(options.content, styles, settings)
@@ -82,7 +84,7 @@ def command(arguments: Sequence[str]) -> int:
     with _runtime.quiet_stderr(not options.verbose):
         _runtime.tune_tensorflow()
         from tf_style.interpolation import between_strengths, between_styles, interpolate
-        from tf_style.transfer import load_problem
+        from tf_style.problem_cache import load_problem
 
         if options.strengths:
             first, last = numbers(options.strengths, argument="strengths")
@@ -92,14 +94,40 @@ def command(arguments: Sequence[str]) -> int:
             blends = between_styles(len(inputs.styles), options.frames)
             strengths = [1.0] * options.frames
         problem, _ = load_problem(settings, notify=print)
-        pictures = []
-        for frame in interpolate(problem, inputs, settings, blends=blends, strengths=strengths):
-            image = merged(frame.image, inputs.color, inputs.color_share)
-            pictures.append(images.to_pixels(image, inputs.alpha))
-            print(_told(len(pictures), options.frames, frame), flush=True)
+        frames = interpolate(problem, inputs, settings, blends=blends, strengths=strengths)
+        pictures: list[np.ndarray] = []
+        code = 0
+        try:
+            for frame in frames:
+                image = finished(frame.image, inputs, settings)
+                pictures.append(images.to_pixels(image, inputs.alpha))
+                print(_told(len(pictures), options.frames, frame), flush=True)
+        except KeyboardInterrupt:
+            if not pictures:
+                raise
+            code = INTERRUPTED
     saving.write_atomically(output, lambda file: _write(pictures, output, options.seconds, file))
-    print(f"Saved {output}")
-    return 0
+    print(f"Saved {output}" + (f" with {len(pictures)} of {options.frames}" if code else ""))
+    return code
+
+
+def _check_settings(settings: StyleConfig, *, between_styles: bool) -> None:
+    """Raises ValueError for what pictures that lie between others have not."""
+    control = settings.control
+    found = {
+        "style_scales": control.style_scales,
+        "region_strengths": control.region_strengths,
+        "regions": control.regions,
+        "photorealistic": control.photorealistic,
+        "time_budget": settings.compute.time_budget,
+        "style_blend": control.style_blend if between_styles else "",
+    }
+    for name, value in found.items():
+        if value:
+            raise ValueError(
+                f"Cannot use `{name}` here. This is because the pictures lie between whole styles "
+                f"of one scale, each with its steps. Received: {name}={value!r}. Leave it out."
+            )
 
 
 def _checked(options: InterpolateOptions) -> tuple[Path, list[str]]:
@@ -150,7 +178,7 @@ def _write(pictures: list[np.ndarray], output: Path, seconds: float, file: Binar
         return
     strip = joined(pictures)
     if kind == "JPEG":
-        Image.fromarray(strip).convert("RGB").save(file, kind, quality=95, subsampling=0)
+        saving.on_white(Image.fromarray(strip)).save(file, kind, quality=95, subsampling=0)
     else:
         Image.fromarray(strip).save(file, kind)
 

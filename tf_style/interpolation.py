@@ -9,15 +9,17 @@ import tensorflow as tf
 
 from tf_style import engine
 from tf_style.config import StyleConfig
-from tf_style.inputs import Inputs
+from tf_style.inputs import Inputs, smallest_side
 from tf_style.objective import (
     LossWeights,
     Targets,
     content_of,
     weights_of,
 )
-from tf_style.parametrization import FINER
+from tf_style.parametrization import COARSEST, FINER
 from tf_style.problem import Given, Problem
+from tf_style.resampling import resize, size_of
+from tf_style.scene import Pictures, at_scale, refined
 from tf_style.styles import blended_targets, style_statistics
 
 
@@ -82,9 +84,9 @@ def interpolate(
 ) -> Iterator[Frame]:
     """Yields a picture for each blend and strength.
 
-    The first goes from coarse to fine. Each further one begins at the one before, at the full
-    size, with half of its steps; content features and statistics of the styles are
-    computed once for all of them.
+    Each goes from coarse to fine, the first from the start, each further one from the one before,
+    at the full size with half of the steps; content features and statistics of the styles are
+    computed once for all of them, at each size.
 
     Args:
         problem: of the config.
@@ -94,52 +96,89 @@ def interpolate(
         strengths: factors of the style loss, as many.
 
     Raises:
+        ValueError: if there are regions or a content map.
         FloatingPointError: if value or gradient are not finite.
+        MemoryError: if the size needs more memory than there is.
     """
+    if inputs.regions is not None or inputs.content_map is not None:
+        raise ValueError(
+            "`inputs` must have neither regions nor a content map. Received: one of them. "
+            "Use `stylize`, picture by picture."
+        )
     weights = weights_of(config.loss)
-    num_steps = max(1, engine.plan(inputs.content.shape[1:3], config)[-1].steps // 2)
-    targets: _Shared | None = None
-    image: tf.Tensor | None = None
-    for blend, strength in zip(blends, strengths, strict=True):
+    whole = engine.pictures_of(inputs)
+    sizes: list[_Shared] = []
+    image: tf.Tensor = whole.start
+    for number, (blend, strength) in enumerate(zip(blends, strengths, strict=True)):
         scaled = LossWeights(
             *(
                 tf.constant(value, tf.float32)
                 for value in (weights.content, strength * weights.style, weights.variation)
             )
         )
-        if image is None:
-            first = inputs._replace(blend=np.array(blend, np.float32))
-            stand = engine.run(problem, first, config, weights=scaled)
-        else:
-            targets = targets or _Shared(problem, inputs)
-            stand = engine.go_on(
-                problem, image, targets.given(blend, scaled), config, num_steps=num_steps
-            )
+        with engine.enough_memory(inputs.content.shape[1:3]):
+            sizes = sizes or _at_each_size(problem, whole, config)
+            before, coarser, num_evaluations = image, None, 0
+            for shared in sizes:
+                is_full = shared is sizes[-1]
+                start = resize(before, shared.size)
+                if coarser is not None:
+                    start = refined(coarser, start, before)
+                stand = engine.go_on(
+                    problem,
+                    start,
+                    shared.given(blend, scaled),
+                    config,
+                    num_steps=max(1, shared.steps // 2) if number and is_full else shared.steps,
+                )
+                coarser = stand.image
+                num_evaluations += stand.num_evaluations
         image = stand.image
         yield Frame(
             image=image.numpy(),
             blend=tuple(blend),
             strength=strength,
             loss=stand.loss,
-            num_evaluations=stand.num_evaluations,
+            num_evaluations=num_evaluations,
         )
 
 
-class _Shared:
-    """What all frames have in common: features of the content, statistics of the styles."""
+def _at_each_size(problem: Problem, whole: Pictures, config: StyleConfig) -> list["_Shared"]:
+    """Returns what all frames have in common, from the coarsest size to the full one."""
+    stages = engine.plan(size_of(whole.content), config)
+    return [
+        _Shared(
+            problem,
+            at_scale(whole, stage.scale, smallest_side=smallest_side(config)),
+            FINER if index else COARSEST,
+            stage.steps,
+        )
+        for index, stage in enumerate(stages)
+    ]
 
-    def __init__(self, problem: Problem, inputs: Inputs) -> None:
+
+class _Shared:
+    """What all frames have in common at one size.
+
+    Attributes:
+        size: height and width, px.
+        steps: of the first frame.
+    """
+
+    def __init__(self, problem: Problem, pictures: Pictures, exponent: float, steps: int) -> None:
         objective = problem.objective
-        config, extractor = objective.config, objective.extractor
-        features = extractor(tf.constant(inputs.content))
+        config = objective.config
+        features = objective.features(pictures.content)
+        self.size = size_of(pictures.content)
+        self.steps = steps
         self._config = config
-        self._content = content_of(config, tf.constant(inputs.content), features)
+        self._content = content_of(config, pictures.content, features)
         self._statistics: list[dict[str, Any]] = [
-            style_statistics(config, extractor(tf.constant(style))) for style in inputs.styles
+            style_statistics(config, objective.features(style)) for style in pictures.styles
         ]
-        height, width = inputs.content.shape[1:3]
-        self._basis = problem.parametrization.basis(height, width, FINER)
+        self._basis = problem.parametrization.basis(*self.size, exponent)
 
     def given(self, blend: Sequence[float], weights: LossWeights) -> Given:
+        """Returns what the problem is about, for a frame."""
         style = blended_targets(self._config, self._statistics, list(blend))
         return Given(Targets(self._content, style), self._basis, (weights,))

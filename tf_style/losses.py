@@ -5,7 +5,8 @@ Those of Gatys, Ecker & Bethge (2016), and others' that presets name; style loss
 the batch, means are taken over it too; with `per_sample` each is that of every sample alone,
 float `[batch]`.
 
-A `guide`, float `[b or 1, h, w, 1]`, at least 0, with mean 1, weights the positions.
+A `guide`, float `[b or 1, h, w, 1]`, at least 0, weights the positions: with mean 1 the loss keeps
+its scale.
 """
 
 from collections.abc import Callable
@@ -30,7 +31,7 @@ def content_loss(
     Args:
         features: float `[b, h, w, c]`.
         target: float `[b, h, w, c]`, the content's features.
-        guide: float `[b or 1, h, w, 1]`, weights of the positions with mean 1; None for all ones.
+        guide: float `[b or 1, h, w, 1]`, weights of the positions; None for all ones.
         per_sample: give `[b]` losses, not one.
 
     Returns:
@@ -58,7 +59,7 @@ def mean_content_loss(
     Args:
         features: float `[b, h, w, c]`.
         target: float `[b, h, w, c]`, the content's features.
-        guide: float `[b or 1, h, w, 1]`, weights of the positions with mean 1; None for all ones.
+        guide: float `[b or 1, h, w, 1]`, weights of the positions; None for all ones.
         per_sample: give `[b]` losses, not one.
 
     Returns:
@@ -98,8 +99,8 @@ def self_similarity_loss(
     Args:
         features: float `[b, h, w, c]`.
         target: float `[b, h, w, c]`, the content's features.
-        guide: float `[b or 1, h, w, 1]`, weights of the positions with mean 1; None for all ones.
-            A pair has the product of its positions' weights.
+        guide: float `[b or 1, h, w, 1]`, weights of the positions, of which the shares count; None
+            for all ones. A pair has the product of its positions' weights.
         per_sample: give `[b]` losses, not one.
 
     Returns:
@@ -150,7 +151,7 @@ def _on_grid(features: tf.Tensor) -> tf.Tensor:
     for axis, count in ((1, rows), (2, columns)):
         places = (2 * tf.range(count) + 1) * shape[axis] // (2 * count)
         features = tf.gather(features, places, axis=axis)
-    return tf.reshape(features, [shape[0], rows * columns, features.shape[-1]])
+    return tf.reshape(features, [shape[0], rows * columns, shape[3]])
 
 
 CONTENT_LOSSES: dict[str, Callable[..., tf.Tensor]] = {
@@ -164,19 +165,24 @@ CONTENT_LOSSES: dict[str, Callable[..., tf.Tensor]] = {
 def laplacian(image: tf.Tensor) -> tf.Tensor:
     """Returns the Laplacian of an image whose blocks of 4 by 4 px are averaged.
 
+    Differs from Li et al. (2017): blocks begin at every px, not at every fourth, and beyond the
+    border lies the picture's mirror image: a fixed grid of blocks, and a border that does not
+    count, are seen in the result.
+
     Args:
         image: float `[b, H, W, c]`, H and W at least 12.
 
     Returns:
-        Float `[b, H // 4 - 2, W // 4 - 2, c]`: four times a position less its neighbors.
+        Float `[b, H, W, c]`: four times a block less its four neighbors, 4 px away.
 
     References:
-        Li, Xu, Nie & Liu (2017), Laplacian-steered neural style transfer, section 4.
+        Li, Xu, Nie & Liu (2017), Laplacian-steered neural style transfer.
     """
-    pooled = tf.nn.avg_pool2d(image, 4, 4, "VALID")
-    vertical = pooled[:, :-2, 1:-1] + pooled[:, 2:, 1:-1]
-    horizontal = pooled[:, 1:-1, :-2] + pooled[:, 1:-1, 2:]
-    return 4.0 * pooled[:, 1:-1, 1:-1] - vertical - horizontal
+    image = tf.pad(image, [[0, 0], [5, 6], [5, 6], [0, 0]], "SYMMETRIC")
+    pooled = tf.nn.avg_pool2d(image, 4, 1, "VALID")
+    vertical = pooled[:, :-8, 4:-4] + pooled[:, 8:, 4:-4]
+    horizontal = pooled[:, 4:-4, :-8] + pooled[:, 4:-4, 8:]
+    return 4.0 * pooled[:, 4:-4, 4:-4] - vertical - horizontal
 
 
 def total_variation(image: tf.Tensor, *, per_sample: bool = False) -> tf.Tensor:

@@ -12,9 +12,8 @@ from PIL import Image
 
 from tf_style import images
 from tf_style.config import StyleConfig
-from tf_style.control_options import numbers
+from tf_style.control_options import MAX_REGIONS, numbers
 
-MAX_REGIONS = 16
 _SAME = 0.5 / 255.0
 
 
@@ -36,7 +35,8 @@ class Regions(NamedTuple):
     Attributes:
         content: float32 `[1, H, W, regions]`, 0..1, of the content's size.
         styles: for each style float32 `[1, h, w, regions]`, 0..1, of the style's size.
-        blend: float32 `[regions, styles]`, weights of the styles in each region, of sum 1.
+        blend: float32 `[regions, styles]`, weights of the styles in each region, of sum 1 where the
+            strength is above 0.
         strengths: float32 `[regions]`, factors of the style loss; 0 for what stays as it is.
     """
 
@@ -57,7 +57,8 @@ def blend_of(config: StyleConfig, num_styles: int) -> np.ndarray:
     if len(weights) != num_styles:
         raise ValueError(
             "`style_blend` must have one weight for each style. Received: "
-            f"style_blend={config.control.style_blend!r} for {num_styles} styles."
+            f"style_blend={config.control.style_blend!r} for {num_styles} styles. Write as many "
+            "numbers as there are styles."
         )
     return np.array(weights, np.float32) / np.float32(sum(weights))
 
@@ -74,7 +75,8 @@ def read_regions(
 
     With grey masks the first region of the content takes its style from the first mask of the
     styles, and so on: there are as many masks of styles as of the content, or none, for whole
-    style pictures; and one style for all regions, or one for each. With labels there is one
+    style pictures; and one style for all regions, one for each, or, with `style_blend`, a blend in
+    each. With labels there is one
     picture of them for the content and one for each style, and a region takes the styles that
     have its color, in the proportions of `style_blend`.
 
@@ -92,21 +94,19 @@ def read_regions(
     names = [f"content_masks[{index}]" for index in range(len(content_masks))]
     contents = [read_mask(mask, name) for mask, name in zip(content_masks, names, strict=True)]
     others = [read_mask(mask, f"style_masks[{index}]") for index, mask in enumerate(style_masks)]
-    notes = _Notes()
-    if any(_is_colored(mask) for mask in contents):
-        found = _by_labels(contents, others, content, styles, config, notes)
-    else:
-        found = _by_order(contents, others, content, styles, config, notes)
-    return Regions(*found, _strengths(config, found[0].shape[-1])), notes.lines
+    given = _Given(contents, others, content, styles, config, Notes())
+    found = (_by_labels if any(map(_is_colored, contents)) else _by_order)(given)
+    return Regions(*found, _strengths(config, found[0].shape[-1])), given.notes.lines
 
 
-class _Notes:
+class Notes:
     """Lines that tell what was done without being asked."""
 
     def __init__(self) -> None:
         self.lines: tuple[str, ...] = ()
 
     def compare(self, argument: str, mask: np.ndarray, sizes: Sizes) -> None:
+        """Tells of a mask, float `[h, w, 3]`, whose size is not its picture's."""
         (height, width), (wanted, across) = mask.shape[:2], sizes.read
         if mask.shape[:2] not in sizes:
             self.lines += (
@@ -114,25 +114,58 @@ class _Notes:
                 "is stretched.",
             )
 
+    def look(self, argument: str, mask: np.ndarray, meaning: str) -> None:
+        """Tells of a mask, float `[H, W]`, that says nothing of where."""
+        if np.ptp(mask) < _SAME:
+            self.lines += (f"`{argument}` is the same everywhere: {meaning}.",)
+
+    def look_at_all(self, masks: np.ndarray) -> None:
+        """Tells of masks of the content, `[H, W, regions]`, that make no regions."""
+        for index in range(masks.shape[-1]):
+            mask, name = masks[..., index], f"content_masks[{index}]"
+            self.look(name, mask, "its region is the whole picture")
+            for before in range(index):
+                if np.array_equal(masks[..., before], mask):
+                    self.lines += (
+                        f"`{name}` is the same as `content_masks[{before}]`: both regions count "
+                        "there.",
+                    )
+
+
+class _Given(NamedTuple):
+    """Masks as they were read, and what they belong to."""
+
+    contents: Sequence[np.ndarray]
+    others: Sequence[np.ndarray]
+    content: Sizes
+    styles: Sequence[Sizes]
+    config: StyleConfig
+    notes: Notes
+
 
 def read_mask(mask: Any, argument: str) -> np.ndarray:
     """Returns float32 `[h, w, 3]`, 0..1, of what `images.read_picture` takes."""
     return images.over_white(images.read_picture(mask, argument=argument))[0]
 
 
-def grey_mask(mask: np.ndarray, size: tuple[int, int], argument: str) -> np.ndarray:
+def gray_mask(mask: np.ndarray, size: tuple[int, int], argument: str) -> np.ndarray:
     """Returns float32 `[H, W]`, 0..1, from a mask, brought to a size.
 
     Raises:
-        ValueError: if it is black everywhere.
+        ValueError: if it is colored, or black everywhere.
     """
-    grey = images.resize(mask[np.newaxis, ..., :1], size)[0, ..., 0]
-    if not grey.max() > _SAME:
+    if _is_colored(mask):
+        raise ValueError(
+            f"`{argument}` must be a gray picture, white where the region is. Received: a colored "
+            "one. Colors stand for regions where all masks are pictures of labels."
+        )
+    gray = images.resize_mask(mask[..., 0], size)
+    if not gray.max() > _SAME:
         raise ValueError(
             f"`{argument}` must be white somewhere. Received: a mask that is black everywhere. "
             "White is where the region is."
         )
-    return grey
+    return gray
 
 
 def _is_colored(mask: np.ndarray) -> bool:
@@ -140,15 +173,9 @@ def _is_colored(mask: np.ndarray) -> bool:
     return bool(np.ptp(mask, axis=-1).max() > 0.1)
 
 
-def _by_order(
-    contents: Sequence[np.ndarray],
-    others: Sequence[np.ndarray],
-    content: Sizes,
-    styles: Sequence[Sizes],
-    config: StyleConfig,
-    notes: _Notes,
-) -> tuple[np.ndarray, tuple[np.ndarray, ...], np.ndarray]:
+def _by_order(given: _Given) -> tuple[np.ndarray, tuple[np.ndarray, ...], np.ndarray]:
     """Returns content masks, style masks and the blend for grey masks."""
+    contents, others, content, styles, config, notes = given
     count, num_styles = len(contents), len(styles)
     _check_count(count)
     if num_styles not in (1, count) and others:
@@ -159,7 +186,12 @@ def _by_order(
     if others and len(others) != count:
         raise ValueError(
             "`style_masks` must be as many as `content_masks`, or none. Received: "
-            f"{len(others)} and {count}."
+            f"{len(others)} and {count}. Give a mask of a style for each of `content_masks`."
+        )
+    if count > 1 and num_styles not in (1, count) and not config.control.style_blend:
+        raise ValueError(
+            "`style` must be one picture, or one for each of `content_masks`. Received: "
+            f"{num_styles} styles and {count} masks. With `style_blend` all are blended in each."
         )
     # One style for each region, or all of them in each.
     own = num_styles == count and count > 1
@@ -176,36 +208,35 @@ def _by_order(
             if others and (not own or region == index):
                 name = f"style_masks[{region}]"
                 notes.compare(name, others[region], sizes)
-                whole[..., region] = grey_mask(others[region], sizes.used, name)
+                whole[..., region] = gray_mask(others[region], sizes.used, name)
         style_masks.append(whole[np.newaxis])
     masks = []
     for region, mask in enumerate(contents):
         name = f"content_masks[{region}]"
         notes.compare(name, mask, content)
-        masks.append(grey_mask(mask, content.used, name))
-    return np.stack(masks, -1)[np.newaxis], tuple(style_masks), blend.astype(np.float32)
+        masks.append(gray_mask(mask, content.used, name))
+    found = np.stack(masks, -1)
+    notes.look_at_all(found)
+    return found[np.newaxis], tuple(style_masks), blend.astype(np.float32)
 
 
-def _by_labels(
-    contents: Sequence[np.ndarray],
-    others: Sequence[np.ndarray],
-    content: Sizes,
-    styles: Sequence[Sizes],
-    config: StyleConfig,
-    notes: _Notes,
-) -> tuple[np.ndarray, tuple[np.ndarray, ...], np.ndarray]:
+def _by_labels(given: _Given) -> tuple[np.ndarray, tuple[np.ndarray, ...], np.ndarray]:
     """Returns content masks, style masks and the blend for pictures of labels."""
+    contents, others, content, styles, config, notes = given
     if len(contents) != 1 or len(others) != len(styles):
         raise ValueError(
             "`style_masks` must be one picture of labels for each style, and `content_masks` one, "
-            f"where colors stand for regions. Received: {len(contents)} for the content, "
-            f"{len(others)} for {len(styles)} styles."
+            f"where colors stand for regions. Received: {len(contents)} for the content and "
+            f"{len(others)} for the styles, which are {len(styles)}. Paint one for each."
         )
     labels, masks = _labels(contents[0], content, "content_masks", notes)
     _check_count(len(labels))
+    notes.look_at_all(masks)
     found, has = [], np.zeros([len(labels), len(others)])
+    there: set[tuple[int, ...]] = set()
     for index, (mask, sizes) in enumerate(zip(others, styles, strict=True)):
         colors, own = _labels(mask, sizes, f"style_masks[{index}]", notes)
+        there.update(colors)
         style = np.zeros([*sizes.used, len(labels)], np.float32)
         for region, color in enumerate(labels):
             if color in colors:
@@ -216,18 +247,22 @@ def _by_labels(
     strengths = _strengths(config, len(labels))
     for color, weights, strength in zip(labels, blend, strengths, strict=True):
         if not weights.sum() and strength:
-            told = "#{:02x}{:02x}{:02x}".format(*color)
             raise ValueError(
-                f"`style_masks` must have the color {told} of `content_masks` in a style that "
-                "counts. Received: none. Paint it there, or give the region the strength 0 by "
+                f"`style_masks` must have the color {_told(color)} of `content_masks`, in a style "
+                f"of a weight above 0. Received: {', '.join(map(_told, sorted(there)))}. Paint it "
+                "there (as PNG, without smoothing), or give the region the strength 0 by "
                 "`region_strengths` (regions are in the order of their colors' numbers)."
             )
     blend /= np.maximum(blend.sum(1, keepdims=True), 1e-12)
     return masks[np.newaxis], tuple(found), blend.astype(np.float32)
 
 
+def _told(color: tuple[int, ...]) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*color)
+
+
 def _labels(
-    mask: np.ndarray, sizes: Sizes, argument: str, notes: _Notes
+    mask: np.ndarray, sizes: Sizes, argument: str, notes: Notes
 ) -> tuple[list[tuple[int, ...]], np.ndarray]:
     """Returns the colors of a picture of labels, sorted, and float32 `[H, W, colors]`, 0 or 1."""
     notes.compare(argument, mask, sizes)
@@ -249,7 +284,8 @@ def _strengths(config: StyleConfig, count: int) -> np.ndarray:
     if len(given) != count:
         raise ValueError(
             "`region_strengths` must have one number for each region. Received: "
-            f"region_strengths={config.control.region_strengths!r} for {count} regions."
+            f"region_strengths={config.control.region_strengths!r} for {count} regions. Write as "
+            "many numbers as there are regions."
         )
     return np.array(given, np.float32)
 
@@ -257,5 +293,6 @@ def _strengths(config: StyleConfig, count: int) -> np.ndarray:
 def _check_count(count: int) -> None:
     if count > MAX_REGIONS:
         raise ValueError(
-            f"`content_masks` must be at most {MAX_REGIONS} regions. Received: {count}."
+            f"`content_masks` must be at most {MAX_REGIONS} regions. Received: {count}. Join "
+            "regions that are alike."
         )

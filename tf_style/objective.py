@@ -15,7 +15,7 @@ from tf_style.options import LossConfig
 from tf_style.style_losses import STYLE_LOSSES
 from tf_style.styles import guide_of, style_targets
 
-_EDGES = "laplacian"  # Among the content's layers.
+EDGES = "laplacian"  # Among the content's layers.
 _ANY_IMAGE = tf.TensorSpec([1, None, None, 3], tf.float32)
 
 
@@ -60,7 +60,8 @@ class LossTerms(NamedTuple):
         content: weighted content loss, alpha * sum of the layers'.
         style: weighted style loss, beta * sum of the layers' w_l E_l.
         variation: weighted total variation.
-        layers: unweighted loss by "content/LAYER", "style/LAYER".
+        layers: unweighted loss by "content/LAYER", "style/LAYER"; of regions the sum, each times
+            its strength and its share of the picture.
     """
 
     total: tf.Tensor
@@ -119,6 +120,15 @@ class Objective:
             )
         self.extractor = extractor
         self.config = config
+
+    @tf.function(input_signature=[_ANY_IMAGE], autograph=False)
+    def features(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns the extractor's features, by one graph for all sizes.
+
+        Args:
+            image: float32 `[1, H, W, 3]`, RGB 0..1.
+        """
+        return self.extractor(image)
 
     @tf.function(input_signature=[_ANY_IMAGE, _ANY_IMAGE], autograph=False)
     def targets(self, content: tf.Tensor, style: tf.Tensor) -> Targets:
@@ -195,7 +205,7 @@ def content_of(
         features: its own, by layer name.
     """
     kept = {name: features[name] for name, _ in config.content_layers}
-    return {**kept, _EDGES: losses.laplacian(content)} if config.edge_weight else kept
+    return {**kept, EDGES: losses.laplacian(content)} if config.edge_weight else kept
 
 
 def loss_terms(
@@ -233,11 +243,14 @@ def loss_terms(
             )
             layers[f"content/{name}"] = loss
             content += weight * loss
-    if _EDGES in targets.content:
+    if EDGES in targets.content:
         loss = losses.mean_content_loss(
-            losses.laplacian(image), targets.content[_EDGES], per_sample=per_sample
+            losses.laplacian(image),
+            targets.content[EDGES],
+            guide=guide_of(targets.content_guides, EDGES),
+            per_sample=per_sample,
         )
-        layers[f"content/{_EDGES}"] = loss
+        layers[f"content/{EDGES}"] = loss
         content += config.edge_weight * loss
     for region in (RegionTargets(targets.style), *targets.regions):
         for name, weight in config.style_layers:

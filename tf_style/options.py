@@ -95,7 +95,7 @@ class LossConfig(TypeChecked):
     edge_weight: float = option(
         0.0,
         "Weight of a content loss of its own that keeps edges: the mean squared difference of the "
-        "Laplacians; 0 is off. 300 was seen to change little: try thousands.",
+        "Laplacians; 0 is off. 1000 keeps outlines, 10000 fine lines too.",
     )
     style_loss: str = option(
         "gram",

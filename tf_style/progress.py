@@ -13,8 +13,10 @@ import numpy as np
 import tensorflow as tf
 
 from tf_style import images, saving
-from tf_style.coloring import merged
 from tf_style.config import StyleConfig
+from tf_style.finishing import finished, kept
+from tf_style.inputs import Inputs
+from tf_style.masks import Regions
 from tf_style.objective import Objective, Targets, by_name
 from tf_style.scene import refined
 from tf_style.solution import Status
@@ -27,21 +29,13 @@ class View(NamedTuple):
         image: float32 `[1, h, w, 3]`, of the present size.
         targets: at that size.
         objective: what they are compared with.
-        start: where the run began, float32 `[1, H, W, 3]` of the result's size.
-        alpha: the content's, or None.
-        color: whose chroma the picture takes, float32 `[1, H, W, 3]`, or None.
-        color_share: how much of it where, float32 `[1, H, W, 1]`, or None for all.
-        kept: the content and, 0 where it stays as it is, float32 `[1, H, W, 1]`; or None.
+        inputs: the pictures of the run, of the result's size.
     """
 
     image: tf.Tensor
     targets: Targets
     objective: Objective
-    start: np.ndarray
-    alpha: np.ndarray | None
-    color: np.ndarray | None = None
-    color_share: np.ndarray | None = None
-    kept: tuple[np.ndarray, np.ndarray] | None = None
+    inputs: Inputs
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,12 +47,14 @@ class Progress:
         num_steps: steps planned, at all sizes; within a time budget not fewer than are done.
         num_evaluations: evaluations of the loss and its gradient done.
         seconds: since the optimisation began.
-        loss: the value that is minimised, at the present size: with `color` 'content' or
-            'luminance' that of the picture before it takes the content's chroma, as `terms`.
+        loss: the value that is minimised, at the present size: that of the
+            picture before it takes the content's chroma or edges, as `terms`.
         stage_size: the present height and width, px: those of the result, or smaller ones on
             the way there.
         config: what was asked for.
         weights_sha256: hash of the network's weights.
+        phase: 'picture', or 'texture' while a style picture takes on the fine style's texture:
+            then all else is of that run, and `image` the style picture.
     """
 
     step: int
@@ -69,6 +65,7 @@ class Progress:
     stage_size: tuple[int, int]
     config: StyleConfig
     weights_sha256: str
+    phase: str = "picture"
     view: View = dataclasses.field(repr=False)
 
     @functools.cached_property
@@ -85,27 +82,30 @@ class Progress:
         """The image: float32 `[1, H, W, 3]` of the result's size, RGB, nominally 0..1.
 
         At a smaller size, enlarged, with the start's finer detail. With `color` 'content' or
-        'luminance' of the content's chroma, paler where it would leave 0..1.
+        'luminance' of the content's chroma, paler where it would leave 0..1; with
+        `photorealistic` of the content's edges.
         """
-        return merged(self._painted(), self.view.color, self.view.color_share)
+        return finished(self._painted(), self.view.inputs, self.config)
 
     def _painted(self) -> np.ndarray:
         """Returns the image as the optimiser left it, of the result's size."""
-        image, start = self.view.image, self.view.start
+        image, start = self.view.image, self.view.inputs.start
         if tuple(image.shape) == start.shape:
             return image.numpy()
         image = refined(image, tf.constant(start), tf.constant(start)).numpy()
         if self.config.optimizer.gamut:
             image = np.clip(image, 0.0, 1.0)
-        if self.view.kept is not None:
-            content, touched = self.view.kept
-            image = content + touched * (image - content)
-        return image
+        return kept(image, self.view.inputs.content, self.view.inputs.touched)
 
     @property
     def alpha(self) -> np.ndarray | None:
         """The content's alpha, float32 `[1, H, W, 1]`, 0..1, or None."""
-        return self.view.alpha
+        return self.view.inputs.alpha
+
+    @property
+    def regions(self) -> Regions | None:
+        """Where which style counts: the masks' regions or those that were found, or None."""
+        return self.view.inputs.regions
 
     @property
     def pixels(self) -> np.ndarray:
@@ -121,7 +121,9 @@ class Progress:
             ValueError: if the suffix is none of these.
             OSError: if it cannot be written; nothing half-written is left.
         """
-        saving.save_picture(path, self.pixels, saving.describe(self.config, self.weights_sha256))
+        description = saving.describe(self.config, self.weights_sha256)
+        description["controls"] = list(self.view.inputs.controls)
+        saving.save_picture(path, self.pixels, description)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

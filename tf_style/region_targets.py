@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from tf_style.guidance import Guides, guides, means
-from tf_style.objective import Objective, RegionTargets, Targets, content_of
+from tf_style.objective import EDGES, Objective, RegionTargets, Targets, content_of
 from tf_style.styles import blended_targets, style_statistics
 
 
@@ -48,7 +48,7 @@ def controlled_targets(
         targets = objective.targets(content, styles[0])
         return targets._replace(content_guides=_content_guides(objective, controls))
     config = objective.config
-    features = objective.extractor(content)
+    features = objective.features(content)
     kept = content_of(config, content, features)
     layers = [name for name, _ in config.style_layers]
     here = None
@@ -57,7 +57,7 @@ def controlled_targets(
     num_regions = controls.blend.shape[0]
     found: list[list[dict[str, Any]]] = []  # Statistics by layer, of each region of each style.
     for index, style in enumerate(styles):
-        features = objective.extractor(style)
+        features = objective.features(style)
         there = None
         if here is not None:
             there = guides(controls.style_masks[index], layers, config.mask_mode)
@@ -93,4 +93,5 @@ def _of_region(found: Guides | None, region: int) -> dict[str, tf.Tensor]:
 def _content_guides(objective: Objective, controls: Controls) -> dict[str, tf.Tensor]:
     if controls.content_map is None:
         return {}
-    return means(controls.content_map, [name for name, _ in objective.config.content_layers])
+    found = means(controls.content_map, [name for name, _ in objective.config.content_layers])
+    return {**found, EDGES: controls.content_map}

@@ -122,8 +122,10 @@ class Run:
         return self._cancel.is_set()
 
     def _show(self, progress: "Progress") -> None:
-        self._last = progress
         self._display.update(progress)
+        if progress.phase != "picture":
+            return
+        self._last = progress
         self._write_trace(progress)
         every = self._files.save_every
         if every and progress.step >= self._next_snapshot:

@@ -56,14 +56,21 @@ def save_picture(path: str | os.PathLike, pixels: np.ndarray, description: dict[
     path = user_path(path)
     kind, options = _encoder(path)
     picture = Image.fromarray(pixels)
-    if kind == "JPEG" and picture.mode == "RGBA":
-        white = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(white, picture).convert("RGB")
+    if kind == "JPEG":
+        picture = on_white(picture)
     exif = Image.Exif()
     exif[_SOFTWARE] = description["software"]
     exif[_DESCRIPTION] = json.dumps(description)  # ASCII, as EXIF asks
     options = {**options, "icc_profile": _srgb_profile(), "exif": exif.tobytes()}
     write_atomically(path, lambda file: picture.save(file, kind, **options))
+
+
+def on_white(picture: Image.Image) -> Image.Image:
+    """Returns the picture, of mode RGB or RGBA, with what is transparent shown on white."""
+    if picture.mode != "RGBA":
+        return picture
+    white = Image.new("RGBA", picture.size, "white")
+    return Image.alpha_composite(white, picture).convert("RGB")
 
 
 def read_description(path: str | os.PathLike) -> dict[str, Any]:
@@ -146,7 +153,7 @@ def check_writable(
         if same or path.resolve() == other.resolve():
             raise ValueError(
                 f"`{argument}` must not overwrite another file of the run. Received: "
-                f"{argument}='{path}'."
+                f"{argument}='{path}'. Choose another name."
             )
     if path.exists() and not os.access(path, os.W_OK):
         raise PermissionError(f"`{argument}` cannot be replaced: '{path}' is read-only.")

@@ -7,6 +7,7 @@ from absl import flags
 from tf_style import _runtime, flag_options, saving
 from tf_style._checks import user_path
 from tf_style.config import StyleConfig, preset
+from tf_style.control_inputs import ControlPictures
 
 _MAX_BYTES = 1_000_000
 
@@ -30,6 +31,21 @@ def settings(values: flags.FlagValues, file: str) -> StyleConfig:
         )
     base = _read(user_path(file)) if file else preset(values.preset)
     return base.replace(**given)
+
+
+def controls_of(file: str) -> tuple[str, ...]:
+    """Returns what pictures beside content and style the picture `file` was made with.
+
+    Args:
+        file: as `settings` has read it.
+    """
+    path = user_path(file)
+    if not file or path.suffix.lower() == ".json":
+        return ()
+    with _runtime.quiet_stderr():
+        found = saving.read_description(path).get("controls")
+    known = found if isinstance(found, list) else []
+    return tuple(name for name in ControlPictures._fields if name in known)
 
 
 def _read(path: Path) -> StyleConfig:

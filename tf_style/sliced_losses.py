@@ -138,7 +138,9 @@ def _weighted_table(values: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, C
     """
     ordered, order = tf.math.top_k(values, tf.shape(values)[-1])
     shares = tf.gather(tf.cast(weights, tf.float64), order, axis=-1, batch_dims=1)
-    shares /= tf.reduce_sum(shares, -1, keepdims=True)
+    whole = tf.reduce_sum(shares, -1, keepdims=True)
+    # Of a region that is not there, whose table counts nothing.
+    shares = tf.where(whole > 0.0, shares / whole, 1.0 / tf.cast(tf.shape(order)[-1], tf.float64))
     ends = tf.cumsum(shares, -1)
     edges = _from_0(ends)
     marks = tf.linspace(tf.constant(0.0, tf.float64), 1.0, NUM_BINS + 1) * ends[..., -1:]

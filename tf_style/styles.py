@@ -68,4 +68,6 @@ def style_targets(
 
 def guide_of(guides: Guides | None, layer: str) -> tf.Tensor | None:
     """Returns the layer's guide; None, as style losses take it, stands for all ones."""
-    return None if guides is None else guides.get(layer)
+    guide = None if guides is None else guides.get(layer)
+    # Graphs that are traced once for all sizes know no shape.
+    return None if guide is None else tf.ensure_shape(guide, [None, None, None, 1])

@@ -1,25 +1,26 @@
 """`stylize`: the whole of neural style transfer in one function."""
 
 import dataclasses
-import functools
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
-import tensorflow as tf
 
 from tf_style import engine
+from tf_style.automatic_regions import LAYERS as REGION_LAYERS
+from tf_style.automatic_regions import automatic_regions
 from tf_style.config import StyleConfig
-from tf_style.inputs import ControlPictures, Inputs, prepare_inputs
-from tf_style.options import LossConfig, NetworkConfig
-from tf_style.precision import arithmetic
-from tf_style.problem import Problem, make_problem
+from tf_style.control_inputs import ControlPictures
+from tf_style.control_options import ControlConfig
+from tf_style.inputs import Inputs, prepare_inputs
+from tf_style.network import load_extractor
+from tf_style.options import LossConfig
+from tf_style.problem_cache import load_problem
 from tf_style.progress import OnProgress, Progress, StyleResult, View
 from tf_style.solution import Status
-from tf_style.weight_files import LayerArrays
-from tf_style.weights import load_weights
 
+_FINE = "block1_conv1", "block2_conv1"
 _SAVING, _SAVING_A_PIXEL = 1.2, 1e-6  # Seconds from the last step to the end of the process.
 
 
@@ -42,17 +43,18 @@ def stylize(
             1 is allowed): uint8 0..255, uint16 0..65535 or float 0..1, RGB.
         style: likewise; or a list or tuple of such, whose statistics are averaged with the
             weights `style_blend`, or which are for one region each.
+        config: every other choice; the default preset if left out.
         content_masks: pictures, white where a region of the content is, soft where they are
             grey; or one in which each region has a color. What none covers stays as it is.
         style_masks: likewise of the styles: see `masks.read_regions`.
         content_map: picture, white where the content counts more, by `content_map_gain`.
         fine_style: picture whose fine texture the styles take on first; they then give the coarse
             structure.
-        config: every other choice; the default preset if left out.
         on_progress: called with a `Progress` between slices of steps, a few seconds apart; a
-            true result ends the run with what there is.
-        notify: called with a line of text before weights are fetched, and about masks that are
-            stretched.
+            true result ends the run with what there is. With a `fine_style` first for the styles,
+            whose `phase` is 'texture'.
+        notify: called with a line of text before weights are fetched, about masks that are
+            stretched, and about regions that are found.
 
     Returns:
         The result. The networks of the last two configs stay in memory for the next call.
@@ -81,8 +83,8 @@ def stylize(
         )
     if on_progress is not None and not callable(on_progress):
         raise TypeError(f"`on_progress` must be callable. Received: {on_progress!r}.")
-    masks = ControlPictures(content_masks, style_masks, content_map, fine_style)
-    inputs = prepare_inputs(content, style, config, masks)
+    controls = ControlPictures(content_masks, style_masks, content_map, fine_style)
+    inputs = prepare_inputs(content, style, config, controls)
     if notify is not None:
         for note in inputs.notes:
             notify(note)
@@ -107,13 +109,11 @@ def stylize_inputs(
     if config.compute.time_budget:
         started = time.perf_counter() if started is None else started
         deadline = _deadline(started + config.compute.time_budget, inputs.content.shape[1:3])
-    inputs = with_fine_texture(inputs, config, notify=notify)
+    inputs = with_regions(inputs, config, notify=notify)
+    textured = with_fine_texture(inputs, config, on_progress=on_progress, notify=notify)
+    inputs = textured.inputs
     problem, weights_sha256 = load_problem(config, notify=notify)
     began = time.perf_counter()
-    size = inputs.content.shape[1:3]
-
-    touched = engine.touched(inputs)
-    kept = None if touched is None else (inputs.content, touched)
 
     def progress(stand: engine.Stand) -> dict[str, Any]:
         return {
@@ -125,22 +125,14 @@ def stylize_inputs(
             "stage_size": tuple(stand.image.shape[1:3]),
             "config": config,
             "weights_sha256": weights_sha256,
-            "view": View(
-                stand.image,
-                stand.targets,
-                problem.objective,
-                inputs.start,
-                inputs.alpha,
-                inputs.color,
-                inputs.color_share,
-                kept,
-            ),
+            "view": View(stand.image, stand.targets, problem.objective, inputs),
         }
 
     def on_slice(stand: engine.Stand) -> bool | None:
-        return on_progress(Progress(**progress(stand))) if on_progress else None
+        asked = on_progress(Progress(**progress(stand))) if on_progress else None
+        return asked or textured.cancelled
 
-    try:
+    with engine.enough_memory(inputs.content.shape[1:3]):
         stand = engine.run(
             problem,
             inputs,
@@ -150,12 +142,6 @@ def stylize_inputs(
             on_slice=on_slice,
         )
         return StyleResult(**progress(stand), status=cast("Status", stand.status))
-    except tf.errors.ResourceExhaustedError as error:
-        height, width = size
-        raise MemoryError(
-            f"There is not enough memory for {width}x{height} px. Use a smaller `size`, a shorter "
-            "`history`, or the optimizer 'adam'."
-        ) from error
 
 
 def _deadline(due: float, size: tuple[int, int]) -> float:
@@ -163,9 +149,57 @@ def _deadline(due: float, size: tuple[int, int]) -> float:
     return due - _SAVING - _SAVING_A_PIXEL * size[0] * size[1]
 
 
-def with_fine_texture(
+def with_regions(
     inputs: Inputs, config: StyleConfig, *, notify: Callable[[str], None] | None = None
 ) -> Inputs:
+    """Returns the inputs with the regions that content and styles have in common.
+
+    Args:
+        inputs: without regions, or with those of masks: then they stay as they are.
+        config: `regions`, `num_regions`, `photorealistic` and `seed`.
+        notify: called with a line of text.
+    """
+    control = config.control
+    wanted = control.regions == "auto" or (control.photorealistic and not control.regions)
+    if inputs.regions is not None or not wanted:
+        return inputs
+    # Zeros beyond the border would make it a region of its own.
+    network = dataclasses.replace(config.network, padding="reflect_all")
+    extractor = load_extractor(network, layers=REGION_LAYERS, notify=notify)
+    regions = automatic_regions(
+        extractor,
+        inputs.content,
+        inputs.styles,
+        num_regions=control.num_regions,
+        seed=config.seed,
+        blend=list(inputs.blend),
+    )
+    shares = regions.content.mean((0, 1, 2))
+    if notify is not None:
+        listed = ", ".join(f"{100.0 * share:.0f}" for share in shares)
+        notify(f"Regions found: {len(shares)}, of {listed} % of the content")
+    return inputs if len(shares) == 1 else inputs._replace(regions=regions)
+
+
+class Textured(NamedTuple):
+    """What `with_fine_texture` gives.
+
+    Attributes:
+        inputs: with the fine style's texture on their styles.
+        cancelled: whether `on_progress` asked to end.
+    """
+
+    inputs: Inputs
+    cancelled: bool
+
+
+def with_fine_texture(
+    inputs: Inputs,
+    config: StyleConfig,
+    *,
+    on_progress: OnProgress | None = None,
+    notify: Callable[[str], None] | None = None,
+) -> Textured:
     """Returns the inputs with the fine style's texture on their styles.
 
     Each style is the start of a minimisation at its own size, in which only the style loss of
@@ -173,19 +207,28 @@ def with_fine_texture(
 
     Args:
         inputs: with a `fine_style`, or without: then they stay as they are.
-        config: the optimiser and its steps.
+        config: the optimiser and its steps; of a time budget all styles together get a quarter.
+        on_progress: called with the `Progress` of each style; a true result leaves the rest.
         notify: called with a line of text.
 
     References:
         Gatys et al. (2017), Controlling perceptual factors in neural style transfer, section 6.
     """
     if inputs.fine_style is None:
-        return inputs
-    layers = {"style_layers": "block1_conv1,block2_conv1", "content_weight": 0.0}
-    options = {"scales": "none", "time_budget": 0.0, "edge_weight": 0.0, "style_strength": 1.0}
-    texture = config.replace(**layers, **options)
-    styles = []
-    for style in inputs.styles:
+        return Textured(inputs, False)
+    texture = _texture_config(config, len(inputs.styles))
+    cancelled = False
+
+    def on_slice(progress: Progress) -> bool:
+        nonlocal cancelled
+        phase = dataclasses.replace(progress, phase="texture")
+        cancelled = bool(on_progress and on_progress(phase))
+        return cancelled
+
+    styles = list(inputs.styles)
+    for index, style in enumerate(styles):
+        if cancelled:
+            break
         if notify is not None:
             notify("Putting the fine style's texture onto a style picture")
         alone = Inputs(
@@ -195,62 +238,29 @@ def with_fine_texture(
             alpha=None,
             blend=np.ones(1, np.float32),
         )
-        styles.append(np.clip(stylize_inputs(alone, texture, notify=notify).image, 0.0, 1.0))
-    return inputs._replace(styles=tuple(styles), fine_style=None)
+        result = stylize_inputs(alone, texture, on_progress=on_slice, notify=notify)
+        styles[index] = np.clip(result.image, 0.0, 1.0)
+    return Textured(inputs._replace(styles=tuple(styles), fine_style=None), cancelled)
 
 
-def load_problem(
-    config: StyleConfig, *, notify: Callable[[str], None] | None = None
-) -> tuple[Problem, str]:
-    """Returns what a config minimises, and its weights' hash; those of two configs are kept.
-
-    Args:
-        config: everything but the pictures.
-        notify: called with a line of text before weights are fetched.
-
-    Raises:
-        OSError: if the weights cannot be fetched.
-        ValueError: if they cannot be used.
-    """
-    if config.compute.deterministic:
-        tf.config.experimental.enable_op_determinism()
-    weights = load_weights(config.network.weights, notify=notify)
-    kind = arithmetic(
-        config.compute.precision,
-        deterministic=config.compute.deterministic,
-        jit_compile=config.compute.jit_compile != "off",
-    )
-    recipe = _Recipe(
-        weights.sha256,
-        kind,
-        config.compute.jit_compile == "objective",
-        config.network,
-        config.loss,
-        config.optimizer.parametrization_in_use,
-        config.optimizer.gamut,
-        weights.layers,
-        config,
-    )
-    return _problem(recipe), weights.sha256
-
-
-@dataclasses.dataclass(frozen=True)
-class _Recipe:
-    """What decides a problem; equal recipes share one, and its traced graphs."""
-
-    weights_sha256: str
-    arithmetic: str
-    jit_compile: bool
-    network: NetworkConfig
-    loss: LossConfig
-    parametrization: str
-    gamut: bool
-    layer_arrays: LayerArrays = dataclasses.field(compare=False)
-    config: StyleConfig = dataclasses.field(compare=False)
-
-
-@functools.lru_cache(maxsize=2)
-def _problem(recipe: _Recipe) -> Problem:
-    return make_problem(
-        recipe.layer_arrays, recipe.config, recipe.arithmetic, jit_compile=recipe.jit_compile
+def _texture_config(config: StyleConfig, num_styles: int) -> StyleConfig:
+    """Returns what a style is given its fine texture by: the style loss of two layers alone."""
+    names = [f"{layer}:{config.loss.style_losses.get(layer, 'gram')}" for layer in _FINE]
+    return config.replace(
+        style_layers=",".join(_FINE),
+        style_loss=",".join(names),
+        style_weight=LossConfig.style_weight,
+        style_strength=1.0,
+        # A layer that is there anyway, so that the network ends with the style's.
+        content_layers=_FINE[0],
+        content_reduction="mean",
+        content_weight=0.0,
+        edge_weight=0.0,
+        tv_weight=0.0,
+        scales="none",
+        time_budget=config.compute.time_budget / (4.0 * num_styles),
+        regions="none",
+        num_regions=ControlConfig.num_regions,
+        photorealistic=False,
+        fidelity=ControlConfig.fidelity,
     )

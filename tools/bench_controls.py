@@ -18,12 +18,13 @@ _runtime.set_environment()
 
 
 import tf_style  # noqa: E402
+from tf_style.control_inputs import ControlPictures  # noqa: E402
 from tf_style.engine import pictures_of  # noqa: E402
-from tf_style.inputs import ControlPictures, prepare_inputs  # noqa: E402
+from tf_style.inputs import prepare_inputs  # noqa: E402
 from tf_style.options import STYLE_LOSS_NAMES  # noqa: E402
 from tf_style.problem import Problem  # noqa: E402
+from tf_style.problem_cache import load_problem  # noqa: E402
 from tf_style.scene import Scene, scene  # noqa: E402
-from tf_style.transfer import load_problem  # noqa: E402
 
 
 def main() -> None:
@@ -46,7 +47,19 @@ def main() -> None:
         "three regions": ({}, ControlPictures(bands), styles[:1]),
         "three regions, three styles": ({}, ControlPictures(bands), styles),
         "three soft regions": ({}, ControlPictures([soft, 255 - soft, soft]), styles[:1]),
+        "three regions, inside": ({"mask_mode": "inside"}, ControlPictures(bands), styles[:1]),
+        "three regions, a color each": (
+            {"color": "match,content,luminance"}, ControlPictures(bands), styles[:1]
+        ),
+        "a style at three scales": ({"style_scales": "1,0.5,0.25"}, ControlPictures(), styles[:1]),
         "content map": ({}, ControlPictures(content_map=soft), styles[:1]),
+        "edges": ({"edge_weight": 1000.0}, ControlPictures(), styles[:1]),
+        "edges and content map": (
+            {"edge_weight": 1000.0}, ControlPictures(content_map=soft), styles[:1]
+        ),
+        "two content layers": (
+            {"content_layers": "conv2_2,conv4_2"}, ControlPictures(), styles[:1]
+        ),
         "content_reduction=self_similarity": (
             {"content_reduction": "self_similarity"}, ControlPictures(), styles[:1]
         ),

@@ -20,25 +20,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageDraw
+from contact_sheet import contact_sheet
+from PIL import Image
 
 from tf_style import _runtime
-
-MARGIN, CAPTION = 8, 26
-
-
-def labelled_sheet(pictures: list[tuple[str, Image.Image]], *, columns: int) -> Image.Image:
-    """Returns one picture: each with its caption below, row by row."""
-    wide = max(picture.width for _, picture in pictures) + MARGIN
-    high = max(picture.height for _, picture in pictures) + CAPTION
-    rows = -(-len(pictures) // columns)
-    page = Image.new("RGB", (columns * wide + MARGIN, rows * high + MARGIN), "white")
-    draw = ImageDraw.Draw(page)
-    for i, (caption, picture) in enumerate(pictures):
-        left, top = MARGIN + i % columns * wide, MARGIN + i // columns * high
-        page.paste(picture, (left, top))
-        draw.text((left, top + picture.height + 4), caption, fill="black")
-    return page
 
 
 def seconds_each(evaluations: dict[str, Any], *, repeats: int) -> dict[str, float]:
@@ -130,8 +115,9 @@ def main() -> int:
         line += f"{contents[name] / contents['gram']:.2f}"
         lines.append(line)
         print("\n".join(lines) if len(lines) == 2 else line, flush=True)
-        captioned.append((f"{name}  ({slower:.2f} x the time)", as_picture(result.image)))
-    labelled_sheet(captioned, columns=options.columns).save(options.output)
+        caption = f"{name}: {seconds[name]:.2f} s, {slower:.2f} x gram"
+        captioned.append((caption, as_picture(result.image)))
+    contact_sheet(captioned, columns=options.columns).save(options.output)
     table = options.output.with_suffix(".txt")
     table.write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(f"Wrote {options.output} and {table}")

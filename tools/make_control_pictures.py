@@ -1,10 +1,10 @@
-"""Paints contact sheets of the controls; those of styles and regions are in docs/control.md.
+"""Paints the contact sheets of docs/control.md.
 
-Run: python tools/make_control_pictures.py CONTENT STYLE OTHER --content_sky=MASK --style_sky=MASK
-[--size=256] [--only=regions] (about 8 minutes on two cores)
+Run: python tools/make_control_pictures.py CONTENT STYLE OTHER PHOTOGRAPH --content_sky=MASK
+--style_sky=MASK [--size=256] [--only=regions] (about 15 minutes on two cores)
 
-STYLE is a painting with sky, OTHER any painting; the masks are white in the sky of CONTENT and
-STYLE. Writes docs/control_NAME.jpg and prints the flags of each picture.
+STYLE is a painting with sky, OTHER any painting, PHOTOGRAPH another photograph; the masks are white
+in the sky of CONTENT and STYLE. Writes docs/control_NAME.jpg and prints the flags of each picture.
 """
 
 import argparse
@@ -12,12 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
+from contact_sheet import contact_sheet
 from PIL import Image, ImageOps
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-import paper_figures
 
 from tf_style import cli
 
@@ -27,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 def main() -> int:
     """Paints every sheet, or one."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name in ("content", "style", "other"):
+    for name in ("content", "style", "other", "photograph"):
         parser.add_argument(name)
     parser.add_argument("--content_sky", required=True)
     parser.add_argument("--style_sky", required=True)
@@ -42,7 +38,7 @@ def main() -> int:
             "style_sky": options.style_sky,
             "style_ground": inverted(options.style_sky, folder / "style_ground.png"),
         }
-        for sheet, cases in sheets(options.style, options.other, masks).items():
+        for sheet, cases in sheets(options, masks).items():
             if options.only not in (None, sheet):
                 continue
             pictures = []
@@ -55,15 +51,16 @@ def main() -> int:
                 code = cli.main([*fixed, f"--output={output}", *words])
                 if code:
                     return code
-                pictures.append((caption, np.asarray(Image.open(output).convert("RGB"))))
+                pictures.append((caption, Image.open(output).convert("RGB")))
                 print(f"{sheet}: {caption}: {' '.join(words)}", flush=True)
-            page = paper_figures.sheet(pictures, columns=2)
+            page = contact_sheet(pictures, columns=2)
             page.save(ROOT / f"docs/control_{sheet}.jpg", quality=90)
     return 0
 
 
-def sheets(style: str, other: str, masks: dict[str, str]) -> dict[str, list]:
+def sheets(options: argparse.Namespace, masks: dict[str, str]) -> dict[str, list]:
     """Returns each sheet's pictures: captions and flags."""
+    style, other, photograph = options.style, options.other, options.photograph
     both = {
         "content_masks": f"{masks['sky']},{masks['ground']}",
         "style_masks": f"{masks['style_sky']},{masks['style_ground']}",
@@ -85,10 +82,25 @@ def sheets(style: str, other: str, masks: dict[str, str]) -> dict[str, list]:
             ),
         ],
         "content": [
-            ("default", {}),
-            ("ground kept by --content_map", {"content_map": masks["ground"]}),
-            ("edges kept by --edge_weight=300", {"edge_weight": 300}),
-            ("--content_layers=conv2_2,conv4_2", {"content_layers": "conv2_2,conv4_2"}),
+            ("default", {"style": other}),
+            ("ground kept by --content_map", {"style": other, "content_map": masks["ground"]}),
+            ("edges kept by --edge_weight=1000", {"style": other, "edge_weight": 1000}),
+            ("self-similarity", {"style": other, "content_reduction": "self_similarity"}),
+        ],
+        "automatic": [
+            ("a painting", {"style": other}),
+            ("--regions=auto", {"style": other, "regions": "auto"}),
+            ("another painting", {}),
+            ("--regions=auto", {"regions": "auto"}),
+        ],
+        "photographs": [
+            ("a photograph as style", {"style": photograph}),
+            ("--regions=auto", {"style": photograph, "regions": "auto"}),
+            (
+                "--photorealistic --regions=none",
+                {"style": photograph, "photorealistic": "true", "regions": "none"},
+            ),
+            ("--photorealistic", {"style": photograph, "photorealistic": "true"}),
         ],
         "scale": [
             ("--style_scale=0.5", {"style_scale": 0.5}),

@@ -197,6 +197,8 @@ def test_a_positional_argument_is_explained(capsys):
 class Picture:
     """Stands for a `Progress`: what a run shows and saves."""
 
+    phase = "picture"
+
     def __init__(self, step=1, save=None):
         self.step, self.num_steps, self.num_evaluations, self.seconds = step, 9, step, 0.0
         self.terms = {"total": 1.0, "content": 1.0, "style": 0.0, "variation": 0.0}

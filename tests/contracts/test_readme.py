@@ -1,4 +1,4 @@
-"""README is true: its code runs, its commands are the ones that CI runs, its links exist."""
+"""README and docs/control.md are true: code runs, commands are the ones CI runs, links exist."""
 
 import dataclasses
 import re
@@ -9,11 +9,13 @@ import pytest
 
 from tf_style import cli, config
 from tf_style.export_command import ExportOptions
+from tf_style.interpolate_command import InterpolateOptions
 from tf_style.serve_command import ServeOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
-PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+CONTROL = (ROOT / "docs/control.md").read_text()
+PYTHON = re.findall(r"```python\n(.*?)```", README + CONTROL, re.DOTALL)
 SHELL = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
 
 
@@ -37,11 +39,11 @@ def test_ci_runs_readmes_test_command_and_nothing_else():
 
 
 def test_every_flag_in_readme_exists():
-    known = set(cli.make_flags()) | {"all"}
-    for options in (ExportOptions, ServeOptions):
+    known = set(cli.make_flags()) | {"all", "output_dir"}
+    for options in (ExportOptions, InterpolateOptions, ServeOptions):
         known |= {field.name for field in dataclasses.fields(options)}
     known |= {"data", "rest_api_port", "model_base_path", "model_name"}  # Of curl, and of servers.
-    used = set(re.findall(r"--([a-z_]+)", README)) - {"e"}
+    used = set(re.findall(r"--([a-z_]+)", README + CONTROL)) - {"e"}
     assert used <= known, used - known
 
 
@@ -51,6 +53,7 @@ def test_every_preset_is_explained():
 
 def test_files_that_readme_names_exist():
     links = re.findall(r"\]\((?!http)([^)]+)\)", README)
+    links += [f"docs/{name}" for name in re.findall(r"!\[.*\]\(([^)]+)\)", CONTROL)]
     files = re.findall(r"(?:examples|tools|docs)/[\w.]+", README)
     missing = [name for name in {*links, *files} if not (ROOT / name).exists()]
     assert not missing

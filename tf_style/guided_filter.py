@@ -1,0 +1,65 @@
+"""The guided filter: arrays smoothed but where a picture has edges. No TensorFlow here."""
+
+import numpy as np
+
+
+def guided_filter(
+    values: np.ndarray, guide: np.ndarray, *, radius: int, epsilon: float
+) -> np.ndarray:
+    """Returns the values as, within each window, the best affine function of the guide's colors.
+
+    In each square window the values are fitted by least squares as a^T guide + b, with a kept
+    small by `epsilon`; a pixel takes the mean of the fits of all windows that hold it. Where
+    the guide is flat this is a mean of the values; across its edges it is not. At the border
+    windows are cut off.
+
+    Args:
+        values: float `[1, H, W, channels]`.
+        guide: float `[1, H, W, colors]`, nominally 0..1, as RGB.
+        radius: of the windows, px, at least 1; they have 2 radius + 1 px on a side.
+        epsilon: above 0, in squares of the guide's units: what varies in the guide by less than
+            its root counts as flat.
+
+    Returns:
+        Like `values`; worked out in float64. Linear in the values; constants stay. May be a
+        little outside of their range.
+
+    References:
+        He, Sun & Tang (2013), Guided image filtering: the filter for guides of several colors.
+    """
+    colors = guide[0].astype(np.float64)
+    # Sums along the picture keep all their digits when they are of differences from a mean.
+    middle = values[0].mean((0, 1), dtype=np.float64)
+    colors = colors - colors.mean((0, 1))
+    signals = values[0].astype(np.float64) - middle
+
+    share = 1.0 / _window_sums(np.ones([*colors.shape[:2], 1]), radius)
+
+    def means(array: np.ndarray) -> np.ndarray:
+        return _window_sums(array, radius) * share
+
+    colors_mean, signals_mean = means(colors), means(signals)
+    moments = colors[..., :, np.newaxis] * np.concatenate([colors, signals], -1)[..., np.newaxis, :]
+    moments = means(moments.reshape(*colors.shape[:2], -1)).reshape(moments.shape)
+    both = np.concatenate([colors_mean, signals_mean], -1)
+    moments -= colors_mean[..., :, np.newaxis] * both[..., np.newaxis, :]
+    count = colors.shape[-1]
+    spread = moments[..., :count] + epsilon * np.eye(count)
+    slopes = np.linalg.solve(spread, moments[..., count:])
+    offsets = signals_mean - np.einsum("hwc,hwcs->hws", colors_mean, slopes)
+
+    slopes = means(slopes.reshape(*colors.shape[:2], -1)).reshape(slopes.shape)
+    found = np.einsum("hwc,hwcs->hws", colors, slopes) + means(offsets) + middle
+    return found[np.newaxis].astype(values.dtype)
+
+
+def _window_sums(array: np.ndarray, radius: int) -> np.ndarray:
+    """Returns the sums of `[H, W, ...]` over the windows around each pixel, cut at the border."""
+    for axis in (0, 1):
+        length = array.shape[axis]
+        places = np.arange(length)
+        zero = np.zeros_like(array.take([0], axis))
+        sums = np.concatenate([zero, np.cumsum(array, axis)], axis)
+        ends = np.minimum(places + radius + 1, length)
+        array = sums.take(ends, axis) - sums.take(np.maximum(places - radius, 0), axis)
+    return array
