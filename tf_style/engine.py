@@ -15,7 +15,7 @@ from tf_style.adam import minimize_adam
 from tf_style.config import StyleConfig
 from tf_style.inputs import Inputs, smallest_side
 from tf_style.lbfgs import minimize_lbfgs
-from tf_style.objective import LossTerms, LossWeights, Targets, by_name
+from tf_style.objective import LossTerms, Targets, by_name
 from tf_style.options import OptimizerConfig
 from tf_style.parametrization import COARSEST, FINER
 from tf_style.problem import Given, Problem
@@ -73,7 +73,6 @@ def run(
     deadline: float | None = None,
     pause_every: int | None = None,
     on_slice: Callable[[Stand], bool | None] | None = None,
-    weights: LossWeights | None = None,
 ) -> Stand:
     """Returns where the last stage ended.
 
@@ -86,7 +85,6 @@ def run(
             more than their steps, the full size all the time that is left.
         pause_every: slices also end at every multiple of so many steps.
         on_slice: called between slices of steps; a true result ends the run.
-        weights: of the loss terms, in the place of the config's; float32 scalars.
 
     Raises:
         FloatingPointError: if value or gradient are not finite; names the term.
@@ -114,7 +112,7 @@ def run(
         if before.image is not None:
             start = refined(before.image, pictures.start, whole.start)
             pictures, exponent = pictures._replace(start=start), FINER
-        here = scene(problem, pictures, exponent=exponent, weights=weights)
+        here = scene(problem, pictures, exponent=exponent)
         if deadline is None:
             stand = solver.solve(here, before, stage.steps)
         else:

@@ -93,7 +93,7 @@ def prepare_inputs(
     """
     check_controls(controls, config)
     smallest = smallest_side(config)
-    if config.control.finds_regions:
+    if config.control.finds_regions and not several(controls.content_masks):
         smallest = max(smallest, SMALLEST_SIDE)
     content_picture = images.read_picture(content, argument="content")
     _check_sides("content", content_picture.image.shape[1:3], smallest)
