@@ -1,13 +1,16 @@
 """Shared fixtures: seeded randomness, small pictures, a small VGG-like network."""
 
+import functools
+import gc
 import os
+import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import pytest
 
-from tf_style import vgg19
+from tf_style import _runtime, vgg19
 
 MINI_CHANNELS = (4, 5, 6, 7, 8)
 
@@ -27,6 +30,56 @@ def make_mini_layers(seed=7):
     return layers
 
 
+_CACHES = []
+
+
+def pytest_collection_finish():
+    """Makes tracing, which takes most of the time, cheaper and rarer.
+
+    Graphs are not rewritten by TensorFlow, as in the programs (`graph_rewriting` has them
+    rewritten), and more problems stay cached with their graphs than in programs.
+    """
+    if "tensorflow" not in sys.modules:
+        return
+    from tf_style import graphs, problem_cache
+
+    _runtime.tune_tensorflow()
+    for module, name in ((problem_cache, "_problem"), (graphs, "_made_of")):
+        cache = functools.lru_cache(maxsize=8)(getattr(module, name).__wrapped__)
+        setattr(module, name, cache)
+        _CACHES.append(cache)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def graphs_are_let_go():
+    """Empties the caches after each file: every graph of a line search takes 100 MB."""
+    yield
+    if any(cache.cache_info().currsize for cache in _CACHES):
+        for cache in _CACHES:
+            cache.cache_clear()
+        gc.collect()
+
+
+@pytest.fixture
+def graph_rewriting():
+    """Graphs that are traced in the test are rewritten, as in programs that use the library."""
+    import tensorflow as tf
+
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
+    yield
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
+@pytest.fixture
+def eagerly():
+    """Without graphs: tracing an objective takes a second, one evaluation of it a tenth."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(20161)
@@ -35,6 +88,14 @@ def rng():
 @pytest.fixture(scope="session")
 def mini_layers():
     return make_mini_layers()
+
+
+@pytest.fixture(scope="session")
+def real_layers():
+    """The arrays of the default weights, read once."""
+    from tf_style import weights
+
+    return weights.load_weights("vgg19-8bit").layers
 
 
 @pytest.fixture

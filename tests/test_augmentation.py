@@ -36,7 +36,7 @@ def make(bank, **options):
 SEED = tf.constant([3, 4])
 
 
-def test_it_changes_images_and_stays_in_their_range(bank, images):
+def test_it_changes_images_and_stays_in_their_range(bank, images, eagerly):
     new = make(bank)(images, training=True).numpy()
     assert new.shape == images.shape and new.dtype == np.float32
     assert (np.abs(new - images).mean((1, 2, 3)) > 0.01).all()
@@ -62,7 +62,7 @@ def test_it_acts_in_training_only(bank, images):
     assert np.abs(model(images, training=True) - images).mean() > 0.01
 
 
-def test_other_value_ranges_and_pixels_mean_the_same_images(bank, images):
+def test_other_value_ranges_and_pixels_mean_the_same_images(bank, images, eagerly):
     pixels = np.round(images * 255).astype(np.uint8)
     unit = make(bank).augment(pixels / np.float32(255), seed=SEED).numpy()
     for value_range, given in (((0, 255), pixels), ((-1, 1), pixels / np.float32(127.5) - 1)):
@@ -71,7 +71,7 @@ def test_other_value_ranges_and_pixels_mean_the_same_images(bank, images):
         np.testing.assert_allclose((found - low) / (high - low), unit, atol=2e-3)
 
 
-def test_strength_says_how_much_of_the_change_is_kept(bank, images):
+def test_strength_says_how_much_of_the_change_is_kept(bank, images, eagerly):
     whole, half = (
         make(bank, strength=strength).augment(images, seed=SEED) for strength in (1.0, 0.5)
     )
@@ -107,7 +107,7 @@ def test_shares_are_of_so_many_pictures_and_add_up_to_1():
     np.testing.assert_allclose(single.max(1), 1.0)
 
 
-def test_the_same_seed_gives_the_same_sequence(bank, images):
+def test_the_same_seed_gives_the_same_sequence(bank, images, eagerly):
     first, again, other = make(bank), make(bank), make(bank, seed=6)
     sequence = [first(images, training=True).numpy() for _ in range(2)]
     assert np.abs(sequence[0] - sequence[1]).max() > 0.01
@@ -179,7 +179,7 @@ def test_unknown_sizes_and_batches_and_single_images_work(bank, rng):
     assert graph(tf.zeros([0, 8, 8, 3])).shape == (0, 8, 8, 3)
 
 
-def test_grey_images_stay_grey(bank, images):
+def test_grey_images_stay_grey(bank, images, eagerly):
     grey = images[..., :1]
     new = make(bank, grayscale=True).augment(grey, seed=SEED).numpy()
     assert new.shape == grey.shape
@@ -198,7 +198,7 @@ def test_the_bank_may_be_a_folder(picture_file, tmp_path, images, bank):
 
 
 @pytest.mark.parametrize("options", [{}, {"grayscale": True, "layers": ["conv2_1"], "size": 10}])
-def test_a_layer_made_from_its_config_does_the_same(options, bank, images):
+def test_a_layer_made_from_its_config_does_the_same(options, bank, images, eagerly):
     images = images[..., :1] if options else images
     layer = make(
         bank, strength=(0.2, 0.9), value_range=(0, 2), network={"pooling": "max"}, **options
@@ -220,7 +220,7 @@ def classifier(layer):
     )
 
 
-def test_a_model_with_it_trains_is_saved_and_exported(bank, images, tmp_path):
+def test_a_model_with_it_trains_is_saved_and_exported(bank, images, tmp_path, graph_rewriting):
     model = classifier(make(bank, probability=0.5))
     assert len(model.trainable_weights) == 2
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
@@ -238,7 +238,7 @@ def test_a_model_with_it_trains_is_saved_and_exported(bank, images, tmp_path):
     np.testing.assert_allclose(exported.serve(images), expected, rtol=1e-5)
 
 
-def test_it_gives_the_policys_dtype_and_computes_in_float32(bank, images):
+def test_it_gives_the_policys_dtype_and_computes_in_float32(bank, images, eagerly):
     full, half = make(bank), make(bank, dtype="mixed_bfloat16")
     assert half(keras.Input((None, None, 3))).dtype == "bfloat16"
     expected = tf.cast(full(images, training=True), tf.bfloat16)

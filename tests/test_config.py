@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tf_style import config, layer_weights, options, vgg19
+from tf_style import config, layer_weights, options, variations, vgg19
 
 STYLE_LAYERS = tuple(f"block{block}_conv1" for block in range(1, 6))
 
@@ -223,19 +223,22 @@ def test_a_preset_is_chosen_by_name_not_by_label():
 def test_choices_are_those_of_the_tables_that_do_the_work():
     from tf_style import (
         color_match,
-        engine,
         extractor,
         losses,
         parametrization,
+        solver,
         style_losses,
     )
 
+    additive = [name for name, loss in style_losses.STYLE_LOSSES.items() if loss.is_additive]
+    assert not set(additive) & set(options.UNTILEABLE)
+    assert {*additive, *options.UNTILEABLE} >= set(options.STYLE_LOSS_NAMES)
     assert tuple(extractor.POOLINGS) == options.POOLINGS
     assert tuple(extractor.PADDINGS) == options.PADDINGS
     assert tuple(losses.CONTENT_LOSSES) == options.REDUCTIONS
     assert tuple(style_losses.STYLE_LOSSES) == options.STYLE_LOSS_NAMES
-    assert tuple(losses.TOTAL_VARIATIONS) == options.TV_FORMS
-    assert tuple(engine.MINIMIZERS) == options.OPTIMIZER_NAMES
+    assert tuple(variations.TOTAL_VARIATIONS) == options.TV_FORMS
+    assert tuple(solver.MINIMIZERS) == options.OPTIMIZER_NAMES
     assert tuple(color_match.MATCHES) == config.COLOR_MATCHES
     assert tuple(parametrization.PARAMETRIZATIONS) == options.PARAMETRIZATION_NAMES
 
@@ -255,3 +258,28 @@ def test_configs_cannot_be_changed():
 
 def test_json_uses_the_options_flat_names():
     assert set(json.loads(config.StyleConfig().to_json())) == set(config.FIELDS)
+
+
+@pytest.mark.parametrize("text", ["9" * 5000, '{"steps": ' + "9" * 5000 + "}", "[" * 100_000])
+def test_json_that_python_does_not_read_says_so(text):
+    with pytest.raises(ValueError, match="The config must be JSON"):
+        config.StyleConfig.from_json(text)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"color": "x" * 9999},
+        {"style_layers": "x" * 9999},
+        {"style_loss": "x" * 9999},
+        {"style_blend": "x" * 9999},
+        {"scales": "x" * 9999},
+        {"size": 10**5000},
+        {"size": [0] * 9999},
+        {"x" * 9999: 1},
+    ],
+)
+def test_long_values_are_not_repeated_whole(options):
+    with pytest.raises((ValueError, TypeError), match="`") as error:
+        config.StyleConfig().replace(**options)
+    assert len(str(error.value)) < 1500

@@ -11,12 +11,14 @@ import reference
 import tensorflow as tf
 
 import tf_style
-from tf_style import engine, images, problem_cache
+from tf_style import engine, images, memory, problem_cache
 from tf_style.config import StyleConfig
+from tf_style.dry_run import report
 from tf_style.inputs import prepare_inputs
 from tf_style.parametrization import PARAMETRIZATIONS
 from tf_style.scene import Pictures, at_scale, refined
 from tf_style.solution import Status
+from tf_style.solver import Solver
 
 pytestmark = pytest.mark.usefixtures("mini_network")
 
@@ -112,6 +114,8 @@ def test_the_loss_told_is_that_of_the_picture_that_is_saved(parametrization, pic
 )
 def test_compiled_by_xla_the_picture_is_the_same(optimizer, jit_compile, pictures):
     options = {"optimizer": optimizer, "scales": "none", "steps": 3}
+    if jit_compile == "loop":  # The time of a compilation grows with the layers.
+        options |= {"content_layers": "conv2_2", "style_layers": "conv1_1,conv2_1"}
     plain = tf_style.stylize(*pictures, config=config(**options))
     found = tf_style.stylize(*pictures, config=config(jit_compile=jit_compile, **options))
     np.testing.assert_allclose(found.image, plain.image, atol=1e-4)
@@ -228,3 +232,55 @@ def test_deterministic_runs_in_fresh_processes_agree_bit_for_bit():
     ]
     assert found[0].stdout
     assert found[0].stdout == found[1].stdout
+
+
+def tiled(monkeypatch, **options):
+    """Returns a config whose full size, and nothing else, is computed in tiles."""
+    monkeypatch.setattr(memory, "_PROGRAM", 0.0)
+    monkeypatch.setattr(memory, "_SIDES", (32,))
+    monkeypatch.setattr(memory, "_TILE", 0.0)
+    return config(memory_limit=0.003, **options)
+
+
+def test_a_size_that_does_not_fit_has_the_same_picture_in_tiles(pictures, monkeypatch):
+    whole = tf_style.stylize(*pictures, config=config())
+    notes = []
+    found = tf_style.stylize(*pictures, config=tiled(monkeypatch), notify=notes.append)
+    assert ["48x36 px: in tiles of 32 px" in note for note in notes] == [True]
+    np.testing.assert_allclose(found.image, whole.image, atol=2e-3)
+    assert dict(found.terms) == pytest.approx(dict(whole.terms), rel=1e-2)
+
+
+def test_a_size_for_which_there_is_not_enough_memory_is_tried_again_in_tiles(pictures, monkeypatch):
+    solve, tries = Solver.solve, []
+
+    def too_large(solver, here, *arguments, **options):
+        tiling = solver.size_plan.tiling
+        if here.start.shape[1:] == (HEIGHT, WIDTH):
+            tries.append(tiling)
+            if tiling is None:
+                raise tf.errors.ResourceExhaustedError(None, None, "There is no memory.")
+        return solve(solver, here, *arguments, **options)
+
+    monkeypatch.setattr(Solver, "solve", too_large)
+    monkeypatch.setattr(memory, "_PROGRAM", 0.0)
+    monkeypatch.setattr(memory, "_TILE", 0.0)
+    result = tf_style.stylize(*pictures, config=config(memory_limit=1.0))
+    assert [tiling is None for tiling in tries] == [True, False]
+    assert (result.step, result.status) == (10, Status.STEPS_USED)
+
+
+def test_where_no_plan_takes_less_memory_the_way_out_is_told(pictures, monkeypatch):
+    def too_large(*_, **__):
+        raise tf.errors.ResourceExhaustedError(None, None, "There is no memory.")
+
+    monkeypatch.setattr(Solver, "solve", too_large)
+    with pytest.raises(MemoryError, match="Use a smaller `size`"):
+        tf_style.stylize(*pictures, config=config(style_loss="sliced"))
+
+
+def test_a_dry_run_tells_sizes_memory_and_time(pictures, monkeypatch):
+    lines = report(prepare_inputs(*pictures, config()), tiled(monkeypatch))
+    assert lines[0].startswith("24x18 px: 6 steps, whole")
+    assert lines[1].startswith("48x36 px: 4 steps, in tiles of 32 px")
+    assert lines[2].startswith("In all: 10 steps, about 12 evaluations")

@@ -8,8 +8,8 @@ import tensorflow as tf
 
 import tf_style
 from tf_style import graph_transfer, schedule
-from tf_style.objective import LossWeights
-from tf_style.parametrization import PARAMETRIZATIONS
+from tf_style.loss_terms import LossWeights
+from tf_style.problem_cache import load_problem
 from tf_style.scene import Pictures
 
 pytestmark = pytest.mark.usefixtures("mini_network")
@@ -42,42 +42,33 @@ def pictures(rng):
     return [rng.random((1, *size, 3), np.float32) for size in ((36, 49), (41, 30))]
 
 
-def problem(settings, mini_layers):
-    from tf_style.network import make_extractor
-    from tf_style.problem import Problem
-
-    extractor = make_extractor(mini_layers, settings.network, layers=settings.loss.layers)
-    adam = settings.optimizer.optimizer == "adam"
-    return Problem(
-        tf_style.Objective(extractor, settings.loss),
-        PARAMETRIZATIONS["pixels" if adam else settings.optimizer.parametrization],
-        gamut=settings.optimizer.gamut,
-    )
-
-
 @pytest.mark.parametrize(
     "options",
     [
         {},
-        {"optimizer": "tfp_lbfgs"},
-        {"optimizer": "adam"},
-        {"scales": "none", "gamut": False, "parametrization": "pixels"},
-        {"padding": "zeros", "pooling": "max"},
+        {
+            "optimizer": "tfp_lbfgs",
+            "parametrization": "pixels",
+            "gamut": False,
+            "scales": "none",
+        },
+        {"optimizer": "adam", "padding": "zeros", "pooling": "max"},
         # One step, as on so small a network its gradient hangs on the last bits of the features.
         {"style_loss": "wasserstein", "scales": "none", "steps": 1},
         {"style_loss": "gram,conv3_1:sliced,conv5_1:mmd_gaussian", "scales": "none", "steps": 1},
     ],
     ids=str,
 )
-def test_the_picture_is_the_engines(options, pictures, mini_layers):
+def test_the_picture_is_the_engines(options, pictures):
     settings = tf_style.StyleConfig(size=0, style_size=41).replace(
         **{"scales": "0.5:5,1:6", "steps": 6, **options}
     )
-    ours = problem(settings, mini_layers)
+    problem, _ = load_problem(settings)
 
     @tf.function(input_signature=SIGNATURE, autograph=False)
     def graph(content, style):
-        return graph_transfer.stylize_in_graph(ours, Pictures(content, (style,), content), settings)
+        pictures = Pictures(content, (style,), content)
+        return graph_transfer.stylize_in_graph(problem, pictures, settings)
 
     found = graph(*pictures)
     expected = tf_style.stylize(*pictures, config=settings)
@@ -88,16 +79,16 @@ def test_the_picture_is_the_engines(options, pictures, mini_layers):
     assert float(found.loss) == pytest.approx(expected.loss, rel=1e-4)
 
 
-def test_weights_given_as_tensors_are_those_of_the_config(pictures, mini_layers):
+def test_weights_given_as_tensors_are_those_of_the_config(pictures):
     settings = tf_style.StyleConfig(size=0, style_size=41).replace(scales="none", steps=5)
     other = settings.replace(content_weight=3.0, style_weight=70.0, tv_weight=5.0)
-    ours = problem(settings, mini_layers)
+    problem, _ = load_problem(settings)
 
     @tf.function(input_signature=SIGNATURE, autograph=False)
     def graph(content, style):
         weights = LossWeights(*(tf.constant(weight) for weight in (3.0, 70.0, 5.0)))
         return graph_transfer.stylize_in_graph(
-            ours, Pictures(content, (style,), content), settings, weights=weights
+            problem, Pictures(content, (style,), content), settings, weights=weights
         )
 
     expected = tf_style.stylize(*pictures, config=other)

@@ -1,11 +1,14 @@
 """Graphs for all sizes, and slots that graphs hand tensors on in."""
 
+import functools
 import gc
+import weakref
 
 import numpy as np
 import tensorflow as tf
 
-from tf_style.graphs import for_all_sizes, put, slot, taken
+from tf_style import graphs
+from tf_style.graphs import for_all_sizes, kept_by_function, put, slot, taken
 
 
 def read(place):
@@ -48,3 +51,34 @@ def test_what_is_taken_leaves_the_slot_empty():
     graph = for_all_sizes(lambda handle: taken(handle, like))
     np.testing.assert_array_equal(graph(place), np.ones([2, 3]))
     assert read(place).size == 0
+
+
+def test_what_is_made_of_a_function_is_kept_for_two_functions(monkeypatch):
+    kept_as_in_programs = functools.lru_cache(maxsize=2)(graphs._made_of.__wrapped__)
+    monkeypatch.setattr(graphs, "_made_of", kept_as_in_programs)
+    made = []
+
+    @kept_by_function
+    def first(function, number):
+        made.append(function(number))
+        return made[-1]
+
+    @kept_by_function
+    def second(function):
+        return object()
+
+    functions = [lambda number, factor=factor: factor * number for factor in (2, 3, 5)]
+    assert [first(functions[0], number) for number in (1, 7, 1)] == [2, 14, 2]
+    assert made == [2, 14]
+    kept = second(functions[0])
+    assert second(functions[0]) is kept
+    first(functions[1], 1)
+    assert second(functions[0]) is kept
+    first(functions[1], 1)
+    first(functions[2], 1)  # Lets go of all that was made of the function used longest ago.
+    assert made == [2, 14, 3, 5]
+    held = weakref.ref(functions[1])
+    del functions[1]
+    first(functions[0], 1), second(functions[1])
+    gc.collect()
+    assert held() is None

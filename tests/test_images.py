@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from tf_style import images
+from tf_style import images, libvips
 
 
 def save(tmp_path, name, picture, **options):
@@ -206,13 +206,17 @@ def test_what_is_no_picture_is_named(tmp_path):
             images.read_picture(tmp_path / name, argument="style")
 
 
-@pytest.mark.parametrize("side", [12_000, 100_000])
-def test_bombs_are_refused_before_they_are_unpacked(tmp_path, side):
+@pytest.mark.parametrize(
+    ("side", "most"), [(12_000, "89,478,485"), (100_000, "89,478,485"), (100_000, "1,073,741,824")]
+)
+def test_bombs_are_refused_before_they_are_unpacked(tmp_path, monkeypatch, side, most):
+    if most == "89,478,485":  # What libvips unpacks is told in test_large_pictures.py.
+        monkeypatch.setattr(libvips, "is_installed", lambda: False)
     header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
     data = b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header)
     data += png_chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + png_chunk(b"IEND", b"")
     (tmp_path / "bomb.png").write_bytes(data)
-    with pytest.raises(ValueError, match="at most 89,478,485 pixels"):
+    with pytest.raises(ValueError, match=f"at most {most} pixels"):
         images.read_picture(tmp_path / "bomb.png", argument="content")
 
 
@@ -316,3 +320,41 @@ def test_masks_are_0_where_all_that_they_cover_is_0(rng):
     large = images.resize_mask(mask[300:460:8, :160:8], (60, 50))
     assert large.shape == (60, 50) and 0.0 <= large.min() <= large.max() <= 1.0
     np.testing.assert_array_equal(images.resize_mask(mask, mask.shape), mask)
+
+
+def test_a_pil_picture_that_cannot_be_read_is_named(tmp_path):
+    buffer = io.BytesIO()
+    Image.effect_noise((64, 64), 50).save(buffer, "JPEG")
+    cut = Image.open(io.BytesIO(buffer.getvalue()[:600]))
+    with pytest.raises(ValueError, match="`content` is damaged: .* Received: content=a PIL"):
+        images.read_picture(cut, argument="content")
+    with pytest.raises(ValueError, match="`content` must have at least one pixel.*0x5 px"):
+        images.read_picture(Image.new("RGB", (0, 5)), argument="content")
+    with pytest.raises(ValueError, match="`content` is damaged: .*La.*"):  # Nor can Pillow.
+        images.read_picture(Image.new("La", (4, 5)), argument="content")
+
+
+def test_what_is_no_array_or_beyond_float32_is_named():
+    with pytest.raises(TypeError, match="`content` .* Received: list, which is no array"):
+        images.read_picture([[1], [2, 3]], argument="content")
+    with pytest.raises(ValueError, match="`content` must be finite"):
+        images.read_picture(np.full((4, 4, 3), 1e300), argument="content")
+
+
+def test_a_path_that_the_system_does_not_take_is_named():
+    with pytest.raises(OSError, match="`content` cannot be read: File name too long") as error:
+        images.read_picture("a" * 5000, argument="content")
+    assert len(str(error.value)) < 500
+    with pytest.raises(FileNotFoundError, match="`content` must be an existing file"):
+        images.read_picture("~no\0body/a.png", argument="content")
+
+
+def test_a_length_of_any_size_in_a_file_is_damage_and_not_want_of_memory(tmp_path):
+    buffer = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(buffer, "JPEG2000")
+    data = buffer.getvalue()
+    at = data.index(b"jp2h") - 4
+    data = data[:at] + struct.pack(">I4sQ", 1, b"jp2h", 2**62) + data[at + 8 :]
+    (tmp_path / "a.jp2").write_bytes(data)
+    with pytest.raises(ValueError, match="`picture` "):
+        images.read_picture(tmp_path / "a.jp2")

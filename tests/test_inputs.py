@@ -83,8 +83,8 @@ def test_alpha_comes_along_at_the_results_size():
         ({"style": (31, 300), "padding": "reflect_all"}, "`style` must have at least 32 px"),
         ({"style_scale": 0.02}, "`style` .* becomes 5x10 px"),
         ({"size": 20}, "`content` .* becomes 20x15 px"),
-        ({"size": 20000, "content": (99, 99)}, "`size` must give at most 89,478,485 pixels"),
-        ({"style_size": 20000}, "`style_size` must give at most"),
+        ({"size": 20000, "content": (99, 99)}, "`size` must give at most 268,435,456 pixels"),
+        ({"style_size": 30000}, "`style_size` must give at most"),
         ({"init": "contents"}, "`init` must be one of 'content', 'style', 'noise' or an existing"),
     ],
 )

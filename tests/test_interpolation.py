@@ -55,8 +55,8 @@ def test_each_frame_has_less_loss_than_the_picture_it_began_at(mini_network, pic
 
 
 def loss_of(problem, inputs, image):
-    from tf_style.engine import pictures_of
     from tf_style.region_targets import controlled_targets
+    from tf_style.scene import pictures_of
 
     pictures = pictures_of(inputs)
     targets = controlled_targets(

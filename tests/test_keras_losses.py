@@ -273,7 +273,7 @@ def dark_style(rng):
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"], indirect=True)
-def test_training_lowers_the_loss_under_every_policy(policy, pictures, dark_style):
+def test_training_lowers_the_loss_under_every_policy(policy, pictures, dark_style, graph_rewriting):
     true = pictures[0]
     keras.utils.set_random_seed(5)
     model = small_network()

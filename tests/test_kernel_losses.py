@@ -13,7 +13,8 @@ def test_with_many_frequencies_the_loss_is_the_gaussian_kernels(monkeypatch, rng
     monkeypatch.setattr(kernel_losses, "frequencies", lambda channels: waves)
     image, style = rng.normal(size=(1, 4, 5, 3)), 1.0 + 2.0 * rng.normal(size=(1, 6, 3, 3))
     target = kernel_losses.kernel_target(kernel_losses.kernel_means(tf.constant(style)))
-    found = float(kernel_losses.mmd_gaussian_loss(tf.constant(image), target))
+    means = kernel_losses.image_waves(tf.constant(image), target)
+    found = float(kernel_losses.mmd_gaussian_loss(means, target))
     rows, style_rows = image.reshape(-1, 3), style.reshape(-1, 3)
     shares = [np.full(len(part), 1 / len(part)) for part in (rows, style_rows)]
     scale = reference.bandwidth(style_rows, shares[1])

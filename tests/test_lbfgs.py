@@ -150,17 +150,26 @@ def test_where_a_tenth_of_the_step_fails_too_the_line_search_finds_one(searches)
     assert solution.loss < 4e-8
 
 
-def test_where_no_step_lowers_the_value_the_start_is_kept_and_it_is_said():
-    def contrary(x):
-        value, gradient = bowl(x)
-        return value, -gradient
+def contrary(x):
+    """A bowl whose gradient points uphill, so that no step can lower the value."""
+    value, gradient = bowl(x)
+    return value, -gradient
 
+
+def test_where_no_step_lowers_the_value_the_start_is_kept_and_it_is_said():
     start = tf.ones((3, 4), tf.float64)
     solution = minimize_lbfgs(contrary, start, num_steps=50)
     assert solution.status is Status.LINE_SEARCH_FAILED
     np.testing.assert_array_equal(solution.position, start)
     assert solution.loss == pytest.approx(float(bowl(start)[0]), rel=1e-12)
     assert solution.num_steps == 0
+
+
+def test_a_run_that_gains_nothing_can_be_cancelled():
+    seen = []
+    start = tf.ones((3, 4), tf.float64)
+    solution = minimize_lbfgs(contrary, start, num_steps=50, on_slice=lambda s: not seen.append(s))
+    assert (solution.status, solution.num_steps, len(seen)) == (Status.CANCELLED, 0, 1)
 
 
 def test_within_a_deadline_the_line_search_is_not_traced(searches):
@@ -170,17 +179,6 @@ def test_within_a_deadline_the_line_search_is_not_traced(searches):
     assert not searches
     assert solution.num_steps >= 1  # Two may end exactly at the minimum.
     assert solution.loss < 4e-8
-
-
-def test_a_run_that_gains_nothing_can_be_cancelled():
-    def contrary(x):
-        value, gradient = bowl(x)
-        return value, -gradient
-
-    seen = []
-    start = tf.ones((3, 4), tf.float64)
-    solution = minimize_lbfgs(contrary, start, num_steps=50, on_slice=lambda s: not seen.append(s))
-    assert (solution.status, solution.num_steps, len(seen)) == (Status.CANCELLED, 0, 1)
 
 
 def test_a_direction_that_rounding_has_turned_uphill_does_not_raise_the_value():

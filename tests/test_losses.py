@@ -5,7 +5,7 @@ import pytest
 import reference
 import tensorflow as tf
 
-from tf_style import losses
+from tf_style import losses, variations
 
 
 @pytest.fixture(params=losses.CONTENT_LOSSES)
@@ -36,13 +36,13 @@ def test_content_loss_is_half_the_sum_of_squares(rng):
 def test_total_variation_of_a_checkerboard_is_2_and_of_a_flat_picture_0():
     board = np.indices((6, 8)).sum(0) % 2
     board = np.repeat(board[None, :, :, None], 3, -1).astype("float32")
-    assert float(losses.total_variation(board)) == pytest.approx(2.0)
-    assert float(losses.total_variation(np.full((1, 6, 8, 3), 0.3, "float32"))) == 0.0
+    assert float(variations.total_variation(board)) == pytest.approx(2.0)
+    assert float(variations.total_variation(np.full((1, 6, 8, 3), 0.3, "float32"))) == 0.0
 
 
 def test_total_variation_of_a_ramp(rng):
     ramp = np.tile(np.arange(5.0)[None, None, :, None] * 0.1, (1, 4, 1, 3))
-    assert float(losses.total_variation(ramp)) == pytest.approx(0.01)
+    assert float(variations.total_variation(ramp)) == pytest.approx(0.01)
 
 
 def checkerboard(height, width, channels=3):
@@ -51,7 +51,7 @@ def checkerboard(height, width, channels=3):
 
 
 def test_the_summed_total_variation_of_a_checkerboard_counts_the_pixels_with_both_neighbours():
-    assert float(losses.total_variation_sum(checkerboard(6, 8))) == pytest.approx(5 * 7 * 3)
+    assert float(variations.total_variation_sum(checkerboard(6, 8))) == pytest.approx(5 * 7 * 3)
 
 
 def test_the_nine_point_total_variation_of_a_checkerboard():
@@ -59,20 +59,20 @@ def test_the_nine_point_total_variation_of_a_checkerboard():
     # (h + 1) (w + 1) pairs of each.
     straight = 5 / 6 + 7 / 8
     diagonal = 2 * (2 * 5 + 2 * 7) / (7 * 9)
-    found = float(losses.total_variation_nine_point(checkerboard(6, 8)))
+    found = float(variations.total_variation_nine_point(checkerboard(6, 8)))
     assert found == pytest.approx(2 * (straight / 3 + diagonal / 12))
 
 
-@pytest.mark.parametrize("form", losses.TOTAL_VARIATIONS)
+@pytest.mark.parametrize("form", variations.TOTAL_VARIATIONS)
 def test_total_variations_agree_with_loops_and_are_0_for_a_flat_picture(form, rng):
     image = rng.uniform(size=(1, 5, 7, 3))
-    found = float(losses.TOTAL_VARIATIONS[form](image))
+    found = float(variations.TOTAL_VARIATIONS[form](image))
     assert found == pytest.approx(reference.variation(image, form), rel=1e-12)
-    assert float(losses.TOTAL_VARIATIONS[form](np.full((1, 5, 7, 3), 0.3))) == 0.0
+    assert float(variations.TOTAL_VARIATIONS[form](np.full((1, 5, 7, 3), 0.3))) == 0.0
 
 
 TABLE = losses.CONTENT_LOSSES | {
-    name: lambda x, y, loss=loss: loss(x) for name, loss in losses.TOTAL_VARIATIONS.items()
+    name: lambda x, y, loss=loss: loss(x) for name, loss in variations.TOTAL_VARIATIONS.items()
 }
 
 
@@ -124,7 +124,7 @@ def test_a_picture_loses_nothing_against_itself(name, rng):
 
 @pytest.mark.parametrize("name", TABLE)
 def test_samples_have_losses_of_their_own_which_make_up_the_batchs(name, rng):
-    loss = {**losses.CONTENT_LOSSES, **losses.TOTAL_VARIATIONS}[name]
+    loss = {**losses.CONTENT_LOSSES, **variations.TOTAL_VARIATIONS}[name]
     arguments = rng.normal(size=(1 + (name in losses.CONTENT_LOSSES), 3, 4, 5, 6))
     found = loss(*arguments, per_sample=True)
     alone = [float(loss(*(part[i : i + 1] for part in arguments))) for i in range(3)]

@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from tf_style import config, kernel_losses, options, sliced_losses, weights
 from tf_style.extractor import build_extractor
-from tf_style.objective import Objective, RegionTargets, Targets, loss_terms
+from tf_style.loss_terms import RegionTargets, Targets, loss_terms
+from tf_style.objective import Objective
 from tf_style.style_losses import STYLE_LOSSES
 from tf_style.styles import blended_targets, style_statistics, style_targets
 from tf_style.tensor_names import named_targets
@@ -35,11 +36,10 @@ def build(layers, style_config):
 
 @pytest.mark.weights
 @pytest.mark.parametrize("name", GOLDENS)
-def test_the_real_network_agrees_with_the_float64_goldens(name, monkeypatch):
+def test_the_real_network_agrees_with_the_float64_goldens(name, real_layers, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "tools"))
     synthetic_picture = __import__("make_goldens").synthetic_picture
-    golden = GOLDENS[name]
-    layers = weights.load_weights("vgg19-8bit").layers
+    golden, layers = GOLDENS[name], real_layers
     if golden["normalized"]:
         layers = weights.normalize(layers, weights.mean_activations())
     objective = make(
@@ -69,11 +69,12 @@ def test_the_real_network_agrees_with_the_float64_goldens(name, monkeypatch):
 
 @pytest.mark.weights
 @pytest.mark.parametrize("name", config.PRESETS)
-def test_every_presets_loss_agrees_with_the_float64_goldens(name, monkeypatch):
+def test_every_presets_loss_agrees_with_the_float64_goldens(
+    name, real_layers, monkeypatch, eagerly
+):
     monkeypatch.syspath_prepend(str(ROOT / "tools"))
     image, content, style = map(tf.constant, __import__("make_goldens").preset_pictures())
-    preset = config.preset(name)
-    layers = weights.load_weights("vgg19-8bit").layers
+    preset, layers = config.preset(name), real_layers
     if preset.network.normalized:
         layers = weights.normalize(layers, weights.mean_activations())
     objective = build(layers, preset)
@@ -194,12 +195,14 @@ def test_the_total_is_the_sum_of_its_weighted_parts(mini_layers, rng):
     )
 
 
-def test_the_gradient_is_traced_once_for_each_size(mini_layers):
+def test_the_gradient_is_traced_twice_for_any_number_of_sizes(mini_layers):
     objective = make(mini_layers)
-    for side in (20, 24, 20, 24, 20):
+    for side in (20, 24, 20, 28, 32):
         image = tf.random.stateless_uniform((1, side, side, 3), [side, 1])
         targets = objective.targets(image, image)
         objective.value_and_gradient(image * 0.5, targets)
+        objective.terms(image * 0.5, targets)
+    assert objective.terms.experimental_get_tracing_count() == 2
     assert objective.value_and_gradient.experimental_get_tracing_count() == 2
     assert objective.targets.experimental_get_tracing_count() == 1
 

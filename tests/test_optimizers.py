@@ -22,7 +22,9 @@ every_lbfgs = pytest.mark.parametrize("minimize", [minimize_lbfgs, minimize_tfp_
 @every_lbfgs
 @pytest.mark.parametrize("scale", [1e-12, 1.0, 1e12])
 def test_lbfgs_finds_the_bottom_of_a_bowl_of_any_scale(minimize, scale):
-    solution = minimize(scaled_bowl(scale), tf.zeros((3, 4), tf.float64), num_steps=60)
+    arguments = (tf.constant(scale, tf.float64),)
+    start = tf.zeros((3, 4), tf.float64)
+    solution = minimize(scaled_bowl, start, arguments=arguments, num_steps=60)
     np.testing.assert_allclose(solution.position, MINIMUM, atol=1e-6)
     assert solution.position.shape == (3, 4)
     assert solution.loss == pytest.approx(0.0, abs=1e-10 * scale)
@@ -80,14 +82,16 @@ def test_the_loss_told_is_that_of_the_position(minimize):
         assert step.loss == pytest.approx(float(rosenbrock(step.position)[0]), rel=1e-9)
 
 
-@pytest.mark.parametrize("scale", [1e-25, 1e25])
-@every_lbfgs
-def test_float32_gradients_of_any_scale_can_be_followed(minimize, scale):
-    @with_gradient
-    def scaled(x):
-        return tf.constant(scale, tf.float32) * tf.reduce_sum((x - 1.0) ** 2)
+@with_gradient
+def scaled_distance(x, scale):
+    return scale * tf.reduce_sum((x - 1.0) ** 2)
 
-    solution = minimize(scaled, tf.zeros(4), num_steps=30)
+
+@every_lbfgs
+@pytest.mark.parametrize("scale", [1e-25, 1e25])
+def test_float32_gradients_of_any_scale_can_be_followed(minimize, scale):
+    arguments = (tf.constant(scale, tf.float32),)
+    solution = minimize(scaled_distance, tf.zeros(4), arguments=arguments, num_steps=30)
     np.testing.assert_allclose(solution.position, np.ones(4), atol=1e-3)
 
 
@@ -215,3 +219,22 @@ def test_what_cannot_be_minimised_is_refused(minimize):
 def test_a_memory_holds_a_pair_at_least(minimize):
     with pytest.raises(ValueError, match="`history` must be at least 1. Received: history=0"):
         minimize(bowl, tf.zeros((3, 4), tf.float64), num_steps=1, history=0)
+
+
+@every_minimizer
+def test_further_sizes_trace_nothing_again(minimize):
+    traced = []
+
+    @with_gradient
+    def distance(x, target):
+        if not tf.executing_eagerly():
+            traced.append(x.shape)
+        return tf.reduce_sum((x - target) ** 2)
+
+    counts = []
+    for size in (4, 5, 9, 2):
+        options = {"learning_rate": 0.3} if minimize is minimize_adam else {}
+        minimize(distance, tf.zeros(size), arguments=(tf.ones(size),), num_steps=3, **options)
+        counts.append(len(traced))
+    assert counts[0] > 0
+    assert counts[3] == counts[0]

@@ -23,7 +23,8 @@ from tf_style.weights import Weights
 
 pytestmark = pytest.mark.usefixtures("mini_network")
 
-CONFIG = tf_style.StyleConfig(size=40).replace(scales="0.5:3,1:4", steps=4)
+# Adam, as the graph of a line search takes seconds.
+CONFIG = tf_style.StyleConfig(size=40).replace(scales="0.5:3,1:4", optimizer="adam")
 
 TWO_DEVICES = """
 import sys

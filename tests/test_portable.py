@@ -16,6 +16,7 @@ from tf_style import (
     options,
     portable_layers,
     portable_losses,
+    variations,
     weights,
 )
 from tf_style.export_options import SIGNATURES
@@ -30,7 +31,7 @@ GOLDENS = json.loads((ROOT / "tests/goldens/vgg19_8bit.json").read_text())
 NETWORKS = list(itertools.product(POOLINGS, PADDINGS))
 SHALLOW = {"content_layers": "conv3_1", "style_layers": "conv1_1,conv2_1,conv3_1"}
 """Two poolings, and half the layers of the default: for what does not depend on depth."""
-LOSSES = list(itertools.product(portable_losses.CONTENT_LOSSES, losses.TOTAL_VARIATIONS))
+LOSSES = list(itertools.product(portable_losses.CONTENT_LOSSES, variations.TOTAL_VARIATIONS))
 
 
 def make(layers, pooling="avg", padding="replicate", **loss):
@@ -52,14 +53,6 @@ def agree(found, expected, limit=1e-5):
     """Tells whether two arrays agree, by the norm of their difference."""
     assert found.shape == expected.shape
     return np.linalg.norm(found - expected) <= limit * np.linalg.norm(expected)
-
-
-@pytest.fixture
-def eagerly():
-    """Without graphs: tracing an objective takes a second, one evaluation of it a tenth."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 def compare(objective, portable, image, content, style):
@@ -171,11 +164,10 @@ def test_the_gradient_agrees_with_central_differences_of_the_float64_program(
 
 @pytest.mark.weights
 @pytest.mark.parametrize("name", GOLDENS)
-def test_the_real_network_agrees_with_the_float64_goldens(name, monkeypatch):
+def test_the_real_network_agrees_with_the_float64_goldens(name, real_layers, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "tools"))
     synthetic_picture = __import__("make_goldens").synthetic_picture
-    golden = GOLDENS[name]
-    layers = weights.load_weights("vgg19-8bit").layers
+    golden, layers = GOLDENS[name], real_layers
     if golden["normalized"]:
         layers = weights.normalize(layers, weights.mean_activations())
     loss = {"style_weight": 1000.0, "tv_weight": 0.0, "content_reduction": "sum"}
@@ -273,7 +265,7 @@ def test_a_style_target_need_not_be_symmetric(rng):
 
 
 @pytest.mark.parametrize("size", [(2, 2), (5, 9), (16, 3)])
-@pytest.mark.parametrize("form", losses.TOTAL_VARIATIONS)
+@pytest.mark.parametrize("form", variations.TOTAL_VARIATIONS)
 def test_each_total_variations_slope_is_its_gradient(form, size, rng):
     image = rng.uniform(size=(1, *size, 3))
     value, gradient = portable_losses.variation(tf.constant(image), form)
@@ -281,7 +273,7 @@ def test_each_total_variations_slope_is_its_gradient(form, size, rng):
     with tf.GradientTape() as tape:
         image = tf.constant(image)
         tape.watch(image)
-        expected = losses.TOTAL_VARIATIONS[form](image)
+        expected = variations.TOTAL_VARIATIONS[form](image)
     assert agree(gradient, tape.gradient(expected, image), 1e-12)
 
 

@@ -38,6 +38,7 @@ def test_help_names_every_flag_and_imports_no_tensorflow():
         ({"name": "a/b"}, "`name` must not be empty, nor have '/' or ':' in it"),
         ({"labels": "stable"}, "`labels` must be of the form 'label:version'"),
         ({"labels": "stable:x"}, "`labels` must be of the form"),
+        ({"labels": "stable:" + "9" * 5000}, "`labels` must be of the form"),
     ],
 )
 def test_wrong_options_are_told(options, words):

@@ -192,7 +192,8 @@ def test_the_status_is_told(channel):
 def test_an_exported_model_gives_the_pictures_and_losses_of_the_process(
     tmp_path, rng, mini_network, mini_layers
 ):
-    config = tf_style.StyleConfig().replace(scales="none", steps=2)
+    # Adam, as the graph of a line search takes seconds.
+    config = tf_style.StyleConfig().replace(scales="none", steps=2, optimizer="adam")
     tf_style.export_saved_model(tmp_path / "5", config=config)
     pictures = {
         f"{name}_bytes": rng.integers(0, 256, (*size, 3), np.uint8)

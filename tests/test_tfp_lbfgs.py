@@ -80,23 +80,23 @@ def test_a_failed_line_search_is_tried_three_times_more_with_shorter_steps(recor
 
 
 def test_a_restart_goes_on_from_where_a_line_search_failed(monkeypatch, recorded_starts):
-    real = tfp_lbfgs._lbfgs_slice
+    real = tfp_lbfgs._graphs
     states = []
 
     def failing_once(*arguments):
-        run = real(*arguments)
+        graphs = real(*arguments)
 
-        def wrapped(state, *rest, **options):
-            states.append(run(state, *rest, **options))
+        def wrapped(state, *rest):
+            states.append(graphs.advance(state, *rest))
             if len(states) == 3:
                 return states[-1]._replace(
                     failed=tf.constant(True), num_iterations=states[-1].num_iterations + 1
                 )
             return states[-1]
 
-        return wrapped
+        return graphs._replace(advance=wrapped)
 
-    monkeypatch.setattr(tfp_lbfgs, "_lbfgs_slice", failing_once)
+    monkeypatch.setattr(tfp_lbfgs, "_graphs", failing_once)
     solution = minimize_tfp_lbfgs(rosenbrock, ROSENBROCK_START, num_steps=200, slice_seconds=0.0)
     assert solution.status is Status.CONVERGED
     np.testing.assert_allclose(solution.position, np.ones(4), atol=1e-4)

@@ -1,5 +1,6 @@
 """The programs in tools/ that others rely on."""
 
+import importlib
 import json
 import re
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 import reference
 from PIL import Image
 
-from tf_style import vgg19, weights
+from tf_style import vgg19
 
 TOOLS = Path(__file__).resolve().parent.parent / "tools"
 STYLE_LAYERS = [f"block{block}_conv1" for block in range(1, 6)]
@@ -22,16 +23,32 @@ def run(tool, *arguments):
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.fixture
+def run_here(monkeypatch, capsys):
+    """Returns `run` for this process, which has imported TensorFlow already."""
+
+    def run_here(tool, *arguments):
+        monkeypatch.setattr(sys, "argv", [tool, *map(str, arguments)])
+        code = importlib.import_module(tool.removesuffix(".py")).main()
+        printed = capsys.readouterr()
+        return subprocess.CompletedProcess(sys.argv, code, printed.out, printed.err)
+
+    monkeypatch.syspath_prepend(str(TOOLS))
+    return run_here
+
+
 @pytest.mark.weights
 @pytest.mark.slow
-def test_check_golden_accepts_the_truth_and_refuses_what_is_off(tmp_path, rng):
+def test_check_golden_accepts_the_truth_and_refuses_what_is_off(
+    tmp_path, rng, real_layers, run_here
+):
     image, content = rng.uniform(size=(2, 1, 33, 40, 3)).astype("float32")
     style = rng.uniform(size=(1, 36, 32, 3)).astype("float32")
     content_loss, style_losses, total, gradient = reference.objective(
         image,
         content,
         style,
-        weights.load_weights("vgg19-8bit").layers,
+        real_layers,
         content_layer="block4_conv2",
         style_layers=STYLE_LAYERS,
         alpha=1.0,
@@ -57,27 +74,26 @@ def test_check_golden_accepts_the_truth_and_refuses_what_is_off(tmp_path, rng):
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count(" ok") == 9
     np.savez(tmp_path / "off.npz", **{**golden, "gradient": gradient * 1.01})
-    done = run("check_golden.py", tmp_path / "good.npz", tmp_path / "off.npz")
+    done = run_here("check_golden.py", tmp_path / "good.npz", tmp_path / "off.npz")
     assert done.returncode == 1
     assert "ABOVE 0.001" in done.stdout
     (tmp_path / "text.npz").write_text("no archive")
-    assert run("check_golden.py", tmp_path / "text.npz").returncode == 2
+    assert run_here("check_golden.py", tmp_path / "text.npz").returncode == 2
 
 
 @pytest.mark.weights
 @pytest.mark.slow
-def test_mean_activations_are_measured_from_a_folder(tmp_path, rng):
+def test_mean_activations_are_measured_from_a_folder(tmp_path, rng, real_layers, run_here):
     folder = tmp_path / "photographs"
     folder.mkdir()
     pixels = rng.integers(0, 256, (224, 224, 3), np.uint8)
     Image.fromarray(pixels).save(folder / "a.png")
     (folder / "notes.txt").write_text("no picture")
-    done = run("measure_mean_activations.py", folder, f"--output={tmp_path / 'means.npz'}")
+    done = run_here("measure_mean_activations.py", folder, f"--output={tmp_path / 'means.npz'}")
     assert done.returncode == 0, done.stderr
     assert "left out" in done.stderr
     means = np.load(tmp_path / "means.npz")
-    layers = weights.load_weights("vgg19-8bit").layers
-    features, _ = reference.forward(pixels[None] / 255.0, layers, "block2_conv1", "max")
+    features, _ = reference.forward(pixels[None] / 255.0, real_layers, "block2_conv1", "max")
     for name, expected in features.items():
         np.testing.assert_allclose(means[name], expected.mean((0, 1)), rtol=1e-3, atol=1e-3)
     assert set(means.files) == set(vgg19.CONVOLUTIONS)
@@ -197,3 +213,32 @@ def test_times_are_the_fastest_of_functions_called_in_turn(tools):
     found = __import__("compare_style_losses").seconds_each(functions, repeats=2)
     assert calls == ["gram", "sliced"] * 2
     assert list(found) == ["gram", "sliced"] and min(found.values()) >= 0.0
+
+
+def test_soaked_jobs_are_of_every_kind_and_some_come_again(tools):
+    soak = __import__("soak")
+    jobs = soak.draw_jobs(200, 0)
+    assert len(jobs) == 200
+    assert {job.kind for job in jobs} == set(soak.KINDS)
+    assert len(set(jobs)) < len(jobs)
+    assert jobs == soak.draw_jobs(200, 0) != soak.draw_jobs(200, 1)
+    for job in jobs[:5]:
+        first, again = soak.pictures(job), soak.pictures(job)
+        assert first["content"].shape[:2] == (job.height, job.width)
+        np.testing.assert_array_equal(first["content"], again["content"])
+
+
+def test_growth_is_that_of_the_second_half(tools):
+    growth = __import__("soak").growth
+    assert growth([7.0] * 40) == pytest.approx(0.0, abs=1e-12)
+    assert growth([*range(50), *[50.0] * 50]) == pytest.approx(0.0)  # A start that ends.
+    # From 100 to 110 in a straight line, over its mean, 105.
+    assert growth([0.0] * 11 + [100.0 + step for step in range(11)]) == pytest.approx(10 / 105)
+
+
+@pytest.mark.slow
+def test_a_small_soak_finds_nothing_wrong():
+    done = run("soak.py", "--jobs=3", "--network=small")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 jobs, 0 faults" in done.stdout
+    assert done.stdout.count("in a process of its own") == 3

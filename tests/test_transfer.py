@@ -343,6 +343,17 @@ def test_losses_controls_and_optimizers_go_together(options):
     assert result.loss <= max(at_full_size)
 
 
+@pytest.mark.parametrize("losses", ["gram", _LOSSES[1]])
+def test_graphs_that_tensorflow_rewrites_make_the_same_picture(losses, request):
+    options = config(style_loss=losses, scales="none", steps=3)
+    plain = tf_style.stylize(*pictures(), config=options).image
+    request.getfixturevalue("graph_rewriting")
+    problem_cache._problem.cache_clear()
+    rewritten = tf_style.stylize(*pictures(), config=options).image
+    problem_cache._problem.cache_clear()
+    np.testing.assert_allclose(rewritten, plain, atol=1e-4)
+
+
 @pytest.mark.parametrize("color", ["content", "luminance"])
 def test_what_is_to_stay_is_that_of_floats_too(color):
     rng = np.random.default_rng(2)

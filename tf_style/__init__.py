@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from tf_style.exported_model import load as load
     from tf_style.extractor import build_extractor as build_extractor
     from tf_style.lbfgs import minimize_lbfgs as minimize_lbfgs
+    from tf_style.loss_terms import LossTerms as LossTerms
+    from tf_style.loss_terms import LossWeights as LossWeights
+    from tf_style.loss_terms import Targets as Targets
     from tf_style.losses import content_loss as content_loss
     from tf_style.losses import mean_content_loss as mean_content_loss
     from tf_style.losses import self_similarity_loss as self_similarity_loss
-    from tf_style.losses import total_variation as total_variation
-    from tf_style.losses import total_variation_nine_point as total_variation_nine_point
-    from tf_style.losses import total_variation_sum as total_variation_sum
     from tf_style.moment_losses import GaussianTarget as GaussianTarget
     from tf_style.moment_losses import Moments as Moments
     from tf_style.moment_losses import gram_matrix as gram_matrix
@@ -40,10 +40,7 @@ if TYPE_CHECKING:
     from tf_style.moment_losses import style_loss as style_loss
     from tf_style.moment_losses import wasserstein_loss as wasserstein_loss
     from tf_style.moment_losses import wasserstein_target as wasserstein_target
-    from tf_style.objective import LossTerms as LossTerms
-    from tf_style.objective import LossWeights as LossWeights
     from tf_style.objective import Objective as Objective
-    from tf_style.objective import Targets as Targets
     from tf_style.options import ComputeConfig as ComputeConfig
     from tf_style.options import LossConfig as LossConfig
     from tf_style.options import NetworkConfig as NetworkConfig
@@ -57,6 +54,9 @@ if TYPE_CHECKING:
     from tf_style.solution import Status as Status
     from tf_style.stablehlo import export_stablehlo as export_stablehlo
     from tf_style.transfer import stylize as stylize
+    from tf_style.variations import total_variation as total_variation
+    from tf_style.variations import total_variation_nine_point as total_variation_nine_point
+    from tf_style.variations import total_variation_sum as total_variation_sum
     from tf_style.weights import Weights as Weights
     from tf_style.weights import load_weights as load_weights
     from tf_style.weights import mean_activations as mean_activations
@@ -78,9 +78,6 @@ _MODULES = {
         "content_loss",
         "mean_content_loss",
         "self_similarity_loss",
-        "total_variation",
-        "total_variation_nine_point",
-        "total_variation_sum",
     ),
     "moment_losses": (
         "GaussianTarget",
@@ -91,13 +88,15 @@ _MODULES = {
         "wasserstein_loss",
         "wasserstein_target",
     ),
-    "objective": ("LossTerms", "LossWeights", "Objective", "Targets"),
+    "loss_terms": ("LossTerms", "LossWeights", "Targets"),
+    "objective": ("Objective",),
     "photorealism": ("screened_poisson",),
     "portable": ("PortableObjective",),
     "progress": ("Progress", "StyleResult"),
     "solution": ("NotFiniteError", "Solution", "Status"),
     "stablehlo": ("export_stablehlo",),
     "transfer": ("stylize",),
+    "variations": ("total_variation", "total_variation_nine_point", "total_variation_sum"),
     "weights": ("Weights", "load_weights", "mean_activations", "normalize"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}

@@ -20,13 +20,28 @@ def suggestion(name: str, choices: Iterable[str]) -> str:
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
+def shown(value: Any) -> str:
+    """Returns a value for a message: its `repr`, of which no more than the beginning if long."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no integer of more than 4,300 digits.
+        return f"a {type(value).__name__} that is too long to be written"
+    return text if len(text) <= 300 else f"{text[:80]}... ({len(text):,} characters)"
+
+
+def one_line(error: BaseException) -> str:
+    """Returns an error's message, or its type's name, for another message; of a long one a part."""
+    text = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    return text if len(text) <= 300 else f"{text[:200]}..."
+
+
 def check_choice(argument: str, value: str, choices: Iterable[str]) -> None:
     """Raises ValueError unless `value` is one of `choices`, named in their order."""
     names = list(choices)
     if value not in names:
         listed = ", ".join(repr(name) for name in names)
         raise ValueError(
-            f"`{argument}` must be one of {listed}. Received: {argument}={value!r}."
+            f"`{argument}` must be one of {listed}. Received: {argument}={shown(value)}."
             + suggestion(str(value), names)
         )
 
@@ -44,7 +59,7 @@ def check_number(
         rule = f"be at least {minimum:g}"
     else:
         rule = f"lie within {minimum:g}..{maximum:g}"
-    raise ValueError(f"`{argument}` must {rule}. Received: {argument}={value!r}.")
+    raise ValueError(f"`{argument}` must {rule}. Received: {argument}={shown(value)}.")
 
 
 def user_path(path: str | os.PathLike) -> Path:
@@ -52,7 +67,7 @@ def user_path(path: str | os.PathLike) -> Path:
     path = Path(path)
     try:
         return path.expanduser()
-    except RuntimeError:  # No such user: a file whose name begins with "~".
+    except (RuntimeError, ValueError):  # No such user: a file whose name begins with "~".
         return path
 
 
@@ -72,7 +87,7 @@ class TypeChecked:
             ):
                 raise TypeError(
                     f"`{field.name}` must be of type {expected.__name__}. "
-                    f"Received: {field.name}={value!r}."
+                    f"Received: {field.name}={shown(value)}."
                 )
 
 

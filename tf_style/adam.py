@@ -6,17 +6,22 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from tf_style.graphs import for_all_sizes, kept_by_function
 from tf_style.options import OptimizerConfig
 from tf_style.solution import (
+    Kind,
     OnSlice,
     Pace,
     Solution,
+    State,
     Status,
     Step,
     ValueAndGradient,
     check_finite,
     checked_start,
+    ended,
     norm,
+    taken_up,
 )
 
 
@@ -32,6 +37,7 @@ def minimize_adam(
     pause_every: int | None = None,
     deadline: float | None = None,
     on_slice: OnSlice | None = None,
+    resume_from: State | None = None,
 ) -> Solution:
     """Minimises with Adam: one evaluation a step, little memory, a noisier path.
 
@@ -46,37 +52,45 @@ def minimize_adam(
         pause_every: slices also end at every multiple of so many steps.
         deadline: as for `lbfgs.minimize_lbfgs`.
         on_slice: called between slices.
+        resume_from: as for `lbfgs.minimize_lbfgs`.
 
     Returns:
         The solution: the last position, with the loss evaluated there.
 
     Raises:
         TypeError: if the start is not of floats.
-        ValueError: if a number is out of its range.
+        ValueError: if a number is out of its range, or `resume_from` of another minimisation.
         NotFiniteError: if value or gradient become NaN or infinite.
 
     References:
         Kingma & Ba (2015), algorithm 1, with beta_1 = 0.9, beta_2 = 0.999, epsilon = 1e-8.
     """
-    run_slice = _adam_slice(value_and_gradient, jit_compile)
+    graphs = _graphs(value_and_gradient, jit_compile)
     start = checked_start(start, num_steps)
-    zeros = tf.zeros_like(start)
-    loss, gradient = value_and_gradient(start, *arguments)
-    state = AdamState(start, zeros, zeros, gradient, loss)
+    if resume_from is None:
+        zeros = tf.zeros_like(start)
+        loss, gradient = graphs.evaluate(start, arguments)
+        state, done = AdamState(start, zeros, zeros, gradient, loss), 0
+    else:
+        kinds: dict[str, Kind] = dict.fromkeys(AdamState._fields, (start.shape, start.dtype))
+        kinds.update(loss=([], start.dtype), num_steps=([], tf.int64))
+        tensors = taken_up(resume_from, kinds)
+        done = int(tensors.pop("num_steps"))
+        state = AdamState(**tensors)
     rate = tf.constant(learning_rate, start.dtype)
     pace = Pace(slice_seconds, pause_every, deadline)
-    done = 0
     while True:
-        step = Step(state.position, float(state.loss), done, done + 1)
+        saved = functools.partial(_saved, state, done)
+        step = Step(state.position, float(state.loss), done, done + 1, saved)
         check_finite(step.loss + norm(state.gradient), step)
         if done and on_slice is not None and on_slice(step):
-            return Solution(*step, status=Status.CANCELLED)
+            return ended(step, Status.CANCELLED)
         if done >= num_steps:
-            return Solution(*step, status=Status.STEPS_USED)
+            return ended(step, Status.STEPS_USED)
         if pace.over:
-            return Solution(*step, status=Status.TIME_USED)
+            return ended(step, Status.TIME_USED)
         slice_steps = min(pace.start(done), num_steps - done)
-        state = run_slice(state, rate, tf.constant(done), tf.constant(slice_steps), arguments)
+        state = graphs.advance(state, rate, tf.constant(done), tf.constant(slice_steps), arguments)
         float(state.loss)  # Waits for the device, so that the pace is the true one.
         pace.stop(slice_steps)
         done += slice_steps
@@ -92,11 +106,22 @@ class AdamState(NamedTuple):
     loss: tf.Tensor
 
 
-@functools.lru_cache(maxsize=2)
-def _adam_slice(value_and_gradient: ValueAndGradient, jit_compile: bool) -> Callable:
-    """Returns the graph that makes a number of Adam steps."""
+def _saved(state: AdamState, done: int) -> State:
+    return {**state._asdict(), "num_steps": done}
 
-    @tf.function(autograph=False, jit_compile=jit_compile)
+
+class _Graphs(NamedTuple):
+    """The graphs of a minimisation, each traced once for all sizes."""
+
+    evaluate: Callable[..., tuple[tf.Tensor, tf.Tensor]]
+    advance: Callable[..., AdamState]
+
+
+@kept_by_function
+def _graphs(value_and_gradient: ValueAndGradient, jit_compile: bool) -> _Graphs:
+    def evaluate(position: tf.Tensor, arguments: tuple) -> tuple[tf.Tensor, tf.Tensor]:
+        return value_and_gradient(position, *arguments)
+
     def run(
         state: AdamState, rate: tf.Tensor, done: tf.Tensor, steps: tf.Tensor, arguments: tuple
     ) -> AdamState:
@@ -108,7 +133,8 @@ def _adam_slice(value_and_gradient: ValueAndGradient, jit_compile: bool) -> Call
             steps=steps,
         )
 
-    return run
+    compiled = functools.partial(for_all_sizes, jit_compile=jit_compile)
+    return _Graphs(compiled(evaluate), compiled(run))
 
 
 def advance_adam(

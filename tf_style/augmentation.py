@@ -180,7 +180,8 @@ class StyleAugmentation(keras.layers.Layer):
         """
         images = tf.convert_to_tensor(images)
         self._check(images.shape)
-        values = tf.cast(images, tf.float32)
+        # Stopped before the graph, as tapes would differentiate all of it to find nothing.
+        values = tf.stop_gradient(tf.cast(images, tf.float32))
         batch = values if images.shape.rank == 4 else values[tf.newaxis]
         chosen, strength, shares = self._drawn(tf.shape(batch)[0], seed)
         chosen = tf.where(chosen)[:, 0]
@@ -198,7 +199,7 @@ class StyleAugmentation(keras.layers.Layer):
             return tf.tensor_scatter_nd_update(batch, chosen[:, tf.newaxis], new)
 
         batch = tf.cond(tf.size(chosen) > 0, changed, lambda: batch)
-        values = tf.stop_gradient(batch if images.shape.rank == 4 else batch[0])
+        values = batch if images.shape.rank == 4 else batch[0]
         values = tf.ensure_shape(values, images.shape)
         return tf.cast(values, self.compute_dtype)
 

@@ -11,8 +11,11 @@ import dataclasses
 import importlib
 import os
 import sys
+import time
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from absl import flags
 
@@ -20,6 +23,10 @@ from tf_style import _runtime, config, flag_options, progress_bar, settings_file
 from tf_style._checks import typed_fields, user_path
 from tf_style._version import __version__
 from tf_style.options import option
+
+if TYPE_CHECKING:
+    from tf_style.checkpoint_file import Checkpoint
+    from tf_style.resuming import Request
 
 COMMANDS = {
     "export": ("export_command", "writes a SavedModel, for servers and other programs"),
@@ -36,7 +43,8 @@ class RunOptions:
 
     content: str = option("", "The photograph.")
     style: str = option("", "The painting; or several, separated by commas.")
-    output: str = option("", "The result: .png, .jpg, .webp or .tif.")
+    output: str = option("", "The result: .png, .jpg, .webp or .tif; .btf for BigTIFF.")
+    bits: int = option(8, "Bits of each channel of the result: 8, or 16 for PNG and TIFF.")
     content_masks: str = option(
         "",
         "Masks of the photograph's regions, white where a region is, separated by commas; or one "
@@ -67,6 +75,20 @@ class RunOptions:
         "",
         "Write a line of JSON for each slice of steps: evaluations, seconds, the weighted loss "
         "terms, and each layer's unweighted loss.",
+    )
+    checkpoint_dir: str = option(
+        "",
+        "Folder of its own, in which a run that takes longer keeps where it stands until the "
+        "picture is saved; left out, OUTPUT.checkpoint; 'none' for none.",
+    )
+    checkpoint_seconds: float = option(60.0, "Seconds of work between checkpoints.")
+    resume: str = option(
+        "",
+        "Go on with the run whose checkpoints are in this folder. Pictures, output and settings "
+        "are known from there; only --output, --quiet and --verbose may be given.",
+    )
+    dry_run: bool = option(
+        False, "Only tell what the run would do: sizes, memory, evaluations and time."
     )
     quiet: bool = option(False, "Show no progress.")
     verbose: bool = option(False, "Show TensorFlow's logs, and the traceback of an error.")
@@ -138,7 +160,12 @@ def _run(arguments: list[str]) -> int:
     if values.version:
         print(f"tf_style {__version__}")
         return 0
+    from tf_style import resuming
+
     run = flag_options.of_type(RunOptions, values)
+    if values["resume"].present:
+        given = [name for name in values if values[name].present]
+        return _stylize(run, *resuming.unfinished_run(run.resume, run.output, given))
     settings = settings_file.settings(values, run.config)
     missing = [f"--{name}" for name in ("content", "style", "output") if not getattr(run, name)]
     if missing:
@@ -148,51 +175,81 @@ def _run(arguments: list[str]) -> int:
         )
     if run.save_every < 0:
         raise ValueError(f"`save_every` must be at least 0. Received: save_every={run.save_every}.")
+    return _stylize(run, resuming.Request.of(run, settings), settings)
 
-    return _stylize(run, settings)
 
-
-def _stylize(run: RunOptions, settings: config.StyleConfig) -> int:
+def _stylize(
+    run: RunOptions,
+    request: "Request",
+    settings: config.StyleConfig,
+    resumed: "Checkpoint | None" = None,
+) -> int:
     """Checks all that can be wrong before the work, then does it."""
-    from tf_style import saving
+    from tf_style import checkpoints, resuming, saving
     from tf_style.control_inputs import ControlPictures
     from tf_style.inputs import prepare_inputs
     from tf_style.run import Files, Run
 
-    styles, content_masks, style_masks = (
-        flag_options.paths(text) for text in (run.style, run.content_masks, run.style_masks)
-    )
-    named = [run.content, *styles, *content_masks, *style_masks, run.content_map, run.config]
-    named += [run.fine_style]
-    named += [settings.init, settings.network.weights]
+    named = [*request.inputs, run.config]
     sources = [user_path(name) for name in named if name and user_path(name).exists()]
-    output, trace, saved = (user_path(name) for name in (run.output, run.trace, run.save_config))
-    saving.check_output(output, inputs=sources)
-    if run.trace:
+    output, trace, saved = (
+        user_path(name) for name in (request.output, request.trace, run.save_config)
+    )
+    saving.check_output(output, inputs=sources, bits=request.bits)
+    unfinished = None
+    if resumed:
+        folder: Path | None = resumed.path.parent
+    else:
+        folder = resuming.folder_of(run.checkpoint_dir, request.output)
+        unfinished = resuming.found_in(folder, request.output) if folder else None
+    if request.trace:
         saving.check_writable(trace, argument="trace", inputs=[*sources, output])
     if run.save_config:
-        others = [*sources, output, *([trace] if run.trace else [])]
+        others = [*sources, output, *([trace] if request.trace else [])]
         saving.check_writable(saved, argument="save_config", inputs=others)
     with _runtime.quiet_stderr(not run.verbose):  # Decoders write there about damaged files.
-        single = run.content_map or None, run.fine_style or None
-        pictures = ControlPictures(content_masks, style_masks, *single)
-        inputs = prepare_inputs(run.content, styles, settings, pictures)
-    saving.check_output(output, inputs=sources, size=inputs.content.shape[1:3])
+        single = request.content_map or None, request.fine_style or None
+        pictures = ControlPictures(request.content_masks, request.style_masks, *single)
+        inputs = prepare_inputs(request.content, request.styles, settings, pictures)
+    description = checkpoints.describe(inputs, settings)
+    if resumed:
+        checkpoints.check_same(resumed, {"inputs": description["inputs"]})
+    kept = None
+    if folder:
+        kept = checkpoints.Checkpoints(
+            folder,
+            {**description, "run": request.to_dict()},
+            seconds=request.checkpoint_seconds,
+            started=time.perf_counter() - _runtime.seconds_since_start(),
+            resumed=resumed,
+        )
+    size = inputs.content.shape[1:3]
+    saving.check_output(output, inputs=sources, size=size, bits=request.bits)
     if run.save_config:
         text = settings.to_json().encode()
         saving.write_atomically(saved, lambda file: file.write(text))
 
     _runtime.set_environment(quiet=not run.verbose)
+    if run.dry_run:
+        with _runtime.quiet_stderr(not run.verbose):
+            _runtime.tune_tensorflow()
+            from tf_style.dry_run import report
+
+            lines = report(inputs, settings)
+        print("\n".join(lines))
+        return 0
     files = Files(
         output=output,
-        trace=trace if run.trace else None,
+        trace=trace if request.trace else None,
         sources=sources,
-        save_every=run.save_every,
+        save_every=request.save_every,
+        bits=request.bits,
     )
     with progress_bar.display(quiet=run.quiet) as display:
-        for note in (*_missing(run, inputs.controls), *inputs.notes):
+        notes = [] if resumed else [*_missing(run, inputs.controls), *inputs.notes]
+        for note in ([unfinished] if unfinished else []) + notes:
             display.message(note)
-        work = Run(inputs, settings, files, display, run.verbose)
+        work = Run(inputs, settings, files, display, run.verbose, kept)
         code = work.start()
     if work.left_at_once:
         sys.stdout.flush()
@@ -218,7 +275,8 @@ def _is_bug(error: BaseException) -> bool:
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 1000 else f"{text[:1000]}..."  # As of a name that is too long.
 
 
 if __name__ == "__main__":

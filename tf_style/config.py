@@ -14,6 +14,8 @@ from tf_style._checks import (
     TypeChecked,
     check_choice,
     check_number,
+    one_line,
+    shown,
     suggestion,
     typed_fields,
 )
@@ -120,7 +122,7 @@ class StyleConfig(TypeChecked):
         for name, value in options.items():
             if name not in FIELDS:
                 raise ValueError(
-                    f"`{name}` must be an option of StyleConfig." + suggestion(name, FIELDS)
+                    f"`{name[:80]}` must be an option of StyleConfig." + suggestion(name, FIELDS)
                 )
             groups.setdefault(FIELDS[name][0], {})[name] = value
         changed = groups.pop("", {})
@@ -150,7 +152,7 @@ class StyleConfig(TypeChecked):
         """
         name = values.get("preset", "default")
         if not isinstance(name, str):
-            raise TypeError(f"`preset` must be of type str. Received: preset={name!r}.")
+            raise TypeError(f"`preset` must be of type str. Received: preset={shown(name)}.")
         return preset(name).replace(**values)
 
     @classmethod
@@ -163,8 +165,8 @@ class StyleConfig(TypeChecked):
         """
         try:
             values = json.loads(text)
-        except (json.JSONDecodeError, RecursionError) as error:
-            raise ValueError(f"The config must be JSON. Received: {error}.") from error
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"The config must be JSON. Received: {one_line(error)}.") from error
         if not isinstance(values, dict):
             raise ValueError(
                 f"The config must be a JSON object. Received: a {type(values).__name__}."

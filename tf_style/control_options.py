@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from tf_style._checks import TypeChecked, check_choice, check_number
+from tf_style._checks import TypeChecked, check_choice, check_number, shown
 from tf_style.options import option
 
 REGIONS = ("", "auto", "none")
@@ -117,6 +117,6 @@ def numbers(text: str, *, argument: str) -> tuple[float, ...]:
     if not all(number == 0.0 or 1e-6 <= number <= 1e6 for number in found):
         raise ValueError(
             f"`{argument}` must be numbers separated by commas, as in '0.7,0.3', each 0 or of "
-            f"1e-6 to 1e6. Received: {argument}={text!r}."
+            f"1e-6 to 1e6. Received: {argument}={shown(text)}."
         )
     return found

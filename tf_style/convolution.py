@@ -12,10 +12,10 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from tf_style.gradients import masked
+from tf_style.gradients import custom_gradient, masked
 
 
-@tf.custom_gradient
+@custom_gradient
 def convolution_relu(
     inputs: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor
 ) -> tuple[tf.Tensor, Callable]:
@@ -31,13 +31,17 @@ def convolution_relu(
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         upstream = masked(upstream, positive)
-        by_inputs = tf.nn.conv2d(upstream, turned_in_graph(kernel), 1, "SAME")
-        return by_inputs, *_by_weights(inputs, kernel, upstream, "SAME")
+        return turned_convolution(upstream, kernel), *_by_weights(inputs, kernel, upstream, "SAME")
 
     return outputs, gradient
 
 
-@tf.custom_gradient
+def turned_convolution(upstream: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """Returns the gradient of a convolution by its inputs, padded with zeros."""
+    return tf.nn.conv2d(upstream, turned_in_graph(kernel), 1, "SAME")
+
+
+@custom_gradient
 def inner_convolution_relu(
     inputs: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor
 ) -> tuple[tf.Tensor, Callable]:
@@ -78,7 +82,7 @@ def turned_in_graph(kernel: tf.Tensor) -> tf.Tensor:
     return tf.reshape(tf.reverse(matrices, [0]), [height, width, filters, channels])
 
 
-@tf.custom_gradient
+@custom_gradient
 def bfloat16_relu(
     inputs: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor
 ) -> tuple[tf.Tensor, Callable]:
@@ -87,19 +91,20 @@ def bfloat16_relu(
     What goes in and comes out is float32, and so are bias, ReLU and all between layers: each
     convolution rounds its inputs and its result once, to 8 bits of mantissa.
     """
-
-    def convolve(values: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-        rounded = tf.cast(values, tf.bfloat16), tf.cast(weights, tf.bfloat16)
-        return tf.cast(tf.nn.conv2d(*rounded, 1, "SAME"), tf.float32)
-
-    outputs = tf.nn.relu(tf.nn.bias_add(convolve(inputs, kernel), bias))
+    outputs = tf.nn.relu(tf.nn.bias_add(bfloat16_convolution(inputs, kernel), bias))
     positive = outputs > 0.0
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None, None]:
         upstream = masked(upstream, positive)
-        return convolve(upstream, turned_in_graph(kernel)), None, None
+        return bfloat16_convolution(upstream, turned_in_graph(kernel)), None, None
 
     return outputs, gradient
+
+
+def bfloat16_convolution(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """Returns the convolution in bfloat16, float32."""
+    rounded = tf.cast(inputs, tf.bfloat16), tf.cast(kernel, tf.bfloat16)
+    return tf.cast(tf.nn.conv2d(*rounded, 1, "SAME"), tf.float32)
 
 
 _TILE, _PATCH = 4, 6  # A tile of 6x6 inputs gives 4x4 outputs with 36 products, not 144.
@@ -224,7 +229,7 @@ def _tile_index(
     return tf.reshape(tf.where(inside, index, batch * height * width), [-1])
 
 
-@tf.custom_gradient
+@custom_gradient
 def winograd_relu(
     inputs: tf.Tensor, kernel: tf.Tensor, turned_kernel: tf.Tensor, bias: tf.Tensor
 ) -> tuple[tf.Tensor, Callable]:

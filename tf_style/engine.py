@@ -1,68 +1,25 @@
-"""From pictures to the solution: the stages from coarse to fine, within the time there is."""
+"""From pictures to the solution: the stages from coarse to fine, within time and memory."""
 
 import contextlib
 import dataclasses
-import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
 from tf_style import schedule
-from tf_style.adam import minimize_adam
 from tf_style.config import StyleConfig
 from tf_style.inputs import Inputs, smallest_side
-from tf_style.lbfgs import minimize_lbfgs
-from tf_style.objective import LossTerms, Targets, by_name
-from tf_style.options import OptimizerConfig
+from tf_style.memory import WHOLE, SizePlan, limit_of, plan_sizes
 from tf_style.parametrization import COARSEST, FINER
 from tf_style.problem import Given, Problem
-from tf_style.region_targets import Controls
-from tf_style.scene import Pictures, Scene, at_scale, refined, scene
-from tf_style.solution import NotFiniteError, Solution, Status, Step
-from tf_style.tfp_lbfgs import minimize_tfp_lbfgs
+from tf_style.scene import Scene, at_scale, pictures_of, refined
+from tf_style.solution import State, Status
+from tf_style.solver import Before, Solver, Stand, resumed
 
 _MOST_STEPS = 1_000_000  # Where time decides.
-
-MINIMIZERS: dict[str, Callable[[OptimizerConfig], Callable[..., Solution]]] = {
-    "lbfgs": lambda config: functools.partial(minimize_lbfgs, history=config.history),
-    "tfp_lbfgs": lambda config: functools.partial(minimize_tfp_lbfgs, history=config.history),
-    "adam": lambda config: functools.partial(minimize_adam, learning_rate=config.learning_rate),
-}
-"""The minimiser that each of `options.OPTIMIZER_NAMES` stands for."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Stand:
-    """Where a run stands.
-
-    Attributes:
-        step: steps done, of all stages.
-        num_steps: steps planned, of all stages; with a deadline, not fewer than are done.
-        num_evaluations: evaluations done, of all stages.
-        image: float32 `[1, h, w, 3]`, RGB, nominally 0..1, of the stage's size.
-        targets: of the stage.
-        loss: the value that is minimised, at the stage's size.
-        status: why the stage ended; None while it runs.
-    """
-
-    step: int
-    num_steps: int
-    num_evaluations: int
-    image: tf.Tensor
-    targets: Targets
-    loss: float
-    status: Status | None = None
-
-
-class _Before(NamedTuple):
-    """What the stages before have done."""
-
-    step: int = 0
-    num_evaluations: int = 0
-    image: tf.Tensor | None = None
+_LESS = 0.7  # Of the memory that was not there.
 
 
 def run(
@@ -73,6 +30,7 @@ def run(
     deadline: float | None = None,
     pause_every: int | None = None,
     on_slice: Callable[[Stand], bool | None] | None = None,
+    resume_from: State | None = None,
 ) -> Stand:
     """Returns where the last stage ended.
 
@@ -85,53 +43,54 @@ def run(
             more than their steps, the full size all the time that is left.
         pause_every: slices also end at every multiple of so many steps.
         on_slice: called between slices of steps; a true result ends the run.
+        resume_from: what `Stand.state` gave in a run of the same problem, inputs and config.
 
     Raises:
         FloatingPointError: if value or gradient are not finite; names the term.
+        ValueError: if `resume_from` is of another run.
     """
     whole = pictures_of(inputs)
     height, width = whole.content.shape[1:3]
-    num_pixels = height * width
     stages = plan((height, width), config)
-    solver = _Solver(
+    solver = Solver(
         problem=problem,
-        minimize=_minimizer(config),
+        config=config,
+        size_plan=WHOLE,
         num_steps=sum(stage.steps for stage in stages),
         pause_every=pause_every,
         on_slice=on_slice,
     )
-    before, seconds_per_pixel = _Before(), 0.0
-    for index, stage in enumerate(stages):
-        cost = schedule.cost(stage.scale, num_pixels)
-        if deadline is not None and index > 0:
-            needed = schedule.FEWEST * seconds_per_pixel * cost
-            if deadline - time.perf_counter() < needed:
-                break
+    clock = _Clock(deadline, height * width)
+    before = Before(limit=int(limit_of(config) or 0))
+    if resume_from is not None:
+        before = resumed(resume_from, len(stages))
+    first = before.stages
+    for index in range(first, len(stages)):
+        stage, left = stages[index], stages[index:]
+        if index > first and not clock.has_time_for(stage):
+            break
         pictures = at_scale(whole, stage.scale, smallest_side=smallest_side(config))
-        exponent = COARSEST
         if before.image is not None:
             start = refined(before.image, pictures.start, whole.start)
-            pictures, exponent = pictures._replace(start=start), FINER
-        here = scene(problem, pictures, exponent=exponent)
-        if deadline is None:
-            stand = solver.solve(here, before, stage.steps)
-        else:
-            if index == 0 and len(stages) > 1:
-                seconds_per_pixel = solver.seconds_an_evaluation(here) / cost
-            began = time.perf_counter()
-            share = schedule.first_share(
-                stages[index:],
-                num_pixels,
-                left=deadline - began,
-                seconds_per_pixel=seconds_per_pixel,
-            )
-            num_steps = _MOST_STEPS if index == len(stages) - 1 else stage.steps
-            stand = solver.solve(here, before, num_steps, deadline=began + share)
-            num_evaluations = max(stand.num_evaluations - before.num_evaluations, 1)
-            seconds_per_pixel = (time.perf_counter() - began) / num_evaluations / cost
+            pictures = pictures._replace(start=start)
+        exponent = FINER if index else COARSEST
+        num_steps = _MOST_STEPS if deadline is not None and len(left) == 1 else stage.steps
+        while True:
+            size_plan = planned((height, width), config, before.limit)[index].size_plan
+            solver = dataclasses.replace(solver, size_plan=size_plan)
+            try:
+                here = solver.scene(pictures, exponent)
+                stand = clock.solve(solver, here, before, left, num_steps, resume_from)
+                break
+            except tf.errors.ResourceExhaustedError:
+                less = before._replace(limit=int(_LESS * size_plan.memory))
+                if planned((height, width), config, less.limit)[index].size_plan == size_plan:
+                    raise  # There is no plan that takes less.
+                before = less
         if stand.status is Status.CANCELLED:
             break
-        before = _Before(stand.step, stand.num_evaluations, stand.image)
+        resume_from = None
+        before = Before(index + 1, stand.step, stand.num_evaluations, before.limit, stand.image)
     return stand
 
 
@@ -150,9 +109,9 @@ def go_on(
     Raises:
         FloatingPointError: if value or gradient are not finite; names the term.
     """
-    solver = _Solver(problem, _minimizer(config), num_steps, None, None)
+    solver = Solver(problem, config, WHOLE._replace(history=config.optimizer.history), num_steps)
     start = problem.parametrization.to_position(problem.start(image), given.basis)
-    return solver.solve(Scene(given, start), _Before(), num_steps)
+    return solver.solve(Scene(given, start), Before(), num_steps)
 
 
 @contextlib.contextmanager
@@ -168,101 +127,89 @@ def enough_memory(size: tuple[int, int]) -> Iterator[None]:
         ) from error
 
 
-def _minimizer(config: StyleConfig) -> Callable[..., Solution]:
-    return functools.partial(
-        MINIMIZERS[config.optimizer.optimizer](config.optimizer),
-        jit_compile=config.compute.jit_compile == "loop",
-    )
-
-
-@dataclasses.dataclass(frozen=True)
-class _Solver:
-    """What is the same at every size.
+class _Clock:
+    """The time that stages may take.
 
     Attributes:
-        problem: what is minimised.
-        minimize: the minimiser.
-        num_steps: planned, of all stages.
-        pause_every: slices also end at every multiple of so many steps.
-        on_slice: called between slices of steps.
+        deadline: when to end, on the clock of `time.perf_counter`, or None.
     """
 
-    problem: Problem
-    minimize: Callable[..., Solution]
-    num_steps: int
-    pause_every: int | None
-    on_slice: Callable[[Stand], bool | None] | None
+    def __init__(self, deadline: float | None, num_pixels: int) -> None:
+        """Makes it, for a result of so many pixels."""
+        self.deadline = deadline
+        self._num_pixels = num_pixels
+        self._seconds_per_pixel: float | None = None
+
+    def has_time_for(self, stage: schedule.Stage) -> bool:
+        """Returns whether a further stage is worth being begun."""
+        if self.deadline is None or self._seconds_per_pixel is None:
+            return True
+        cost = schedule.cost(stage.scale, self._num_pixels)
+        needed = schedule.FEWEST * self._seconds_per_pixel * cost
+        return self.deadline - time.perf_counter() >= needed
 
     def solve(
-        self, here: Scene, before: _Before, num_steps: int, *, deadline: float | None = None
+        self,
+        solver: Solver,
+        here: Scene,
+        before: Before,
+        stages: Sequence[schedule.Stage],
+        num_steps: int,
+        resume_from: State | None,
     ) -> Stand:
-        """Minimises at one size; counts on from where the coarser one ended."""
-        problem = self.problem
-
-        def image(position: tf.Tensor) -> tf.Tensor:
-            return problem.picture(position, here.given)
-
-        def stand(step: Step | Solution) -> Stand:
-            done = before.step + step.num_steps
-            return Stand(
-                num_steps=max(self.num_steps, done),
-                image=image(step.position),
-                targets=here.given.targets,
-                loss=step.loss,
-                step=done,
-                num_evaluations=before.num_evaluations + step.num_evaluations,
-                status=getattr(step, "status", None),
-            )
-
-        on_slice = self.on_slice
-        try:
-            solution = self.minimize(
-                problem.value_and_gradient,
-                here.start,
-                arguments=(here.given,),
-                num_steps=num_steps,
-                pause_every=self.pause_every,
-                deadline=deadline,
-                on_slice=(lambda step: on_slice(stand(step))) if on_slice else None,
-            )
-        except NotFiniteError as error:
-            terms = problem.objective.terms(image(error.position), here.given.targets)
-            raise FloatingPointError(_not_finite(terms, before.step + error.num_steps)) from error
-        return stand(solution)
-
-    def seconds_an_evaluation(self, here: Scene) -> float:
-        """Returns how long one takes, once the graph is traced."""
-        pilot = dataclasses.replace(self, on_slice=None)
-        pilot.solve(here, _Before(), 0)
+        """Minimises at the first of these stages, within its share of the time."""
+        if self.deadline is None:
+            return solver.solve(here, before, num_steps, resume_from=resume_from)
+        cost = schedule.cost(stages[0].scale, self._num_pixels)
+        if self._seconds_per_pixel is None:
+            self._seconds_per_pixel = 0.0
+            if len(stages) > 1:
+                self._seconds_per_pixel = solver.seconds_an_evaluation(here) / cost
         began = time.perf_counter()
-        pilot.solve(here, _Before(), 0)
-        return time.perf_counter() - began
-
-
-def pictures_of(inputs: Inputs) -> Pictures:
-    """Returns the pictures of a run, and what counts where, as tensors."""
-    regions, controls = inputs.regions, Controls()
-    if regions is not None:
-        # What stays as it is takes no part.
-        used = regions.strengths > 0.0
-        masks = regions.content[..., used]
-        controls = Controls(
-            blend=tf.constant(regions.blend[used]),
-            strengths=tf.constant(regions.strengths[used]),
-            content_masks=tf.constant(masks),
-            style_masks=tuple(tf.constant(style[..., used]) for style in regions.styles),
-            touched=tf.constant(inputs.touched),
+        share = schedule.first_share(
+            stages,
+            self._num_pixels,
+            left=self.deadline - began,
+            seconds_per_pixel=self._seconds_per_pixel,
         )
-    elif len(inputs.styles) > 1:
-        controls = Controls(blend=tf.constant(inputs.blend[np.newaxis]))
-    if inputs.content_map is not None:
-        controls = controls._replace(content_map=tf.constant(inputs.content_map))
-    return Pictures(
-        tf.constant(inputs.content),
-        tuple(map(tf.constant, inputs.styles)),
-        tf.constant(inputs.start),
-        controls,
-    )
+        stand = solver.solve(
+            here, before, num_steps, deadline=began + share, resume_from=resume_from
+        )
+        num_evaluations = max(stand.num_evaluations - before.num_evaluations, 1)
+        self._seconds_per_pixel = (time.perf_counter() - began) / num_evaluations / cost
+        return stand
+
+
+class Planned(NamedTuple):
+    """One size of a run, before it is run.
+
+    Attributes:
+        stage: its scale and steps.
+        size: height and width, px.
+        size_plan: how it is computed.
+    """
+
+    stage: schedule.Stage
+    size: tuple[int, int]
+    size_plan: SizePlan
+
+
+def planned(size: tuple[int, int], config: StyleConfig, limit: float) -> list[Planned]:
+    """Returns the sizes of a run and how each is computed.
+
+    Args:
+        size: of the result, px.
+        config: everything but the pictures.
+        limit: bytes of memory that may be taken; 0 if that is not known.
+    """
+    stages = plan(size, config)
+    sizes = [schedule.scaled(size, stage.scale) for stage in stages]
+    steps = [stage.steps for stage in stages]
+    if config.compute.time_budget:
+        steps[-1] = _MOST_STEPS
+    pixels = [height * width for height, width in sizes]
+    plans = plan_sizes(list(zip(pixels, steps, strict=True)), config, limit)
+    return [Planned(*each) for each in zip(stages, sizes, plans, strict=True)]
 
 
 def plan(size: tuple[int, int], config: StyleConfig) -> tuple[schedule.Stage, ...]:
@@ -272,15 +219,4 @@ def plan(size: tuple[int, int], config: StyleConfig) -> tuple[schedule.Stage, ..
         scales=config.optimizer.scales,
         steps=config.optimizer.steps,
         smallest_side=smallest_side(config),
-    )
-
-
-def _not_finite(terms: LossTerms, num_steps: int) -> str:
-    values = by_name(terms)
-    names = [name for name in values if "/" in name] + ["content", "style", "variation", "total"]
-    bad = [name for name in names if not np.isfinite(values[name])]
-    term = bad[0] if bad else "gradient"
-    return (
-        f"The loss term '{term}' is not finite after {num_steps} steps. "
-        "Use smaller weights, or the normalized network."
     )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tf_style._checks import user_path
+from tf_style._checks import one_line, user_path
 from tf_style.config import StyleConfig
 from tf_style.export_options import ABOUT
 from tf_style.named_graphs import NamedTensors
@@ -89,6 +89,17 @@ class ExportedModel:
         return list(found["png_bytes"].numpy())
 
 
+_DAMAGES = (
+    OSError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    TypeError,
+    RecursionError,
+    tf.errors.OpError,
+)
+
+
 def load(path: str | os.PathLike) -> ExportedModel:
     """Returns a model that `export_saved_model` wrote.
 
@@ -104,10 +115,10 @@ def load(path: str | os.PathLike) -> ExportedModel:
         config = StyleConfig.from_dict(about["config"])
         weights_sha256, version = about["weights_sha256"], about["software"].split()[-1]
         functions = tf.saved_model.load(str(folder))
-    except (OSError, ValueError, KeyError, AttributeError, TypeError, tf.errors.OpError) as error:
+    except _DAMAGES as error:
         raise ValueError(
             f"`path` must be a folder that `tf_style export` wrote. Received: path='{folder}': "
-            f"{error}."
+            f"{one_line(error)}."
         ) from error
     return ExportedModel(
         config=config, weights_sha256=weights_sha256, version=version, _functions=functions

@@ -12,7 +12,7 @@ from typing import Any
 from absl import flags
 
 from tf_style import config
-from tf_style._checks import suggestion, typed_fields, user_path
+from tf_style._checks import shown, suggestion, typed_fields, user_path
 
 _DEFINE = {
     str: flags.DEFINE_string,
@@ -29,6 +29,8 @@ _TITLES = {
     "control": "Several styles, and regions",
 }
 _SHORT = {"-h": "--help", "-v": "--verbose"}
+
+_LONGEST = 100
 
 Table = list[tuple[dataclasses.Field, Any]]
 """Fields with their types, each to become a flag."""
@@ -64,6 +66,13 @@ def parse(
         ValueError: on a value of a wrong type, or an argument that is no flag.
     """
     arguments = [_SHORT.get(argument, argument) for argument in arguments]
+    for argument in arguments:
+        name = argument.partition("=")[0]
+        if len(name) > _LONGEST:  # absl would look for names like it, letter by letter.
+            raise ValueError(
+                "Every argument must be a flag, as in --content=photo.jpg. Received: "
+                f"{shown(name)}."
+            )
     try:
         rest = values(["tf_style", *arguments])[1:]
     except flags.IllegalFlagValueError as error:

@@ -11,7 +11,7 @@ from tf_style import schedule
 from tf_style.config import INITS, StyleConfig
 from tf_style.graph_minimizers import graph_minimizer
 from tf_style.inputs import NOISE_DEVIATION, NOISE_MEAN, smallest_side
-from tf_style.objective import LossWeights
+from tf_style.loss_terms import LossWeights
 from tf_style.parametrization import COARSEST, FINER
 from tf_style.problem import Problem
 from tf_style.resampling import Size, cover, size_of

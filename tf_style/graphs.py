@@ -1,5 +1,6 @@
 """Functions as graphs that are traced once, and tensors that graphs hand on without a copy."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +25,28 @@ def for_all_sizes(function: Callable, *, jit_compile: bool = False) -> Callable:
     return call
 
 
+def kept_by_function(make: Callable) -> Callable:
+    """Returns `make(function, *options)` so that its results are kept for the last two functions.
+
+    One memory for all that is made of a function: a function that is not used any more is let go
+    of, whatever was made of it.
+    """
+
+    @functools.wraps(make)
+    def get(function: Callable, *options: Any) -> Any:
+        made = _made_of(function)
+        if (make, options) not in made:
+            made[make, options] = make(function, *options)
+        return made[make, options]
+
+    return get
+
+
+@functools.lru_cache(maxsize=2)
+def _made_of(function: Callable) -> dict[Any, Any]:
+    return {}
+
+
 def slot(value: tf.Tensor) -> tf.Tensor:
     """Returns the handle of a place where graphs find a tensor and leave another.
 
@@ -45,3 +68,8 @@ def taken(handle: tf.Tensor, like: tf.TensorSpec) -> tf.Tensor:
 def put(handle: tf.Tensor, value: tf.Tensor) -> None:
     """Leaves a tensor in a slot."""
     tf.raw_ops.AssignVariableOp(resource=handle, value=value)
+
+
+def seen(handle: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """Returns what lies in a slot and stays there; changing it costs a copy while this is held."""
+    return tf.raw_ops.ReadVariableOp(resource=handle, dtype=dtype)

@@ -3,25 +3,29 @@
 An image is float32 `[1, H, W, 3]`, RGB (sRGB), 0..1; alpha is float32 `[1, H, W, 1]`, 0..1.
 """
 
-import contextlib
-import io
 import os
-import struct
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image
 
-from tf_style._checks import user_path
+from tf_style import large_pictures, libvips
+from tf_style._checks import one_line, shown, user_path
+from tf_style.pil_pictures import (
+    PIL_PIXELS,
+    BeyondPillow,
+    float_arrays,
+    has_16_bit_colors,
+    open_picture,
+    telling_damage,
+    too_large,
+)
 
-FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "JPEG2000", "PPM", "TGA")
-"""Pillow's names of the formats that are read. Formats that run other programs are not."""
+MAX_PIXELS = 2**28
+"""Larger images are refused, as they are held and to be made: 16,384 x 16,384 px take 3.2 GB."""
 
-MAX_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485
-"""Larger pictures are refused, read or to be made: 9,459 x 9,459 px are over 1 GB as float32."""
+_ROWS = 256
 
 
 class Picture(NamedTuple):
@@ -30,77 +34,72 @@ class Picture(NamedTuple):
     Attributes:
         image: float32 `[1, H, W, 3]`, RGB (sRGB), 0..1.
         alpha: float32 `[1, H, W, 1]`, 0..1, or None if the picture has no transparency.
+        whole_size: (height, width) of the file, px, if it may have been reduced as it was read.
     """
 
     image: np.ndarray
     alpha: np.ndarray | None
+    whole_size: tuple[int, int] | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the picture before it was reduced, px."""
+        _, height, width, _ = self.image.shape
+        return self.whole_size or (height, width)
 
 
-def read_picture(source: Any, *, argument: str = "picture") -> Picture:
+def read_picture(
+    source: Any, *, argument: str = "picture", long_edge: int | None = None
+) -> Picture:
     """Returns a picture as people have them, as a float image.
 
     EXIF orientation is honoured; ICC profiles are converted to sRGB; grey, palette, CMYK and
-    16-bit pictures are accepted (16-bit colour PNGs with the 8 bits that Pillow keeps).
+    16-bit pictures are accepted. Files beyond Pillow (of over `PIL_PIXELS`, TIFFs of floats or of
+    other forms that it lacks, colors of 16 bits) are read by libvips, if the extra `big` is
+    installed; without it the first two are refused and of the last 8 bits are kept.
 
     Args:
         source: a path, a PIL picture, or an array or tensor `[H, W]`, `[H, W, 1 | 3 | 4]` or
             with a leading batch of 1: uint8 0..255, uint16 0..65535 or float 0..1.
         argument: how errors call it.
+        long_edge: px that suffice: what libvips reads is reduced to it, and never held whole.
 
     Raises:
         FileNotFoundError, IsADirectoryError, PermissionError: if the path is no readable file.
         ValueError: if it is no picture, damaged, too large, or an array of another form.
-    """
-    if isinstance(source, (str, os.PathLike)):
-        with open_picture(user_path(source), argument=argument) as opened:
-            return _from_pil(opened, argument, name=str(source))
-    if isinstance(source, Image.Image):
-        return _from_pil(source, argument)
-    return _from_array(source, argument)
-
-
-@contextlib.contextmanager
-def open_picture(path: Path, *, argument: str) -> Iterator[Image.Image]:
-    """Yields the opened file; what goes wrong with it, then or within, is told in one way.
-
-    Raises:
-        FileNotFoundError, IsADirectoryError, PermissionError: if it is no readable file.
-        ValueError: if it is no picture of `FORMATS`, damaged, or too large.
+        ImportError: if it needs the extra.
         MemoryError: if there is not enough memory for it.
     """
-    if path.is_dir():
-        raise IsADirectoryError(
-            f"`{argument}` must be a picture file. Received: {argument}='{path}', a folder."
-        )
-    if not path.is_file():  # A pipe would wait for ever, and cannot be searched.
-        raise FileNotFoundError(
-            f"`{argument}` must be an existing file. Received: {argument}='{path}'."
-        )
+    if isinstance(source, Image.Image):
+        with telling_damage(argument, "a PIL picture"):  # It may be a file still to be read.
+            return _from_pil(source, argument, received="a PIL picture")
+    if not isinstance(source, (str, os.PathLike)):
+        return _from_array(source, argument)
+    path = user_path(source)
     try:
-        with path.open("rb") as file, warnings.catch_warnings():
-            # Pillow warns about bombs and about damaged tags; sizes are checked here.
-            warnings.simplefilter("ignore")
-            Image.init()
-            known = [name for name in FORMATS if name in Image.OPEN]  # Builds differ.
-            with Image.open(file, formats=known) as opened:
-                yield opened
-    except Image.DecompressionBombError as error:
-        raise ValueError(_too_large(argument, str(path), str(error))) from error
-    except Image.UnidentifiedImageError as error:
-        raise ValueError(
-            f"`{argument}` must be a picture ({', '.join(FORMATS)}). Received: "
-            f"{argument}='{path}', which is none of these or damaged."
-        ) from error
-    except PermissionError as error:
-        raise PermissionError(f"`{argument}` cannot be read: {error}.") from error
-    except MemoryError as error:
-        raise MemoryError(f"There is not enough memory to read {argument}='{path}'.") from error
-    except Exception as error:  # Decoders raise almost anything on damaged files.
-        if f"`{argument}`" in str(error):
+        with open_picture(path, argument=argument) as opened:
+            if not (has_16_bit_colors(opened) and libvips.is_installed()):
+                return _from_pil(opened, argument, received=shown(str(path)))
+    except BeyondPillow as error:
+        if large_pictures.kind_of(path) is None:
             raise
-        raise ValueError(
-            f"`{argument}` is damaged: {error}. Received: {argument}='{path}'."
-        ) from error
+        if not libvips.is_installed():
+            raise BeyondPillow(f"{error} Or {libvips.INSTALL}.") from error
+    return _read_large(path, argument, long_edge)
+
+
+def _read_large(path: Path, argument: str, long_edge: int | None) -> Picture:
+    opened = large_pictures.LargePicture(path, argument=argument)
+    size = opened.size
+    if long_edge and long_edge < max(size):
+        size = fit(size, long_edge)
+    if size[0] * size[1] > MAX_PIXELS:
+        received = shown(str(path))
+        raise ValueError(too_large(argument, received, f"{size[1]}x{size[0]} px", MAX_PIXELS))
+    values = opened.read(size)[np.newaxis]
+    if values.shape[-1] == 3:
+        return Picture(values, None, opened.size)
+    return _unweighted(values[..., :3], values[..., 3:])._replace(whole_size=opened.size)
 
 
 def resize(
@@ -156,8 +155,11 @@ def resize_picture(picture: Picture, size: tuple[int, int]) -> Picture:
     """
     if picture.alpha is None:
         return Picture(resize(picture.image, size), None)
-    alpha = resize(picture.alpha, size)
-    weighted = resize(picture.image * picture.alpha, size)
+    return _unweighted(resize(picture.image * picture.alpha, size), resize(picture.alpha, size))
+
+
+def _unweighted(weighted: np.ndarray, alpha: np.ndarray) -> Picture:
+    """Returns the picture of colors that are multiplied by alpha: white where it is hidden."""
     visible = alpha > 0.5 / 255.0
     image = np.where(visible, weighted / np.maximum(alpha, 1e-6), np.float32(1.0))
     return Picture(np.clip(image, 0.0, 1.0), np.where(visible, alpha, np.float32(0.0)))
@@ -197,66 +199,38 @@ def over_white(picture: Picture) -> np.ndarray:
 
 def to_pixels(image: np.ndarray, alpha: np.ndarray | None = None) -> np.ndarray:
     """Returns uint8 `[H, W, 3]`, or `[H, W, 4]` with alpha: clipped to 0..1 and rounded."""
-    values = image if alpha is None else np.concatenate([image, alpha], axis=-1)
-    return np.round(np.clip(values[0], 0.0, 1.0) * 255.0).astype(np.uint8)
+    parts = [image[0]] if alpha is None else [image[0], alpha[0]]
+    height, width = image.shape[1:3]
+    pixels = np.empty([height, width, 3 if alpha is None else 4], np.uint8)
+    for top in range(0, height, _ROWS):  # Of large images, floats of some rows only.
+        rows = np.concatenate([part[top : top + _ROWS] for part in parts], axis=-1)
+        pixels[top : top + _ROWS] = np.round(np.clip(rows, 0.0, 1.0) * 255.0)
+    return pixels
 
 
-def _from_pil(picture: Image.Image, argument: str, name: str = "a PIL picture") -> Picture:
-    if picture.width * picture.height > MAX_PIXELS:
-        raise ValueError(_too_large(argument, name, f"{picture.width}x{picture.height} px"))
-    picture.load()
-    icc_profile = picture.info.get("icc_profile")
-    # Of damaged EXIF data the picture is taken as it lies.
-    with contextlib.suppress(ValueError, TypeError, KeyError, SyntaxError, struct.error, OSError):
-        picture = ImageOps.exif_transpose(picture)
-    if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
-        return Picture(_from_deep_grey(picture, argument), None)
-    alpha = None
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        alpha = _to_float(picture.getchannel("A"))[..., np.newaxis]
-    return Picture(_to_float(_to_srgb(picture, icc_profile)), alpha)
+def _from_pil(picture: Image.Image, argument: str, *, received: str) -> Picture:
+    shape = f"{picture.width}x{picture.height} px"
+    if picture.width * picture.height > PIL_PIXELS:
+        raise BeyondPillow(too_large(argument, received, shape, PIL_PIXELS))
+    _check_not_empty(argument, received, shape, picture.width * picture.height)
+    return Picture(*float_arrays(picture, argument=argument))
 
 
-def _to_float(picture: Image.Image) -> np.ndarray:
-    return np.asarray(picture, np.float32)[np.newaxis] / np.float32(255.0)
-
-
-def _from_deep_grey(picture: Image.Image, argument: str) -> np.ndarray:
-    values = np.asarray(picture)
-    full = 65535.0 if picture.mode != "F" else 1.0
-    if values.min() < 0 or values.max() > full or not np.isfinite(values).all():
+def _check_not_empty(argument: str, received: str, shape: str, num_pixels: int) -> None:
+    if not num_pixels:
         raise ValueError(
-            f"`{argument}` must have values of 0..{full:g} in mode '{picture.mode}'. "
-            f"Received: values of {values.min():g}..{values.max():g}."
+            f"`{argument}` must have at least one pixel. Received: {argument}={received}, {shape}."
         )
-    grey = values.astype(np.float32) / np.float32(full)
-    return np.repeat(grey[np.newaxis, :, :, np.newaxis], 3, axis=-1)
-
-
-def _to_srgb(picture: Image.Image, icc_profile: bytes | None) -> Image.Image:
-    """Returns an RGB picture in sRGB; without a usable profile, Pillow's plain conversion."""
-    if picture.mode in ("P", "PA", "RGBA", "RGBX", "RGBa", "1"):
-        picture = picture.convert("RGB")
-    if icc_profile and picture.mode in ("RGB", "L", "CMYK", "LAB"):
-        try:
-            converted = ImageCms.profileToProfile(
-                picture,
-                ImageCms.ImageCmsProfile(io.BytesIO(icc_profile)),
-                ImageCms.createProfile("sRGB"),
-                renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-                outputMode="RGB",
-                flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
-            )
-            if converted is not None:
-                return converted
-        except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-            pass  # A damaged profile, or one for another kind of picture.
-    return picture.convert("RGB")
 
 
 def _from_array(source: Any, argument: str) -> Picture:
-    array = np.asarray(source)
+    try:
+        array = np.asarray(source)
+    except Exception as error:  # Of ragged lists, and whatever has an `__array__` of its own.
+        raise TypeError(
+            f"`{argument}` must be a path, a PIL picture or an array. Received: "
+            f"{type(source).__name__}, which is no array: {one_line(error)}."
+        ) from error
     if array.ndim == 4 and array.shape[0] == 1:
         array = array[0]
     if array.ndim == 2:
@@ -266,12 +240,15 @@ def _from_array(source: Any, argument: str) -> Picture:
             f"`{argument}` must be a path, a PIL picture or an array [H, W, 1, 3 or 4]. "
             f"Received: {type(source).__name__} of shape {np.shape(source)}."
         )
+    shape = f"{array.shape[1]}x{array.shape[0]} px"
     if array.shape[0] * array.shape[1] > MAX_PIXELS:
-        raise ValueError(_too_large(argument, "an array", f"{array.shape[1]}x{array.shape[0]} px"))
+        raise ValueError(too_large(argument, "an array", shape, MAX_PIXELS))
+    _check_not_empty(argument, "an array", shape, array.size)
     if array.dtype in (np.uint8, np.uint16):
         values = array.astype(np.float32) / np.float32(np.iinfo(array.dtype).max)
     elif array.dtype.kind == "f" or array.dtype.name == "bfloat16":
-        values = array.astype(np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):  # What follows tells of it.
+            values = array.astype(np.float32)
         if not np.isfinite(values).all():
             raise ValueError(f"`{argument}` must be finite. Received: NaN or infinite values.")
         if values.min() < 0.0 or values.max() > 1.0:
@@ -288,10 +265,3 @@ def _from_array(source: Any, argument: str) -> Picture:
         values = np.repeat(values, 3, axis=-1)
     alpha = np.ascontiguousarray(values[..., 3:]) if values.shape[-1] == 4 else None
     return Picture(np.ascontiguousarray(values[..., :3]), alpha)
-
-
-def _too_large(argument: str, name: str, what: str) -> str:
-    return (
-        f"`{argument}` must have at most {MAX_PIXELS:,} pixels. Received: {argument}='{name}', "
-        f"{what}. Reduce it first."
-    )

@@ -95,28 +95,36 @@ def prepare_inputs(
     smallest = smallest_side(config)
     if config.control.finds_regions and not several(controls.content_masks):
         smallest = max(smallest, SMALLEST_SIDE)
-    content_picture = images.read_picture(content, argument="content")
-    _check_sides("content", content_picture.image.shape[1:3], smallest)
-    size = content_picture.image.shape[1:3]
+    edge = config.size or None
+    content_picture = images.read_picture(content, argument="content", long_edge=edge)
+    _check_sides("content", content_picture.size, smallest)
+    size = content_picture.size
     if config.size:
         size = images.fit(size, config.size)
-    _check_sides("content", size, smallest, received=content_picture.image.shape[1:3])
+    _check_sides("content", size, smallest, received=content_picture.size)
     _check_pixels("size", size)
 
-    sizes = Sizes(content_picture.image.shape[1:3], size)
-    originals = [_read_style(picture, name, smallest) for picture, name in _named("style", style)]
+    sizes = Sizes(content_picture.size, size)
+    edge = max(_style_edge(size, config, scale) for scale in style_scales(config))
+    if config.init == "style":
+        edge = None  # To start from it, it must cover the result.
+    originals = [
+        _read_style(picture, name, smallest, edge) for picture, name in _named("style", style)
+    ]
     blend = blend_of(config, len(originals))
     styles, style_sizes = _at_scales(originals, size, config)
     regions, notes = regions_of(controls, sizes, style_sizes, config)
     content_map, more_notes = content_map_of(controls, sizes, config)
-    content_image, alpha = images.resize_picture(content_picture, size)
+    content_image, alpha, _ = images.resize_picture(content_picture, size)
     weights = alpha if alpha is not None and alpha.any() else None
-    start = _start(content_image, originals[0], weights, config)
+    start = _start(content_image, originals[0].image, weights, config)
     done = colored(content_image, tuple(styles), start, regions, config, content_weights=weights)
     fine = None
     if controls.fine_style is not None:
-        fine = _read_style(controls.fine_style, "fine_style", smallest)
-        (fine,), _ = _at_scales([fine], size, config.replace(style_scales=""))
+        one = config.replace(style_scales="")
+        edge = _style_edge(size, one, 1.0)
+        picture = _read_style(controls.fine_style, "fine_style", smallest, edge)
+        (fine,), _ = _at_scales([picture], size, one)
         fine = painted_style(fine, content_image, config.colors[0], config, content_weights=weights)
     num_scales = len(styles) // len(blend)
     return Inputs(
@@ -155,18 +163,18 @@ def _start(
 
 
 def _at_scales(
-    originals: Sequence[np.ndarray], result: tuple[int, int], config: StyleConfig
+    originals: Sequence[images.Picture], result: tuple[int, int], config: StyleConfig
 ) -> tuple[list[np.ndarray], list[Sizes]]:
     """Returns each style at each of its scales, scale after scale: styles of their own."""
     smallest = smallest_side(config)
     styles, sizes = [], []
     for scale in style_scales(config):
-        for image in originals:
-            read = image.shape[1:3]
+        for picture in originals:
+            read = picture.size
             size = _style_size(read, result, config, scale)
             _check_sides("style", size, smallest, received=read, scale=scale)
             _check_pixels("style_size", size)
-            styles.append(images.resize(image, size))
+            styles.append(images.resize(picture.image, size))
             sizes.append(Sizes(read, size))
     return styles, sizes
 
@@ -180,10 +188,12 @@ def _named(argument: str, pictures: Any) -> Iterator[tuple[Any, str]]:
         yield picture, argument if len(pictures) == 1 else f"{argument}[{index}]"
 
 
-def _read_style(picture: Any, argument: str, smallest: int) -> np.ndarray:
-    image = images.over_white(images.read_picture(picture, argument=argument))
-    _check_sides(argument, image.shape[1:3], smallest)
-    return image
+def _read_style(
+    picture: Any, argument: str, smallest: int, long_edge: int | None
+) -> images.Picture:
+    found = images.read_picture(picture, argument=argument, long_edge=long_edge)
+    _check_sides(argument, found.size, smallest)
+    return found._replace(image=images.over_white(found), alpha=None)
 
 
 def smallest_side(config: StyleConfig) -> int:
@@ -203,10 +213,15 @@ def _check_pixels(argument: str, size: tuple[int, int]) -> None:
 def _style_size(
     style: tuple[int, int], result: tuple[int, int], config: StyleConfig, scale: float
 ) -> tuple[int, int]:
+    edge = _style_edge(result, config, scale)
+    return images.fit(style, edge if config.style_size else min(edge, max(style)))
+
+
+def _style_edge(result: tuple[int, int], config: StyleConfig, scale: float) -> int:
+    """Returns the longer edge that a style of that scale is to have, if it is as large, px."""
     if config.style_size:
-        return images.fit(style, max(1, round(scale * config.style_size)))
-    wanted = max(1, round(scale * config.style_scale * max(result)))
-    return images.fit(style, min(wanted, max(style)))
+        return max(1, round(scale * config.style_size))
+    return max(1, round(scale * config.style_scale * max(result)))
 
 
 def _read_init(path: str) -> np.ndarray:

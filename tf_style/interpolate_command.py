@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from PIL import Image
 
-from tf_style import _runtime, flag_options, saving, settings_file
+from tf_style import _runtime, flag_options, pil_pictures, saving, settings_file
 from tf_style._checks import check_number, typed_fields, user_path
 from tf_style.config import StyleConfig
 from tf_style.control_options import numbers
@@ -178,7 +178,7 @@ def _write(pictures: list[np.ndarray], output: Path, seconds: float, file: Binar
         return
     strip = joined(pictures)
     if kind == "JPEG":
-        saving.on_white(Image.fromarray(strip)).save(file, kind, quality=95, subsampling=0)
+        pil_pictures.on_white(Image.fromarray(strip)).save(file, kind, quality=95, subsampling=0)
     else:
         Image.fromarray(strip).save(file, kind)
 

@@ -10,17 +10,12 @@ import tensorflow as tf
 from tf_style import engine
 from tf_style.config import StyleConfig
 from tf_style.inputs import Inputs, smallest_side
-from tf_style.objective import (
-    LossWeights,
-    Targets,
-    content_of,
-    weights_of,
-)
+from tf_style.loss_terms import LossWeights, Targets, weights_of
 from tf_style.parametrization import COARSEST, FINER
 from tf_style.problem import Given, Problem
 from tf_style.resampling import resize, size_of
-from tf_style.scene import Pictures, at_scale, refined
-from tf_style.styles import blended_targets, style_statistics
+from tf_style.scene import Pictures, at_scale, pictures_of, refined
+from tf_style.styles import blended_targets
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -106,7 +101,7 @@ def interpolate(
             "Use `stylize`, picture by picture."
         )
     weights = weights_of(config.loss)
-    whole = engine.pictures_of(inputs)
+    whole = pictures_of(inputs)
     sizes: list[_Shared] = []
     image: tf.Tensor = whole.start
     for number, (blend, strength) in enumerate(zip(blends, strengths, strict=True)):
@@ -168,13 +163,12 @@ class _Shared:
     def __init__(self, problem: Problem, pictures: Pictures, exponent: float, steps: int) -> None:
         objective = problem.objective
         config = objective.config
-        features = objective.features(pictures.content)
         self.size = size_of(pictures.content)
         self.steps = steps
         self._config = config
-        self._content = content_of(config, pictures.content, features)
+        self._content = objective.content_targets(pictures.content)
         self._statistics: list[dict[str, Any]] = [
-            style_statistics(config, objective.features(style)) for style in pictures.styles
+            objective.style_statistics(style)[0] for style in pictures.styles
         ]
         self._basis = problem.parametrization.basis(*self.size, exponent)
 

@@ -123,7 +123,8 @@ def picture_to_text(picture: Any, *, argument: str, long_edge: int) -> str:
     """
     if isinstance(picture, str) and picture.startswith(_DATA_URL):
         return picture
-    image = images.over_white(images.read_picture(picture, argument=argument))
+    found = images.read_picture(picture, argument=argument, long_edge=long_edge or None)
+    image = images.over_white(found)
     size = image.shape[1:3]
     if long_edge and max(size) > long_edge:
         image = images.resize(image, images.fit(size, long_edge))

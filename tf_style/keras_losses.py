@@ -23,8 +23,8 @@ from tf_style.keras_inputs import (
     picture_to_text,
     to_unit_range,
 )
+from tf_style.loss_terms import LossTerms, Targets, loss_terms
 from tf_style.network import load_extractor
-from tf_style.objective import LossTerms, Targets, loss_terms
 from tf_style.options import LossConfig, NetworkConfig
 from tf_style.styles import style_targets
 

@@ -132,12 +132,23 @@ def kernel_target(style: KernelMeans) -> KernelTarget:
     )
 
 
+def image_waves(
+    features: tf.Tensor, target: KernelTarget, *, guide: tf.Tensor | None = None
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns an image's mean cosines and sines at the style's bandwidth, float `[b, 2 c]`.
+
+    Args:
+        features: float `[b, h, w, c]`.
+        target: of `kernel_target`, the style's.
+        guide: float `[b or 1, h, w, 1]`, weights of the positions with mean 1; None for all ones.
+    """
+    waves = tf.constant(frequencies(features.shape[-1]), features.dtype)
+    angles = tf.matmul(rows_of(features), waves * target.scale[:, tf.newaxis, tf.newaxis])
+    return _mean_waves(angles, _weights(guide))
+
+
 def mmd_gaussian_loss(
-    features: tf.Tensor,
-    target: KernelTarget,
-    *,
-    guide: tf.Tensor | None = None,
-    per_sample: bool = False,
+    image: tuple[tf.Tensor, tf.Tensor], target: KernelTarget, *, per_sample: bool = False
 ) -> tf.Tensor:
     """Returns MMD^2 with the kernel exp(-|x - y|^2 / (2 s^2)), s the style's bandwidth.
 
@@ -149,9 +160,8 @@ def mmd_gaussian_loss(
     loss is one function, as L-BFGS needs, and never below 0; s is rounded, see `kernel_target`.
 
     Args:
-        features: float `[b, h, w, c]`, the image's.
+        image: of `image_waves`.
         target: of `kernel_target`, the style's.
-        guide: float `[b or 1, h, w, 1]`, weights of the positions with mean 1; None for all ones.
         per_sample: give `[b]` losses, not one.
 
     Returns:
@@ -159,11 +169,9 @@ def mmd_gaussian_loss(
 
     References:
         Li et al. (2017), Gaussian kernel; Rahimi & Recht (2007), Random features for large-scale
-        kernel machines, section 3.
+        kernel machines.
     """
-    waves = tf.constant(frequencies(features.shape[-1]), features.dtype)
-    angles = tf.matmul(rows_of(features), waves * target.scale[:, tf.newaxis, tf.newaxis])
-    cosines, sines = _mean_waves(angles, _weights(guide))
+    cosines, sines = image
     squares = tf.math.squared_difference(cosines, target.cosines)
     squares += tf.math.squared_difference(sines, target.sines)
     count = tf.cast(squares.shape[-1], squares.dtype)

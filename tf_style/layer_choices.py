@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from tf_style import vgg19
-from tf_style._checks import check_choice
+from tf_style._checks import check_choice, shown
 
 
 def layer_choices(
@@ -35,7 +35,7 @@ def layer_choices(
         if layer not in layers:
             raise ValueError(
                 f"`{argument}` must name layers in use, {_listed(layers)}. "
-                f"Received: {argument}={text!r}. Leave {before!r} out, or use that layer too."
+                f"Received: {argument}={shown(text)}. Leave {before!r} out, or use that layer too."
             )
         if layer in named:
             raise ValueError(f"`{argument}` must name each layer once. Received: {layer!r} twice.")
@@ -43,13 +43,13 @@ def layer_choices(
     if len(plain) > 1:
         raise ValueError(
             f"`{argument}` must have at most one name without a layer. "
-            f"Received: {argument}={text!r}. Write 'layer:name', as in 'conv1_1:{plain[0]}'."
+            f"Received: {argument}={shown(text)}. Write 'layer:name', as in 'conv1_1:{plain[0]}'."
         )
     missing = [layer for layer in layers if layer not in named]
     if missing and not plain:
         raise ValueError(
             f"`{argument}` must name something for every layer in use. Received: "
-            f"{argument}={text!r}, nothing for {_listed(missing)}. "
+            f"{argument}={shown(text)}, nothing for {_listed(missing)}. "
             f"Add a name without a layer for all others, as in '{choices[0]},{text}'."
         )
     return {layer: named[layer] if layer in named else plain[0] for layer in layers}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from tf_style import vgg19
-from tf_style._checks import check_number
+from tf_style._checks import check_number, shown
 
 LayerWeights: TypeAlias = tuple[tuple[str, float], ...]
 """((layer name, weight >= 0), ...), Keras names, in the order of the network."""
@@ -28,7 +28,7 @@ def layer_weights(layers: Any, *, argument: str) -> LayerWeights:
         layers = [part for part in layers.split(",") if part.strip()]
     if not isinstance(layers, (Mapping, list, tuple)):
         raise TypeError(
-            f"`{argument}` must be text, a list or a mapping. Received: {argument}={layers!r}."
+            f"`{argument}` must be text, a list or a mapping. Received: {argument}={shown(layers)}."
         )
     entries = list(layers.items()) if isinstance(layers, Mapping) else list(layers)
     weights: dict[str, float] = {}
@@ -40,7 +40,7 @@ def layer_weights(layers: Any, *, argument: str) -> LayerWeights:
             name, weight = entry
         else:
             raise TypeError(
-                f"`{argument}` must hold names or (name, weight) pairs. Received: {entry!r}."
+                f"`{argument}` must hold names or (name, weight) pairs. Received: {shown(entry)}."
             )
         layer = vgg19.canonical_layer(name, argument=argument)
         try:
@@ -48,7 +48,7 @@ def layer_weights(layers: Any, *, argument: str) -> LayerWeights:
         except (TypeError, ValueError, OverflowError):
             raise ValueError(
                 f"`{argument}` must give each weight as a number, as in 'conv4_2:0.5'. "
-                f"Received: {argument}={entry!r}."
+                f"Received: {argument}={shown(entry)}."
             ) from None
         check_number(argument, weight, minimum=0.0, maximum=1e30)
         if layer in weights:

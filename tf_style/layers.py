@@ -21,6 +21,10 @@ class ConvolutionReLU(keras.layers.Conv2D):
         operation = convolution.convolution_relu if same else convolution.inner_convolution_relu
         return operation(inputs, tf.convert_to_tensor(self.kernel), tf.convert_to_tensor(self.bias))
 
+    def sent_back(self, upstream: tf.Tensor) -> tf.Tensor:
+        """Returns the gradient by the inputs, given that of what ReLU takes; padding "same"."""
+        return convolution.turned_convolution(upstream, tf.convert_to_tensor(self.kernel))
+
 
 @keras.saving.register_keras_serializable("tf_style")
 class BFloat16ReLU(keras.layers.Conv2D):
@@ -30,6 +34,11 @@ class BFloat16ReLU(keras.layers.Conv2D):
         """Returns relu(conv(inputs) + bias), float32."""
         weights = (self.kernel, self.bias)
         return convolution.bfloat16_relu(inputs, *map(tf.convert_to_tensor, weights))
+
+    def sent_back(self, upstream: tf.Tensor) -> tf.Tensor:
+        """Returns the gradient by the inputs, given that of what ReLU takes."""
+        turned = convolution.turned_in_graph(tf.convert_to_tensor(self.kernel))
+        return convolution.bfloat16_convolution(upstream, turned)
 
 
 @keras.saving.register_keras_serializable("tf_style")
@@ -61,6 +70,11 @@ class WinogradReLU(keras.layers.Layer):
         """Returns relu(conv(inputs) + bias)."""
         weights = (self.kernel, self.turned_kernel, self.bias)
         return convolution.winograd_relu(inputs, *map(tf.convert_to_tensor, weights))
+
+    def sent_back(self, upstream: tf.Tensor) -> tf.Tensor:
+        """Returns the gradient by the inputs, given that of what ReLU takes."""
+        turned = tf.convert_to_tensor(self.turned_kernel)
+        return convolution.winograd_convolution(upstream, turned)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         """Returns the input's shape with `filters` channels."""

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_style._checks import check_number
-from tf_style.graphs import for_all_sizes, put, slot, taken
+from tf_style.graphs import for_all_sizes, kept_by_function, put, seen, slot, taken
 from tf_style.lbfgs_graph import scaled, unit_scale
 from tf_style.lbfgs_steps import (
     Function,
@@ -20,6 +20,7 @@ from tf_style.lbfgs_steps import (
     advance,
     forgotten,
     initial_state,
+    state_kinds,
 )
 from tf_style.line_search import search
 from tf_style.options import OptimizerConfig
@@ -29,11 +30,14 @@ from tf_style.solution import (
     OnSlice,
     Pace,
     Solution,
+    State,
     Status,
     Step,
     ValueAndGradient,
     checked_start,
+    ended,
     norm,
+    taken_up,
 )
 
 _RINGS = ("position_deltas", "gradient_deltas")  # Of a state: too large to be copied.
@@ -52,6 +56,7 @@ def minimize_lbfgs(
     pause_every: int | None = None,
     deadline: float | None = None,
     on_slice: OnSlice | None = None,
+    resume_from: State | None = None,
 ) -> Solution:
     """Minimises with L-BFGS, the unit step first, Hager and Zhang's search where that fails.
 
@@ -77,13 +82,15 @@ def minimize_lbfgs(
         deadline: when to end, on the clock of `time.perf_counter`: no step begins that would
             end later, as far as the last ones tell.
         on_slice: called between slices.
+        resume_from: what `Step.state` gave in a minimisation of the same function from the same
+            start, with the same options: this one goes on from there, to the bit.
 
     Returns:
         The solution. Its loss does not exceed the start's.
 
     Raises:
         TypeError: if the start is not of floats.
-        ValueError: if a number is out of its range.
+        ValueError: if a number is out of its range, or `resume_from` of another minimisation.
         NotFiniteError: if value or gradient are NaN or infinite at the start.
 
     References:
@@ -92,21 +99,27 @@ def minimize_lbfgs(
     check_number("history", history, minimum=1)
     start = checked_start(start, num_steps)
     graphs = _graphs(value_and_gradient, jit_compile)
-    state = initial_state(tf.reshape(start, [-1]), history)
-    state = state if jit_compile else _with_slots(state)
     pace = Pace(slice_seconds, pause_every, deadline)
-    pace.start(0)
-    state = graphs.advance(state, start, arguments, 1.0, first_step, 0)
-    pace.stop(1)
-    if not np.isfinite(float(state.value)):
-        raise NotFiniteError(start, 0)
-    scale = float(unit_scale(state.gradient))
-    state = state._replace(value=state.value * scale, gradient=state.gradient * scale)
-    restarts = 0
+    if resume_from is None:
+        state = initial_state(tf.reshape(start, [-1]), history)
+        state = state if jit_compile else _with_slots(state)
+        pace.start(0)
+        state = graphs.advance(state, start, arguments, 1.0, first_step, 0)
+        pace.stop(1)
+        if not np.isfinite(float(state.value)):
+            raise NotFiniteError(start, 0)
+        scale = float(unit_scale(state.gradient))
+        state = state._replace(value=state.value * scale, gradient=state.gradient * scale)
+        tries = _Tries(scale)
+    else:
+        state, tries = _resumed(resume_from, start, history)
+        state = state if jit_compile else _with_slots(state)
+        scale = tries.scale
     while True:
         done = int(state.num_steps)
         begun = int(state.num_evaluations) > 1
-        if begun and on_slice is not None and on_slice(_step(state, start, scale)):
+        step = _step(state, start, tries)
+        if begun and on_slice is not None and on_slice(step):
             status = Status.CANCELLED
         elif done >= num_steps:
             status = Status.STEPS_USED
@@ -114,23 +127,38 @@ def minimize_lbfgs(
             status = Status.TIME_USED
         elif norm(state.gradient) == 0.0:
             status = Status.CONVERGED
-        elif restarts > MAX_RESTARTS_WITHOUT_GAIN:
+        elif tries.restarts > MAX_RESTARTS_WITHOUT_GAIN:
             status = Status.LINE_SEARCH_FAILED
         else:
             limit = min(num_steps, done + pace.start(done))
-            length = first_step * 0.1**restarts
+            length = first_step * 0.1**tries.restarts
             evaluations = int(state.num_evaluations)
             state = graphs.advance(state, start, arguments, scale, length, limit)
             pace.stop(int(state.num_evaluations) - evaluations)
-            if bool(state.failed) and deadline is None:  # Tracing the search takes seconds.
-                state = graphs.search(state, start, arguments, scale, length)
-            if int(state.num_steps) > done:
-                restarts = 0
             if bool(state.failed):
-                state = forgotten(state)
-                restarts += 1
+                if deadline is None:  # Tracing the search takes seconds.
+                    state = graphs.search(state, start, arguments, scale, length)
+                restarts = 0 if int(state.num_steps) > tries.since else tries.restarts
+                if bool(state.failed):
+                    state = forgotten(state)
+                    restarts += 1
+                tries = _Tries(scale, restarts, int(state.num_steps))
             continue
-        return Solution(*_step(state, start, scale), status=status)
+        return ended(step, status)
+
+
+class _Tries(NamedTuple):
+    """What is known beside the state.
+
+    Attributes:
+        scale: of value and gradient.
+        restarts: times that the memory was emptied without a step since.
+        since: steps done when the unit step last failed.
+    """
+
+    scale: float
+    restarts: int = 0
+    since: int = 0
 
 
 def _with_slots(state: LbfgsState) -> LbfgsState:
@@ -138,13 +166,32 @@ def _with_slots(state: LbfgsState) -> LbfgsState:
     return state._replace(**{ring: slot(getattr(state, ring)) for ring in _RINGS})
 
 
-def _step(state: LbfgsState, start: tf.Tensor, scale: float) -> Step:
+def _step(state: LbfgsState, start: tf.Tensor, tries: _Tries) -> Step:
     return Step(
         tf.reshape(state.position, start.shape),
-        float(state.value) / scale,
+        float(state.value) / tries.scale,
         int(state.num_steps),
         int(state.num_evaluations),
+        functools.partial(_saved, state, tries),
     )
+
+
+def _saved(state: LbfgsState, tries: _Tries) -> State:
+    """Returns the state by name, with rings in the place of slots."""
+    saved = {**state._asdict(), **tries._asdict()}
+    for ring in _RINGS:
+        if saved[ring].dtype == tf.resource:
+            saved[ring] = seen(saved[ring], state.position.dtype)
+    return saved
+
+
+def _resumed(resume_from: State, start: tf.Tensor, history: int) -> tuple[LbfgsState, _Tries]:
+    """Returns what `_saved` has given."""
+    kinds = state_kinds(int(tf.size(start)), history, start.dtype)
+    state = LbfgsState(**taken_up(resume_from, kinds))
+    kinds = {"scale": ([], tf.float64), "restarts": ([], tf.int64), "since": ([], tf.int64)}
+    tries = taken_up(resume_from, kinds)
+    return state, _Tries(*(tensor.numpy().item() for tensor in tries.values()))
 
 
 def _on_slots(function: Callable[[LbfgsState], LbfgsState], state: LbfgsState) -> LbfgsState:
@@ -166,7 +213,7 @@ class _Graphs(NamedTuple):
     search: Callable[..., LbfgsState]
 
 
-@functools.lru_cache(maxsize=2)
+@kept_by_function
 def _graphs(value_and_gradient: ValueAndGradient, jit_compile: bool) -> _Graphs:
     in_place = not jit_compile  # XLA changes its arrays in place of itself, and knows no slots.
     on_rings = _on_slots if in_place else lambda function, state: function(state)

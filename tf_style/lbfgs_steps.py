@@ -9,6 +9,8 @@ from typing import NamedTuple, TypeAlias
 
 import tensorflow as tf
 
+from tf_style.solution import Kind
+
 _SUFFICIENT_DECREASE = 1e-4  # Nocedal & Wright (2006), eq. 3.4.
 _LEAST_CURVATURE = 1e-6  # Cosine between a step and its change of gradient, at least.
 _SHORTEST = 0.1  # Of the unit step; if a step as short fails, a line search takes over.
@@ -74,6 +76,25 @@ def initial_state(position: tf.Tensor, history: int) -> LbfgsState:
         length=tf.ones([], position.dtype),
         failed=tf.constant(False),
     )
+
+
+def state_kinds(num_values: int, history: int, dtype: tf.DType) -> dict[str, Kind]:
+    """Returns shapes and types of a state for a position `[n]`, by name."""
+    ring, products = [history, num_values], [history, history]
+    return LbfgsState(
+        position=([num_values], dtype),
+        value=([], dtype),
+        gradient=([num_values], dtype),
+        position_deltas=(ring, dtype),
+        gradient_deltas=(ring, dtype),
+        inner=(products, tf.float64),
+        square=(products, tf.float64),
+        num_pairs=([], tf.int32),
+        num_steps=([], tf.int32),
+        num_evaluations=([], tf.int32),
+        length=([], dtype),
+        failed=([], tf.bool),
+    )._asdict()
 
 
 def search_direction(state: LbfgsState) -> tf.Tensor:

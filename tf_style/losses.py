@@ -1,9 +1,9 @@
-"""Content losses and total variations, each a pure function of features or of the image.
+"""Content losses, each a pure function of features or of the image.
 
 Those of Gatys, Ecker & Bethge (2016), and others' that presets name; style losses are in
-`style_losses`. Features are float `[batch, h, w, channels]`. Losses that are sums are summed over
-the batch, means are taken over it too; with `per_sample` each is that of every sample alone,
-float `[batch]`.
+`style_losses`, total variations in `variations`. Features are float `[batch, h, w, channels]`.
+Losses that are sums are summed over the batch, means are taken over it too; with `per_sample`
+each is that of every sample alone, float `[batch]`.
 
 A `guide`, float `[b or 1, h, w, 1]`, at least 0, weights the positions: with mean 1 the loss keeps
 its scale.
@@ -183,79 +183,3 @@ def laplacian(image: tf.Tensor) -> tf.Tensor:
     vertical = pooled[:, :-8, 4:-4] + pooled[:, 8:, 4:-4]
     horizontal = pooled[:, 4:-4, :-8] + pooled[:, 4:-4, 8:]
     return 4.0 * pooled[:, 4:-4, 4:-4] - vertical - horizontal
-
-
-def total_variation(image: tf.Tensor, *, per_sample: bool = False) -> tf.Tensor:
-    """Returns the mean squared difference of vertical plus that of horizontal neighbours.
-
-    Not in Gatys et al. (2016); Mahendran & Vedaldi (2015), eq. 3 with beta = 2. Differs:
-    means, not sums, so that a weight means the same at every size.
-
-    Args:
-        image: float `[b, h, w, c]`, h and w at least 2.
-        per_sample: give `[b]` values, not one.
-
-    Returns:
-        Scalar, at least 0; 2 for a checkerboard of 0 and 1.
-    """
-    vertical = tf.math.squared_difference(image[:, 1:], image[:, :-1])
-    horizontal = tf.math.squared_difference(image[:, :, 1:], image[:, :, :-1])
-    axes = sample_axes(image, per_sample)
-    return tf.reduce_mean(vertical, axes) + tf.reduce_mean(horizontal, axes)
-
-
-def total_variation_sum(image: tf.Tensor, *, per_sample: bool = False) -> tf.Tensor:
-    """Returns half the sum of squared differences of neighbours.
-
-    As in jcjohnson/neural-style, where it acts on values of 0..256: a weight w there is
-    65536 w here. As there, the last row and the last column have no differences along them.
-
-    Args:
-        image: float `[b, h, w, c]`, h and w at least 2.
-        per_sample: give `[b]` values, not one.
-
-    Returns:
-        Scalar, at least 0. Grows with the picture; c (h - 1) (w - 1) for a checkerboard of
-        0 and 1.
-    """
-    corner = image[:, :-1, :-1]
-    vertical = tf.math.squared_difference(image[:, 1:, :-1], corner)
-    horizontal = tf.math.squared_difference(image[:, :-1, 1:], corner)
-    return 0.5 * tf.reduce_sum(vertical + horizontal, sample_axes(image, per_sample))
-
-
-def total_variation_nine_point(image: tf.Tensor, *, per_sample: bool = False) -> tf.Tensor:
-    """Returns a mean of squared differences with the eight neighbours.
-
-    2/3 of that of vertical plus that of horizontal neighbours, and 1/6 of those along both
-    diagonals, in the picture with its border repeated once. As in
-    crowsonkb/style-transfer-pytorch.
-
-    Args:
-        image: float `[b, h, w, c]`.
-        per_sample: give `[b]` values, not one.
-
-    Returns:
-        Scalar, at least 0.
-    """
-    axes = sample_axes(image, per_sample)
-    # SYMMETRIC by 1 px repeats the border.
-    padded = tf.pad(image, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")
-    inner = padded[:, 1:-1, 1:-1]
-    straight = (padded[:, 2:, 1:-1] - inner, padded[:, 1:-1, 2:] - inner)
-    diagonal = (
-        padded[:, 1:, 1:] - padded[:, :-1, :-1],
-        padded[:, 1:, :-1] - padded[:, :-1, 1:],
-    )
-    return tf.add_n(
-        [2.0 / 3.0 * tf.reduce_mean(tf.square(difference), axes) for difference in straight]
-        + [1.0 / 6.0 * tf.reduce_mean(tf.square(difference), axes) for difference in diagonal]
-    )
-
-
-TOTAL_VARIATIONS: dict[str, Callable[..., tf.Tensor]] = {
-    "mean_square": total_variation,
-    "sum_square": total_variation_sum,
-    "nine_point": total_variation_nine_point,
-}
-"""Total variations by `tv_form`."""

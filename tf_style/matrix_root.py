@@ -8,6 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from tf_style.gradients import custom_gradient
+
 NUM_STEPS = 12
 """Newton-Schulz steps: eigenvalues above about 1e-3 of the norm have converged."""
 
@@ -76,5 +78,5 @@ def trace_and_gradient(matrix: tf.Tensor) -> tuple[tf.Tensor, Callable]:
     return tf.sqrt(norm[:, 0, 0]) * trace, gradient
 
 
-trace_of_root = tf.custom_gradient(trace_and_gradient)
+trace_of_root = custom_gradient(trace_and_gradient)
 """The trace of the square root alone; automatic differentiation finds `trace_and_gradient`'s."""

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from tf_style.gradients import custom_gradient
 from tf_style.losses import sample_axes
 from tf_style.matrix_root import symmetric_root, trace_of_root
 
@@ -22,7 +23,7 @@ VARIANCE_FLOOR = 1e-4
 """Added to variances, as in crowsonkb/style-transfer-pytorch: it keeps their roots off 0."""
 
 
-@tf.custom_gradient
+@custom_gradient
 def _self_product(rows: tf.Tensor) -> tuple[tf.Tensor, Callable]:
     """Returns rows^T rows, with a gradient that uses its symmetry: one product, not two."""
 

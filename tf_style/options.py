@@ -26,6 +26,7 @@ STYLE_LOSS_NAMES = (
     "sliced",
     "histogram",
 )
+UNTILEABLE = ("histogram", "self_similarity", "sliced")  # Losses that compare all positions.
 MASK_MODES = ("simple", "inside", "all")
 TV_FORMS = ("mean_square", "sum_square", "nine_point")
 OPTIMIZER_NAMES = ("lbfgs", "tfp_lbfgs", "adam")
@@ -150,6 +151,11 @@ class LossConfig(TypeChecked):
         return layer_choices(self.style_loss, used, STYLE_LOSS_NAMES, argument="style_loss")
 
     @property
+    def untileable(self) -> list[str]:
+        """The losses in use that are no sums over positions: they need the whole image at once."""
+        return sorted({*self.style_losses.values(), self.content_reduction} & set(UNTILEABLE))
+
+    @property
     def layers(self) -> tuple[str, ...]:
         """Every layer in use, in the order of the network."""
         used = {name for name, _ in self.content_layers + self.style_layers}
@@ -226,6 +232,11 @@ class ComputeConfig(TypeChecked):
         "What XLA compiles, anew for each size: 'off', the 'objective' and its gradient, or the "
         "whole 'loop' of the optimiser. For GPUs; on CPUs it is slower.",
     )
+    memory_limit: float = option(
+        0.0,
+        "Memory that a run may take, in GB; 0 for what the machine has left. Sizes that need more "
+        "are computed in tiles, with the same result.",
+    )
     time_budget: float = option(
         0.0,
         "Seconds until the picture is there, on the command line from the start of the process, "
@@ -236,6 +247,7 @@ class ComputeConfig(TypeChecked):
         super().__post_init__()
         check_choice("precision", self.precision, PRECISIONS)
         check_choice("jit_compile", self.jit_compile, JIT_COMPILE)
+        check_number("memory_limit", self.memory_limit, minimum=0.0, maximum=1e6)
         check_number("time_budget", self.time_budget, minimum=0.0, maximum=1e9)
         if self.deterministic and self.time_budget:
             raise ValueError(

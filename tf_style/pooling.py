@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from tf_style.gradients import masked
+from tf_style.gradients import custom_gradient, masked
 
 
-@tf.custom_gradient
+@custom_gradient
 def max_pooling(inputs: tf.Tensor) -> tuple[tf.Tensor, Callable]:
     """Returns the largest of each 2x2 positions; an odd last row or column is dropped.
 

@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from tf_style import portable_losses
-from tf_style.objective import LossTerms, Targets, weights_of
+from tf_style.loss_terms import LossTerms, Targets, weights_of
 from tf_style.options import LossConfig
 from tf_style.portable_layers import steps_of
 from tf_style.tensor_names import named_targets, named_terms

@@ -172,7 +172,7 @@ VARIATIONS: dict[str, Variation] = {
         mirror_padding("SYMMETRIC"),
     ),
 }
-"""Total variations as differences, by `tv_form`: `losses.TOTAL_VARIATIONS`."""
+"""Total variations as differences, by `tv_form`: `variations.TOTAL_VARIATIONS`."""
 
 
 def variation(image: tf.Tensor, form: str) -> LossAndGradient:

@@ -5,9 +5,12 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from tf_style.config import StyleConfig
+from tf_style.loss_terms import LossWeights, Targets
 from tf_style.network import make_extractor
-from tf_style.objective import LossWeights, Objective, Targets
+from tf_style.objective import Objective
 from tf_style.parametrization import PARAMETRIZATIONS, Parametrization
+from tf_style.tiled_objective import TiledObjective
+from tf_style.tiles import Tiling
 from tf_style.weight_files import LayerArrays
 
 _MARGIN = 1e-4
@@ -60,6 +63,7 @@ class Problem:
         jit_compile: bool = False,
     ) -> None:
         self.objective = objective
+        self._tiled: dict[Tiling, Problem] = {}
         self.parametrization = parametrization
         self.gamut = gamut
         # A line search calls it in many places: one function, so that TensorFlow's graph
@@ -71,6 +75,13 @@ class Problem:
             experimental_attributes={"_noinline": True},
         )
         """Maps (position, `Given`) to the value there and its gradient, of the position's shape."""
+
+    def tiled(self, tiling: Tiling) -> "Problem":
+        """Returns the same problem, evaluated in tiles; kept for the next call."""
+        if tiling not in self._tiled:
+            objective = TiledObjective(self.objective, tiling)
+            self._tiled[tiling] = Problem(objective, self.parametrization, gamut=self.gamut)
+        return self._tiled[tiling]
 
     def _value_and_gradient(self, position: tf.Tensor, given: Given) -> tuple[tf.Tensor, tf.Tensor]:
         image = self.parametrization.to_image(position, given.basis)

@@ -16,10 +16,11 @@ from tf_style import images, saving
 from tf_style.config import StyleConfig
 from tf_style.finishing import finished, kept
 from tf_style.inputs import Inputs
+from tf_style.loss_terms import Targets, by_name
 from tf_style.masks import Regions
-from tf_style.objective import Objective, Targets, by_name
+from tf_style.objective import Objective
 from tf_style.scene import refined
-from tf_style.solution import Status
+from tf_style.solution import State, Status
 
 
 class View(NamedTuple):
@@ -55,6 +56,7 @@ class Progress:
         weights_sha256: hash of the network's weights.
         phase: 'picture', or 'texture' while a style picture takes on the fine style's texture:
             then all else is of that run, and `image` the style picture.
+        state: gives all that the run goes on from; only while `on_progress` runs.
     """
 
     step: int
@@ -67,6 +69,7 @@ class Progress:
     weights_sha256: str
     phase: str = "picture"
     view: View = dataclasses.field(repr=False)
+    state: Callable[[], State] = dataclasses.field(default=dict, repr=False)
 
     @functools.cached_property
     def terms(self) -> Mapping[str, float]:
@@ -112,18 +115,25 @@ class Progress:
         """The picture as it would be saved: uint8 `[H, W, 3]`, or `[H, W, 4]` with alpha."""
         return images.to_pixels(self.image, self.alpha)
 
-    def save(self, path: str | os.PathLike) -> None:
+    def save(self, path: str | os.PathLike, *, bits: int = 8) -> None:
         """Writes the picture as PNG, JPEG, WebP or TIFF, with sRGB profile and metadata.
 
-        A file that is there already is replaced. JPEG shows alpha on white.
+        A file that is there already is replaced. JPEG shows alpha on white. TIFFs of over 89
+        million pixels are tiled, those named .btf BigTIFF.
+
+        Args:
+            path: its suffix names the format.
+            bits: of each channel: 8, or 16 in PNG and TIFF.
 
         Raises:
-            ValueError: if the suffix is none of these.
+            ValueError: if the suffix is none of these, or `bits` not for it.
+            ImportError: if 16 bits, BigTIFF, or over 89 million pixels as PNG or TIFF are wanted
+                without the extra `big`.
             OSError: if it cannot be written; nothing half-written is left.
         """
         description = saving.describe(self.config, self.weights_sha256)
         description["controls"] = list(self.view.inputs.controls)
-        saving.save_picture(path, self.pixels, description)
+        saving.save_image(path, self.image, self.alpha, description, bits=bits)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from tf_style.guidance import Guides, guides, means
-from tf_style.objective import EDGES, Objective, RegionTargets, Targets, content_of
-from tf_style.styles import blended_targets, style_statistics
+from tf_style.loss_terms import EDGES, RegionTargets, Targets
+from tf_style.objective import Objective
+from tf_style.styles import blended_targets
 
 
 class Controls(NamedTuple):
@@ -48,8 +49,7 @@ def controlled_targets(
         targets = objective.targets(content, styles[0])
         return targets._replace(content_guides=_content_guides(objective, controls))
     config = objective.config
-    features = objective.features(content)
-    kept = content_of(config, content, features)
+    kept = objective.content_targets(content)
     layers = [name for name, _ in config.style_layers]
     here = None
     if controls.content_masks is not None:
@@ -57,16 +57,11 @@ def controlled_targets(
     num_regions = controls.blend.shape[0]
     found: list[list[dict[str, Any]]] = []  # Statistics by layer, of each region of each style.
     for index, style in enumerate(styles):
-        features = objective.features(style)
         there = None
         if here is not None:
             there = guides(controls.style_masks[index], layers, config.mask_mode)
-        found.append(
-            [
-                style_statistics(config, features, guides=_of_region(there, region))
-                for region in range(num_regions)
-            ]
-        )
+        of_regions = [_of_region(there, region) for region in range(num_regions)]
+        found.append(objective.style_statistics(style, guides=of_regions))
     blended = []
     for region in range(num_regions):
         weights = tf.unstack(controls.blend[region])

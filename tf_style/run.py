@@ -19,7 +19,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from tf_style import _runtime
+from tf_style import _runtime, resuming, trace_file
+from tf_style.checkpoints import Checkpoints
 from tf_style.config import StyleConfig
 from tf_style.inputs import Inputs
 from tf_style.progress_bar import Display
@@ -40,19 +41,27 @@ class Files:
         trace: where the trace goes, or None.
         sources: the inputs, which nothing may overwrite.
         save_every: steps between snapshots beside the output; 0 for none.
+        bits: of each channel of the pictures.
     """
 
     output: Path
     trace: Path | None
     sources: Sequence[Path]
     save_every: int
+    bits: int
 
 
 class Run:
     """Stylises, shows progress, and saves; see `start`."""
 
     def __init__(
-        self, inputs: Inputs, settings: StyleConfig, files: Files, display: Display, verbose: bool
+        self,
+        inputs: Inputs,
+        settings: StyleConfig,
+        files: Files,
+        display: Display,
+        verbose: bool,
+        checkpoints: Checkpoints | None = None,
     ) -> None:
         self.left_at_once = False
         self._inputs = inputs
@@ -60,11 +69,15 @@ class Run:
         self._files = files
         self._display = display
         self._verbose = verbose
+        self._checkpoints = checkpoints
         self._events: queue.SimpleQueue[Callable[[], int | None]] = queue.SimpleQueue()
         self._cancel = threading.Event()
         self._last: Progress | None = None
         self._trace: TextIO | None = None
-        self._next_snapshot = files.save_every
+        # A snapshot of the step that a run goes on from may not have been written.
+        self._first_step = checkpoints.first_step if checkpoints else 0
+        every = files.save_every
+        self._next_snapshot = every and max(-(-self._first_step // every), 1) * every
 
     def start(self) -> int:
         """Does the work; returns the exit code.
@@ -80,7 +93,7 @@ class Run:
             with _runtime.quiet_stderr(not self._verbose):
                 _runtime.tune_tensorflow()
             if self._files.trace:
-                self._trace = self._files.trace.open("w", encoding="utf-8")
+                self._trace = trace_file.opened(self._files.trace, first_step=self._first_step)
             threading.Thread(target=self._work, daemon=True).start()
             code = None
             while code is None:
@@ -100,13 +113,16 @@ class Run:
         try:
             from tf_style.transfer import stylize_inputs
 
+            kept = self._checkpoints
+            started = time.perf_counter() - _runtime.seconds_since_start()
             result = stylize_inputs(
                 self._inputs,
                 self._settings,
                 on_progress=self._on_progress,
                 notify=self._notify,
                 pause_every=self._files.save_every or None,
-                started=time.perf_counter() - _runtime.seconds_since_start(),
+                started=kept.started if kept else started,
+                resume_from=kept.resume_from if kept else None,
             )
             self._events.put(functools.partial(self._finish, result))
         except BaseException as error:  # Handed over to the main thread, whatever it is.
@@ -119,7 +135,10 @@ class Run:
         if self._files.trace:
             _ = progress.terms  # Computed here, between steps, not while the next ones run.
         self._events.put(functools.partial(self._show, progress))
-        return self._cancel.is_set()
+        cancelled = self._cancel.is_set()
+        if self._checkpoints:  # Here, as the next steps change the state in place.
+            self._checkpoints.after_slice(progress, notify=self._notify, at_once=cancelled)
+        return cancelled
 
     def _show(self, progress: "Progress") -> None:
         self._display.update(progress)
@@ -139,7 +158,7 @@ class Run:
             self._display.message(f"No snapshot of step {progress.step}: {path} is an input.")
             return
         try:
-            progress.save(path)
+            progress.save(path, bits=self._files.bits)
         except (OSError, MemoryError) as error:
             self._display.message(f"No snapshot of step {progress.step}: {error}.")
 
@@ -170,18 +189,29 @@ class Run:
         if self._last is None or self._last.step != result.step:
             self._write_trace(result)
         self._display.update(result)
+        cancelled = result.status is Status.CANCELLED
+        if self._checkpoints and not cancelled:
+            self._checkpoints.remove()
         self._display.message(
             f"Saved {path}: {result.image.shape[2]}x{result.image.shape[1]} px, step {result.step} "
             f"of {result.num_steps}, loss {result.loss:.4g}, {result.num_evaluations} "
-            f"evaluations, {result.seconds:.0f} s. {result.status.value}"
+            f"evaluations, {result.seconds:.0f} s. {result.status.value}{self._way_on()}"
         )
-        return code or (INTERRUPTED if result.status is Status.CANCELLED else 0)
+        return code or (INTERRUPTED if cancelled else 0)
+
+    def _way_on(self) -> str:
+        """Returns how to go on with the run, if it has a checkpoint."""
+        if self._checkpoints is None or not self._checkpoints.written:
+            return ""
+        return f" To go on: {resuming.command(self._checkpoints.folder)}"
 
     def _failed(self, error: BaseException) -> int:
         """Saves what there is, then lets the error go its way."""
         if self._last is not None:
             path, _ = self._save(self._last)
             self._display.message(f"The picture of step {self._last.step} is kept in {path}.")
+        if self._way_on():
+            self._display.message(self._way_on().strip())
         raise error
 
     def _interrupted(self) -> int | None:
@@ -194,19 +224,23 @@ class Run:
             return None
         self.left_at_once = True
         if self._last is None:
-            self._display.message("Stopped before the first step; nothing was saved.")
+            self._display.message(
+                f"Stopped before the first step; nothing was saved.{self._way_on()}"
+            )
         else:
             path, _ = self._save(self._last)
-            self._display.message(f"Stopped after {self._last.step} steps; saved {path}.")
+            self._display.message(
+                f"Stopped after {self._last.step} steps; saved {path}.{self._way_on()}"
+            )
         return INTERRUPTED
 
     def _save(self, progress: "Progress") -> tuple[Path, int]:
         """Saves the picture, elsewhere if need be; returns where, and the exit code."""
         try:
-            progress.save(self._files.output)
+            progress.save(self._files.output, bits=self._files.bits)
             return self._files.output, 0
         except OSError as error:
             spare = Path(tempfile.gettempdir()) / f"tf_style_{self._files.output.name}"
-            progress.save(spare)
+            progress.save(spare, bits=self._files.bits)
             self._display.message(f"`output` cannot be written: {error}. Saved {spare} instead.")
             return spare, 2

@@ -13,8 +13,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, ImageCms
 
-from tf_style import images
-from tf_style._checks import suggestion, user_path
+from tf_style import images, large_pictures, large_saving, libvips, pil_pictures
+from tf_style._checks import one_line, shown, suggestion, user_path
 from tf_style._version import __version__
 from tf_style.config import StyleConfig
 
@@ -25,8 +25,10 @@ _ENCODERS: dict[str, tuple[str, dict[str, Any]]] = {
     ".webp": ("WEBP", {"quality": 95, "method": 4}),
     ".tif": ("TIFF", {"compression": "tiff_lzw"}),
     ".tiff": ("TIFF", {"compression": "tiff_lzw"}),
+    ".btf": ("BIGTIFF", {}),
 }
 _MAX_SIDE = {"JPEG": 65535, "WEBP": 16383}
+_DEEP = ("PNG", "TIFF", "BIGTIFF")
 _SOFTWARE, _DESCRIPTION = 0x0131, 0x010E  # EXIF tags
 
 
@@ -39,8 +41,47 @@ def describe(config: StyleConfig, weights_sha256: str) -> dict[str, Any]:
     }
 
 
+def save_image(
+    path: str | os.PathLike,
+    image: np.ndarray,
+    alpha: np.ndarray | None,
+    description: dict[str, Any],
+    *,
+    bits: int = 8,
+) -> None:
+    """Writes a float image atomically, in the format that the name asks for.
+
+    Values are clipped to 0..1 and rounded. Ordinary pictures, JPEG and WebP are left to Pillow.
+
+    Args:
+        path: as for `save_picture`; .btf is BigTIFF.
+        image: float32 `[1, H, W, 3]`, RGB (sRGB), nominally 0..1.
+        alpha: float32 `[1, H, W, 1]`, 0..1, or None.
+        description: as for `save_picture`.
+        bits: of each channel: 8, or 16 in PNG and TIFF.
+
+    Raises:
+        ValueError: if the suffix is none of these, or `bits` not for it.
+        ImportError: if it needs the extra `big`.
+        OSError: if it cannot be written; nothing half-written is left.
+    """
+    path = user_path(path)
+    kind, _ = _encoder(path)
+    check_bits(path, bits)
+    _, height, width, _ = image.shape
+    if not _needs_library(kind, bits, height * width):
+        save_picture(path, images.to_pixels(image, alpha), description)
+        return
+    libvips.check_installed("path", f"path='{path}', {bits} bits, {width}x{height} px")
+    settings: dict[str, Any] = {"icc_profile": _srgb_profile(), "exif": _exif(description)}
+    write_atomically(
+        path,
+        lambda file: large_saving.write(file, image, alpha, kind=kind, bits=bits, **settings),
+    )
+
+
 def save_picture(path: str | os.PathLike, pixels: np.ndarray, description: dict[str, Any]) -> None:
-    """Writes a picture atomically, in the format that the name asks for.
+    """Writes a picture atomically, by Pillow, in the format that the name asks for.
 
     JPEG cannot hold alpha: there, the picture is shown on white.
 
@@ -55,40 +96,57 @@ def save_picture(path: str | os.PathLike, pixels: np.ndarray, description: dict[
     """
     path = user_path(path)
     kind, options = _encoder(path)
+    if kind == "BIGTIFF":
+        raise ValueError(f"`path` must not be BigTIFF. Received: path='{path}'. Use `save_image`.")
     picture = Image.fromarray(pixels)
     if kind == "JPEG":
-        picture = on_white(picture)
-    exif = Image.Exif()
-    exif[_SOFTWARE] = description["software"]
-    exif[_DESCRIPTION] = json.dumps(description)  # ASCII, as EXIF asks
-    options = {**options, "icc_profile": _srgb_profile(), "exif": exif.tobytes()}
+        picture = pil_pictures.on_white(picture)
+    exif = _exif(description).tobytes()
+    options = {**options, "icc_profile": _srgb_profile(), "exif": exif}
     write_atomically(path, lambda file: picture.save(file, kind, **options))
 
 
-def on_white(picture: Image.Image) -> Image.Image:
-    """Returns the picture, of mode RGB or RGBA, with what is transparent shown on white."""
-    if picture.mode != "RGBA":
-        return picture
-    white = Image.new("RGBA", picture.size, "white")
-    return Image.alpha_composite(white, picture).convert("RGB")
+def _exif(description: dict[str, Any]) -> Image.Exif:
+    exif = Image.Exif()
+    exif[_SOFTWARE] = description["software"]
+    exif[_DESCRIPTION] = json.dumps(description)  # ASCII, as EXIF asks
+    return exif
+
+
+def _needs_library(kind: str, bits: int, num_pixels: int) -> bool:
+    """Returns whether Pillow cannot write such a picture, or only from a copy that is large."""
+    too_large = kind in _DEEP and num_pixels > pil_pictures.PIL_PIXELS
+    return bits == 16 or kind == "BIGTIFF" or too_large
 
 
 def read_description(path: str | os.PathLike) -> dict[str, Any]:
-    """Returns the description in a picture that `save_picture` wrote.
+    """Returns the description in a picture that `save_picture` or `save_image` wrote.
 
     Raises:
         OSError: if the file cannot be read.
+        ImportError: if it needs the extra `big`.
         ValueError: if it holds no such description.
     """
-    with images.open_picture(user_path(path), argument="config") as picture:
-        text = picture.getexif().get(_DESCRIPTION, "null")
+    try:
+        with pil_pictures.open_picture(user_path(path), argument="config") as picture:
+            text = picture.getexif().get(_DESCRIPTION, "null")
+    except pil_pictures.BeyondPillow:
+        opened = large_pictures.LargePicture(user_path(path), argument="config")
+        text = opened.description() or "null"
     try:
         found = json.loads(text)
     except (ValueError, TypeError, RecursionError) as error:
-        raise ValueError(f"'{path}' holds no settings of tf_style: {error}.") from error
+        raise _without_settings(path, one_line(error)) from error
     if not isinstance(found, dict) or not isinstance(found.get("config"), dict):
-        raise ValueError(f"'{path}' holds no settings of tf_style: it was made by other means.")
+        raise _without_settings(path, "it was made by other means")
     return found
+
+
+def _without_settings(path: str | os.PathLike, reason: str) -> ValueError:
+    return ValueError(
+        "`config` must be a picture that tf_style made, or a JSON file. Received: "
+        f"config={shown(str(path))}, which holds no settings of tf_style: {reason}."
+    )
 
 
 def check_output(
@@ -97,6 +155,7 @@ def check_output(
     argument: str = "output",
     inputs: Iterable[str | os.PathLike] = (),
     size: tuple[int, int] | None = None,
+    bits: int = 8,
 ) -> None:
     """Raises unless a picture can be written to `path`; called before the long work.
 
@@ -105,25 +164,41 @@ def check_output(
         argument: how errors call it.
         inputs: files that must not be overwritten.
         size: (height, width) in px, to check for the space it needs.
+        bits: of each channel.
 
     Raises:
-        ValueError: on an unknown suffix, an input's own path, or a size the format lacks.
+        ValueError: on an unknown suffix, an input's own path, or a size or bits the format lacks.
+        ImportError: if it needs the extra `big`.
         OSError: if the folder is missing, cannot be written, or has too little space.
     """
     path = user_path(path)
     kind, _ = _encoder(path, argument)
+    check_bits(path, bits, argument=argument)
+    height, width = size or (0, 0)
+    # The most that an encoder makes of noise with alpha: TIFF's LZW, 5.5 bytes a pixel.
+    num_bytes = 6 * height * width
+    if _needs_library(kind, bits, height * width):
+        shape = f", {width}x{height} px" if size else ""
+        libvips.check_installed(argument, f"{argument}='{path}', {bits} bits{shape}")
+        num_bytes = large_saving.most_bytes((height, width), bits)
     if size and max(size) > _MAX_SIDE.get(kind, max(size)):
         raise ValueError(
             f"`{argument}` must be a PNG or TIFF for {size[1]}x{size[0]} px. Received: "
             f"{argument}='{path}', and {kind} holds at most {_MAX_SIDE[kind]} px a side."
         )
-    # The most that an encoder makes of noise with alpha: TIFF's LZW, 5.5 bytes a pixel.
-    check_writable(
-        path,
-        argument=argument,
-        inputs=inputs,
-        num_bytes=6 * size[0] * size[1] + 65536 if size else 65536,
-    )
+    check_writable(path, argument=argument, inputs=inputs, num_bytes=num_bytes + 65536)
+
+
+def check_bits(path: Path, bits: int, *, argument: str = "path") -> None:
+    """Raises ValueError unless `bits` is 8, or 16 where the format that `path` names has them."""
+    kind, _ = _encoder(path, argument)
+    if bits not in (8, 16):
+        raise ValueError(f"`bits` must be 8 or 16. Received: bits={bits!r}.")
+    if bits == 16 and kind not in _DEEP:
+        raise ValueError(
+            f"`{argument}` must be a PNG or TIFF for 16 bits. Received: {argument}='{path}'. "
+            "Choose another name, or 8 bits."
+        )
 
 
 def check_writable(

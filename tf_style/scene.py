@@ -6,10 +6,12 @@ TensorFlow operations for any graph: sizes may be integers or known only when th
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from tf_style import schedule
-from tf_style.objective import LossWeights
+from tf_style.inputs import Inputs
+from tf_style.loss_terms import LossWeights
 from tf_style.parametrization import COARSEST
 from tf_style.problem import Given, Kept, Problem
 from tf_style.region_targets import Controls, controlled_targets
@@ -42,6 +44,32 @@ class Scene(NamedTuple):
 
     given: Given
     start: tf.Tensor
+
+
+def pictures_of(inputs: Inputs) -> Pictures:
+    """Returns the pictures of a run, and what counts where, as tensors."""
+    regions, controls = inputs.regions, Controls()
+    if regions is not None:
+        # What stays as it is takes no part.
+        used = regions.strengths > 0.0
+        masks = regions.content[..., used]
+        controls = Controls(
+            blend=tf.constant(regions.blend[used]),
+            strengths=tf.constant(regions.strengths[used]),
+            content_masks=tf.constant(masks),
+            style_masks=tuple(tf.constant(style[..., used]) for style in regions.styles),
+            touched=tf.constant(inputs.touched),
+        )
+    elif len(inputs.styles) > 1:
+        controls = Controls(blend=tf.constant(inputs.blend[np.newaxis]))
+    if inputs.content_map is not None:
+        controls = controls._replace(content_map=tf.constant(inputs.content_map))
+    return Pictures(
+        tf.constant(inputs.content),
+        tuple(map(tf.constant, inputs.styles)),
+        tf.constant(inputs.start),
+        controls,
+    )
 
 
 def at_size(pictures: Pictures, size: Size, style_sizes: Sequence[Size]) -> Pictures:

@@ -8,6 +8,8 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from tf_style._checks import shown
+
 SMALLEST_EDGE = 96  # px: below, VGG-19's deepest style layer has next to no positions.
 FULL_EDGE = 512  # px: from here on, a full size gets the steps asked for.
 MOST_TIMES = 4  # As many steps, at most, for a small full size.
@@ -54,7 +56,7 @@ def parse_scales(text: str) -> tuple[Stage, ...]:
     ):
         raise ValueError(
             "`scales` must be 'auto', 'none', or rising scales that end with 1, each with its "
-            f"steps, as in '0.25:50,0.5:25,1:25'. Received: scales={text!r}."
+            f"steps, as in '0.25:50,0.5:25,1:25'. Received: scales={shown(text)}."
         )
     return stages
 

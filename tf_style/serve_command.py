@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from tf_style import _runtime, flag_options
-from tf_style._checks import TypeChecked, check_choice, check_number, typed_fields, user_path
+from tf_style._checks import TypeChecked, check_choice, check_number, shown, typed_fields, user_path
 from tf_style.options import option
 
 if TYPE_CHECKING:
@@ -92,10 +92,11 @@ def parse_labels(text: str) -> dict[str, int]:
     labels = {}
     for part in filter(None, text.split(",")):
         label, _, version = part.strip().partition(":")
-        if not label or not (version.isascii() and version.isdigit()) or "/" in label:
+        number = version.isascii() and version.isdigit() and len(version) < 19
+        if not label or not number or "/" in label:
             raise ValueError(
                 "`labels` must be of the form 'label:version', separated by commas. "
-                f"Received: labels={text!r}."
+                f"Received: labels={shown(text)}."
             )
         labels[label] = int(version)
     return labels

@@ -5,7 +5,7 @@ from pathlib import Path
 from absl import flags
 
 from tf_style import _runtime, flag_options, saving
-from tf_style._checks import user_path
+from tf_style._checks import shown, user_path
 from tf_style.config import StyleConfig, preset
 from tf_style.control_inputs import ControlPictures
 
@@ -50,7 +50,9 @@ def controls_of(file: str) -> tuple[str, ...]:
 
 def _read(path: Path) -> StyleConfig:
     if not path.is_file():
-        raise FileNotFoundError(f"`config` must be an existing file. Received: config='{path}'.")
+        raise FileNotFoundError(
+            f"`config` must be an existing file. Received: config={shown(str(path))}."
+        )
     if path.suffix.lower() != ".json":
         with _runtime.quiet_stderr():
             found = saving.read_description(path)

@@ -15,8 +15,8 @@ from tf_style.config import StyleConfig
 from tf_style.extractor import prepare, stored_variables
 from tf_style.graph_transfer import Stylized, start_image, stylize_in_graph
 from tf_style.inputs import smallest_side
+from tf_style.loss_terms import LossWeights, Targets
 from tf_style.named_graphs import NamedTensors, at, batches, named_graph, options_at, within
-from tf_style.objective import LossWeights, Targets
 from tf_style.problem import Problem
 from tf_style.resampling import Size, resize, size_of
 from tf_style.scene import Pictures

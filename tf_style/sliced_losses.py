@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from tf_style.gradients import custom_gradient
 from tf_style.losses import sample_axes
 from tf_style.moment_losses import rows_of
 
@@ -95,7 +96,7 @@ def _tables(values: tf.Tensor, guide: tf.Tensor | None) -> tf.Tensor:
     return _weighted_table(values, tf.broadcast_to(weights, tf.shape(values)[::2]))
 
 
-@tf.custom_gradient
+@custom_gradient
 def _even_table(values: tf.Tensor) -> tuple[tf.Tensor, Callable]:
     """Returns the tables of values float `[b, n, m]`, with a gradient that sorts no more."""
     count, bins = tf.shape(values)[-1], tf.constant(NUM_BINS)
@@ -130,7 +131,7 @@ def _over_even_cells(values: tf.Tensor, old: tf.Tensor, new: tf.Tensor) -> tf.Te
     return tf.reduce_sum(touched * overlap, -1)
 
 
-@tf.custom_gradient
+@custom_gradient
 def _weighted_table(values: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, Callable]:
     """Returns the tables of values float `[b, n, m]` with weights float `[b, m]`.
 

@@ -5,8 +5,8 @@ They run in slices of steps; progress, cancelling and restarts happen between sl
 
 import enum
 import time
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -17,6 +17,12 @@ MAX_RESTARTS_WITHOUT_GAIN = 3
 
 ValueAndGradient = Callable[..., tuple[tf.Tensor, tf.Tensor]]
 """`(position, *arguments) -> (value, gradient)`, for a position of any shape."""
+
+State: TypeAlias = Mapping[str, Any]
+"""All that a minimisation goes on from, by name: arrays, tensors and numbers."""
+
+Kind: TypeAlias = tuple[Sequence[int], Any]
+"""Shape and type of a tensor."""
 
 
 class Status(enum.Enum):
@@ -40,12 +46,15 @@ class Step(NamedTuple):
         loss: the value there.
         num_steps: steps done.
         num_evaluations: evaluations of value and gradient done.
+        state: gives what the minimiser takes as `resume_from`; its tensors are changed in place
+            once `on_slice` has returned, and copied only if they are still held then.
     """
 
     position: tf.Tensor
     loss: float
     num_steps: int
     num_evaluations: int
+    state: Callable[[], State] = dict
 
 
 class Solution(NamedTuple):
@@ -80,6 +89,11 @@ class GraphSolution(NamedTuple):
     value: tf.Tensor
     num_steps: tf.Tensor
     num_evaluations: tf.Tensor
+
+
+def ended(step: Step, status: Status) -> Solution:
+    """Returns the solution of a minimisation that ends at a step."""
+    return Solution(step.position, step.loss, step.num_steps, step.num_evaluations, status)
 
 
 OnSlice = Callable[[Step], bool | None]
@@ -155,6 +169,26 @@ def checked_start(start: tf.Tensor, num_steps: int) -> tf.Tensor:
             "`tf.cast(start, tf.float32)`."
         )
     return start
+
+
+def taken_up(resume_from: State, kinds: Mapping[str, Kind]) -> dict[str, tf.Tensor]:
+    """Returns tensors of a state by name; reads one after the other.
+
+    Raises:
+        ValueError: if one is missing, or is not of its shape and type.
+    """
+    tensors = {}
+    for name, (shape, kind) in kinds.items():
+        dtype = np.dtype(tf.as_dtype(kind).as_numpy_dtype)
+        array = np.asarray(resume_from[name]) if name in resume_from else None
+        if array is None or (array.shape, array.dtype) != (tuple(shape), dtype):
+            found = "none" if array is None else f"{array.dtype.name} {list(array.shape)}"
+            raise ValueError(
+                f"`resume_from` must hold '{name}', {dtype.name} {list(shape)}. Received: {found}. "
+                "Use the state of a run of the same pictures and settings."
+            )
+        tensors[name] = tf.constant(array)
+    return tensors
 
 
 def norm(gradient: tf.Tensor) -> float:

@@ -18,8 +18,8 @@ from tf_style.export import Exported, about_model, check_exportable
 from tf_style.export_options import ABOUT
 from tf_style.graph_transfer import start_image, stylize_at_size
 from tf_style.inputs import smallest_side
+from tf_style.loss_terms import Targets
 from tf_style.new_folder import check_new_folder, new_folder, num_bytes
-from tf_style.objective import Targets
 from tf_style.problem import Problem, make_problem
 from tf_style.scene import Pictures
 from tf_style.tensor_names import named_targets, named_terms

@@ -45,34 +45,44 @@ class StyleLoss(NamedTuple):
         statistics: `(features, *, guide=None)` to a nest of tensors without positions, which
             may be blended.
         target: a style's statistics, or a blend, to a nest of tensors; once for each style.
-        loss: `(features, target, *, guide=None, per_sample=False)` to a scalar, or `[b]`. The
-            target may be of one style for the whole batch.
+        measure: `(features, target, *, guide=None)` to what is compared of an image: a nest of
+            tensors without positions.
+        compare: `(measured, target, *, per_sample=False)` to a scalar, or `[b]`. The target may
+            be of one style for the whole batch.
         target_floats: channels of a layer to the floats that its target takes, for one style.
+        is_additive: whether `measure` is linear in the guide, so that an image's is the sum of
+            its tiles'.
         blend: `(statistics, weights)`, what several styles together mean.
     """
 
     statistics: Callable[..., Any]
     target: Callable[[Any], Any]
-    loss: Callable[..., tf.Tensor]
+    measure: Callable[..., Any]
+    compare: Callable[..., tf.Tensor]
     target_floats: Callable[[int], int]
+    is_additive: bool = True
     blend: Callable[[Sequence[Any], Sequence[tf.Tensor | float]], Any] = weighted_sum
 
-
-def _of_statistics(
-    statistics: Callable[..., Any], compare: Callable[..., tf.Tensor]
-) -> Callable[..., tf.Tensor]:
-    """Returns the loss that compares the image's statistics with the target."""
-
     def loss(
+        self,
         features: tf.Tensor,
         target: Any,
         *,
         guide: tf.Tensor | None = None,
         per_sample: bool = False,
     ) -> tf.Tensor:
-        return compare(statistics(features, guide=guide), target, per_sample=per_sample)
+        """Returns the image's loss, a scalar, or `[b]`."""
+        measured = self.measure(features, target, guide=guide)
+        return self.compare(measured, target, per_sample=per_sample)
 
-    return loss
+
+def _of_statistics(statistics: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns the measure of an image that is its statistics, whatever the target."""
+
+    def measure(features: tf.Tensor, target: Any, *, guide: tf.Tensor | None = None) -> Any:
+        return statistics(features, guide=guide)
+
+    return measure
 
 
 def _unchanged(statistics: Any) -> Any:
@@ -89,7 +99,8 @@ def _covariance_loss(
 _GRAM = StyleLoss(
     moment_losses.gram_matrix,
     _unchanged,
-    _of_statistics(moment_losses.gram_matrix, moment_losses.style_loss),
+    _of_statistics(moment_losses.gram_matrix),
+    moment_losses.style_loss,
     lambda channels: channels**2,
 )
 
@@ -98,25 +109,29 @@ STYLE_LOSSES: dict[str, StyleLoss] = {
     "covariance": StyleLoss(
         moment_losses.moments,
         moment_losses.centered,
-        _of_statistics(moment_losses.moments, _covariance_loss),
+        _of_statistics(moment_losses.moments),
+        _covariance_loss,
         lambda channels: channels**2,
     ),
     "mean_std": StyleLoss(
         moment_losses.channel_moments,
         moment_losses.mean_std_target,
-        _of_statistics(moment_losses.channel_moments, moment_losses.mean_std_loss),
+        _of_statistics(moment_losses.channel_moments),
+        moment_losses.mean_std_loss,
         lambda channels: 2 * channels,
     ),
     "wasserstein": StyleLoss(
         moment_losses.moments,
         moment_losses.wasserstein_target,
-        _of_statistics(moment_losses.moments, moment_losses.wasserstein_loss),
+        _of_statistics(moment_losses.moments),
+        moment_losses.wasserstein_loss,
         lambda channels: channels**2 + channels,
     ),
     "mmd_linear": StyleLoss(
         moment_losses.mean_features,
         _unchanged,
-        _of_statistics(moment_losses.mean_features, kernel_losses.mmd_linear_loss),
+        _of_statistics(moment_losses.mean_features),
+        kernel_losses.mmd_linear_loss,
         lambda channels: channels,
     ),
     # What (x y)^2 maps a position to is x x^T, whose mean is the Gram matrix: Li et al. (2017)
@@ -125,20 +140,25 @@ STYLE_LOSSES: dict[str, StyleLoss] = {
     "mmd_gaussian": StyleLoss(
         kernel_losses.kernel_means,
         kernel_losses.kernel_target,
+        kernel_losses.image_waves,
         kernel_losses.mmd_gaussian_loss,
         lambda channels: 4 * channels + 1,
     ),
     "sliced": StyleLoss(
         sliced_losses.sliced_quantiles,
         _unchanged,
-        _of_statistics(sliced_losses.sliced_quantiles, sliced_losses.quantile_loss),
+        _of_statistics(sliced_losses.sliced_quantiles),
+        sliced_losses.quantile_loss,
         lambda channels: sliced_losses.NUM_BINS * channels,
+        is_additive=False,
     ),
     "histogram": StyleLoss(
         sliced_losses.channel_quantiles,
         _unchanged,
-        _of_statistics(sliced_losses.channel_quantiles, sliced_losses.quantile_loss),
+        _of_statistics(sliced_losses.channel_quantiles),
+        sliced_losses.quantile_loss,
         lambda channels: sliced_losses.NUM_BINS * channels,
+        is_additive=False,
     ),
 }
 """Style losses by `style_loss`."""

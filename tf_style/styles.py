@@ -20,6 +20,8 @@ def style_statistics(
 ) -> dict[str, Any]:
     """Returns what is kept of a style picture's features, by style layer; it may be blended.
 
+    Layers that there are no features of are left out.
+
     Args:
         config: style layers and their losses.
         features: the style's, float `[b, h, w, c]`, by layer name.
@@ -28,6 +30,7 @@ def style_statistics(
     return {
         layer: STYLE_LOSSES[name].statistics(features[layer], guide=guide_of(guides, layer))
         for layer, name in config.style_losses.items()
+        if layer in features
     }
 
 

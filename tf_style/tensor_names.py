@@ -4,7 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_style.objective import LossTerms, Targets
+from tf_style.loss_terms import LossTerms, Targets
 
 
 def named_terms(terms: LossTerms) -> dict[str, tf.Tensor]:

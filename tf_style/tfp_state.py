@@ -5,6 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_style.lbfgs_steps import LbfgsState
+from tf_style.solution import Kind
 
 
 def tfp_state(position: tf.Tensor, value: tf.Tensor, gradient: tf.Tensor, history: int) -> Any:
@@ -24,6 +25,29 @@ def tfp_state(position: tf.Tensor, value: tf.Tensor, gradient: tf.Tensor, histor
         position_deltas=queue,
         gradient_deltas=queue,
     )
+
+
+def named_tfp_state(tensors: dict[str, tf.Tensor]) -> Any:
+    """Returns TFP's state of tensors by name."""
+    from tensorflow_probability.python.optimizer.lbfgs import LBfgsOptimizerResults
+
+    return LBfgsOptimizerResults(**tensors)
+
+
+def tfp_state_kinds(num_values: int, history: int, dtype: tf.DType) -> dict[str, Kind]:
+    """Returns shapes and types of `tfp_state`'s tensors, by name."""
+    ring = [history, num_values]
+    return {
+        "converged": ([], tf.bool),
+        "failed": ([], tf.bool),
+        "num_iterations": ([], tf.int32),
+        "num_objective_evaluations": ([], tf.int32),
+        "position": ([num_values], dtype),
+        "objective_value": ([], dtype),
+        "objective_gradient": ([num_values], dtype),
+        "position_deltas": (ring, dtype),
+        "gradient_deltas": (ring, dtype),
+    }
 
 
 def to_tfp(state: LbfgsState) -> Any:

@@ -1,26 +1,27 @@
 """`stylize`: the whole of neural style transfer in one function."""
 
 import dataclasses
+import functools
+import os
 import time
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from tf_style import engine
-from tf_style.automatic_regions import LAYERS as REGION_LAYERS
-from tf_style.automatic_regions import automatic_regions
+from tf_style import checkpoints, engine
 from tf_style.config import StyleConfig
 from tf_style.control_inputs import ControlPictures
-from tf_style.control_options import ControlConfig
+from tf_style.fine_texture import texture_config
+from tf_style.found_regions import with_regions
 from tf_style.inputs import Inputs, prepare_inputs
-from tf_style.network import load_extractor
-from tf_style.options import LossConfig
+from tf_style.memory import described, limit_of
 from tf_style.problem_cache import load_problem
 from tf_style.progress import OnProgress, Progress, StyleResult, View
-from tf_style.solution import Status
+from tf_style.solution import State, Status, taken_up
 
-_FINE = "block1_conv1", "block2_conv1"
 _SAVING, _SAVING_A_PIXEL = 1.2, 1e-6  # Seconds from the last step to the end of the process.
 
 
@@ -33,6 +34,8 @@ def stylize(
     style_masks: Sequence[Any] = (),
     content_map: Any = None,
     fine_style: Any = None,
+    checkpoint_dir: str | os.PathLike | None = None,
+    checkpoint_seconds: float = 60.0,
     on_progress: OnProgress | None = None,
     notify: Callable[[str], None] | None = None,
 ) -> StyleResult:
@@ -50,11 +53,17 @@ def stylize(
         content_map: picture, white where the content counts more, by `content_map_gain`.
         fine_style: picture whose fine texture the styles take on first; they then give the coarse
             structure.
+        checkpoint_dir: folder of its own, in which the run keeps where it stands. A call with the
+            same arguments goes on from there, with `deterministic` to the same bits; the
+            checkpoint is removed once the result is there, unless `on_progress` ended the run.
+        checkpoint_seconds: between checkpoints, roughly; each costs the time to write the
+            optimiser's memory, 2 * `history` pictures of float32.
         on_progress: called with a `Progress` between slices of steps, a few seconds apart; a
             true result ends the run with what there is. With a `fine_style` first for the styles,
             whose `phase` is 'texture'.
         notify: called with a line of text before weights are fetched, about masks that are
-            stretched, and about regions that are found.
+            stretched, about regions that are found, and if a checkpoint cannot be written (without
+            it, that is a warning).
 
     Returns:
         The result. The networks of the last two configs stay in memory for the next call.
@@ -88,7 +97,26 @@ def stylize(
     if notify is not None:
         for note in inputs.notes:
             notify(note)
-    return stylize_inputs(inputs, config, on_progress=on_progress, notify=notify, started=started)
+    run = functools.partial(stylize_inputs, inputs, config, notify=notify)
+    if checkpoint_dir is None:
+        return run(on_progress=on_progress, started=started)
+    kept = checkpoints.begin_or_go_on(
+        checkpoint_dir,
+        inputs,
+        config,
+        seconds=checkpoint_seconds,
+        started=started,
+    )
+
+    def on_slice(progress: Progress) -> bool:
+        asked = bool(on_progress and on_progress(progress))
+        kept.after_slice(progress, notify=notify or warnings.warn, at_once=asked)
+        return asked
+
+    result = run(on_progress=on_slice, started=kept.started, resume_from=kept.resume_from)
+    if result.status is not Status.CANCELLED:
+        kept.remove()
+    return result
 
 
 def stylize_inputs(
@@ -99,21 +127,50 @@ def stylize_inputs(
     notify: Callable[[str], None] | None = None,
     pause_every: int | None = None,
     started: float | None = None,
+    resume_from: State | None = None,
 ) -> StyleResult:
     """Returns the result for pictures that `prepare_inputs` has read; see `stylize`.
 
     `pause_every` ends slices at its multiples, `started` is when the time budget began, on the
-    clock of `time.perf_counter`: now, if left out.
+    clock of `time.perf_counter`: now, if left out. `resume_from` is what `Progress.state` gave in
+    a run of the same inputs and config; regions are found anew.
     """
     deadline = None
     if config.compute.time_budget:
         started = time.perf_counter() if started is None else started
         deadline = _deadline(started + config.compute.time_budget, inputs.content.shape[1:3])
     inputs = with_regions(inputs, config, notify=notify)
-    textured = with_fine_texture(inputs, config, on_progress=on_progress, notify=notify)
+    textured = with_fine_texture(
+        inputs, config, on_progress=on_progress, notify=notify, resume_from=resume_from
+    )
+    if any(name not in (resume_from or ()) for name in textured.done):
+        resume_from = None  # It was of a texture.
     inputs = textured.inputs
     problem, weights_sha256 = load_problem(config, notify=notify)
+    hashed = np.frombuffer(bytes.fromhex(weights_sha256), np.uint8)
     began = time.perf_counter()
+    if resume_from is not None:
+        kinds = {"seconds": ([], np.float64), "weights_sha256": ([32], np.uint8)}
+        seconds, weights = taken_up(resume_from, kinds).values()
+        began -= float(seconds)
+        if not np.array_equal(weights, hashed):
+            raise ValueError(
+                "`weights` must be those that the run was begun with, to go on with it. Received: "
+                f"weights={config.network.weights!r}, which has changed. Bring them back, or begin "
+                "anew."
+            )
+
+    present: list[engine.Stand] = []  # No `Progress` that is kept is to keep its memory.
+
+    def state() -> State:
+        if not present:
+            raise ValueError("`Progress.state` must be called while `on_progress` runs.")
+        return {
+            **present[0].state(),
+            **textured.done,
+            "seconds": time.perf_counter() - began,
+            "weights_sha256": hashed,
+        }
 
     def progress(stand: engine.Stand) -> dict[str, Any]:
         return {
@@ -125,14 +182,23 @@ def stylize_inputs(
             "stage_size": tuple(stand.image.shape[1:3]),
             "config": config,
             "weights_sha256": weights_sha256,
-            "view": View(stand.image, stand.targets, problem.objective, inputs),
+            "view": View(stand.image, stand.targets, stand.objective, inputs),
+            "state": state,
         }
 
     def on_slice(stand: engine.Stand) -> bool | None:
+        present.append(stand)
         asked = on_progress(Progress(**progress(stand))) if on_progress else None
+        present.clear()
         return asked or textured.cancelled
 
-    with engine.enough_memory(inputs.content.shape[1:3]):
+    size = inputs.content.shape[1:3]
+    if notify is not None:
+        limit = limit_of(config) or 0.0
+        for _, (height, width), plan in engine.planned(size, config, limit):
+            if plan.tiling is not None:
+                notify(f"{width}x{height} px: {described(plan)}")
+    with engine.enough_memory(size):
         stand = engine.run(
             problem,
             inputs,
@@ -140,6 +206,7 @@ def stylize_inputs(
             deadline=deadline,
             pause_every=pause_every,
             on_slice=on_slice,
+            resume_from=resume_from,
         )
         return StyleResult(**progress(stand), status=cast("Status", stand.status))
 
@@ -149,48 +216,18 @@ def _deadline(due: float, size: tuple[int, int]) -> float:
     return due - _SAVING - _SAVING_A_PIXEL * size[0] * size[1]
 
 
-def with_regions(
-    inputs: Inputs, config: StyleConfig, *, notify: Callable[[str], None] | None = None
-) -> Inputs:
-    """Returns the inputs with the regions that content and styles have in common.
-
-    Args:
-        inputs: without regions, or with those of masks: then they stay as they are.
-        config: `regions`, `num_regions`, `photorealistic` and `seed`.
-        notify: called with a line of text.
-    """
-    control = config.control
-    wanted = control.regions == "auto" or (control.photorealistic and not control.regions)
-    if inputs.regions is not None or not wanted:
-        return inputs
-    # Zeros beyond the border would make it a region of its own.
-    network = dataclasses.replace(config.network, padding="reflect_all")
-    extractor = load_extractor(network, layers=REGION_LAYERS, notify=notify)
-    regions = automatic_regions(
-        extractor,
-        inputs.content,
-        inputs.styles,
-        num_regions=control.num_regions,
-        seed=config.seed,
-        blend=list(inputs.blend),
-    )
-    shares = regions.content.mean((0, 1, 2))
-    if notify is not None:
-        listed = ", ".join(f"{100.0 * share:.0f}" for share in shares)
-        notify(f"Regions found: {len(shares)}, of {listed} % of the content")
-    return inputs if len(shares) == 1 else inputs._replace(regions=regions)
-
-
 class Textured(NamedTuple):
     """What `with_fine_texture` gives.
 
     Attributes:
         inputs: with the fine style's texture on their styles.
         cancelled: whether `on_progress` asked to end.
+        done: the styles with their texture, by name, as a state keeps them.
     """
 
     inputs: Inputs
-    cancelled: bool
+    cancelled: bool = False
+    done: Mapping[str, np.ndarray] = MappingProxyType({})
 
 
 def with_fine_texture(
@@ -199,6 +236,7 @@ def with_fine_texture(
     *,
     on_progress: OnProgress | None = None,
     notify: Callable[[str], None] | None = None,
+    resume_from: State | None = None,
 ) -> Textured:
     """Returns the inputs with the fine style's texture on their styles.
 
@@ -210,23 +248,33 @@ def with_fine_texture(
         config: the optimiser and its steps; of a time budget all styles together get a quarter.
         on_progress: called with the `Progress` of each style; a true result leaves the rest.
         notify: called with a line of text.
+        resume_from: as for `stylize_inputs`.
 
     References:
         Gatys et al. (2017), Controlling perceptual factors in neural style transfer, section 6.
     """
     if inputs.fine_style is None:
-        return Textured(inputs, False)
-    texture = _texture_config(config, len(inputs.styles))
+        return Textured(inputs)
+    texture = texture_config(config, len(inputs.styles))
     cancelled = False
+    done: dict[str, np.ndarray] = {}
 
     def on_slice(progress: Progress) -> bool:
         nonlocal cancelled
-        phase = dataclasses.replace(progress, phase="texture")
+        before = dict(done)
+        phase = dataclasses.replace(
+            progress, phase="texture", state=lambda: {**progress.state(), **before}
+        )
         cancelled = bool(on_progress and on_progress(phase))
         return cancelled
 
     styles = list(inputs.styles)
     for index, style in enumerate(styles):
+        name = f"textured_{index}"
+        if resume_from is not None and name in resume_from:
+            kind = style.shape, style.dtype
+            styles[index] = done[name] = taken_up(resume_from, {name: kind})[name].numpy()
+            continue
         if cancelled:
             break
         if notify is not None:
@@ -238,29 +286,9 @@ def with_fine_texture(
             alpha=None,
             blend=np.ones(1, np.float32),
         )
-        result = stylize_inputs(alone, texture, on_progress=on_slice, notify=notify)
-        styles[index] = np.clip(result.image, 0.0, 1.0)
-    return Textured(inputs._replace(styles=tuple(styles), fine_style=None), cancelled)
-
-
-def _texture_config(config: StyleConfig, num_styles: int) -> StyleConfig:
-    """Returns what a style is given its fine texture by: the style loss of two layers alone."""
-    names = [f"{layer}:{config.loss.style_losses.get(layer, 'gram')}" for layer in _FINE]
-    return config.replace(
-        style_layers=",".join(_FINE),
-        style_loss=",".join(names),
-        style_weight=LossConfig.style_weight,
-        style_strength=1.0,
-        # A layer that is there anyway, so that the network ends with the style's.
-        content_layers=_FINE[0],
-        content_reduction="mean",
-        content_weight=0.0,
-        edge_weight=0.0,
-        tv_weight=0.0,
-        scales="none",
-        time_budget=config.compute.time_budget / (4.0 * num_styles),
-        regions="none",
-        num_regions=ControlConfig.num_regions,
-        photorealistic=False,
-        fidelity=ControlConfig.fidelity,
-    )
+        result = stylize_inputs(
+            alone, texture, on_progress=on_slice, notify=notify, resume_from=resume_from
+        )
+        styles[index] = done[name] = np.clip(result.image, 0.0, 1.0)
+        resume_from = None
+    return Textured(inputs._replace(styles=tuple(styles), fine_style=None), cancelled, done)

@@ -9,7 +9,7 @@ Keras' (`block4_conv2`). In Keras a convolution layer's output includes its ReLU
 
 from collections.abc import Iterable
 
-from tf_style._checks import suggestion
+from tf_style._checks import shown, suggestion
 
 _BLOCKS = ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512))  # (convolutions, channels)
 
@@ -27,6 +27,9 @@ LAYERS: tuple[str, ...] = _layers()
 
 CONVOLUTIONS: tuple[str, ...] = tuple(name for name in LAYERS if "conv" in name)
 """The 16 convolution layers, in the order of the data."""
+
+POOLINGS: tuple[str, ...] = tuple(name for name in LAYERS if "pool" in name)
+"""The 5 pooling layers, in the order of the data."""
 
 
 def _kernel_shapes() -> dict[str, tuple[int, int, int, int]]:
@@ -70,7 +73,7 @@ def canonical_layer(name: str, *, argument: str = "layer") -> str:
         return ALIASES[name]
     raise ValueError(
         f"`{argument}` must name layers of VGG-19, 'block1_conv1' to 'block5_pool' "
-        f"(or 'conv4_2', 'relu4_2', 'pool4'). Received: {argument}={name!r}."
+        f"(or 'conv4_2', 'relu4_2', 'pool4'). Received: {argument}={shown(name)}."
         + suggestion(name, [*LAYERS, *ALIASES])
     )
 
@@ -84,6 +87,11 @@ def minimum_side(layers: Iterable[str], padding: str = "zeros") -> int:
 
     # A reflection needs 2 px in the deepest layer, where the others need 1.
     return max(side(layer) for layer in layers) * (2 if padding == "reflect_all" else 1)
+
+
+def channels_of(layer: str) -> int:
+    """Returns the channels of a layer's output."""
+    return _BLOCKS[int(layer[5]) - 1][1]
 
 
 def up_to(layers: Iterable[str]) -> tuple[str, ...]:

@@ -15,13 +15,18 @@ end. No TensorFlow here.
 import contextlib
 import functools
 import importlib.resources
+import math
 import re
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from tf_style import vgg19
+from tf_style._checks import one_line
+
+_MOST_BYTES = 8 * 3 * 3 * 512 * 512 + 65536  # Of the largest kernel in float64, with its header.
 
 LayerArrays = dict[str, tuple[np.ndarray, np.ndarray]]
 
@@ -87,7 +92,8 @@ def check_layers(arrays: dict[str, list[np.ndarray]], *, source: str) -> LayerAr
                 f"The bias of layer '{layer}' in '{source}' must have shape ({filters},). "
                 f"Received: {biases[0].shape}."
             )
-        pair = (kernels[0].astype(np.float32), biases[0].astype(np.float32))
+        with np.errstate(over="ignore", invalid="ignore"):  # What follows tells of it.
+            pair = (kernels[0].astype(np.float32), biases[0].astype(np.float32))
         if not all(np.isfinite(array).all() for array in pair):
             raise ValueError(f"Layer '{layer}' in '{source}' holds values that are not finite.")
         checked[layer] = pair
@@ -139,6 +145,7 @@ def _check_orientation(kernel: np.ndarray, source: str) -> None:
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+    a, b = a.astype(np.float64), b.astype(np.float64)  # Squares of large float32 overflow.
     norm = float(np.linalg.norm(a) * np.linalg.norm(b))
     return float(np.vdot(a, b)) / norm if norm > 0 else 0.0
 
@@ -152,16 +159,42 @@ def _reference_kernel() -> np.ndarray:
 def _read_npz(path: Path) -> dict[str, list[np.ndarray]]:
     arrays: dict[str, list[np.ndarray]] = {}
     with _telling_damage(path), path.open("rb") as file:
-        archive = np.load(file, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
+        if file.read(2) != b"PK":
             raise ValueError("it is no .npz archive")
-        with archive:
-            for name in archive.files:
-                layer = re.split(r"/|_W$|_b$", name)[0]
+        with zipfile.ZipFile(file) as archive:
+            for member in archive.infolist():
+                layer = re.split(r"/|_W$|_b$", member.filename.removesuffix(".npy"))[0]
                 if layer in vgg19.CONVOLUTIONS:
                     with _telling_damage(path, layer):
-                        arrays.setdefault(layer, []).append(archive[name])
+                        _check_size(member.file_size, len(arrays.get(layer, ())))
+                        arrays.setdefault(layer, []).append(_floats(archive.read(member)))
     return arrays
+
+
+def _floats(data: bytes) -> np.ndarray:
+    """Returns the floats of a .npy file.
+
+    Differs from `numpy.load`, which makes room for any shape that a header states, warns about
+    some headers and has Python parse them.
+
+    References:
+        NumPy's NEP 1, "A Simple File Format for NumPy Arrays".
+    """
+    width = 2 if data[6:7] == b"\1" else 4  # Bytes of the header's length, from version 2 on.
+    start = 8 + width
+    end = start + int.from_bytes(data[8:start], "little")
+    header = data[start:end]
+    descr = re.search(rb"'descr': *'([<>=|]?f[248])'", header)
+    order = re.search(rb"'fortran_order': *(True|False)", header)
+    sides = re.search(rb"'shape': *\(((?: *\d{1,9} *,?)*) *\)", header)
+    if not (data.startswith(b"\x93NUMPY") and descr and order and sides):
+        raise ValueError("it is no array of floats in NumPy's format")
+    shape = tuple(map(int, re.findall(rb"\d+", sides[1])))
+    dtype = np.dtype(descr[1].decode())
+    if len(data) - end != math.prod(shape) * dtype.itemsize:
+        raise ValueError(f"it states the shape {shape}, and has another number of values")
+    flat = np.frombuffer(data, dtype, offset=end)
+    return flat.reshape(shape, order="F" if order[1] == b"True" else "C")
 
 
 def _read_h5(path: Path) -> dict[str, list[np.ndarray]]:
@@ -173,11 +206,27 @@ def _read_h5(path: Path) -> dict[str, list[np.ndarray]]:
         layer = _h5_layer(name)
         if layer and isinstance(item, h5py.Dataset) and item.dtype.kind == "f" and item.shape:
             with _telling_damage(path, layer):
+                # These may read other files, or unpack to a thousand times their size.
+                if item.external or item.is_virtual or item.id.get_create_plist().get_nfilters():
+                    raise ValueError(
+                        "its values are compressed or in other files, which is not read; save it "
+                        "with Keras' `save_weights`"
+                    )
+                stored = math.prod(item.chunks or item.shape) * item.dtype.itemsize
+                _check_size(max(stored, item.nbytes), len(arrays.get(layer, ())))
                 arrays.setdefault(layer, []).append(item[()])
 
     with _telling_damage(path), h5py.File(path, "r") as file:
         file.visititems(visit)
     return arrays
+
+
+def _check_size(num_bytes: int, num_before: int) -> None:
+    """Raises ValueError for what is larger than any layer's kernel, or one array too many."""
+    if num_bytes > _MOST_BYTES:
+        raise ValueError(f"it has {num_bytes:,} bytes, more than the largest kernel")
+    if num_before > 1:
+        raise ValueError("it has more than two arrays")
 
 
 @contextlib.contextmanager
@@ -189,7 +238,7 @@ def _telling_damage(path: Path, layer: str = "") -> Iterator[None]:
         raise
     except Exception as error:  # NumPy, zlib and HDF5 raise almost anything on damaged files.
         where = f"Layer '{layer}' in the weights file" if layer else "The weights file"
-        raise _DamagedError(f"{where} '{path}' is damaged: {error}.") from error
+        raise _DamagedError(f"{where} '{path}' is damaged: {one_line(error)}.") from error
 
 
 class _DamagedError(ValueError):

@@ -19,12 +19,15 @@ _runtime.set_environment()
 
 import tf_style  # noqa: E402
 from tf_style.control_inputs import ControlPictures  # noqa: E402
-from tf_style.engine import pictures_of  # noqa: E402
 from tf_style.inputs import prepare_inputs  # noqa: E402
 from tf_style.options import STYLE_LOSS_NAMES  # noqa: E402
 from tf_style.problem import Problem  # noqa: E402
 from tf_style.problem_cache import load_problem  # noqa: E402
-from tf_style.scene import Scene, scene  # noqa: E402
+from tf_style.scene import (  # noqa: E402
+    Scene,
+    pictures_of,
+    scene,
+)
 
 
 def main() -> None:

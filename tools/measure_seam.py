@@ -26,10 +26,10 @@ import tensorflow as tf  # noqa: E402
 
 import tf_style  # noqa: E402
 from tf_style.control_inputs import ControlPictures  # noqa: E402
-from tf_style.engine import pictures_of  # noqa: E402
 from tf_style.inputs import prepare_inputs  # noqa: E402
 from tf_style.problem_cache import load_problem  # noqa: E402
 from tf_style.region_targets import controlled_targets  # noqa: E402
+from tf_style.scene import pictures_of  # noqa: E402
 
 EDGES = (0, 8, 16, 32, 64, 128)
 

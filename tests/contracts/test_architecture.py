@@ -8,9 +8,10 @@ import tf_style
 PACKAGE = Path(tf_style.__file__).parent
 # Each module imports only from rows above its own. A new module must be given a place.
 ROWS = [
-    {"_checks", "_version", "_runtime", "captured", "color"},
-    {"color_match", "vgg19", "matrix_root"},
-    {"layer_choices", "layer_weights", "presets", "schedule"},
+    {"_checks", "_version", "_runtime", "captured", "color", "gradients", "libvips", "maps"},
+    {"large_pictures", "large_saving"},
+    {"color_match", "vgg19", "matrix_root", "pil_pictures"},
+    {"layer_choices", "layer_weights", "presets", "schedule", "solution", "tiles"},
     {"options"},
     {"control_options"},
     {
@@ -23,8 +24,6 @@ ROWS = [
         "progress_bar",
         "export_options",
         "new_folder",
-        "solution",
-        "gradients",
         "graphs",
         "guidance",
         "guided_filter",
@@ -64,11 +63,18 @@ ROWS = [
         "tfp_lbfgs",
         "adam",
         "portable_layers",
+        "fine_texture",
+        "trace_file",
+        "memory",
+        "variations",
     },
-    {"graph_minimizers", "inputs", "network", "portable_losses", "styles"},
-    {"finishing"},
-    {"objective"},
-    {"tensor_names"},
+    {"checkpoint_file", "graph_minimizers", "inputs", "network", "portable_losses", "styles"},
+    {"checkpoints", "finishing", "found_regions"},
+    {"loss_terms"},
+    {"objective", "segment_graphs", "strips", "tensor_names"},
+    {"tile_passes"},
+    {"tile_parts"},
+    {"tiled_objective"},
     {
         "keras_losses",
         "portable",
@@ -78,11 +84,13 @@ ROWS = [
         "vgg19_features",
     },
     {"problem_cache", "scene", "style_bank", "to_litert", "to_onnx", "conversion_check"},
-    {"augmentation", "conversion", "engine", "graph_transfer"},
-    {"interpolation", "keras", "progress", "signatures"},
+    {"augmentation", "conversion", "graph_transfer", "solver"},
+    {"engine"},
+    {"dry_run", "interpolation", "keras", "progress", "signatures"},
     {"transfer"},
     {"export"},
-    {"exported_model", "pipeline", "run", "stablehlo"},
+    {"exported_model", "pipeline", "resuming", "stablehlo"},
+    {"run"},
     {"serving.errors", "serving.signatures", "serving.versions", "serving.metrics"},
     {"serving.json_arrays", "serving.paths", "serving.batching", "serving.store"},
     {"serving.body", "serving.executor", "serving.model", "serving.rest", "serving.server"},
@@ -95,13 +103,15 @@ ROWS = [
 ]
 RANK = {name: rank for rank, names in enumerate(ROWS) for name in names}
 WITHOUT_TENSORFLOW = {
-    "__main__", "_checks", "_runtime", "_version", "automatic_regions", "captured", "cli",
-    "codebook", "color", "color_match", "coloring", "config", "control_inputs", "control_options",
-    "export_command", "export_options", "finishing", "flag_options", "guided_filter", "images",
-    "inputs", "interpolate_command", "keras", "layer_choices", "layer_weights", "masks",
-    "new_folder", "options", "photorealism", "presets", "progress_bar", "run", "saving",
-    "schedule", "serve_command", "settings_file", "transfer", "vgg19", "weight_files", "weights",
-    "weights_command",
+    "__main__", "_checks", "_runtime", "_version", "automatic_regions", "captured",
+    "checkpoint_file", "checkpoints", "cli", "codebook", "color", "color_match", "coloring",
+    "config", "control_inputs", "control_options", "export_command", "export_options",
+    "fine_texture", "finishing", "flag_options", "found_regions", "guided_filter", "images",
+    "inputs", "interpolate_command", "keras", "large_pictures", "large_saving", "layer_choices",
+    "layer_weights", "libvips", "maps", "masks", "memory", "new_folder", "options",
+    "photorealism", "pil_pictures", "presets", "progress_bar", "resuming", "run", "saving",
+    "schedule", "serve_command", "settings_file", "tiles", "trace_file", "transfer", "vgg19",
+    "weight_files", "weights", "weights_command",
     *(name for name in RANK if name.startswith("serving.")),
 } - {"serving.model"}  # fmt: skip
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.stem != "__init__")
@@ -165,6 +175,11 @@ def test_only_lbfgs_modules_import_tensorflow_probability():
         if any(name.startswith("tensorflow_probability") for name in imported(path))
     }
     assert users == {"graph_minimizers", "line_search", "tfp_lbfgs", "tfp_state"}
+
+
+def test_only_one_module_imports_pyvips():
+    users = {module(path) for path in MODULES if "pyvips" in imported(path)}
+    assert users == {"libvips"}
 
 
 def test_what_the_command_line_needs_at_once_imports_no_tensorflow():

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from tf_style import cli, config, flag_options, progress_bar, run, saving, settings_file
@@ -101,6 +102,19 @@ def test_a_run_writes_picture_trace_config_and_snapshots(files, tmp_path, capsys
 
 
 @pytest.mark.usefixtures("mini_network")
+def test_16_bits_are_kept_in_picture_and_snapshots(files, tmp_path, capsys):
+    output = tmp_path / "out.tif"
+    code = cli.main(arguments(files, output, bits=16, save_every=2, scales="none"))
+    assert code == 0, capsys.readouterr().err
+    found = {path.stem: tifffile.imread(path) for path in tmp_path.glob("out*.tif")}
+    assert set(found) == {"out", "out_00002"}
+    for pixels in found.values():
+        assert pixels.dtype == np.uint16 and pixels.shape == (26, 32, 3)
+        # Of 8 bits each value would be a multiple of 257.
+        assert np.unique(pixels % 257).size > 100
+
+
+@pytest.mark.usefixtures("mini_network")
 @pytest.mark.parametrize("color", ["content", "match", "luminance"])
 def test_colors_are_kept_in_picture_snapshots_and_repetition(files, tmp_path, color, capsys):
     saved = {}
@@ -132,6 +146,9 @@ def bad(name, **flags):
         bad("1x1", content="dot.png"),
         bad("10x4000", style="line.png"),
         bad("unknown flag", contend="x"),
+        bad("unknown flag of 5000 letters", **{"x" * 5000: "x"}),
+        bad("content of 5000 letters", content="x" * 5000),
+        bad("the home of nobody", content="~nobody/a.png"),
         bad("not a number", style_weight="much"),
         bad("unknown layer", style_layers="conv6_1"),
         bad("negative weight", content_weight="-1"),
@@ -166,6 +183,10 @@ def bad(name, **flags):
         bad("weights are missing", weights="vgg.npz"),
         bad("weights are text", weights="text.npz"),
         bad("negative save_every", save_every="-1"),
+        bad("negative checkpoint_seconds", checkpoint_seconds="-1", save_config="new.json"),
+        bad("checkpoints among other files", checkpoint_dir="."),
+        bad("checkpoints in a file", checkpoint_dir="text.jpg"),
+        bad("gone on with and begun anew", resume="folder.png"),
     ],
 )
 def test_bad_input_gets_one_line_and_exit_code_2(files, tmp_path, monkeypatch, capsys, flags):
@@ -205,7 +226,8 @@ class Picture:
         self.image = np.zeros((1, 4, 5, 3))
         self.stage_size, self.loss = (4, 5), 1.0
         self.status = Status.STEPS_USED
-        self.save = save or (lambda path: Path(path).write_text(f"picture of step {step}"))
+        write = save or (lambda path: Path(path).write_text(f"picture of step {step}"))
+        self.save = lambda path, *, bits: write(path)
 
 
 @pytest.fixture
@@ -214,7 +236,8 @@ def make_run(tmp_path, monkeypatch):
 
     def make(events, **files):
         files = {
-            "output": tmp_path / "out.png", "trace": None, "sources": [], "save_every": 0, **files
+            "output": tmp_path / "out.png", "trace": None, "sources": [], "save_every": 0,
+            "bits": 8, **files
         }  # fmt: skip
         work = run.Run(None, None, run.Files(**files), progress_bar.Silent(), False)
 
@@ -332,7 +355,9 @@ def test_a_reader_that_has_gone_does_not_end_the_run(make_run, tmp_path, monkeyp
 @pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_saves_what_there_is_and_says_so(files, tmp_path, which):
     output, trace = tmp_path / "out.png", tmp_path / "trace.jsonl"
-    command = [*RUN, *arguments(files, output, trace=trace, steps=100000, size=64)]
+    # Slices that end at every 20th step are shorter than those of 5 seconds.
+    flags = arguments(files, output, trace=trace, steps=100000, size=64, save_every=20)
+    command = [*RUN, *flags]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     with contextlib.closing(process.stderr):
         deadline = time.monotonic() + 120

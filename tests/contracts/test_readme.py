@@ -1,4 +1,4 @@
-"""README and docs/control.md are true: code runs, commands are the ones CI runs, links exist."""
+"""README and the pages in docs/ are true: code runs, commands are the ones CI runs, links exist."""
 
 import dataclasses
 import re
@@ -14,7 +14,7 @@ from tf_style.serve_command import ServeOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
-CONTROL = (ROOT / "docs/control.md").read_text()
+CONTROL = "".join(path.read_text() for path in sorted((ROOT / "docs").glob("*.md")))
 PYTHON = re.findall(r"```python\n(.*?)```", README + CONTROL, re.DOTALL)
 SHELL = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
 

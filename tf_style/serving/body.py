@@ -70,8 +70,11 @@ class Bodies:
                 f"{encoding[:40]!r}. Send the body uncompressed.",
             )
         length = request.headers.get("content-length", "")
-        if length.isdigit() and int(length) > self._max_bytes:
-            raise self._too_large(f"{int(length)} bytes")
+        # ASCII, as other digits are none in HTTP; and not more of them than an integer takes.
+        if length.isascii() and length.isdigit():
+            length = length.lstrip("0")
+            if len(length) > 18 or int(length or "0") > self._max_bytes:
+                raise self._too_large(f"{length[:40]} bytes")
 
     def _too_large(self, received: str) -> RequestError:
         return RequestError(

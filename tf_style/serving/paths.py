@@ -57,7 +57,7 @@ def parse_path(method: str, path: str) -> Call:
             raise RequestError(400, "Missing model name in request. GET /v1/models/NAME.")
         raise RequestError(
             400,
-            f"Malformed request: {method} {path[:200]}. Send GET /v1/models/NAME, "
+            f"Malformed request: {method[:20]} {path[:200]}. Send GET /v1/models/NAME, "
             "GET /v1/models/NAME/metadata or POST /v1/models/NAME:predict, NAME followed by "
             "/versions/NUMBER or /labels/LABEL if it matters.",
         )

@@ -1,0 +1,84 @@
+"""Memory as a plan: what fits is computed whole, the rest in tiles, and files leave nothing."""
+
+import errno
+import os
+
+import numpy as np
+import pytest
+
+from tf_style import StyleConfig, maps, memory
+
+CONFIG = StyleConfig()
+
+
+def plan(pixels, gigabytes, **options):
+    config = CONFIG.replace(**options)
+    (found,) = memory.plan_sizes([(pixels, 25)], config, gigabytes * memory.GB)
+    return found
+
+
+def test_a_size_that_fits_is_computed_whole_and_a_larger_one_in_tiles():
+    assert plan(512 * 512, 4.0).tiling is None
+    assert plan(4_000_000, 8.0).tiling is not None
+
+
+def test_less_memory_never_gives_a_plan_that_takes_more():
+    plans = [plan(16_000_000, gigabytes) for gigabytes in (64.0, 32.0, 16.0, 8.0, 4.0)]
+    takes = [each.memory for each in plans]
+    assert takes == sorted(takes, reverse=True)
+    for each, gigabytes in zip(plans[:3], (64.0, 32.0, 16.0), strict=True):
+        assert each.memory <= gigabytes * memory.GB
+
+
+def test_nothing_is_known_of_a_machine_that_does_not_tell():
+    assert plan(10**9, 0.0).tiling is None
+
+
+def test_no_more_pairs_are_kept_than_steps_are_made():
+    plans = memory.plan_sizes([(10_000, 5), (40_000, 50)], CONFIG.replace(history=20), 0.0)
+    assert [plan.history for plan in plans] == [5, 20]
+
+
+def test_what_a_size_takes_is_not_given_back_to_the_next():
+    sizes = [(3_000_000, 6), (12_000_000, 2), (49_000_000, 1)]
+    plans = memory.plan_sizes(sizes, CONFIG, 20.0 * memory.GB)
+    assert max(plan.pool for plan in plans) <= memory.peak(plans) <= 20.0 * memory.GB
+
+
+def test_losses_that_compare_all_positions_are_computed_whole():
+    assert plan(49_000_000, 8.0, style_loss="sliced").tiling is None
+    assert plan(49_000_000, 8.0, content_reduction="self_similarity").tiling is None
+
+
+def test_the_memory_at_hand_is_at_most_the_machines():
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert 0.0 < memory.available() <= total
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_a_map_keeps_what_is_written(on_disk, rng):
+    kept = maps.new_map((1, 30, 40, 5), on_disk=on_disk)
+    assert not kept.array.any()
+    values = rng.normal(size=(1, 10, 40, 5)).astype(np.float32)
+    kept.array[:, 5:15] = values
+    kept.rest()
+    kept.array[:, 5:15] += values
+    kept.rest()
+    np.testing.assert_array_equal(kept.array[:, 5:15], values + values)
+    assert not kept.array[:, 15:].any()
+
+
+def test_maps_in_files_leave_no_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(maps.tempfile, "tempdir", str(tmp_path))
+    kept = maps.new_map((1000,), on_disk=True)
+    kept.array[:] = 1.0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_told_before_anything_is_written(monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(maps.os, "posix_fallocate", full)
+    with pytest.raises(OSError, match="No space left"):
+        maps.new_map((1000,), on_disk=True)

@@ -1,0 +1,162 @@
+"""Memory as a plan: what each size of a run takes, and how it is made to fit. No TensorFlow here.
+
+An estimate is the sum of what is held at the peak. Its constants were measured on CPUs
+(BUILD_NOTES.md, "Memory").
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from tf_style import vgg19
+from tf_style.config import StyleConfig
+from tf_style.options import OptimizerConfig
+from tf_style.tiles import Tiling
+
+GB = 1e9
+_FLOATS = 12  # Bytes of an image's pixel.
+
+_PROGRAM = 1.2 * GB  # TensorFlow, the network, and the graphs.
+_FEATURES = 2600.0  # Bytes a pixel, of a whole image's evaluation.
+_IMAGES = 18  # Images that pictures, positions, gradients and the line search take together.
+_KEPT = 330.0  # Bytes a pixel, of what tiles keep; in files all but the gates.
+_GATES = 16.0
+_TILE = 1100.0  # Bytes a pixel of a tile.
+_SIDES = (1024, 768, 512, 256, 128)  # px, of tiles.
+_STRIP = 256
+_SHORTEST_HISTORY = 3
+
+
+class SizePlan(NamedTuple):
+    """How one size of a run is computed.
+
+    Attributes:
+        tiling: into which parts; None for the whole image at once.
+        history: curvature pairs that L-BFGS keeps.
+        pool: bytes that TensorFlow takes, estimated. It never gives them back: a run takes the
+            most of its sizes.
+        kept: bytes that what tiles keep takes besides, while they are computed.
+    """
+
+    tiling: Tiling | None
+    history: int
+    pool: float = 0.0
+    kept: float = 0.0
+
+    @property
+    def memory(self) -> float:
+        """Bytes that the process takes at this size, estimated."""
+        return self.pool + self.kept
+
+
+WHOLE = SizePlan(None, OptimizerConfig.history)
+"""Where nothing is known."""
+
+
+def plan_sizes(
+    sizes: Sequence[tuple[int, int]], config: StyleConfig, limit: float
+) -> list[SizePlan]:
+    """Returns how the sizes of a run are computed.
+
+    Each whole if that fits, else in tiles, else with less history: the first way that fits, or
+    the one that takes least where none does.
+
+    Args:
+        sizes: pixels and steps of each size, the largest one last; L-BFGS keeps no more pairs
+            than it makes steps.
+        config: losses and optimizer.
+        limit: bytes that may be taken; 0 if that is not known: then all are computed whole.
+    """
+    *smaller, largest = (list(_plans(pixels, steps, config)) for pixels, steps in sizes)
+    last = _fitting(largest, limit)
+    return [*(_fitting(plans, limit and max(limit - last.kept, 1.0)) for plans in smaller), last]
+
+
+def peak(plans: Sequence[SizePlan]) -> float:
+    """Returns the bytes that a run takes, estimated."""
+    pools = itertools.accumulate((plan.pool for plan in plans), max)
+    return max(pool + plan.kept for pool, plan in zip(pools, plans, strict=True))
+
+
+def _fitting(plans: list[SizePlan], limit: float) -> SizePlan:
+    if not limit:
+        return plans[0]
+    fitting = (plan for plan in plans if plan.memory <= limit)
+    return next(fitting, min(plans, key=lambda plan: plan.memory))
+
+
+def _plans(pixels: int, steps: int, config: StyleConfig) -> Iterator[SizePlan]:
+    """Yields plans from the fastest to the one of least memory."""
+    optimizer = config.optimizer.optimizer
+    histories = [min(config.optimizer.history, steps)]
+    while histories[-1] > _SHORTEST_HISTORY and optimizer != "adam":
+        histories.append(max(histories[-1] // 2, _SHORTEST_HISTORY))
+    tilings: list[Tiling | None] = [None]
+    if not config.loss.untileable:
+        tilings.append(_tiling(_SIDES[0], on_disk=False))
+        tilings += [_tiling(side, on_disk=True) for side in _SIDES]
+    content = sum(
+        4 * vgg19.channels_of(name) / vgg19.minimum_side([name]) ** 2
+        for name, _ in config.loss.content_layers
+    )
+    for history in histories:
+        # TFP's L-BFGS copies its pairs; Adam's two moments take as much as one.
+        images = _IMAGES + 2 * {"adam": 1, "tfp_lbfgs": 5 * history}.get(optimizer, history)
+        held = _PROGRAM + pixels * (_FLOATS * images + content)
+        for tiling in tilings:
+            if tiling is None:
+                yield SizePlan(None, history, held + pixels * _FEATURES)
+            else:
+                tile = _TILE * min(pixels, tiling.sides[0] ** 2)
+                kept = pixels * (_GATES if tiling.on_disk else _KEPT)
+                yield SizePlan(tiling, history, held + tile, kept)
+
+
+def _tiling(side: int, *, on_disk: bool) -> Tiling:
+    # A tile of the first blocks takes the most; the last one takes little at twice the side.
+    return Tiling(vgg19.POOLINGS[:-1], (side, side, side, side, 2 * side), _STRIP, on_disk)
+
+
+def described(plan: SizePlan) -> str:
+    """Returns how a size is computed, in words."""
+    memory = f"{plan.memory / GB:.1f} GB"
+    if plan.tiling is None:
+        return f"whole, {memory}"
+    where = "on disk" if plan.tiling.on_disk else "in memory"
+    return f"in tiles of {plan.tiling.sides[0]} px, maps {where}, history {plan.history}, {memory}"
+
+
+def limit_of(config: StyleConfig) -> float | None:
+    """Returns the bytes that a run may take: `memory_limit`, or what is left of the machine's."""
+    if config.compute.memory_limit:
+        return config.compute.memory_limit * GB
+    return available()
+
+
+def available() -> float | None:
+    """Returns the bytes that this process may come to hold; None where the system does not tell.
+
+    The least of what the machine has left and what the control group allows.
+    """
+    held = _kilobytes(Path("/proc/self/status"), "VmRSS:")
+    left = _kilobytes(Path("/proc/meminfo"), "MemAvailable:")
+    if held is None or left is None:
+        return None
+    group = Path("/sys/fs/cgroup")
+    try:
+        most = float((group / "memory.max").read_text()) - float(
+            (group / "memory.current").read_text()
+        )
+    except (OSError, ValueError):  # None, or "max".
+        most = left
+    return held + 0.95 * min(left, most)  # The rest is for what else the machine does.
+
+
+def _kilobytes(path: Path, name: str) -> float | None:
+    try:
+        lines = path.read_text().splitlines()
+    except OSError:
+        return None
+    found = [line.split()[1] for line in lines if line.startswith(name)]
+    return 1024.0 * float(found[0]) if found else None

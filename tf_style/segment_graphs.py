@@ -1,0 +1,244 @@
+"""What is computed of one tile of a segment, forth and back, as graphs for tiles of all sizes.
+
+Going back, only the first layers of a segment are computed again: those of large maps that losses
+look at. Of all layers after them a bit for each unit is kept, whether ReLU let it pass, which is
+all that the gradient needs; and the units that losses look at.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from tf_style import vgg19
+from tf_style.gradients import masked
+from tf_style.graphs import for_all_sizes
+from tf_style.layers import MirrorPadding
+from tf_style.tiles import Segment, Span
+
+Features = dict[str, tf.Tensor]
+
+_LARGE = vgg19.up_to(["block2_pool"])
+"""Layers that are computed again: their units take more memory than those of all others."""
+
+Own = tuple[Span, Span]
+"""Rows and columns of a tile's own units, of int32 scalars."""
+
+Extract = Callable[[Features, Any], Any]
+"""`(features, extra)` to a nest of tensors, for features of a tile's own units by layer name."""
+
+
+class Forward(NamedTuple):
+    """What is computed of a tile.
+
+    Attributes:
+        found: what was extracted of its own units.
+        outputs: float32 `[1, h, w, c]`, its own units of the next kept map, or empty.
+        gates: bool, of the layers that are not computed again, which units passed.
+        stored: float32, the tile's own units of those that losses look at, by layer name.
+    """
+
+    found: Any
+    outputs: tuple[tf.Tensor, ...]
+    gates: tuple[tf.Tensor, ...]
+    stored: Features
+
+
+class SegmentGraphs:
+    """The graphs of a segment.
+
+    Attributes:
+        forward: `(part, own, extra)` to `Forward`. The part is float32 `[1, h, w, c]` of the
+            segment's first map, own the tile's own rows and columns in it; extra is handed to
+            `extract`.
+        backward: `(part, own, extra, slopes, gates, stored, upstream)` to the gradient by the
+            part. The slopes are by what was extracted, gates and stored as `forward` gave them,
+            upstream the gradient by its outputs, or empty.
+    """
+
+    def __init__(
+        self,
+        extractor: keras.Model,
+        segment: Segment,
+        extract: Extract,
+        asked: frozenset[str],
+        *,
+        is_last: bool,
+    ) -> None:
+        """Makes the graphs; they are traced when called.
+
+        Args:
+            extractor: from `build_extractor`.
+            segment: which of its layers.
+            extract: what is wanted of the features.
+            asked: the layers whose features it takes.
+            is_last: whether no map is kept after the segment.
+        """
+        self._extract = extract
+        self._asked = asked
+        self._is_last = is_last
+        self._layers = [(name, _steps(extractor, name)) for name in segment.layers]
+        self._channels = self._layers[0][1][0].input.shape[-1]
+        # With a padding of its own a convolution's gradient is not the plain one.
+        again = [
+            index
+            for index, (name, steps) in enumerate(self._layers)
+            if (name in asked and name in _LARGE)
+            or any(isinstance(step, MirrorPadding) for step in steps)
+        ]
+        self._num_head = max(again, default=-1) + 1
+        self.forward = for_all_sizes(self._forward)
+        self.backward = for_all_sizes(self._backward)
+
+    def _forward(self, part: tf.Tensor, own: Own, extra: Any) -> Forward:
+        part = tf.ensure_shape(part, [1, None, None, self._channels])
+        kept, features, stride = self._head(part, own)
+        gates, stored = [], {}
+        for name, steps in self._layers[self._num_head :]:
+            inputs, features = features, _through(steps, features)
+            if name in vgg19.POOLINGS:
+                stride *= 2
+                gates += _largest(steps[-1], inputs)
+            else:
+                gates.append(features > 0.0)
+            if name in self._asked:
+                stored[name] = _own(features, own, stride)
+        found = self._extract({**kept, **stored}, extra)
+        outputs = () if self._is_last else (_own(features, own, stride),)
+        return Forward(found, outputs, tuple(gates), stored)
+
+    def _head(self, part: tf.Tensor, own: Own) -> tuple[Features, tf.Tensor, int]:
+        """Returns what losses look at of the first layers, their last features, the stride."""
+        features, kept, stride = part, {}, 1
+        for name, steps in self._layers[: self._num_head]:
+            features = _through(steps, features)
+            stride *= 2 if name in vgg19.POOLINGS else 1
+            if name in self._asked:
+                kept[name] = _own(features, own, stride)
+        return kept, features, stride
+
+    def _backward(
+        self,
+        part: tf.Tensor,
+        own: Own,
+        extra: Any,
+        slopes: Any,
+        gates: tuple[tf.Tensor, ...],
+        stored: Features,
+        upstream: tuple[tf.Tensor, ...],
+    ) -> tf.Tensor:
+        part = tf.ensure_shape(part, [1, None, None, self._channels])
+        stored = {
+            name: tf.ensure_shape(stored[name], steps[-1].output.shape)
+            for name, steps in self._layers
+            if name in stored
+        }
+        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+            tape.watch([part, *stored.values()])
+            kept, features, stride = self._head(part, own)
+            found = tf.nest.flatten(self._extract({**kept, **stored}, extra))
+        slopes = tf.nest.flatten(slopes)
+        zero = tf.UnconnectedGradients.ZERO
+        by_stored = tape.gradient(
+            found, stored, output_gradients=slopes, unconnected_gradients=zero
+        )
+        above = self._sent_back(by_stored, upstream, tf.shape(features), own, stride, gates)
+        if not self._num_head:
+            return above[0]
+        return tape.gradient(
+            [*found, *([features] if above else [])],
+            part,
+            output_gradients=[*slopes, *above],
+            unconnected_gradients=zero,
+        )
+
+    def _sent_back(
+        self,
+        by_stored: Features,
+        upstream: tuple[tf.Tensor, ...],
+        shape: tf.Tensor,
+        own: Own,
+        stride: int,
+        gates: tuple[tf.Tensor, ...],
+    ) -> list[tf.Tensor]:
+        """Returns the gradient by the first layers' last features; none if nothing follows.
+
+        Args:
+            by_stored: the gradient by the tile's own stored units.
+            upstream: that by its own outputs.
+            shape: of the features.
+            own: the tile's own rows and columns.
+            stride: units of the segment's first map for each of the features'.
+            gates: as `forward` gave them.
+        """
+        tail, shapes = self._layers[self._num_head :], [shape]
+        for name, _ in tail:
+            if name in vgg19.POOLINGS:
+                shape = tf.stack([1, shape[1] // 2, shape[2] // 2, shape[3]])
+                stride *= 2
+            shapes.append(shape)
+        gradients = [_padded(each, own, stride, shape) for each in upstream]
+        left_gates = list(gates)
+        for name, steps in reversed(tail):
+            shape = shapes.pop()
+            if name in by_stored:
+                gradients.append(_padded(by_stored[name], own, stride, shape))
+            gradient = tf.add_n(gradients)
+            if name in vgg19.CONVOLUTIONS:
+                gradient = steps[-1].sent_back(masked(gradient, left_gates.pop()))
+            else:
+                stride //= 2
+                gradient = _unpooled(gradient, shapes[-1])
+                if _has_gate(steps[-1]):
+                    gradient = masked(4.0 * gradient, left_gates.pop())
+            gradients = [gradient]
+        return gradients
+
+
+def _steps(extractor: keras.Model, name: str) -> list[keras.layers.Layer]:
+    """Returns the Keras layers that stand for a layer of the network, with what comes before."""
+    first = ["vgg_input"] if name == vgg19.LAYERS[0] else []
+    known = {layer.name: layer for layer in extractor.layers}
+    return [known[each] for each in (*first, f"{name}_padding", name) if each in known]
+
+
+def _through(steps: list[keras.layers.Layer], features: tf.Tensor) -> tf.Tensor:
+    for layer in steps:
+        features = layer(features)
+    return features
+
+
+def _own(features: tf.Tensor, own: Own, stride: int) -> tf.Tensor:
+    rows, columns = (span.at(stride).slice for span in own)
+    return features[:, rows, columns]
+
+
+def _padded(gradient: tf.Tensor, own: Own, stride: int, shape: tf.Tensor) -> tf.Tensor:
+    """Returns a gradient by a tile's own units as that by all it sees."""
+    rows, columns = (span.at(stride) for span in own)
+    around = [[rows.begin, shape[1] - rows.end], [columns.begin, shape[2] - columns.end]]
+    return tf.pad(gradient, [[0, 0], *around, [0, 0]])
+
+
+def _has_gate(pooling: keras.layers.Layer) -> bool:
+    return not isinstance(pooling, keras.layers.AveragePooling2D)
+
+
+def _largest(pooling: keras.layers.Layer, inputs: tf.Tensor) -> list[tf.Tensor]:
+    """Returns which inputs a maximum is, if the pooling takes that."""
+    if not _has_gate(pooling):
+        return []
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(inputs)
+        outputs = pooling(inputs)
+    return [tape.gradient(outputs, inputs) > 0.0]
+
+
+def _unpooled(upstream: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
+    """Returns the gradient of the mean of 2x2 units by them; their channels are its own."""
+    side = [1, 2, 2, 1]
+    shape = tf.concat([shape[:3], tf.shape(upstream)[3:]], 0)
+    return tf.raw_ops.AvgPoolGrad(
+        orig_input_shape=shape, grad=upstream, ksize=side, strides=side, padding="VALID"
+    )
