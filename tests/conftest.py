@@ -52,8 +52,15 @@ def pytest_collection_finish():
 
 @pytest.fixture(scope="module", autouse=True)
 def graphs_are_let_go():
-    """Empties the caches after each file: every graph of a line search takes 100 MB."""
+    """Empties the caches after each file: every graph of a line search takes 100 MB.
+
+    Deterministic operations, which no public function of TensorFlow turns off, are turned off.
+    """
     yield
+    if "tensorflow" in sys.modules:
+        from tensorflow.python.framework import config
+
+        config.disable_op_determinism()
     if any(cache.cache_info().currsize for cache in _CACHES):
         for cache in _CACHES:
             cache.cache_clear()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from conftest import make_mini_layers, use_mini_network
 
 import tf_style
@@ -28,6 +29,7 @@ def done(tmp_path_factory):
     with pytest.MonkeyPatch.context() as monkeypatch:
         use_mini_network(monkeypatch, make_mini_layers())
         folder = tmp_path_factory.mktemp("stablehlo") / "programs"
+        tf.config.experimental.enable_op_determinism()  # No program may need random numbers.
         return export_stablehlo(folder, config=settings(), height=32, width=40)
 
 

@@ -6,6 +6,7 @@ and lie beside them with pictures to try them on and the numbers to be expected.
 
 import json
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -88,10 +89,7 @@ def export_stablehlo(
         for name in signatures:
             function, inputs = programs[name]
             concrete = function.get_concrete_function(*inputs.values())
-            code = function.experimental_get_compiler_ir(*inputs.values())(
-                stage="stablehlo_serialized"
-            )
-            (folder / f"{name}.mlir").write_bytes(code)
+            (folder / f"{name}.mlir").write_bytes(_stablehlo_of(function, inputs))
             captured = [_name_of(handle, variables) for handle in concrete.captured_inputs]
             results = sorted(concrete.structured_outputs)  # As nests are flattened.
             described[name] = {"arguments": [*inputs, *captured], "results": results}
@@ -112,6 +110,17 @@ def export_stablehlo(
         num_bytes=num_bytes(output),
         weights_sha256=weights.sha256,
     )
+
+
+def _stablehlo_of(function: Callable, inputs: dict[str, tf.Tensor]) -> bytes:
+    """Returns the serialized program of a compiled function for these inputs."""
+    compiled = function.experimental_get_compiler_ir(*inputs.values())
+    device = next(iter(inputs.values())).device
+    with warnings.catch_warnings():
+        # Without a device TensorFlow draws a random number to see where it lies, and where the
+        # program asked for deterministic operations it refuses to draw without a seed.
+        warnings.filterwarnings("ignore", "device_name is being deprecated")
+        return compiled(stage="stablehlo_serialized", device_name=device)
 
 
 def _programs(problem: Problem, config: StyleConfig, pictures: tuple[tf.Tensor, ...]) -> dict:
