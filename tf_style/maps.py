@@ -8,22 +8,62 @@ from typing import NamedTuple
 
 import numpy as np
 
+_ALIGNMENT = 64  # Bytes. TensorFlow ends the process where memory that it shares has another.
+_CHUNK = 2**24  # Values.
+
 
 class Map(NamedTuple):
     """An array of float32.
 
     Attributes:
-        array: the array, of zeros at first.
+        array: the array; of a new map zeros at first.
         file: its place in a file; None if it is in memory.
     """
 
     array: np.ndarray
     file: mmap.mmap | None = None
 
+    @property
+    def is_shareable(self) -> bool:
+        """Whether TensorFlow can work in the array's own memory: always with a new map's."""
+        flags = self.array.flags
+        return flags.writeable and flags.c_contiguous and not self.array.ctypes.data % _ALIGNMENT
+
     def rest(self) -> None:
         """Lets go of the memory of an array in a file; its contents stay."""
         if self.file is not None and hasattr(mmap, "MADV_DONTNEED"):
             self.file.madvise(mmap.MADV_DONTNEED)
+
+    def clear(self) -> None:
+        """Makes it all zeros, with little of a file in memory at once."""
+        flat = self.array.reshape(-1)
+        for begin in range(0, flat.size, _CHUNK):
+            flat[begin : begin + _CHUNK] = 0.0
+            self.rest()
+
+
+class Maps:
+    """Maps by name, each kept for the next of that name and shape.
+
+    New memory costs more than what is done with it: a system hands it out page by page, as
+    zeros, and a virtual machine may first have to ask for it.
+    """
+
+    def __init__(self, *, on_disk: bool = False) -> None:
+        """Makes none yet; `on_disk` as for `new_map`."""
+        self._on_disk = on_disk
+        self._maps: dict[str, Map] = {}
+
+    def get(self, name: str, shape: tuple[int, ...]) -> Map:
+        """Returns the map of a name, with whatever is in it.
+
+        Raises:
+            OSError: if the disk has no room for it.
+        """
+        if name not in self._maps or self._maps[name].array.shape != shape:
+            self._maps.pop(name, None)
+            self._maps[name] = new_map(shape, on_disk=self._on_disk)
+        return self._maps[name]
 
 
 def new_map(shape: tuple[int, ...], *, on_disk: bool) -> Map:
@@ -37,9 +77,13 @@ def new_map(shape: tuple[int, ...], *, on_disk: bool) -> Map:
     Raises:
         OSError: if the disk has no room for it.
     """
+    count = math.prod(shape)
     if not on_disk:
-        return Map(np.zeros(shape, np.float32))
-    size = 4 * math.prod(shape)
+        spare = _ALIGNMENT // 4
+        flat = np.zeros(count + spare, np.float32)
+        first = -flat.ctypes.data % _ALIGNMENT // 4
+        return Map(flat[first : first + count].reshape(shape))
+    size = 4 * count
     with tempfile.TemporaryFile(prefix="tf_style_") as file:
         if hasattr(os, "posix_fallocate"):  # Else a full disk ends the process when written to.
             os.posix_fallocate(file.fileno(), 0, size)

@@ -5,6 +5,7 @@ argument: an objective has no state and may be shared. `targets` is traced once,
 `value_and_gradient` for the first image size and once more for all others.
 """
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -108,6 +109,10 @@ class Objective:
             weights: in the place of the config's.
         """
         return self._terms(image, targets, weights)
+
+    def keeping_memory(self) -> contextlib.AbstractContextManager[None]:
+        """Returns a context, for many evaluations of images of one size; here it does nothing."""
+        return contextlib.nullcontext()
 
     @tf.function(autograph=False, reduce_retracing=True)
     def value_and_gradient(

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tf_style import vgg19
-from tf_style.gradients import masked
 from tf_style.graphs import for_all_sizes
 from tf_style.layers import MirrorPadding
 from tf_style.tiles import Segment, Span
@@ -21,6 +21,9 @@ Features = dict[str, tf.Tensor]
 
 _LARGE = vgg19.up_to(["block2_pool"])
 """Layers that are computed again: their units take more memory than those of all others."""
+
+_BITS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(np.float32)
+"""The bits of each byte."""
 
 Own = tuple[Span, Span]
 """Rows and columns of a tile's own units, of int32 scalars."""
@@ -93,7 +96,8 @@ class SegmentGraphs:
 
     def _forward(self, part: tf.Tensor, own: Own, extra: Any) -> Forward:
         part = tf.ensure_shape(part, [1, None, None, self._channels])
-        kept, features, stride = self._head(part, own)
+        found, features, stride = self._head(part)
+        units = {name: _own(each, own, passed) for name, (each, passed) in found.items()}
         gates, stored = [], {}
         for name, steps in self._layers[self._num_head :]:
             inputs, features = features, _through(steps, features)
@@ -104,19 +108,22 @@ class SegmentGraphs:
                 gates.append(features > 0.0)
             if name in self._asked:
                 stored[name] = _own(features, own, stride)
-        found = self._extract({**kept, **stored}, extra)
+        extracted = self._extract({**units, **stored}, extra)
         outputs = () if self._is_last else (_own(features, own, stride),)
-        return Forward(found, outputs, tuple(gates), stored)
+        return Forward(extracted, outputs, tuple(gates), stored)
 
-    def _head(self, part: tf.Tensor, own: Own) -> tuple[Features, tf.Tensor, int]:
-        """Returns what losses look at of the first layers, their last features, the stride."""
-        features, kept, stride = part, {}, 1
+    def _head(self, part: tf.Tensor) -> tuple[dict[str, tuple[tf.Tensor, int]], tf.Tensor, int]:
+        """Returns what losses look at of the first layers, and their last features.
+
+        Both with the stride: units of the segment's first map for each of theirs.
+        """
+        features, found, stride = part, {}, 1
         for name, steps in self._layers[: self._num_head]:
             features = _through(steps, features)
             stride *= 2 if name in vgg19.POOLINGS else 1
             if name in self._asked:
-                kept[name] = _own(features, own, stride)
-        return kept, features, stride
+                found[name] = features, stride
+        return found, features, stride
 
     def _backward(
         self,
@@ -134,23 +141,31 @@ class SegmentGraphs:
             for name, steps in self._layers
             if name in stored
         }
-        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
-            tape.watch([part, *stored.values()])
-            kept, features, stride = self._head(part, own)
-            found = tf.nest.flatten(self._extract({**kept, **stored}, extra))
-        slopes = tf.nest.flatten(slopes)
-        zero = tf.UnconnectedGradients.ZERO
-        by_stored = tape.gradient(
-            found, stored, output_gradients=slopes, unconnected_gradients=zero
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(part)
+            found, features, stride = self._head(part)
+        units = {name: _own(each, own, passed) for name, (each, passed) in found.items()} | stored
+        with tf.GradientTape(watch_accessed_variables=False) as extracting:
+            extracting.watch(units)
+            extracted = self._extract(units, extra)
+        by_units = extracting.gradient(
+            tf.nest.flatten(extracted),
+            units,
+            output_gradients=tf.nest.flatten(slopes),
+            unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
+        by_stored = {name: by_units[name] for name in stored}
         above = self._sent_back(by_stored, upstream, tf.shape(features), own, stride, gates)
         if not self._num_head:
             return above[0]
+        by_found = [
+            _padded(by_units[name], own, passed, tf.shape(each))
+            for name, (each, passed) in found.items()
+        ]
         return tape.gradient(
-            [*found, *([features] if above else [])],
+            [*(each for each, _ in found.values()), *([features] if above else [])],
             part,
-            output_gradients=[*slopes, *above],
-            unconnected_gradients=zero,
+            output_gradients=[*by_found, *above],
         )
 
     def _sent_back(
@@ -184,14 +199,15 @@ class SegmentGraphs:
             shape = shapes.pop()
             if name in by_stored:
                 gradients.append(_padded(by_stored[name], own, stride, shape))
-            gradient = tf.add_n(gradients)
+            channels = steps[-1].output.shape[-1]
+            gradient = tf.ensure_shape(tf.add_n(gradients), [1, None, None, channels])
             if name in vgg19.CONVOLUTIONS:
-                gradient = steps[-1].sent_back(masked(gradient, left_gates.pop()))
+                gradient = steps[-1].sent_back(_masked(gradient, left_gates.pop()))
             else:
                 stride //= 2
                 gradient = _unpooled(gradient, shapes[-1])
                 if _has_gate(steps[-1]):
-                    gradient = masked(4.0 * gradient, left_gates.pop())
+                    gradient = _masked(4.0 * gradient, left_gates.pop())
             gradients = [gradient]
         return gradients
 
@@ -219,6 +235,20 @@ def _padded(gradient: tf.Tensor, own: Own, stride: int, shape: tf.Tensor) -> tf.
     rows, columns = (span.at(stride) for span in own)
     around = [[rows.begin, shape[1] - rows.end], [columns.begin, shape[2] - columns.end]]
     return tf.pad(gradient, [[0, 0], *around, [0, 0]])
+
+
+def packed(gate: tf.Tensor) -> np.ndarray:
+    """Returns a gate as uint8 `[1, h, w, ceil(c / 8)]`, a bit for each unit."""
+    return np.packbits(np.asarray(gate), axis=-1)
+
+
+def _masked(gradient: tf.Tensor, gate: tf.Tensor) -> tf.Tensor:
+    """Returns the gradient where the gate let units pass, 0 elsewhere."""
+    channels = gradient.shape[-1]
+    with tf.control_dependencies([gradient]):  # The mask takes as much: not before it is used.
+        mask = tf.gather(_BITS, tf.cast(gate, tf.int32))
+    mask = tf.reshape(mask, tf.concat([tf.shape(gate)[:3], [-(-channels // 8) * 8]], 0))
+    return gradient * mask[..., :channels]
 
 
 def _has_gate(pooling: keras.layers.Layer) -> bool:

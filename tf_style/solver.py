@@ -143,17 +143,18 @@ class Solver:
 
         on_slice = self.on_slice
         try:
-            solution = minimize(
-                problem.value_and_gradient,
-                here.start,
-                jit_compile=compiled,
-                arguments=(here.given,),
-                num_steps=num_steps,
-                pause_every=self.pause_every,
-                deadline=deadline,
-                on_slice=(lambda step: on_slice(stand(step))) if on_slice else None,
-                resume_from=resume_from,
-            )
+            with problem.objective.keeping_memory():
+                solution = minimize(
+                    problem.value_and_gradient,
+                    here.start,
+                    jit_compile=compiled,
+                    arguments=(here.given,),
+                    num_steps=num_steps,
+                    pause_every=self.pause_every,
+                    deadline=deadline,
+                    on_slice=(lambda step: on_slice(stand(step))) if on_slice else None,
+                    resume_from=resume_from,
+                )
         except NotFiniteError as error:
             terms = problem.objective.terms(image(error.position), here.given.targets)
             raise FloatingPointError(_not_finite(terms, before.step + error.num_steps)) from error

@@ -112,7 +112,7 @@ def export_stablehlo(
     )
 
 
-def _stablehlo_of(function: Callable, inputs: dict[str, tf.Tensor]) -> bytes:
+def _stablehlo_of(function: Any, inputs: dict[str, tf.Tensor]) -> bytes:
     """Returns the serialized program of a compiled function for these inputs."""
     compiled = function.experimental_get_compiler_ir(*inputs.values())
     device = next(iter(inputs.values())).device

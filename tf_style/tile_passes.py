@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import tensorflow as tf
 
-from tf_style.maps import Map, new_map
-from tf_style.segment_graphs import Forward, SegmentGraphs
+from tf_style.maps import Map, Maps
+from tf_style.segment_graphs import Forward, SegmentGraphs, packed
 from tf_style.tiles import Segment, Span, Tile, tiles_of
 
 _Item = TypeVar("_Item")
@@ -54,8 +54,11 @@ class Place(NamedTuple):
 
     def at(self, layer: str) -> tuple[slice, ...]:
         """Returns the place of its own units in a map of a layer's output."""
-        stride = self.segment.stride_of(layer)
-        return _slices([span.at(stride) for span in self.own])
+        return _slices(self.spans(layer))
+
+    def spans(self, layer: str) -> list[Span]:
+        """Returns rows and columns of its own units in a map of a layer's output."""
+        return [span.at(self.segment.stride_of(layer)) for span in self.own]
 
     def size_of(self, layer: str) -> tuple[int, int]:
         """Returns height and width of a layer's output, units."""
@@ -66,31 +69,19 @@ class Place(NamedTuple):
     def share(self, layer: str) -> float:
         """Returns the share of a layer's units that it owns."""
         height, width = self.size_of(layer)
-        rows, columns = (span.at(self.segment.stride_of(layer)) for span in self.own)
+        rows, columns = self.spans(layer)
         return rows.length * columns.length / (height * width)
 
 
-class Packed(NamedTuple):
-    """Booleans, eight to a byte.
-
-    Attributes:
-        bits: uint8.
-        shape: of the booleans.
-    """
-
-    bits: np.ndarray
-    shape: tuple[int, ...]
-
-
 class Mark(NamedTuple):
-    """What going forth leaves in a tile.
+    """What going forth through a segment leaves besides its first map.
 
     Attributes:
-        gates: which units passed.
-        stored: its own units by layer name.
+        gates: of each tile, which units passed, a bit for each.
+        stored: `[1, h, w, c]`, units that losses look at, by layer name.
     """
 
-    gates: tuple[Packed, ...]
+    gates: list[tuple[np.ndarray, ...]]
     stored: dict[str, Map]
 
 
@@ -99,11 +90,11 @@ class Trail(NamedTuple):
 
     Attributes:
         maps: `[1, h, w, c]`, each segment's first.
-        marks: of each segment, of each of its tiles.
+        marks: of each segment.
     """
 
     maps: list[Map]
-    marks: list[list[Mark]]
+    marks: list[Mark]
 
 
 def forth(
@@ -113,8 +104,8 @@ def forth(
     take: Callable[[Place, Any], None],
     devices: Sequence[str],
     *,
+    maps: Maps,
     is_traced: bool = False,
-    on_disk: bool = False,
 ) -> Trail:
     """Goes forth through all tiles.
 
@@ -124,55 +115,64 @@ def forth(
         extra_of: to a tile's place what its graphs are handed.
         take: called for each tile, in order, with what was extracted of it.
         devices: on which tiles are computed.
-        is_traced: whether to keep what `back` needs; else maps are dropped when used.
-        on_disk: whether maps are kept in files.
+        maps: where features are kept.
+        is_traced: whether to keep what `back` needs.
     """
-    maps, marks = [Map(image)], []
+    trail = Trail([Map(image)], [])
     for stretch in stretches:
-        outputs, of_tiles = _through(
-            stretch, maps[-1], extra_of, take, devices, is_traced=is_traced, on_disk=on_disk
+        mark = Mark([], {})
+        outputs = _through(
+            stretch,
+            trail.maps[-1],
+            mark if is_traced else None,
+            extra_of,
+            take,
+            devices,
+            maps=maps,
         )
-        marks.append(of_tiles)
-        if outputs is not None:
-            maps = [*maps, outputs] if is_traced else [outputs]
-    return Trail(maps, marks)
+        trail.marks.append(mark)
+        trail.maps.extend(outputs)
+    return trail
 
 
 def _through(
     stretch: Stretch,
     inputs: Map,
+    mark: Mark | None,
     extra_of: Callable[[Place], Any],
     take: Callable[[Place, Any], None],
     devices: Sequence[str],
     *,
-    is_traced: bool,
-    on_disk: bool,
-) -> tuple[Map | None, list[Mark]]:
-    """Goes through a segment's tiles; returns the next map, if one is kept, and the marks."""
+    maps: Maps,
+) -> Iterable[Map]:
+    """Goes through a segment's tiles, leaves a mark; returns the next map, if one is kept."""
     segment = stretch.segment
     size = inputs.array.shape[1:3]
-    outputs, marks = None, []
+    outputs: dict[str, Map] = {}
 
     def work(tile: Tile) -> Forward:
-        part = inputs.array[_slices(tile.seen)]
         extra = extra_of(Place(segment, size, tile.own))
-        return stretch.graphs.forward(part, tile.own_in_seen, extra)
+        return stretch.graphs.forward(_part(inputs, tile.seen), tile.own_in_seen, extra)
+
+    def keep(kept: dict[str, Map], name: str, place: Place, part: tf.Tensor) -> None:
+        if name not in kept:
+            what = "output" if kept is outputs else "stored"
+            kept[name] = maps.get(f"{what} {name}", (1, *place.size_of(name), part.shape[-1]))
+        kept[name].array[place.at(name)] = part
+        kept[name].rest()
 
     tiles = stretch.tiles(size)
     for tile, done in zip(tiles, _spread(work, tiles, devices), strict=True):
-        take(Place(segment, size, tile.own), done.found)
-        if is_traced:
-            gates = tuple(_packed(gate.numpy()) for gate in done.gates)
-            stored = {name: _stored(part.numpy(), on_disk) for name, part in done.stored.items()}
-            marks.append(Mark(gates, stored))
+        place = Place(segment, size, tile.own)
+        take(place, done.found)
+        if mark is not None:
+            mark.gates.append(tuple(map(packed, done.gates)))
+            for name, part in done.stored.items():
+                keep(mark.stored, name, place, part)
         for part in done.outputs:
-            if outputs is None:
-                sides = (side // segment.grain for side in size)
-                outputs = new_map((1, *sides, part.shape[-1]), on_disk=on_disk)
-            outputs.array[_slices([span.at(segment.grain) for span in tile.own])] = part
-            outputs.rest()
+            keep(outputs, segment.layers[-1], place, part)
         inputs.rest()
-    return outputs, marks
+    return outputs.values()
 
 
 def back(
@@ -182,7 +182,7 @@ def back(
     slopes_of: Callable[[Place], Any],
     devices: Sequence[str],
     *,
-    on_disk: bool = False,
+    maps: Maps,
 ) -> np.ndarray:
     """Returns the gradient by the image, float32 `[1, H, W, 3]`; uses the trail up.
 
@@ -192,21 +192,21 @@ def back(
         extra_of: as for `forth`.
         slopes_of: to a tile's place the gradient by what was extracted of it.
         devices: on which tiles are computed.
-        on_disk: whether gradients of maps are kept in files.
+        maps: where gradients are kept, but for the image's.
     """
     gradient: Any = None
     while trail.maps:
-        inputs, marks = trail.maps.pop(), trail.marks.pop()
+        inputs, mark = trail.maps.pop(), trail.marks.pop()
         stretch = stretches[len(trail.maps)]
         gradient = _back_through(
             stretch,
             inputs,
-            marks,
+            mark,
             gradient,
             extra_of,
             slopes_of,
             devices,
-            on_disk=on_disk and bool(trail.maps),
+            maps=maps if trail.maps else Maps(),  # The image's is not to be written again.
         )
     return gradient.array
 
@@ -214,63 +214,57 @@ def back(
 def _back_through(
     stretch: Stretch,
     inputs: Map,
-    marks: list[Mark],
+    mark: Mark,
     upstream: Map | None,
     extra_of: Callable[[Place], Any],
     slopes_of: Callable[[Place], Any],
     devices: Sequence[str],
     *,
-    on_disk: bool,
+    maps: Maps,
 ) -> Map:
     """Returns the gradient by a segment's first map, given that by the next, if there is one."""
     segment = stretch.segment
     size = inputs.array.shape[1:3]
-    gradient = new_map(inputs.array.shape, on_disk=on_disk)
+    gradient = maps.get(f"gradient {segment.layers[0]}", inputs.array.shape)
+    gradient.clear()
 
-    def work(pair: tuple[Tile, Mark]) -> tf.Tensor:
-        tile, mark = pair
+    def work(pair: tuple[Tile, tuple[np.ndarray, ...]]) -> tf.Tensor:
+        tile, gates = pair
         place = Place(segment, size, tile.own)
-        above: tuple[np.ndarray, ...] = ()
+        above: tuple[tf.Tensor, ...] = ()
         if upstream is not None:
-            above = (upstream.array[_slices([span.at(segment.grain) for span in tile.own])],)
+            above = (_part(upstream, [span.at(segment.grain) for span in tile.own]),)
         return stretch.graphs.backward(
-            inputs.array[_slices(tile.seen)],
+            _part(inputs, tile.seen),
             tile.own_in_seen,
             extra_of(place),
             slopes_of(place),
-            tuple(_unpacked(each) for each in mark.gates),
-            {name: each.array for name, each in mark.stored.items()},
+            gates,
+            {name: _part(each, place.spans(name)) for name, each in mark.stored.items()},
             above,
         )
 
     tiles = stretch.tiles(size)
-    parts = _spread(work, zip(tiles, marks, strict=True), devices)
-    for tile, mark, part in zip(tiles, marks, parts, strict=True):
-        gradient.array[_slices(tile.seen)] += part.numpy()
+    parts = _spread(work, zip(tiles, mark.gates, strict=True), devices)
+    for tile, part in zip(tiles, parts, strict=True):
+        gradient.array[_slices(tile.seen)] += np.asarray(part)
         for each in (inputs, gradient, upstream, *mark.stored.values()):
             if each is not None:
                 each.rest()
     return gradient
 
 
+def _part(whole: Map, spans: Sequence[Span]) -> tf.Tensor:
+    """Returns a part of a map; it may share the map's memory."""
+    if not whole.is_shareable:
+        return tf.constant(whole.array[_slices(spans)])
+    with tf.device("CPU:0"):
+        shared = tf.experimental.dlpack.from_dlpack(whole.array.__dlpack__())
+        return shared[_slices(spans)]
+
+
 def _slices(spans: Sequence[Span]) -> tuple[slice, ...]:
     return slice(None), *(span.slice for span in spans)
-
-
-def _packed(booleans: np.ndarray) -> Packed:
-    return Packed(np.packbits(booleans), booleans.shape)
-
-
-def _stored(units: np.ndarray, on_disk: bool) -> Map:
-    kept = new_map(units.shape, on_disk=on_disk)
-    kept.array[:] = units
-    kept.rest()
-    return kept
-
-
-def _unpacked(packed: Packed) -> np.ndarray:
-    count = int(np.prod(packed.shape))
-    return np.unpackbits(packed.bits, count=count).view(bool).reshape(packed.shape)
 
 
 def _spread(

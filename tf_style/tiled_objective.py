@@ -4,7 +4,9 @@ A first pass adds up what the losses measure of each tile's own units. What the 
 sums gives their slopes, and a second pass sends these back.
 """
 
-from collections.abc import Sequence
+import contextlib
+import threading
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ from tf_style.loss_terms import (
     measured,
     weights_of,
 )
+from tf_style.maps import Maps
 from tf_style.objective import Objective
 from tf_style.segment_graphs import Extract, Features, SegmentGraphs
 from tf_style.strips import Strips
@@ -63,6 +66,8 @@ class TiledObjective(Objective):
         kinds = (tf.config.list_logical_devices(kind) for kind in ("GPU", "CPU"))
         self.devices = [device.name for device in next(filter(None, kinds))]
         self._tiling = tiling
+        self._maps: Maps | None = None
+        self._one_at_a_time = threading.Lock()
         self._strips = Strips(self.config, tiling.strip)
         content = [name for name, _ in self.config.content_layers]
         self._of_image = self._stretches(self._measured, self.config.layers)
@@ -91,12 +96,21 @@ class TiledObjective(Objective):
         value, gradient = tf.numpy_function(evaluate, tf.nest.flatten(given), types)
         return tf.ensure_shape(value, []), tf.ensure_shape(gradient, image.shape)
 
+    @contextlib.contextmanager
+    def keeping_memory(self) -> Iterator[None]:
+        """Keeps what evaluations take for the next one, until the end; see `Objective`."""
+        self._maps = self._new_maps()
+        try:
+            yield
+        finally:
+            self._maps = None
+
     def terms(
         self, image: tf.Tensor, targets: Targets, *, weights: LossWeights | None = None
     ) -> LossTerms:
         """Returns the loss and its parts; see `Objective`."""
         targets = arrays(complete(targets))
-        found, _ = self._measured_of(image.numpy(), targets, is_traced=False)
+        found, _ = self._measured_of(image.numpy(), targets, maps=self._new_maps(), is_traced=False)
         return self._compared(found, targets, weights or weights_of(self.config))[0]
 
     def targets(self, content: tf.Tensor, style: tf.Tensor) -> Targets:
@@ -115,7 +129,7 @@ class TiledObjective(Objective):
                 kept[name][place.at(name)] = part
 
         image = content.numpy()
-        forth(self._of_content, image, lambda _: (), take, self.devices)
+        forth(self._of_content, image, lambda _: (), take, self.devices, maps=self._new_maps())
         if self.config.edge_weight:
             kept[EDGES] = self._strips.laplacian(image)
         return {name: tf.constant(array) for name, array in kept.items()}
@@ -134,7 +148,7 @@ class TiledObjective(Objective):
             for total, part in zip(totals, found, strict=True):
                 add(total, by_share(part, place))
 
-        forth(self._of_style, style.numpy(), extra_of, take, self.devices)
+        forth(self._of_style, style.numpy(), extra_of, take, self.devices, maps=self._new_maps())
         return [tf.nest.map_structure(tf.constant, floats(total)) for total in totals]
 
     def _stretches(self, extract: Extract, layers: Sequence[str]) -> list[Stretch]:
@@ -181,11 +195,21 @@ class TiledObjective(Objective):
         )
         return terms, tf.nest.pack_sequence_as(found, slopes)
 
+    def _new_maps(self) -> Maps:
+        return Maps(on_disk=self._tiling.on_disk)
+
     def _evaluated(
         self, image: np.ndarray, targets: Targets, weights: LossWeights
     ) -> tuple[np.ndarray, np.ndarray]:
         """Returns the loss and its gradient by the image."""
-        found, trail = self._measured_of(image, targets, is_traced=True)
+        maps = self._maps or self._new_maps()
+        with self._one_at_a_time:
+            return self._evaluated_in(maps, image, targets, weights)
+
+    def _evaluated_in(
+        self, maps: Maps, image: np.ndarray, targets: Targets, weights: LossWeights
+    ) -> tuple[np.ndarray, np.ndarray]:
+        found, trail = self._measured_of(image, targets, maps=maps, is_traced=True)
         terms, slopes = self._compared(found, targets, weights)
 
         def slopes_of(place: Place) -> Measured:
@@ -201,7 +225,7 @@ class TiledObjective(Objective):
             own_targets(targets),
             slopes_of,
             self.devices,
-            on_disk=self._tiling.on_disk,
+            maps=maps,
         )
         edges = {name: slopes.content[name] for name in slopes.content if name == EDGES}
         of_image = floats(Measured(edges, (), slopes.variation))
@@ -209,7 +233,7 @@ class TiledObjective(Objective):
         return terms.total.numpy(), gradient
 
     def _measured_of(
-        self, image: np.ndarray, targets: Targets, *, is_traced: bool
+        self, image: np.ndarray, targets: Targets, *, maps: Maps, is_traced: bool
     ) -> tuple[Measured, Trail]:
         """Returns what is measured of the image, and the way back."""
         of_image = self._strips.forth(image, targets)
@@ -229,8 +253,8 @@ class TiledObjective(Objective):
             own_targets(targets),
             take,
             self.devices,
+            maps=maps,
             is_traced=is_traced,
-            on_disk=self._tiling.on_disk,
         )
         return Measured(content, regions, of_image.variation), trail
 

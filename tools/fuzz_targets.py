@@ -7,6 +7,7 @@ but for that; it returns if what came out is right, and lets the parser's errors
 import asyncio
 import contextlib
 import functools
+import hashlib
 import io
 import json
 import math
@@ -26,13 +27,17 @@ from PIL import Image, ImageCms
 from starlette.requests import ClientDisconnect, Request
 
 from tf_style import (
+    checkpoint_file,
+    checkpoints,
     cli,
     codebook,
     config,
     images,
     masks,
+    resuming,
     saving,
     settings_file,
+    trace_file,
     vgg19,
     weights,
 )
@@ -652,6 +657,69 @@ _HEAD_TOKENS = (
 
 _PICTURE_FORMATS = (PNG, JPEG, WEBP)
 
+# Checkpoints and traces.
+
+
+def _read_checkpoint(data: bytes) -> None:
+    request, found_config, found = resuming.unfinished_run("run", "", [])
+    _require(isinstance(found_config, config.StyleConfig), "the config is one")
+    _require(
+        resuming.Request.from_dict(request.to_dict()) == request, "to_dict repeats the request"
+    )
+    total = sum(array.nbytes for array in found.arrays.values())
+    _require(total < len(data), "no more arrays than the file holds")
+    checkpoints.Checkpoints(Path("run"), {}, seconds=1.0, started=0.0, resumed=found)
+    line = resuming.found_in(Path("run"), request.output)
+    _require(line and "\n" not in line, f"a line: {line!r}")
+
+
+def _checkpoint_seeds() -> list[bytes]:
+    run = mock.Mock(style="/b.jpg,/c.jpg", content_masks="", style_masks="", bits=8)
+    run.configure_mock(content="/a.jpg", content_map="", fine_style="", output="/o.png", trace="")
+    run.configure_mock(save_every=0, checkpoint_seconds=60.0)
+    settings = config.StyleConfig()
+    request = resuming.Request.of(run, settings).to_dict()
+    where = {"phase": "optimize", "step": 7, "num_steps": 40, "elapsed": 12.5}
+    described = {"config": settings.to_dict(), "inputs": {"content": "0" * 64}, "run": request}
+    arrays = {"position": np.zeros((1, 4, 5, 3), np.float32), "num_steps": np.int64(7)}
+    found = []
+    for description in ({**described, **where}, described, {}):
+        path = Path("seed.checkpoint")
+        checkpoint_file.write(path, description, arrays)
+        found.append(path.read_bytes())
+        path.unlink()
+    return found
+
+
+_CHECKPOINT_START = len(b"tf_style checkpoint 1\n") + 8
+
+
+def _split_checkpoint(data: bytes) -> list[tuple[bytes, bytes]]:
+    (length,) = struct.unpack("<Q", data[_CHECKPOINT_START - 8 : _CHECKPOINT_START])
+    header = data[_CHECKPOINT_START : _CHECKPOINT_START + length]
+    return [(b"header", header), (b"arrays", data[_CHECKPOINT_START + length : -32])]
+
+
+def _join_checkpoint(parts: list[tuple[bytes, bytes]]) -> bytes:
+    header = b"".join(data for name, data in parts if name == b"header")
+    arrays = b"".join(data for name, data in parts if name != b"header")
+    start = b"tf_style checkpoint 1\n" + struct.pack("<Q", len(header))
+    return start + header + arrays + hashlib.sha256(start + header + arrays).digest()
+
+
+def _read_trace(data: bytes) -> None:
+    trace_file.opened(Path("trace.jsonl"), first_step=5).close()
+    kept = Path("trace.jsonl").read_bytes()
+    _require(data.startswith(kept), "whole lines from the beginning")
+    _require(not kept or kept.endswith(b"\n"), "whole lines")
+    _require(all(json.loads(line)["step"] < 5 for line in kept.splitlines()), "earlier steps")
+
+
+def _trace_seeds() -> list[bytes]:
+    lines = [json.dumps({"step": step, "total": 1.0 / (1 + step)}) for step in range(8)]
+    return ["".join(f"{line}\n" for line in lines[:count]).encode() for count in (0, 3, 8)]
+
+
 TARGETS: dict[str, Target] = {
     "images": Target(
         _picture_seeds, _read_picture, ("`picture`",), tokens=_PICTURE_TOKENS,
@@ -709,5 +777,13 @@ TARGETS: dict[str, Target] = {
     "request_bodies": Target(
         _message_seeds, _read_body, ("",), (RequestError,), _HEAD_TOKENS
     ),
+    "checkpoints": Target(
+        _checkpoint_seeds, _read_checkpoint, ("checkpoint", "`"), (ValueError, TypeError, OSError),
+        JSON_TOKENS, (Format(_split_checkpoint, _join_checkpoint),), "run/00000001.checkpoint",
+    ),
+    "traces": Target(
+        _trace_seeds, _read_trace, (), (), JSON_TOKENS, (), "trace.jsonl",
+        r"open .*trace\.jsonl'.*",
+    ),
 }  # fmt: skip
-"""The parsers by name. Trace files are written only: nothing reads them."""
+"""The parsers by name."""

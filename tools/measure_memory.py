@@ -1,0 +1,86 @@
+"""Measures what runs of many sizes take at most, beside what `--dry_run` said of them.
+
+    python tools/measure_memory.py PHOTO PAINTING [--sizes=512x512,8192x2048] [--limits=0,6,12]
+
+The photo is brought to each size first. Each run is the program itself, in a process of its own,
+with few steps; its peak is the most memory that the system has seen it hold, files that are mapped
+included. A limit of 0 leaves the choice to the machine. Prints a line of a table for each.
+"""
+
+import argparse
+import os
+import re
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from PIL import Image
+
+SIZES = "512x512,1024x768,1024x1024,2048x2048,4096x4096,8192x2048"
+
+
+def main() -> int:
+    """Measures and prints; returns 1 if an estimate is off by more than a fifth."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("content")
+    parser.add_argument("style")
+    parser.add_argument("--sizes", default=SIZES, help="WIDTHxHEIGHT, px")
+    parser.add_argument("--limits", default="0", help="memory_limit, GB; 0 for the machine's")
+    parser.add_argument("--flags", default="--scales=none --steps=2", help="of every run")
+    options = parser.parse_args()
+    print("| px | limit, GB | plan | said, GB | held, GB | held / said | seconds |")
+    print("|---|---|---|---|---|---|---|", flush=True)
+    worst = 1.0
+    with tempfile.TemporaryDirectory() as folder:
+        for size in options.sizes.split(","):
+            picture = _picture(Path(folder), options.content, size)
+            longest = max(map(int, size.split("x")))
+            for limit in options.limits.split(","):
+                command = ["tf_style", f"--content={picture}", f"--style={options.style}"]
+                command += [f"--output={folder}/out.png", "--overwrite", f"--size={longest}"]
+                command += [*options.flags.split(), *([f"--memory_limit={limit}"] * (limit != "0"))]
+                ratio = _row(Path(folder), command, size, limit)
+                worst = max(worst, ratio, 1.0 / ratio)
+    print(f"\nThe estimate that is furthest off: by {worst - 1.0:.0%}")
+    return int(worst > 1.2)
+
+
+def _picture(folder: Path, content: str, size: str) -> Path:
+    width, height = map(int, size.split("x"))
+    path = folder / f"{size}.png"
+    with Image.open(content) as picture:
+        picture.convert("RGB").resize((width, height), Image.Resampling.BICUBIC).save(path)
+    return path
+
+
+def _row(folder: Path, command: list[str], size: str, limit: str) -> float:
+    """Runs a command twice, first dry, prints its row; returns the held for each of the said."""
+    dry, _, _ = _run(folder, [*command, "--dry_run"])
+    *plans, total = [line for line in dry.splitlines() if " GB" in line]
+    said = float(re.search(r"evaluations, ([\d.]+) GB", total)[1])  # type: ignore[index]
+    plan = re.sub(r", [\d.]+ GB$", "", plans[-1].split("steps, ")[1])
+    _, held, seconds = _run(folder, command)
+    ratio = held / said
+    figures = f"{said:.1f} | {held:.1f} | {ratio:.2f} | {seconds:.0f}"
+    print(f"| {size} | {limit} | {plan} | {figures} |", flush=True)
+    return ratio
+
+
+def _run(folder: Path, command: list[str]) -> tuple[str, float, float]:
+    """Returns what a command printed, its peak of memory in GB, and its seconds."""
+    log = folder / "log.txt"
+    began = time.perf_counter()
+    with log.open("wb") as file:
+        files = [(os.POSIX_SPAWN_DUP2, file.fileno(), number) for number in (1, 2)]
+        process = os.posix_spawnp(command[0], command, os.environ, file_actions=files)
+        _, status, usage = os.wait4(process, 0)
+    seconds = time.perf_counter() - began
+    printed = log.read_text(errors="replace")
+    if status:
+        raise SystemExit(f"{' '.join(command)}\nfailed:\n{printed[-2000:]}")
+    return printed, usage.ru_maxrss * 1024 / 1e9, seconds
+
+
+if __name__ == "__main__":
+    sys.exit(main())
