@@ -57,7 +57,7 @@ def test_the_memory_at_hand_is_at_most_the_machines():
 
 @pytest.mark.parametrize("on_disk", [False, True])
 def test_a_map_keeps_what_is_written(on_disk, rng):
-    kept = maps.new_map((1, 30, 40, 5), on_disk=on_disk)
+    kept = maps.new_map((1, 30, 40, 5), np.float32, on_disk=on_disk)
     assert not kept.array.any()
     values = rng.normal(size=(1, 10, 40, 5)).astype(np.float32)
     kept.array[:, 5:15] = values
@@ -68,9 +68,31 @@ def test_a_map_keeps_what_is_written(on_disk, rng):
     assert not kept.array[:, 15:].any()
 
 
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_a_map_is_used_again_for_the_same_name_and_shape(on_disk, monkeypatch):
+    monkeypatch.setattr(maps, "_CHUNK", 7)
+    kept = maps.Maps(on_disk=on_disk)
+    first = kept.get("a", (1, 2, 3, 4), np.float32)
+    first.array[:] = 5.0
+    assert kept.get("a", (1, 2, 3, 4), np.float32).array is first.array
+    assert not kept.get("b", (1, 2, 3, 4), np.float32).array.any()
+    assert kept.get("a", (1, 2, 3, 5), np.float32).array.shape == (1, 2, 3, 5)
+    assert (first.array == 5.0).all()
+    first.clear()
+    assert not first.array.any()
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_tensorflow_may_work_in_the_memory_of_a_map(on_disk):
+    for width in (1, 3, 16, 100):
+        kept = maps.new_map((1, 3, width, 5), np.uint8, on_disk=on_disk)
+        assert kept.is_shareable and kept.array.ctypes.data % 64 == 0
+    assert not maps.Map(kept.array[:, :, 1:]).is_shareable
+
+
 def test_maps_in_files_leave_no_file(tmp_path, monkeypatch):
     monkeypatch.setattr(maps.tempfile, "tempdir", str(tmp_path))
-    kept = maps.new_map((1000,), on_disk=True)
+    kept = maps.new_map((1000,), np.float32, on_disk=True)
     kept.array[:] = 1.0
     assert list(tmp_path.iterdir()) == []
 
@@ -81,4 +103,4 @@ def test_a_full_disk_is_told_before_anything_is_written(monkeypatch):
 
     monkeypatch.setattr(maps.os, "posix_fallocate", full)
     with pytest.raises(OSError, match="No space left"):
-        maps.new_map((1000,), on_disk=True)
+        maps.new_map((1000,), np.float32, on_disk=True)

@@ -114,6 +114,28 @@ def test_losses_that_compare_all_positions_are_refused(mini_layers):
         TiledObjective(objective, Tiling(TWO, (64,) * 3, 64))
 
 
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_memory_that_is_kept_is_of_no_consequence(on_disk, mini_layers):
+    loss = tf_style.LossConfig()
+    extractor = make_extractor(mini_layers, NetworkConfig(), layers=loss.layers)
+    tiled = TiledObjective(
+        tf_style.Objective(extractor, loss), Tiling(FOUR, (32,) * 5, 32, on_disk)
+    )
+    rng = np.random.default_rng(3)
+    images = [tf.constant(blocks(rng, size)[np.newaxis]) for size in ((40, 56), (40, 56), (72, 24))]
+    targets = [tiled.targets(image, image / 2) for image in images]
+
+    def evaluated():
+        return [tiled.value_and_gradient(*pair) for pair in zip(images, targets, strict=True)]
+
+    alone = evaluated()
+    with tiled.keeping_memory():
+        together = evaluated() + evaluated()
+    for (value, gradient), (ours, our_gradient) in zip(alone * 2, together, strict=True):
+        assert float(value) == float(ours)
+        np.testing.assert_array_equal(gradient, our_gradient)
+
+
 TWO_DEVICES = """
 import sys
 sys.path.insert(0, sys.argv[1])

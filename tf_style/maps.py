@@ -13,7 +13,7 @@ _CHUNK = 2**24  # Values.
 
 
 class Map(NamedTuple):
-    """An array of float32.
+    """A large array.
 
     Attributes:
         array: the array; of a new map zeros at first.
@@ -54,40 +54,39 @@ class Maps:
         self._on_disk = on_disk
         self._maps: dict[str, Map] = {}
 
-    def get(self, name: str, shape: tuple[int, ...]) -> Map:
-        """Returns the map of a name, with whatever is in it.
+    def get(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> Map:
+        """Returns the map of a name, with whatever is in it; each name has one type.
 
         Raises:
             OSError: if the disk has no room for it.
         """
         if name not in self._maps or self._maps[name].array.shape != shape:
             self._maps.pop(name, None)
-            self._maps[name] = new_map(shape, on_disk=self._on_disk)
+            self._maps[name] = new_map(shape, dtype, on_disk=self._on_disk)
         return self._maps[name]
 
 
-def new_map(shape: tuple[int, ...], *, on_disk: bool) -> Map:
+def new_map(shape: tuple[int, ...], dtype: np.dtype, *, on_disk: bool) -> Map:
     """Returns a new array of zeros.
 
     Args:
         shape: of the array.
+        dtype: of its values.
         on_disk: keep it in a file in the folder for temporary files (`TMPDIR`) that is gone with
             the process, however that ends.
 
     Raises:
         OSError: if the disk has no room for it.
     """
-    count = math.prod(shape)
+    size = np.dtype(dtype).itemsize * math.prod(shape)
     if not on_disk:
-        spare = _ALIGNMENT // 4
-        flat = np.zeros(count + spare, np.float32)
-        first = -flat.ctypes.data % _ALIGNMENT // 4
-        return Map(flat[first : first + count].reshape(shape))
-    size = 4 * count
+        memory = np.zeros(size + _ALIGNMENT, np.uint8)
+        first = -memory.ctypes.data % _ALIGNMENT
+        return Map(memory[first : first + size].view(dtype).reshape(shape))
     with tempfile.TemporaryFile(prefix="tf_style_") as file:
         if hasattr(os, "posix_fallocate"):  # Else a full disk ends the process when written to.
             os.posix_fallocate(file.fileno(), 0, size)
         else:
             file.truncate(size)
-        memory = mmap.mmap(file.fileno(), size)
-    return Map(np.frombuffer(memory, np.float32).reshape(shape), memory)
+        mapped = mmap.mmap(file.fileno(), size)
+    return Map(np.frombuffer(mapped, dtype).reshape(shape), mapped)

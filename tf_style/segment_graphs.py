@@ -38,13 +38,14 @@ class Forward(NamedTuple):
     Attributes:
         found: what was extracted of its own units.
         outputs: float32 `[1, h, w, c]`, its own units of the next kept map, or empty.
-        gates: bool, of the layers that are not computed again, which units passed.
+        gates: bool, of the layers that are not computed again, which units passed; of a pooling
+            that takes the largest, of its inputs. By layer name.
         stored: float32, the tile's own units of those that losses look at, by layer name.
     """
 
     found: Any
     outputs: tuple[tf.Tensor, ...]
-    gates: tuple[tf.Tensor, ...]
+    gates: Features
     stored: Features
 
 
@@ -56,8 +57,9 @@ class SegmentGraphs:
             segment's first map, own the tile's own rows and columns in it; extra is handed to
             `extract`.
         backward: `(part, own, extra, slopes, gates, stored, upstream)` to the gradient by the
-            part. The slopes are by what was extracted, gates and stored as `forward` gave them,
-            upstream the gradient by its outputs, or empty.
+            part. The slopes are by what was extracted, stored as `forward` gave it, gates the
+            `packed` ones of all units that the tile sees, upstream the gradient by its outputs,
+            or empty.
     """
 
     def __init__(
@@ -98,19 +100,20 @@ class SegmentGraphs:
         part = tf.ensure_shape(part, [1, None, None, self._channels])
         found, features, stride = self._head(part)
         units = {name: _own(each, own, passed) for name, (each, passed) in found.items()}
-        gates, stored = [], {}
+        gates, stored = {}, {}
         for name, steps in self._layers[self._num_head :]:
             inputs, features = features, _through(steps, features)
             if name in vgg19.POOLINGS:
                 stride *= 2
-                gates += _largest(steps[-1], inputs)
+                if _has_gate(steps[-1]):
+                    gates[name] = _largest(steps[-1], inputs)
             else:
-                gates.append(features > 0.0)
+                gates[name] = features > 0.0
             if name in self._asked:
                 stored[name] = _own(features, own, stride)
         extracted = self._extract({**units, **stored}, extra)
         outputs = () if self._is_last else (_own(features, own, stride),)
-        return Forward(extracted, outputs, tuple(gates), stored)
+        return Forward(extracted, outputs, gates, stored)
 
     def _head(self, part: tf.Tensor) -> tuple[dict[str, tuple[tf.Tensor, int]], tf.Tensor, int]:
         """Returns what losses look at of the first layers, and their last features.
@@ -131,7 +134,7 @@ class SegmentGraphs:
         own: Own,
         extra: Any,
         slopes: Any,
-        gates: tuple[tf.Tensor, ...],
+        gates: Features,
         stored: Features,
         upstream: tuple[tf.Tensor, ...],
     ) -> tf.Tensor:
@@ -175,7 +178,7 @@ class SegmentGraphs:
         shape: tf.Tensor,
         own: Own,
         stride: int,
-        gates: tuple[tf.Tensor, ...],
+        gates: Features,
     ) -> list[tf.Tensor]:
         """Returns the gradient by the first layers' last features; none if nothing follows.
 
@@ -185,7 +188,7 @@ class SegmentGraphs:
             shape: of the features.
             own: the tile's own rows and columns.
             stride: units of the segment's first map for each of the features'.
-            gates: as `forward` gave them.
+            gates: as for `backward`.
         """
         tail, shapes = self._layers[self._num_head :], [shape]
         for name, _ in tail:
@@ -194,7 +197,6 @@ class SegmentGraphs:
                 stride *= 2
             shapes.append(shape)
         gradients = [_padded(each, own, stride, shape) for each in upstream]
-        left_gates = list(gates)
         for name, steps in reversed(tail):
             shape = shapes.pop()
             if name in by_stored:
@@ -202,12 +204,12 @@ class SegmentGraphs:
             channels = steps[-1].output.shape[-1]
             gradient = tf.ensure_shape(tf.add_n(gradients), [1, None, None, channels])
             if name in vgg19.CONVOLUTIONS:
-                gradient = steps[-1].sent_back(_masked(gradient, left_gates.pop()))
+                gradient = steps[-1].sent_back(_masked(gradient, gates[name]))
             else:
                 stride //= 2
                 gradient = _unpooled(gradient, shapes[-1])
                 if _has_gate(steps[-1]):
-                    gradient = _masked(4.0 * gradient, left_gates.pop())
+                    gradient = _masked(4.0 * gradient, gates[name])
             gradients = [gradient]
         return gradients
 
@@ -237,9 +239,9 @@ def _padded(gradient: tf.Tensor, own: Own, stride: int, shape: tf.Tensor) -> tf.
     return tf.pad(gradient, [[0, 0], *around, [0, 0]])
 
 
-def packed(gate: tf.Tensor) -> np.ndarray:
+def packed(gate: np.ndarray) -> np.ndarray:
     """Returns a gate as uint8 `[1, h, w, ceil(c / 8)]`, a bit for each unit."""
-    return np.packbits(np.asarray(gate), axis=-1)
+    return np.packbits(gate, axis=-1)
 
 
 def _masked(gradient: tf.Tensor, gate: tf.Tensor) -> tf.Tensor:
@@ -255,14 +257,12 @@ def _has_gate(pooling: keras.layers.Layer) -> bool:
     return not isinstance(pooling, keras.layers.AveragePooling2D)
 
 
-def _largest(pooling: keras.layers.Layer, inputs: tf.Tensor) -> list[tf.Tensor]:
-    """Returns which inputs a maximum is, if the pooling takes that."""
-    if not _has_gate(pooling):
-        return []
+def _largest(pooling: keras.layers.Layer, inputs: tf.Tensor) -> tf.Tensor:
+    """Returns which inputs a maximum is."""
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(inputs)
         outputs = pooling(inputs)
-    return [tape.gradient(outputs, inputs) > 0.0]
+    return tape.gradient(outputs, inputs) > 0.0
 
 
 def _unpooled(upstream: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:

@@ -77,11 +77,11 @@ class Mark(NamedTuple):
     """What going forth through a segment leaves besides its first map.
 
     Attributes:
-        gates: of each tile, which units passed, a bit for each.
+        gates: `packed` ones of the whole, by layer name.
         stored: `[1, h, w, c]`, units that losses look at, by layer name.
     """
 
-    gates: list[tuple[np.ndarray, ...]]
+    gates: dict[str, Map]
     stored: dict[str, Map]
 
 
@@ -120,7 +120,7 @@ def forth(
     """
     trail = Trail([Map(image)], [])
     for stretch in stretches:
-        mark = Mark([], {})
+        mark = Mark({}, {})
         outputs = _through(
             stretch,
             trail.maps[-1],
@@ -154,23 +154,27 @@ def _through(
         extra = extra_of(Place(segment, size, tile.own))
         return stretch.graphs.forward(_part(inputs, tile.seen), tile.own_in_seen, extra)
 
-    def keep(kept: dict[str, Map], name: str, place: Place, part: tf.Tensor) -> None:
+    def keep(kept: dict[str, Map], what: str, name: str, tile: Tile, part: np.ndarray) -> None:
+        stride = segment.gate_stride_of(name) if what == "gate" else segment.stride_of(name)
+        if what == "gate":  # Of all that the tile sees; others have the rest.
+            rows, columns = (span.at(stride) for span in tile.own_in_seen)
+            part = packed(part[:, rows.slice, columns.slice])
         if name not in kept:
-            what = "output" if kept is outputs else "stored"
-            kept[name] = maps.get(f"{what} {name}", (1, *place.size_of(name), part.shape[-1]))
-        kept[name].array[place.at(name)] = part
+            sides = (side // stride for side in size)
+            kept[name] = maps.get(f"{what} {name}", (1, *sides, part.shape[-1]), part.dtype)
+        kept[name].array[_slices([span.at(stride) for span in tile.own])] = part
         kept[name].rest()
 
     tiles = stretch.tiles(size)
     for tile, done in zip(tiles, _spread(work, tiles, devices), strict=True):
-        place = Place(segment, size, tile.own)
-        take(place, done.found)
+        take(Place(segment, size, tile.own), done.found)
         if mark is not None:
-            mark.gates.append(tuple(map(packed, done.gates)))
+            for name, part in done.gates.items():
+                keep(mark.gates, "gate", name, tile, np.asarray(part))
             for name, part in done.stored.items():
-                keep(mark.stored, name, place, part)
+                keep(mark.stored, "stored", name, tile, np.asarray(part))
         for part in done.outputs:
-            keep(outputs, segment.layers[-1], place, part)
+            keep(outputs, "output", segment.layers[-1], tile, np.asarray(part))
         inputs.rest()
     return outputs.values()
 
@@ -225,15 +229,18 @@ def _back_through(
     """Returns the gradient by a segment's first map, given that by the next, if there is one."""
     segment = stretch.segment
     size = inputs.array.shape[1:3]
-    gradient = maps.get(f"gradient {segment.layers[0]}", inputs.array.shape)
+    gradient = maps.get(f"gradient {segment.layers[0]}", inputs.array.shape, inputs.array.dtype)
     gradient.clear()
 
-    def work(pair: tuple[Tile, tuple[np.ndarray, ...]]) -> tf.Tensor:
-        tile, gates = pair
+    def work(tile: Tile) -> tf.Tensor:
         place = Place(segment, size, tile.own)
         above: tuple[tf.Tensor, ...] = ()
         if upstream is not None:
             above = (_part(upstream, [span.at(segment.grain) for span in tile.own]),)
+        gates = {
+            name: _part(each, [span.at(segment.gate_stride_of(name)) for span in tile.seen])
+            for name, each in mark.gates.items()
+        }
         return stretch.graphs.backward(
             _part(inputs, tile.seen),
             tile.own_in_seen,
@@ -245,10 +252,9 @@ def _back_through(
         )
 
     tiles = stretch.tiles(size)
-    parts = _spread(work, zip(tiles, mark.gates, strict=True), devices)
-    for tile, part in zip(tiles, parts, strict=True):
+    for tile, part in zip(tiles, _spread(work, tiles, devices), strict=True):
         gradient.array[_slices(tile.seen)] += np.asarray(part)
-        for each in (inputs, gradient, upstream, *mark.stored.values()):
+        for each in (inputs, gradient, upstream, *mark.gates.values(), *mark.stored.values()):
             if each is not None:
                 each.rest()
     return gradient

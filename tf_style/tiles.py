@@ -40,6 +40,13 @@ class Segment(NamedTuple):
         passed = self.layers[: self.layers.index(layer) + 1]
         return 2 ** sum(each in vgg19.POOLINGS for each in passed)
 
+    def gate_stride_of(self, layer: str) -> int:
+        """Returns the same for each unit that a layer holds back or lets pass.
+
+        Those of a pooling are its inputs.
+        """
+        return self.stride_of(layer) // (2 if layer in vgg19.POOLINGS else 1)
+
     @property
     def step(self) -> int:
         """Units of the first map of which tiles and margins are multiples.
