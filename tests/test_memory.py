@@ -45,6 +45,14 @@ def test_what_a_size_takes_is_not_given_back_to_the_next():
     assert max(plan.pool for plan in plans) <= memory.peak(plans) <= 20.0 * memory.GB
 
 
+def test_a_limit_that_no_plan_keeps_is_told():
+    plans = memory.plan_sizes([(49_000_000, 1)], CONFIG, 2.0 * memory.GB)
+    told = memory.excess(plans, 2.0 * memory.GB)
+    assert told is not None and "more than the 2.0 GB" in told
+    assert memory.excess(plans, memory.peak(plans)) is None
+    assert memory.excess(plans, 0.0) is None
+
+
 def test_losses_that_compare_all_positions_are_computed_whole():
     assert plan(49_000_000, 8.0, style_loss="sliced").tiling is None
     assert plan(49_000_000, 8.0, content_reduction="self_similarity").tiling is None
@@ -57,7 +65,7 @@ def test_the_memory_at_hand_is_at_most_the_machines():
 
 @pytest.mark.parametrize("on_disk", [False, True])
 def test_a_map_keeps_what_is_written(on_disk, rng):
-    kept = maps.new_map((1, 30, 40, 5), np.float32, on_disk=on_disk)
+    kept = maps.Maps(on_disk=on_disk).take((1, 30, 40, 5), np.float32)
     assert not kept.array.any()
     values = rng.normal(size=(1, 10, 40, 5)).astype(np.float32)
     kept.array[:, 5:15] = values
@@ -69,30 +77,31 @@ def test_a_map_keeps_what_is_written(on_disk, rng):
 
 
 @pytest.mark.parametrize("on_disk", [False, True])
-def test_a_map_is_used_again_for_the_same_name_and_shape(on_disk, monkeypatch):
-    monkeypatch.setattr(maps, "_CHUNK", 7)
+def test_memory_that_is_given_back_is_used_again(on_disk):
     kept = maps.Maps(on_disk=on_disk)
-    first = kept.get("a", (1, 2, 3, 4), np.float32)
-    first.array[:] = 5.0
-    assert kept.get("a", (1, 2, 3, 4), np.float32).array is first.array
-    assert not kept.get("b", (1, 2, 3, 4), np.float32).array.any()
-    assert kept.get("a", (1, 2, 3, 5), np.float32).array.shape == (1, 2, 3, 5)
-    assert (first.array == 5.0).all()
-    first.clear()
-    assert not first.array.any()
+    first, second = (kept.take((1, 40, 30, 8), np.float32) for _ in range(2))
+    assert not np.shares_memory(first.array, second.array)
+    kept.give_back(first, maps.Map(np.zeros(3)))
+    third = kept.take((1, 39, 30, 8), np.uint8)
+    assert not np.shares_memory(first.array, third.array)
+    # As of the next layer of a picture of odd sides.
+    fourth = kept.take((1, 19, 15, 33), np.float32)  # 37,620 bytes, for 38,400.
+    assert np.shares_memory(first.array, fourth.array)
+    assert fourth.array.shape == (1, 19, 15, 33)
+    assert not np.shares_memory(second.array, fourth.array)
 
 
 @pytest.mark.parametrize("on_disk", [False, True])
 def test_tensorflow_may_work_in_the_memory_of_a_map(on_disk):
     for width in (1, 3, 16, 100):
-        kept = maps.new_map((1, 3, width, 5), np.uint8, on_disk=on_disk)
+        kept = maps.Maps(on_disk=on_disk).take((1, 3, width, 5), np.uint8)
         assert kept.is_shareable and kept.array.ctypes.data % 64 == 0
-    assert not maps.Map(kept.array[:, :, 1:]).is_shareable
+    assert not maps.Map(np.zeros(5)).is_shareable
 
 
 def test_maps_in_files_leave_no_file(tmp_path, monkeypatch):
     monkeypatch.setattr(maps.tempfile, "tempdir", str(tmp_path))
-    kept = maps.new_map((1000,), np.float32, on_disk=True)
+    kept = maps.Maps(on_disk=True).take((1000,), np.float32)
     kept.array[:] = 1.0
     assert list(tmp_path.iterdir()) == []
 
@@ -102,5 +111,5 @@ def test_a_full_disk_is_told_before_anything_is_written(monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(maps.os, "posix_fallocate", full)
-    with pytest.raises(OSError, match="No space left"):
-        maps.new_map((1000,), np.float32, on_disk=True)
+    with pytest.raises(OSError, match="`TMPDIR`.* No space left"):
+        maps.Maps(on_disk=True).take((1000,), np.float32)

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tf_style import engine, images, schedule
 from tf_style.config import StyleConfig
 from tf_style.inputs import Inputs
-from tf_style.memory import GB, described, limit_of, peak
+from tf_style.memory import GB, described, excess, limit_of, peak
 from tf_style.problem_cache import load_problem
 
 _EDGE = 256  # px, of the picture that is timed.
@@ -34,13 +34,15 @@ def report(inputs: Inputs, config: StyleConfig) -> list[str]:
         seconds += (stage.steps + _BESIDES) * times * seconds_per_pixel * cost
         lines.append(f"{size[1]}x{size[0]} px: {stage.steps} steps, {described(plan)}")
     steps = sum(stage.steps for stage, _, _ in planned)
-    most = peak([each.size_plan for each in planned])
+    plans = [each.size_plan for each in planned]
+    most, told = peak(plans), excess(plans, limit)
     if config.compute.time_budget:
         seconds = config.compute.time_budget
     total = f"{steps} steps, about {steps + len(planned)} evaluations, {most / GB:.1f} GB"
     if limit:
         total += f" of {limit / GB:.1f} GB"
-    return [*lines, f"In all: {total}, about {_duration(seconds)}"]
+    lines.append(f"In all: {total}, about {_duration(seconds)}")
+    return [*lines, told] if told else lines
 
 
 def _seconds_per_pixel(inputs: Inputs, config: StyleConfig) -> float:

@@ -122,8 +122,9 @@ def enough_memory(size: tuple[int, int]) -> Iterator[None]:
     except tf.errors.ResourceExhaustedError as error:
         height, width = size
         raise MemoryError(
-            f"There is not enough memory for {width}x{height} px. Use a smaller `size`, a shorter "
-            "`history`, or the optimizer 'adam'."
+            f"There is not enough memory for {width}x{height} px, or no space for maps in the "
+            "folder for temporary files (TMPDIR). Use a smaller `size`, a shorter `history`, or "
+            "the optimizer 'adam'."
         ) from error
 
 

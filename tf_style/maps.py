@@ -9,84 +9,95 @@ from typing import NamedTuple
 import numpy as np
 
 _ALIGNMENT = 64  # Bytes. TensorFlow ends the process where memory that it shares has another.
-_CHUNK = 2**24  # Values.
+_SHARES = 32  # Sizes are rounded up to so many to each power of two.
 
 
 class Map(NamedTuple):
     """A large array.
 
     Attributes:
-        array: the array; of a new map zeros at first.
-        file: its place in a file; None if it is in memory.
+        array: the array.
+        memory: all that it may be taken for, uint8; None if it is another's.
+        file: where that is, unless it is in memory.
     """
 
     array: np.ndarray
+    memory: np.ndarray | None = None
     file: mmap.mmap | None = None
 
     @property
     def is_shareable(self) -> bool:
-        """Whether TensorFlow can work in the array's own memory: always with a new map's."""
-        flags = self.array.flags
-        return flags.writeable and flags.c_contiguous and not self.array.ctypes.data % _ALIGNMENT
+        """Whether TensorFlow can work in the array's own memory."""
+        return self.memory is not None
 
     def rest(self) -> None:
         """Lets go of the memory of an array in a file; its contents stay."""
         if self.file is not None and hasattr(mmap, "MADV_DONTNEED"):
             self.file.madvise(mmap.MADV_DONTNEED)
 
-    def clear(self) -> None:
-        """Makes it all zeros, with little of a file in memory at once."""
-        flat = self.array.reshape(-1)
-        for begin in range(0, flat.size, _CHUNK):
-            flat[begin : begin + _CHUNK] = 0.0
-            self.rest()
-
 
 class Maps:
-    """Maps by name, each kept for the next of that name and shape.
+    """Maps, whose memory is used again.
 
     New memory costs more than what is done with it: a system hands it out page by page, as
     zeros, and a virtual machine may first have to ask for it.
     """
 
     def __init__(self, *, on_disk: bool = False) -> None:
-        """Makes none yet; `on_disk` as for `new_map`."""
-        self._on_disk = on_disk
-        self._maps: dict[str, Map] = {}
+        """Makes none yet.
 
-    def get(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> Map:
-        """Returns the map of a name, with whatever is in it; each name has one type.
+        Args:
+            on_disk: keep them in files in the folder for temporary files (`TMPDIR`) that are gone
+                with the process, however that ends.
+        """
+        self._on_disk = on_disk
+        self._spare: dict[int, list[Map]] = {}
+
+    def take(self, shape: tuple[int, ...], dtype: np.dtype) -> Map:
+        """Returns a map, with whatever is in it.
 
         Raises:
             OSError: if the disk has no room for it.
         """
-        if name not in self._maps or self._maps[name].array.shape != shape:
-            self._maps.pop(name, None)
-            self._maps[name] = new_map(shape, dtype, on_disk=self._on_disk)
-        return self._maps[name]
+        num_bytes = np.dtype(dtype).itemsize * math.prod(shape)
+        capacity = _rounded(num_bytes)
+        spare = self._spare.get(capacity)
+        found = spare.pop() if spare else _new(capacity, on_disk=self._on_disk)
+        return found._replace(array=found.array[:num_bytes].view(dtype).reshape(shape))
+
+    def give_back(self, *maps: Map) -> None:
+        """Takes maps back that nothing looks at any more; those of others' memory are dropped."""
+        for each in maps:
+            if each.memory is not None:
+                spare = self._spare.setdefault(each.memory.size, [])
+                spare.append(each._replace(array=each.memory))
 
 
-def new_map(shape: tuple[int, ...], dtype: np.dtype, *, on_disk: bool) -> Map:
-    """Returns a new array of zeros.
+def _rounded(num_bytes: int) -> int:
+    """Returns a size that others have, too, whose maps take about as much."""
+    grain = max(2 ** (num_bytes - 1).bit_length() // _SHARES, _ALIGNMENT)
+    return -(-num_bytes // grain) * grain
 
-    Args:
-        shape: of the array.
-        dtype: of its values.
-        on_disk: keep it in a file in the folder for temporary files (`TMPDIR`) that is gone with
-            the process, however that ends.
 
-    Raises:
-        OSError: if the disk has no room for it.
-    """
-    size = np.dtype(dtype).itemsize * math.prod(shape)
+def _new(num_bytes: int, *, on_disk: bool) -> Map:
     if not on_disk:
-        memory = np.zeros(size + _ALIGNMENT, np.uint8)
+        memory = np.zeros(num_bytes + _ALIGNMENT, np.uint8)
         first = -memory.ctypes.data % _ALIGNMENT
-        return Map(memory[first : first + size].view(dtype).reshape(shape))
+        memory = memory[first : first + num_bytes]
+        return Map(memory, memory)
     with tempfile.TemporaryFile(prefix="tf_style_") as file:
-        if hasattr(os, "posix_fallocate"):  # Else a full disk ends the process when written to.
-            os.posix_fallocate(file.fileno(), 0, size)
-        else:
-            file.truncate(size)
-        mapped = mmap.mmap(file.fileno(), size)
-    return Map(np.frombuffer(mapped, dtype).reshape(shape), mapped)
+        try:
+            if hasattr(os, "posix_fallocate"):  # Else a full disk ends the process when written to.
+                os.posix_fallocate(file.fileno(), 0, num_bytes)
+            else:
+                file.truncate(num_bytes)
+        except OSError as error:
+            raise OSError(
+                error.errno,
+                f"No room for {num_bytes / 1e9:.1f} GB in the folder for temporary files, "
+                f"'{tempfile.gettempdir()}'. Name another one in the variable `TMPDIR`, or use a "
+                f"smaller `size`. {error.strerror}",
+            ) from error
+        mapped = mmap.mmap(file.fileno(), num_bytes)
+    memory = np.frombuffer(mapped, np.uint8)
+    return Map(memory, memory, mapped)

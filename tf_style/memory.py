@@ -79,6 +79,17 @@ def peak(plans: Sequence[SizePlan]) -> float:
     return max(pool + plan.kept for pool, plan in zip(pools, plans, strict=True))
 
 
+def excess(plans: Sequence[SizePlan], limit: float) -> str | None:
+    """Returns a line that tells of a run which takes more than may be taken; None if it fits."""
+    most = peak(plans)
+    if not limit or most <= limit:
+        return None
+    return (
+        f"This takes about {most / GB:.1f} GB, more than the {limit / GB:.1f} GB that it may take: "
+        "use a smaller `size`, fewer `steps`, or the optimizer 'adam'."
+    )
+
+
 def _fitting(plans: list[SizePlan], limit: float) -> SizePlan:
     if not limit:
         return plans[0]

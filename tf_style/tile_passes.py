@@ -116,21 +116,17 @@ def forth(
         take: called for each tile, in order, with what was extracted of it.
         devices: on which tiles are computed.
         maps: where features are kept.
-        is_traced: whether to keep what `back` needs.
+        is_traced: whether to leave what `back` needs.
     """
     trail = Trail([Map(image)], [])
     for stretch in stretches:
-        mark = Mark({}, {})
+        inputs, mark = trail.maps[-1], Mark({}, {})
         outputs = _through(
-            stretch,
-            trail.maps[-1],
-            mark if is_traced else None,
-            extra_of,
-            take,
-            devices,
-            maps=maps,
+            stretch, inputs, mark if is_traced else None, extra_of, take, devices, maps=maps
         )
         trail.marks.append(mark)
+        if not is_traced:
+            maps.give_back(trail.maps.pop())
         trail.maps.extend(outputs)
     return trail
 
@@ -154,14 +150,10 @@ def _through(
         extra = extra_of(Place(segment, size, tile.own))
         return stretch.graphs.forward(_part(inputs, tile.seen), tile.own_in_seen, extra)
 
-    def keep(kept: dict[str, Map], what: str, name: str, tile: Tile, part: np.ndarray) -> None:
-        stride = segment.gate_stride_of(name) if what == "gate" else segment.stride_of(name)
-        if what == "gate":  # Of all that the tile sees; others have the rest.
-            rows, columns = (span.at(stride) for span in tile.own_in_seen)
-            part = packed(part[:, rows.slice, columns.slice])
+    def keep(kept: dict[str, Map], name: str, tile: Tile, part: np.ndarray, stride: int) -> None:
         if name not in kept:
             sides = (side // stride for side in size)
-            kept[name] = maps.get(f"{what} {name}", (1, *sides, part.shape[-1]), part.dtype)
+            kept[name] = maps.take((1, *sides, part.shape[-1]), part.dtype)
         kept[name].array[_slices([span.at(stride) for span in tile.own])] = part
         kept[name].rest()
 
@@ -170,11 +162,13 @@ def _through(
         take(Place(segment, size, tile.own), done.found)
         if mark is not None:
             for name, part in done.gates.items():
-                keep(mark.gates, "gate", name, tile, np.asarray(part))
+                stride = segment.gate_stride_of(name)
+                own = _slices([span.at(stride) for span in tile.own_in_seen])
+                keep(mark.gates, name, tile, packed(np.asarray(part)[own]), stride)
             for name, part in done.stored.items():
-                keep(mark.stored, "stored", name, tile, np.asarray(part))
+                keep(mark.stored, name, tile, np.asarray(part), segment.stride_of(name))
         for part in done.outputs:
-            keep(outputs, "output", segment.layers[-1], tile, np.asarray(part))
+            keep(outputs, "next", tile, np.asarray(part), segment.grain)
         inputs.rest()
     return outputs.values()
 
@@ -198,20 +192,26 @@ def back(
         devices: on which tiles are computed.
         maps: where gradients are kept, but for the image's.
     """
-    gradient: Any = None
+    gradient: Map | None = None
     while trail.maps:
         inputs, mark = trail.maps.pop(), trail.marks.pop()
-        stretch = stretches[len(trail.maps)]
-        gradient = _back_through(
-            stretch,
-            inputs,
-            mark,
+        upstream, gradient = (
             gradient,
-            extra_of,
-            slopes_of,
-            devices,
-            maps=maps if trail.maps else Maps(),  # The image's is not to be written again.
+            _back_through(
+                stretches[len(trail.maps)],
+                inputs,
+                mark,
+                gradient,
+                extra_of,
+                slopes_of,
+                devices,
+                maps=maps if trail.maps else Maps(),  # The image's is not to be used again.
+            ),
         )
+        maps.give_back(inputs, *mark.gates.values(), *mark.stored.values())
+        if upstream is not None:
+            maps.give_back(upstream)
+    assert gradient is not None  # noqa: S101  There is a segment at least.
     return gradient.array
 
 
@@ -229,8 +229,7 @@ def _back_through(
     """Returns the gradient by a segment's first map, given that by the next, if there is one."""
     segment = stretch.segment
     size = inputs.array.shape[1:3]
-    gradient = maps.get(f"gradient {segment.layers[0]}", inputs.array.shape, inputs.array.dtype)
-    gradient.clear()
+    gradient = maps.take(inputs.array.shape, inputs.array.dtype)
 
     def work(tile: Tile) -> tf.Tensor:
         place = Place(segment, size, tile.own)
@@ -253,6 +252,7 @@ def _back_through(
 
     tiles = stretch.tiles(size)
     for tile, part in zip(tiles, _spread(work, tiles, devices), strict=True):
+        gradient.array[_slices(tile.first_seen)] = 0.0
         gradient.array[_slices(tile.seen)] += np.asarray(part)
         for each in (inputs, gradient, upstream, *mark.gates.values(), *mark.stored.values()):
             if each is not None:

@@ -75,6 +75,7 @@ class TiledObjective(Objective):
         self._of_content = self._stretches(lambda features, _: features, content)
         self._compare = tf.function(self._terms_and_slopes, autograph=False)
 
+    @tf.function(autograph=False, reduce_retracing=True)
     def value_and_gradient(
         self, image: tf.Tensor, targets: Targets, *, weights: LossWeights | None = None
     ) -> tuple[tf.Tensor, tf.Tensor]:

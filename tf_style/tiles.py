@@ -107,10 +107,12 @@ class Tile(NamedTuple):
     Attributes:
         own: rows and columns that it owns.
         seen: rows and columns with its margin.
+        first_seen: those of them that no tile before it sees.
     """
 
     own: tuple[Span, Span]
     seen: tuple[Span, Span]
+    first_seen: tuple[Span, Span]
 
     @property
     def own_in_seen(self) -> tuple[Span, Span]:
@@ -161,15 +163,15 @@ def tiles_of(size: tuple[int, int], side: int, segment: Segment) -> list[Tile]:
         side: of a tile at most, without its margin, units; at least the segment's step counts.
         segment: what is computed.
     """
-    rows, columns = (list(spans(length, side, segment.step)) for length in size)
-    height, width = size
-    return [
-        Tile(
-            (row, column), (row.wider(segment.margin, height), column.wider(segment.margin, width))
-        )
-        for row in rows
-        for column in columns
-    ]
+    sides = []
+    for length in size:
+        parts = list(spans(length, side, segment.step))
+        seen = [part.wider(segment.margin, length) for part in parts]
+        ends = [0, *(part.end for part in seen)]
+        first = [part._replace(begin=end) for part, end in zip(seen, ends, strict=False)]
+        sides.append(list(zip(parts, seen, first, strict=True)))
+    rows, columns = sides
+    return [Tile(*zip(row, column, strict=True)) for row in rows for column in columns]
 
 
 def spans(length: int, side: int, grain: int = 1) -> Iterator[Span]:

@@ -38,7 +38,7 @@ def main() -> int:
             longest = max(map(int, size.split("x")))
             for limit in options.limits.split(","):
                 command = ["tf_style", f"--content={picture}", f"--style={options.style}"]
-                command += [f"--output={folder}/out.png", "--overwrite", f"--size={longest}"]
+                command += [f"--output={folder}/out.png", f"--size={longest}"]
                 command += [*options.flags.split(), *([f"--memory_limit={limit}"] * (limit != "0"))]
                 ratio = _row(Path(folder), command, size, limit)
                 worst = max(worst, ratio, 1.0 / ratio)
@@ -57,9 +57,8 @@ def _picture(folder: Path, content: str, size: str) -> Path:
 def _row(folder: Path, command: list[str], size: str, limit: str) -> float:
     """Runs a command twice, first dry, prints its row; returns the held for each of the said."""
     dry, _, _ = _run(folder, [*command, "--dry_run"])
-    *plans, total = [line for line in dry.splitlines() if " GB" in line]
-    said = float(re.search(r"evaluations, ([\d.]+) GB", total)[1])  # type: ignore[index]
-    plan = re.sub(r", [\d.]+ GB$", "", plans[-1].split("steps, ")[1])
+    said = float(re.search(r"evaluations, ([\d.]+) GB", dry)[1])  # type: ignore[index]
+    plan = re.findall(r"steps, (.*), [\d.]+ GB\n", dry)[-1]
     _, held, seconds = _run(folder, command)
     ratio = held / said
     figures = f"{said:.1f} | {held:.1f} | {ratio:.2f} | {seconds:.0f}"
