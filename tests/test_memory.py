@@ -47,10 +47,13 @@ def test_what_a_size_takes_is_not_given_back_to_the_next():
 
 def test_a_limit_that_no_plan_keeps_is_told():
     plans = memory.plan_sizes([(49_000_000, 1)], CONFIG, 2.0 * memory.GB)
-    told = memory.excess(plans, 2.0 * memory.GB)
+    told = memory.excess(plans, CONFIG, 2.0 * memory.GB)
     assert told is not None and "more than the 2.0 GB" in told
-    assert memory.excess(plans, memory.peak(plans)) is None
-    assert memory.excess(plans, 0.0) is None
+    assert memory.excess(plans, CONFIG, memory.peak(plans)) is None
+    assert memory.excess(plans, CONFIG, 0.0) is None
+    sliced = CONFIG.replace(style_loss="sliced")
+    told = memory.excess(memory.plan_sizes([(49_000_000, 1)], sliced, 1e9), sliced, 1e9)
+    assert "losses other than sliced" in told
 
 
 def test_losses_that_compare_all_positions_are_computed_whole():
@@ -61,6 +64,33 @@ def test_losses_that_compare_all_positions_are_computed_whole():
 def test_the_memory_at_hand_is_at_most_the_machines():
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     assert 0.0 < memory.available() <= total
+    assert 0.9 * total < memory.total() <= total or any(most.exists() for most, *_ in GROUPS)
+
+
+GROUPS = memory._GROUPS
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_the_memory_at_hand_is_at_most_the_control_groups(version, tmp_path, monkeypatch):
+    names = [path.name for path in GROUPS[version][:3]]
+    texts = ["5000000", "4000000", "anon 7\ninactive_file 3000000\ntotal_inactive_file 3000000\n"]
+    for name, text in zip(names, texts, strict=True):
+        (tmp_path / name).write_text(text)
+    group = (*(tmp_path / name for name in names), GROUPS[version][3])
+    monkeypatch.setattr(memory, "_GROUPS", [group])
+    held = memory._kilobytes(memory.Path("/proc/self/status"), "VmRSS:")
+    assert memory.available() - held == pytest.approx(0.95 * 4_000_000, abs=1e7)
+    assert memory.total() == pytest.approx(0.95 * 5_000_000)
+    (tmp_path / names[0]).write_text("max")
+    assert memory.available() > held + 1e7
+    assert memory.total() > 1e8
+
+
+def test_a_deterministic_run_plans_with_what_is_always_there(monkeypatch):
+    monkeypatch.setattr(memory, "available", lambda: 1.0)
+    monkeypatch.setattr(memory, "total", lambda: 2.0)
+    assert memory.limit_of(CONFIG) == 1.0
+    assert memory.limit_of(CONFIG.replace(deterministic=True)) == 2.0
 
 
 @pytest.mark.parametrize("on_disk", [False, True])

@@ -1,5 +1,7 @@
 """The objective tile by tile, against the same of the whole image."""
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 import tf_style
+from tf_style import maps
 from tf_style.control_inputs import ControlPictures
 from tf_style.inputs import prepare_inputs
 from tf_style.loss_terms import loss_terms
@@ -134,6 +137,62 @@ def test_memory_that_is_kept_is_of_no_consequence(on_disk, mini_layers):
     for (value, gradient), (ours, our_gradient) in zip(alone * 2, together, strict=True):
         assert float(value) == float(ours)
         np.testing.assert_array_equal(gradient, our_gradient)
+
+
+def test_no_room_for_maps_is_told_as_such(mini_layers, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    loss = tf_style.LossConfig()
+    extractor = make_extractor(mini_layers, NetworkConfig(), layers=loss.layers)
+    tiled = TiledObjective(tf_style.Objective(extractor, loss), Tiling(FOUR, (32,) * 5, 32, True))
+    image = tf.constant(blocks(np.random.default_rng(3), (40, 56))[np.newaxis])
+    targets = tiled.targets(image, image / 2)
+    monkeypatch.setattr(maps.os, "posix_fallocate", full)
+    with pytest.raises(OSError, match="No room for .* `TMPDIR`"), tiled.keeping_memory():
+        tiled.value_and_gradient(image, targets)
+    with pytest.raises(OSError, match="No room for .* `TMPDIR`"):
+        tiled.targets(image, image / 2)
+
+
+ONE_CORE = """
+import os, sys
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+sys.path.insert(0, sys.argv[1])
+from tf_style import _runtime
+if sys.argv[2] == "tuned":
+    _runtime.tune_tensorflow()
+import numpy as np
+import tensorflow as tf
+from conftest import make_mini_layers
+from test_tiled_objective import FOUR
+import tf_style
+from tf_style.network import make_extractor
+from tf_style.tiled_objective import TiledObjective
+from tf_style.tiles import Tiling
+config = tf_style.StyleConfig(network=tf_style.NetworkConfig(normalized=False))
+extractor = make_extractor(make_mini_layers(), config.network, layers=config.loss.layers)
+whole = tf_style.Objective(extractor, config.loss)
+try:
+    tiled = TiledObjective(whole, Tiling(FOUR, (32,) * 5, 32))
+except RuntimeError as error:
+    print(error)
+    raise SystemExit
+image = tf.constant(np.random.default_rng(0).uniform(size=(1, 40, 48, 3)).astype("float32"))
+evaluate = tf.function(tiled.value_and_gradient, autograph=False)
+print(float(evaluate(image, tiled.targets(image, image / 2))[0]) > 0.0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="where cores cannot be taken away")
+@pytest.mark.parametrize(("how", "told"), [("tuned", "True"), ("plain", "Tiles need two threads")])
+def test_tiles_on_one_core_do_not_wait_for_ever(how, told):
+    folder = str(Path(__file__).parent)
+    run = subprocess.run(
+        [sys.executable, "-c", ONE_CORE, folder, how],
+        capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    assert run.stdout.startswith(told)
 
 
 TWO_DEVICES = """

@@ -35,6 +35,10 @@ def tune_tensorflow() -> None:
     """
     import tensorflow as tf
 
+    if hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) < 2:
+        # An evaluation in tiles waits in one thread for what it computes in another.
+        with contextlib.suppress(RuntimeError):  # TensorFlow has started before.
+            tf.config.threading.set_inter_op_parallelism_threads(2)
     if not tf.config.list_physical_devices("GPU"):
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     tf.config.list_logical_devices()

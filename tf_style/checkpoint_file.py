@@ -6,6 +6,7 @@ little-endian; the SHA-256 of all that. Nothing in it is code, nothing is believ
 is right, and no array is in memory twice.
 """
 
+import contextlib
 import hashlib
 import json
 import math
@@ -86,11 +87,12 @@ def write(path: Path, description: Mapping[str, Any], arrays: Mapping[str, Any])
 
     saving.write_atomically(path, fill)
     if os.name == "posix":  # The new name, too, is to outlive a power cut.
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        with contextlib.suppress(OSError):  # Some file systems refuse to.
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
 
 
 def read(path: Path) -> Checkpoint:

@@ -165,7 +165,10 @@ def _run(arguments: list[str]) -> int:
     run = flag_options.of_type(RunOptions, values)
     if values["resume"].present:
         given = [name for name in values if values[name].present]
-        return _stylize(run, *resuming.unfinished_run(run.resume, run.output, given))
+        request, settings, found = resuming.unfinished_run(run.resume, run.output, given)
+        if values["memory_limit"].present:  # What ended a run may have been its memory.
+            settings = settings.replace(memory_limit=values["memory_limit"].value)
+        return _stylize(run, request, settings, found)
     settings = settings_file.settings(values, run.config)
     missing = [f"--{name}" for name in ("content", "style", "output") if not getattr(run, name)]
     if missing:
@@ -201,7 +204,9 @@ def _stylize(
         folder: Path | None = resumed.path.parent
     else:
         folder = resuming.folder_of(run.checkpoint_dir, request.output)
-        unfinished = resuming.found_in(folder, request.output) if folder else None
+        unfinished = None
+        if folder and not run.dry_run:
+            unfinished = resuming.found_in(folder, request.output)
     if request.trace:
         saving.check_writable(trace, argument="trace", inputs=[*sources, output])
     if run.save_config:
@@ -225,7 +230,7 @@ def _stylize(
         )
     size = inputs.content.shape[1:3]
     saving.check_output(output, inputs=sources, size=size, bits=request.bits)
-    if run.save_config:
+    if run.save_config and not run.dry_run:
         text = settings.to_json().encode()
         saving.write_atomically(saved, lambda file: file.write(text))
 

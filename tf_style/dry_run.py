@@ -35,7 +35,7 @@ def report(inputs: Inputs, config: StyleConfig) -> list[str]:
         lines.append(f"{size[1]}x{size[0]} px: {stage.steps} steps, {described(plan)}")
     steps = sum(stage.steps for stage, _, _ in planned)
     plans = [each.size_plan for each in planned]
-    most, told = peak(plans), excess(plans, limit)
+    most, told = peak(plans), excess(plans, config, limit)
     if config.compute.time_budget:
         seconds = config.compute.time_budget
     total = f"{steps} steps, about {steps + len(planned)} evaluations, {most / GB:.1f} GB"

@@ -61,10 +61,13 @@ def run(
         on_slice=on_slice,
     )
     clock = _Clock(deadline, height * width)
-    before = Before(limit=int(limit_of(config) or 0))
+    before = Before(limit=limit_for((height, width), config, resume_from))
+    first, history = 0, None
     if resume_from is not None:
-        before = resumed(resume_from, len(stages))
-    first = before.stages
+        found = resumed(resume_from, len(stages))
+        first = found.stages
+        history = planned((height, width), config, found.limit)[first].size_plan.history
+        before = found._replace(limit=before.limit)
     for index in range(first, len(stages)):
         stage, left = stages[index], stages[index:]
         if index > first and not clock.has_time_for(stage):
@@ -77,6 +80,8 @@ def run(
         num_steps = _MOST_STEPS if deadline is not None and len(left) == 1 else stage.steps
         while True:
             size_plan = planned((height, width), config, before.limit)[index].size_plan
+            if resume_from is not None and history is not None:  # The state holds so many pairs.
+                size_plan = size_plan._replace(history=history)
             solver = dataclasses.replace(solver, size_plan=size_plan)
             try:
                 here = solver.scene(pictures, exponent)
@@ -193,6 +198,27 @@ class Planned(NamedTuple):
     stage: schedule.Stage
     size: tuple[int, int]
     size_plan: SizePlan
+
+
+def limit_for(size: tuple[int, int], config: StyleConfig, resume_from: State | None) -> int:
+    """Returns the bytes of memory that a run is planned with; 0 if that is not known.
+
+    One that goes on has the limit it was begun with, so that it is computed in the same way,
+    unless a lower one is given.
+
+    Args:
+        size: of the result, px.
+        config: everything but the pictures.
+        resume_from: as for `run`.
+
+    Raises:
+        ValueError: if `resume_from` is of another run.
+    """
+    given = int(limit_of(config) or 0)
+    if resume_from is None:
+        return given
+    saved = resumed(resume_from, len(plan(size, config))).limit
+    return min(given, saved or given) if config.compute.memory_limit else saved
 
 
 def planned(size: tuple[int, int], config: StyleConfig, limit: float) -> list[Planned]:

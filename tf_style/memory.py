@@ -5,6 +5,7 @@ An estimate is the sum of what is held at the peak. Its constants were measured 
 """
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -34,6 +35,7 @@ class SizePlan(NamedTuple):
     Attributes:
         tiling: into which parts; None for the whole image at once.
         history: curvature pairs that L-BFGS keeps.
+        is_short: whether these are fewer than asked for.
         pool: bytes that TensorFlow takes, estimated. It never gives them back: a run takes the
             most of its sizes.
         kept: bytes that what tiles keep takes besides, while they are computed.
@@ -41,6 +43,7 @@ class SizePlan(NamedTuple):
 
     tiling: Tiling | None
     history: int
+    is_short: bool = False
     pool: float = 0.0
     kept: float = 0.0
 
@@ -79,14 +82,16 @@ def peak(plans: Sequence[SizePlan]) -> float:
     return max(pool + plan.kept for pool, plan in zip(pools, plans, strict=True))
 
 
-def excess(plans: Sequence[SizePlan], limit: float) -> str | None:
+def excess(plans: Sequence[SizePlan], config: StyleConfig, limit: float) -> str | None:
     """Returns a line that tells of a run which takes more than may be taken; None if it fits."""
     most = peak(plans)
     if not limit or most <= limit:
         return None
+    losses = ", ".join(config.loss.untileable)
+    way_out = f"losses other than {losses}, which allow tiles" if losses else "fewer `steps`"
     return (
         f"This takes about {most / GB:.1f} GB, more than the {limit / GB:.1f} GB that it may take: "
-        "use a smaller `size`, fewer `steps`, or the optimizer 'adam'."
+        f"use a smaller `size`, or {way_out}."
     )
 
 
@@ -112,37 +117,43 @@ def _plans(pixels: int, steps: int, config: StyleConfig) -> Iterator[SizePlan]:
         for name, _ in config.loss.content_layers
     )
     for history in histories:
+        is_short = history < histories[0]
         # TFP's L-BFGS copies its pairs; Adam's two moments take as much as one.
         images = _IMAGES + 2 * {"adam": 1, "tfp_lbfgs": 5 * history}.get(optimizer, history)
         held = _PROGRAM + pixels * (_FLOATS * images + content)
         for tiling in tilings:
             if tiling is None:
-                yield SizePlan(None, history, held + pixels * _FEATURES)
+                yield SizePlan(None, history, is_short, held + pixels * _FEATURES)
             else:
                 tile = _TILE * min(pixels, tiling.sides[0] ** 2)
                 kept = pixels * (_GATES if tiling.on_disk else _KEPT)
-                yield SizePlan(tiling, history, held + tile, kept)
+                yield SizePlan(tiling, history, is_short, held + tile, kept)
 
 
 def _tiling(side: int, *, on_disk: bool) -> Tiling:
-    # A tile of the first blocks takes the most; the last one takes little at twice the side.
-    return Tiling(vgg19.POOLINGS[:-1], (side, side, side, side, 2 * side), _STRIP, on_disk)
+    # Units are fewer in later blocks: their tiles may be larger, and have less margin then.
+    sides = side, side, 3 * side // 2, 2 * side, 4 * side
+    return Tiling(vgg19.POOLINGS[:-1], sides, _STRIP, on_disk)
 
 
 def described(plan: SizePlan) -> str:
     """Returns how a size is computed, in words."""
     memory = f"{plan.memory / GB:.1f} GB"
+    history = f"history {plan.history}{', shortened' if plan.is_short else ''}"
     if plan.tiling is None:
-        return f"whole, {memory}"
+        return f"whole, {history}, {memory}" if plan.is_short else f"whole, {memory}"
     where = "on disk" if plan.tiling.on_disk else "in memory"
-    return f"in tiles of {plan.tiling.sides[0]} px, maps {where}, history {plan.history}, {memory}"
+    return f"in tiles of {plan.tiling.sides[0]} px, maps {where}, {history}, {memory}"
 
 
 def limit_of(config: StyleConfig) -> float | None:
-    """Returns the bytes that a run may take: `memory_limit`, or what is left of the machine's."""
+    """Returns the bytes that a run may take: `memory_limit`, or what is left of the machine's.
+
+    A deterministic run's is a share of all that the machine has: what is left of it is chance.
+    """
     if config.compute.memory_limit:
         return config.compute.memory_limit * GB
-    return available()
+    return total() if config.compute.deterministic else available()
 
 
 def available() -> float | None:
@@ -154,20 +165,53 @@ def available() -> float | None:
     left = _kilobytes(Path("/proc/meminfo"), "MemAvailable:")
     if held is None or left is None:
         return None
-    group = Path("/sys/fs/cgroup")
+    for most, current, statistics, cached in _GROUPS:
+        used = _number(current)
+        if used is not None:  # Cached files go when memory is asked for.
+            used -= _field(statistics, cached) or 0.0
+            left = min(left, (_number(most) or math.inf) - used)
+    return held + _SHARE * left
+
+
+def total() -> float | None:
+    """Returns the bytes of the machine or the control group that a process may plan with."""
+    machine = _kilobytes(Path("/proc/meminfo"), "MemTotal:")
+    limits = [machine, *(_number(most) for most, *_ in _GROUPS)]
+    known = [limit for limit in limits if limit is not None]
+    return _SHARE * min(known) if known else None
+
+
+_SHARE = 0.95  # The rest is for what else the machine does.
+
+_V1, _V2 = Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")
+_GROUPS = (
+    (_V2 / "memory.max", _V2 / "memory.current", _V2 / "memory.stat", "inactive_file"),
+    (
+        _V1 / "memory.limit_in_bytes",
+        _V1 / "memory.usage_in_bytes",
+        _V1 / "memory.stat",
+        "total_inactive_file",
+    ),
+)
+"""Of control groups, versions 2 and 1: limit, use, and the field of cached files in statistics."""
+
+
+def _number(path: Path) -> float | None:
     try:
-        most = float((group / "memory.max").read_text()) - float(
-            (group / "memory.current").read_text()
-        )
+        return float(path.read_text())
     except (OSError, ValueError):  # None, or "max".
-        most = left
-    return held + 0.95 * min(left, most)  # The rest is for what else the machine does.
+        return None
 
 
-def _kilobytes(path: Path, name: str) -> float | None:
+def _field(path: Path, name: str) -> float | None:
     try:
         lines = path.read_text().splitlines()
     except OSError:
         return None
-    found = [line.split()[1] for line in lines if line.startswith(name)]
-    return 1024.0 * float(found[0]) if found else None
+    found = [line.split()[1] for line in lines if line.split()[:1] == [name]]
+    return float(found[0]) if found else None
+
+
+def _kilobytes(path: Path, name: str) -> float | None:
+    found = _field(path, name)
+    return None if found is None else 1024.0 * found

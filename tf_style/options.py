@@ -235,7 +235,8 @@ class ComputeConfig(TypeChecked):
     memory_limit: float = option(
         0.0,
         "Memory that a run may take, in GB; 0 for what the machine has left. Sizes that need more "
-        "are computed in tiles, with the same result.",
+        "are computed in tiles, with the same result; where that is not enough, with a shorter "
+        "history.",
     )
     time_budget: float = option(
         0.0,

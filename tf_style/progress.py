@@ -95,7 +95,10 @@ class Progress:
         image, start = self.view.image, self.view.inputs.start
         if tuple(image.shape) == start.shape:
             return image.numpy()
-        image = refined(image, tf.constant(start), tf.constant(start)).numpy()
+        try:
+            image = refined(image, tf.constant(start), tf.constant(start)).numpy()
+        except tf.errors.ResourceExhaustedError as error:
+            raise MemoryError("There is not enough memory to enlarge the picture.") from error
         if self.config.optimizer.gamut:
             image = np.clip(image, 0.0, 1.0)
         return kept(image, self.view.inputs.content, self.view.inputs.touched)

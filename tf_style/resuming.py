@@ -15,7 +15,7 @@ from tf_style._checks import typed_fields, user_path
 from tf_style.config import INITS, StyleConfig
 from tf_style.weights import SOURCES
 
-_WITH_RESUME = ("resume", "output", "quiet", "verbose")
+_WITH_RESUME = ("resume", "output", "memory_limit", "quiet", "verbose")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -190,7 +190,7 @@ def found_in(folder: Path, output: str) -> str | None:
         raise ValueError(
             "`checkpoint_dir` must not hold the unfinished run of another picture. Received: "
             f"checkpoint_dir='{folder}', of {other or 'a Python program'}. Name another folder, or "
-            f"finish that run first: {command(folder)}"
+            f"finish that run first{f': {command(folder)}' if other else ' there.'}"
         )
     return (
         f"{folder} holds an unfinished run of {output}, step {found.get('step')} of "

@@ -208,8 +208,12 @@ class Run:
     def _failed(self, error: BaseException) -> int:
         """Saves what there is, then lets the error go its way."""
         if self._last is not None:
-            path, _ = self._save(self._last)
-            self._display.message(f"The picture of step {self._last.step} is kept in {path}.")
+            try:
+                path, _ = self._save(self._last)
+                told = f"The picture of step {self._last.step} is kept in {path}."
+            except (OSError, MemoryError) as second:  # The first error is the one to be told.
+                told = f"The picture of step {self._last.step} cannot be saved: {second}."
+            self._display.message(told)
         if self._way_on():
             self._display.message(self._way_on().strip())
         raise error

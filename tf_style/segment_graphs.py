@@ -70,6 +70,7 @@ class SegmentGraphs:
         asked: frozenset[str],
         *,
         is_last: bool,
+        goes_back: bool,
     ) -> None:
         """Makes the graphs; they are traced when called.
 
@@ -79,10 +80,12 @@ class SegmentGraphs:
             extract: what is wanted of the features.
             asked: the layers whose features it takes.
             is_last: whether no map is kept after the segment.
+            goes_back: whether `forward` gives what `backward` needs.
         """
         self._extract = extract
         self._asked = asked
         self._is_last = is_last
+        self._goes_back = goes_back
         self._layers = [(name, _steps(extractor, name)) for name in segment.layers]
         self._channels = self._layers[0][1][0].input.shape[-1]
         # With a padding of its own a convolution's gradient is not the plain one.
@@ -105,15 +108,15 @@ class SegmentGraphs:
             inputs, features = features, _through(steps, features)
             if name in vgg19.POOLINGS:
                 stride *= 2
-                if _has_gate(steps[-1]):
+                if self._goes_back and _has_gate(steps[-1]):
                     gates[name] = _largest(steps[-1], inputs)
-            else:
+            elif self._goes_back:
                 gates[name] = features > 0.0
             if name in self._asked:
                 stored[name] = _own(features, own, stride)
         extracted = self._extract({**units, **stored}, extra)
         outputs = () if self._is_last else (_own(features, own, stride),)
-        return Forward(extracted, outputs, gates, stored)
+        return Forward(extracted, outputs, gates, stored if self._goes_back else {})
 
     def _head(self, part: tf.Tensor) -> tuple[dict[str, tuple[tf.Tensor, int]], tf.Tensor, int]:
         """Returns what losses look at of the first layers, and their last features.

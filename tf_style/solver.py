@@ -22,8 +22,6 @@ from tf_style.scene import Pictures, Scene, scene
 from tf_style.solution import NotFiniteError, Solution, State, Status, Step, taken_up
 from tf_style.tfp_lbfgs import minimize_tfp_lbfgs
 
-_LESS = 0.7  # Of the memory that was not there.
-
 MINIMIZERS: dict[str, Callable[[OptimizerConfig, int], Callable[..., Solution]]] = {
     "lbfgs": lambda _, history: functools.partial(minimize_lbfgs, history=history),
     "tfp_lbfgs": lambda _, history: functools.partial(minimize_tfp_lbfgs, history=history),

@@ -1,5 +1,6 @@
-"""Targets and measures of a picture, and what of them is a tile's: NumPy arrays in nests."""
+"""Targets and measures of a picture, and what of them is a tile's: arrays in nests."""
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +9,23 @@ import tensorflow as tf
 
 from tf_style.loss_terms import RegionTargets, Targets
 from tf_style.tile_passes import Place
+
+
+def devices() -> list[str]:
+    """Returns the names of all GPUs, or of all CPUs.
+
+    Raises:
+        RuntimeError: if TensorFlow has one thread only for operations, as on a single core.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if (tf.config.threading.get_inter_op_parallelism_threads() or cores or 1) < 2:
+        raise RuntimeError(
+            "Tiles need two threads of TensorFlow: one waits for what the other computes. "
+            "Received: one. Call tf.config.threading.set_inter_op_parallelism_threads(2) before it "
+            "starts."
+        )
+    kinds = (tf.config.list_logical_devices(kind) for kind in ("GPU", "CPU"))
+    return [device.name for device in next(filter(None, kinds))]
 
 
 def by_share(means: Mapping[str, Any], place: Place) -> dict[str, Any]:

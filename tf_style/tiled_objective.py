@@ -32,6 +32,7 @@ from tf_style.tile_parts import (
     arrays,
     by_share,
     complete,
+    devices,
     floats,
     own,
     own_targets,
@@ -39,6 +40,8 @@ from tf_style.tile_parts import (
 )
 from tf_style.tile_passes import Place, Stretch, Trail, back, forth
 from tf_style.tiles import Tiling, segments
+
+_ONE_AT_A_TIME = threading.RLock()
 
 
 class TiledObjective(Objective):
@@ -55,7 +58,8 @@ class TiledObjective(Objective):
         """Makes it; graphs are traced when it is used.
 
         Raises:
-            ValueError: if one of the losses is no sum over positions.
+            ValueError: if one of the losses is no sum over positions, or sides are missing.
+            RuntimeError: if TensorFlow has one thread only.
         """
         super().__init__(objective.extractor, objective.config)
         if self.config.untileable:
@@ -63,14 +67,13 @@ class TiledObjective(Objective):
                 "`objective` must have losses that are sums over positions. Received: "
                 f"{', '.join(self.config.untileable)}. Use other losses for large images."
             )
-        kinds = (tf.config.list_logical_devices(kind) for kind in ("GPU", "CPU"))
-        self.devices = [device.name for device in next(filter(None, kinds))]
+        self.devices = devices()
         self._tiling = tiling
         self._maps: Maps | None = None
-        self._one_at_a_time = threading.Lock()
+        self._failure: OSError | None = None
         self._strips = Strips(self.config, tiling.strip)
         content = [name for name, _ in self.config.content_layers]
-        self._of_image = self._stretches(self._measured, self.config.layers)
+        self._of_image = self._stretches(self._measured, self.config.layers, goes_back=True)
         self._of_style = self._stretches(self._statistics, list(self.config.style_losses))
         self._of_content = self._stretches(lambda features, _: features, content)
         self._compare = tf.function(self._terms_and_slopes, autograph=False)
@@ -89,8 +92,11 @@ class TiledObjective(Objective):
         def evaluate(*arrays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             try:
                 return self._evaluated(*tf.nest.pack_sequence_as(given, arrays))
-            except (tf.errors.ResourceExhaustedError, OSError) as error:
+            except tf.errors.ResourceExhaustedError as error:
                 # Which TensorFlow hands on as what it was, unlike others.
+                raise MemoryError(str(error)) from error
+            except OSError as error:
+                self._failure = error
                 raise MemoryError(str(error)) from error
 
         types = [image.dtype, image.dtype]
@@ -99,12 +105,23 @@ class TiledObjective(Objective):
 
     @contextlib.contextmanager
     def keeping_memory(self) -> Iterator[None]:
-        """Keeps what evaluations take for the next one, until the end; see `Objective`."""
-        self._maps = self._new_maps()
-        try:
-            yield
-        finally:
-            self._maps = None
+        """Keeps what evaluations take for the next one, until the end; see `Objective`.
+
+        One thread at a time: each evaluation takes one of TensorFlow's threads, and needs another.
+
+        Raises:
+            OSError: if the disk has no room for maps.
+        """
+        with _ONE_AT_A_TIME:
+            self._maps, self._failure = self._new_maps(), None
+            try:
+                yield
+            except tf.errors.ResourceExhaustedError as error:
+                if self._failure is None:
+                    raise
+                raise self._failure from error
+            finally:
+                self._maps = None
 
     def terms(
         self, image: tf.Tensor, targets: Targets, *, weights: LossWeights | None = None
@@ -152,13 +169,27 @@ class TiledObjective(Objective):
         forth(self._of_style, style.numpy(), extra_of, take, self.devices, maps=self._new_maps())
         return [tf.nest.map_structure(tf.constant, floats(total)) for total in totals]
 
-    def _stretches(self, extract: Extract, layers: Sequence[str]) -> list[Stretch]:
+    def _stretches(
+        self, extract: Extract, layers: Sequence[str], *, goes_back: bool = False
+    ) -> list[Stretch]:
         parts = segments(layers, self._tiling.kept)
+        if len(parts) > len(self._tiling.sides):
+            raise ValueError(
+                f"`tiling.sides` must be {len(parts)} at least, one for each segment. Received: "
+                f"{self._tiling.sides}."
+            )
         asked, last = frozenset(layers), parts[-1]
         return [
             Stretch(
                 segment,
-                SegmentGraphs(self.extractor, segment, extract, asked, is_last=segment is last),
+                SegmentGraphs(
+                    self.extractor,
+                    segment,
+                    extract,
+                    asked,
+                    is_last=segment is last,
+                    goes_back=goes_back,
+                ),
                 side // segment.stride,
             )
             for segment, side in zip(parts, self._tiling.sides, strict=False)
@@ -204,12 +235,6 @@ class TiledObjective(Objective):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Returns the loss and its gradient by the image."""
         maps = self._maps or self._new_maps()
-        with self._one_at_a_time:
-            return self._evaluated_in(maps, image, targets, weights)
-
-    def _evaluated_in(
-        self, maps: Maps, image: np.ndarray, targets: Targets, weights: LossWeights
-    ) -> tuple[np.ndarray, np.ndarray]:
         found, trail = self._measured_of(image, targets, maps=maps, is_traced=True)
         terms, slopes = self._compared(found, targets, weights)
 

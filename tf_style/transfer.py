@@ -17,7 +17,7 @@ from tf_style.control_inputs import ControlPictures
 from tf_style.fine_texture import texture_config
 from tf_style.found_regions import with_regions
 from tf_style.inputs import Inputs, prepare_inputs
-from tf_style.memory import described, excess, limit_of
+from tf_style.memory import described, excess
 from tf_style.problem_cache import load_problem
 from tf_style.progress import OnProgress, Progress, StyleResult, View
 from tf_style.solution import State, Status, taken_up
@@ -194,12 +194,12 @@ def stylize_inputs(
 
     size = inputs.content.shape[1:3]
     if notify is not None:
-        limit = limit_of(config) or 0.0
+        limit = engine.limit_for(size, config, resume_from)
         planned = engine.planned(size, config, limit)
         for _, (height, width), plan in planned:
-            if plan.tiling is not None:
+            if plan.tiling is not None or plan.is_short:
                 notify(f"{width}x{height} px: {described(plan)}")
-        if told := excess([each.size_plan for each in planned], limit):
+        if told := excess([each.size_plan for each in planned], config, limit):
             notify(told)
     with engine.enough_memory(size):
         stand = engine.run(

@@ -2,7 +2,7 @@
 
     python tools/measure_tiling.py PHOTO PAINTING --size=7000 --compare_size=1024
 
-Both are brought to square pictures. At `size` two evaluations are timed, and their peak of memory
+The photo is brought to square sizes. At `size` two evaluations are timed, and their peak of memory
 read, with the targets in place; at `compare_size` the loss and its gradient are compared with those
 of the whole image, and timed in turn. Prints one line for each.
 """
@@ -18,7 +18,7 @@ from tf_style import _runtime
 SIZE = flags.DEFINE_integer("size", 2048, "Longer edge of the large picture, px; 0 for none.")
 COMPARED = flags.DEFINE_integer("compare_size", 1024, "Longer edge of the compared one, px.")
 KEPT = flags.DEFINE_list("kept", ["1", "2", "3", "4"], "Poolings whose outputs are kept.")
-SIDES = flags.DEFINE_list("sides", ["512", "512", "1024", "1024", "2048"], "Of tiles, px.")
+SIDES = flags.DEFINE_list("sides", ["512", "512", "768", "1024", "2048"], "Of tiles, px.")
 ON_DISK = flags.DEFINE_bool("on_disk", True, "Keep what is kept in files.")
 REPEATS = flags.DEFINE_integer("repeats", 3, "Times each evaluation is timed.")
 
@@ -77,7 +77,7 @@ def main(arguments: list[str]) -> None:
         targets = tiled.targets(image, painting)
         forget_peak()
         with tiled.keeping_memory():
-            *_, first = timed(tiled, image, targets)
+            first = timed(tiled, image, targets)[2]
             value, gradient, seconds = timed(tiled, image, targets)
         found = {
             "size": SIZE.value,
