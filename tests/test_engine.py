@@ -284,3 +284,15 @@ def test_a_dry_run_tells_sizes_memory_and_time(pictures, monkeypatch):
     assert lines[0].startswith("24x18 px: 6 steps, whole")
     assert lines[1].startswith("48x36 px: 4 steps, in tiles of 32 px")
     assert lines[2].startswith("In all: 10 steps, about 12 evaluations")
+
+
+def test_a_run_goes_on_with_the_memory_that_it_was_begun_with_or_with_less():
+    begun = {"stages": 0, "step": 3, "num_evaluations": 4, "limit": 7_000_000_000}
+    state = {f"before_{name}": np.int64(value) for name, value in begun.items()}
+    limits = [
+        engine.limit_for((64, 64), tf_style.StyleConfig().replace(memory_limit=given), state)
+        for given in (0.0, 2.0, 9.0)
+    ]
+    assert limits == [7_000_000_000, 2_000_000_000, 7_000_000_000]
+    given = tf_style.StyleConfig().replace(memory_limit=9.0)
+    assert engine.limit_for((64, 64), given, None) == 9_000_000_000

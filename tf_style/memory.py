@@ -21,8 +21,7 @@ _FLOATS = 12  # Bytes of an image's pixel.
 _PROGRAM = 1.2 * GB  # TensorFlow, the network, and the graphs.
 _FEATURES = 2600.0  # Bytes a pixel, of a whole image's evaluation.
 _IMAGES = 18  # Images that pictures, positions, gradients and the line search take together.
-_KEPT = 330.0  # Bytes a pixel, of what tiles keep; in files all but the gates.
-_GATES = 16.0
+_KEPT = 310.0  # Bytes a pixel, of what tiles keep; none in files.
 _TILE = 1100.0  # Bytes a pixel of a tile.
 _SIDES = (1024, 768, 512, 256, 128)  # px, of tiles.
 _STRIP = 256
@@ -126,7 +125,7 @@ def _plans(pixels: int, steps: int, config: StyleConfig) -> Iterator[SizePlan]:
                 yield SizePlan(None, history, is_short, held + pixels * _FEATURES)
             else:
                 tile = _TILE * min(pixels, tiling.sides[0] ** 2)
-                kept = pixels * (_GATES if tiling.on_disk else _KEPT)
+                kept = 0.0 if tiling.on_disk else pixels * _KEPT
                 yield SizePlan(tiling, history, is_short, held + tile, kept)
 
 
