@@ -19,7 +19,7 @@ GB = 1e9
 _FLOATS = 12  # Bytes of an image's pixel.
 
 _PROGRAM = 1.2 * GB  # TensorFlow, the network, and the graphs.
-_FEATURES = 2600.0  # Bytes a pixel, of a whole image's evaluation.
+_FEATURES = 2300.0  # Bytes a pixel, of a whole image's evaluation.
 _IMAGES = 18  # Images that pictures, positions, gradients and the line search take together.
 _KEPT = 310.0  # Bytes a pixel, of what tiles keep; none in files.
 _TILE = 1100.0  # Bytes a pixel of a tile.
