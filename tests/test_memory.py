@@ -1,6 +1,7 @@
 """Memory as a plan: what fits is computed whole, the rest in tiles, and files leave nothing."""
 
 import errno
+import gc
 import os
 
 import numpy as np
@@ -104,6 +105,29 @@ def test_a_map_keeps_what_is_written(on_disk, rng):
     kept.rest()
     np.testing.assert_array_equal(kept.array[:, 5:15], values + values)
     assert not kept.array[:, 15:].any()
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_a_part_is_written_where_it_belongs(on_disk, rng):
+    kept = maps.Maps(on_disk=on_disk).take((1, 30, 40, 5), np.float32)
+    whole = np.zeros((1, 30, 40, 5), np.float32)
+    for rows, columns in (slice(0, 7), slice(0, 40)), (slice(5, 30), slice(3, 9)):
+        place = slice(None), rows, columns
+        part = rng.normal(size=whole[place].shape).astype(np.float32)
+        whole[place] = part
+        kept.write(place, np.asfortranarray(part))
+        np.testing.assert_array_equal(kept.array, whole)
+        kept.rest()
+
+
+def test_a_file_is_closed_with_its_map():
+    kept = maps.Maps(on_disk=True).take((1000,), np.float32)
+    descriptor = kept.descriptor
+    os.fstat(descriptor)
+    del kept
+    gc.collect()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
 
 
 @pytest.mark.parametrize("on_disk", [False, True])

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tf_style import checkpoint_file
-from tf_style._checks import check_number, user_path
+from tf_style._checks import check_number
 from tf_style.checkpoint_file import Checkpoint, CheckpointError
 from tf_style.config import StyleConfig
 from tf_style.inputs import Inputs
+from tf_style.new_folder import check_place
 
 if TYPE_CHECKING:
     from tf_style.progress import Progress
@@ -140,26 +141,15 @@ def check_folder(folder: str | os.PathLike) -> Path:
     Raises:
         OSError: if it is a file, holds anything but checkpoints, or cannot be written.
     """
-    path = user_path(folder)
-    told = f"Received: checkpoint_dir='{path}'"
-    if path.exists() and not path.is_dir():
-        raise NotADirectoryError(f"`checkpoint_dir` must be a folder. {told}, a file.")
+    path = check_place(folder, argument="checkpoint_dir")
     if path.is_dir():
         other = {child.name for child in path.iterdir()}
         other -= {child.name for child in (*_files(path), *_parts(path))}
         if other:
             raise FileExistsError(
-                f"`checkpoint_dir` must be a folder of its own. {told}, which holds "
-                f"'{min(other)}'. Name a new one."
+                "`checkpoint_dir` must be a folder of its own. Received: "
+                f"checkpoint_dir='{path}', which holds '{min(other)}'. Name a new one."
             )
-    existing = path.absolute()
-    while not existing.exists():
-        existing = existing.parent
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        raise PermissionError(
-            f"`checkpoint_dir` must be a folder that can be written, or lie in one. {told}; "
-            f"'{existing}' cannot."
-        )
     return path
 
 

@@ -85,7 +85,7 @@ class RunOptions:
     resume: str = option(
         "",
         "Go on with the run whose checkpoints are in this folder. Pictures, output and settings "
-        "are known from there; only --output, --quiet and --verbose may be given.",
+        "are known from there; only --output, --memory_limit, --quiet and --verbose may be given.",
     )
     dry_run: bool = option(
         False, "Only tell what the run would do: sizes, memory, evaluations and time."

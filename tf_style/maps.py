@@ -4,6 +4,7 @@ import math
 import mmap
 import os
 import tempfile
+import weakref
 from typing import NamedTuple
 
 import numpy as np
@@ -19,16 +20,47 @@ class Map(NamedTuple):
         array: the array.
         memory: all that it may be taken for, uint8; None if it is another's.
         file: where that is, unless it is in memory.
+        descriptor: the same file's, open as long as it is mapped; None where it is of no use.
     """
 
     array: np.ndarray
     memory: np.ndarray | None = None
     file: mmap.mmap | None = None
+    descriptor: int | None = None
 
     @property
     def is_shareable(self) -> bool:
         """Whether TensorFlow can work in the array's own memory."""
         return self.memory is not None
+
+    def write(self, place: tuple[slice, ...], part: np.ndarray) -> None:
+        """Writes a part of an array `[1, h, w, c]`; whoever looks at the array sees it.
+
+        To a file row by row. Through its mapping each page would be asked for on its own, and read
+        from the disk before it is written: that takes twice as long.
+
+        Args:
+            place: of the part in the array: first all images, then rows and columns.
+            part: `[1, h, w, c]`, of the same type.
+        """
+        if self.descriptor is None:
+            self.array[place] = part
+            return
+        _, rows, columns = place
+        _, width, channels = self.array.shape[1:]
+        unit = channels * self.array.itemsize
+        for row, values in enumerate(np.ascontiguousarray(part[0]), rows.start):
+            offset, left = (row * width + columns.start) * unit, memoryview(values).cast("B")
+            while left:
+                written = os.pwrite(self.descriptor, left, offset)
+                offset, left = offset + written, left[written:]
+
+    def expect(self, rows: slice) -> None:
+        """Has rows of an array `[1, h, w, c]` in a file read from the disk, without waiting."""
+        if self.file is not None and hasattr(mmap, "MADV_WILLNEED"):
+            row = self.array[0, 0].nbytes
+            begin = rows.start * row // mmap.PAGESIZE * mmap.PAGESIZE
+            self.file.madvise(mmap.MADV_WILLNEED, begin, rows.stop * row - begin)
 
     def rest(self) -> None:
         """Lets go of the memory of an array in a file; its contents stay."""
@@ -99,5 +131,8 @@ def _new(num_bytes: int, *, on_disk: bool) -> Map:
                 f"smaller `size`. {error.strerror}",
             ) from error
         mapped = mmap.mmap(file.fileno(), num_bytes)
+        descriptor = os.dup(file.fileno()) if hasattr(os, "pwrite") else None
+    if descriptor is not None:
+        weakref.finalize(mapped, os.close, descriptor)
     memory = np.frombuffer(mapped, np.uint8)
-    return Map(memory, memory, mapped)
+    return Map(memory, memory, mapped, descriptor)

@@ -1,7 +1,7 @@
 """Memory as a plan: what each size of a run takes, and how it is made to fit. No TensorFlow here.
 
 An estimate is the sum of what is held at the peak. Its constants were measured on CPUs
-(BUILD_NOTES.md, "Memory").
+(BUILD_NOTES.md, "Plan of memory").
 """
 
 import itertools
@@ -131,7 +131,7 @@ def _plans(pixels: int, steps: int, config: StyleConfig) -> Iterator[SizePlan]:
 
 def _tiling(side: int, *, on_disk: bool) -> Tiling:
     # Units are fewer in later blocks: their tiles may be larger, and have less margin then.
-    sides = side, side, 3 * side // 2, 2 * side, 4 * side
+    sides = side, side, 2 * side, 3 * side, 4 * side
     return Tiling(vgg19.POOLINGS[:-1], sides, _STRIP, on_disk)
 
 

@@ -10,6 +10,31 @@ from pathlib import Path
 from tf_style._checks import user_path
 
 
+def check_place(path: str | os.PathLike, *, argument: str) -> Path:
+    """Returns the path with `~` expanded, if it is a folder that can be written or can be made.
+
+    Args:
+        path: of a folder; those that it lies in are made.
+        argument: how errors call it.
+
+    Raises:
+        OSError: if it is a file, or if no folder can be made there.
+    """
+    path = user_path(path)
+    told = f"Received: {argument}='{path}'"
+    if path.exists() and not path.is_dir():
+        raise NotADirectoryError(f"`{argument}` must be a folder. {told}, a file.")
+    existing = path.resolve()
+    while not existing.exists():
+        existing = existing.parent
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise PermissionError(
+            f"`{argument}` must be a folder that can be written, or lie in one. {told}; "
+            f"'{existing}' cannot."
+        )
+    return path
+
+
 def check_new_folder(path: str | os.PathLike, *, argument: str = "output_dir") -> Path:
     """Returns the path with `~` expanded; called before the long work.
 
@@ -20,22 +45,11 @@ def check_new_folder(path: str | os.PathLike, *, argument: str = "output_dir") -
     Raises:
         OSError: if it is a file or holds anything, or if no folder can be made there.
     """
-    path = user_path(path)
-    told = f"Received: {argument}='{path}'"
-    if path.exists() and not path.is_dir():
-        raise NotADirectoryError(f"`{argument}` must be a folder. {told}, a file.")
+    path = check_place(path, argument=argument)
     if path.is_dir() and any(path.iterdir()):
         raise FileExistsError(
-            f"`{argument}` must be a new or an empty folder. {told}, which is not empty. "
-            "Name another, or remove it first."
-        )
-    existing = path.resolve()
-    while not existing.exists():
-        existing = existing.parent
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        raise PermissionError(
-            f"`{argument}` must be a folder that can be written, or lie in one. {told}; "
-            f"'{existing}' cannot."
+            f"`{argument}` must be a new or an empty folder. Received: {argument}='{path}', which "
+            "is not empty. Name another, or remove it first."
         )
     return path
 

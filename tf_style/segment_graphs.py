@@ -19,8 +19,8 @@ from tf_style.tiles import Segment, Span
 
 Features = dict[str, tf.Tensor]
 
-_LARGE = vgg19.up_to(["block2_pool"])
-"""Layers that are computed again: their units take more memory than those of all others."""
+_LARGE = vgg19.up_to(["block3_conv1"])
+"""Layers that are computed again where losses look at them: to keep their units costs more."""
 
 _BITS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(np.float32)
 """The bits of each byte."""

@@ -93,7 +93,7 @@ class Strips:
     def _measured(
         self,
         part: tf.Tensor,
-        own: tf.Tensor,
+        own: Span,
         height: tf.Tensor,
         edges: dict[str, tf.Tensor],
         guides: dict[str, tf.Tensor],
@@ -111,7 +111,7 @@ class Strips:
     def _gradient(
         self,
         part: tf.Tensor,
-        own: tf.Tensor,
+        own: Span,
         height: tf.Tensor,
         edges: dict[str, tf.Tensor],
         guides: dict[str, tf.Tensor],

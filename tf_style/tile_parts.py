@@ -29,7 +29,12 @@ def devices() -> list[str]:
 
 
 def by_share(means: Mapping[str, Any], place: Place) -> dict[str, Any]:
-    """Returns means over a tile's own units of layers as their shares in the whole's."""
+    """Returns means over a tile's own units of layers as their shares in the whole's, float64.
+
+    Args:
+        means: nests of numbers or arrays of any shape, by layer name.
+        place: the tile's.
+    """
 
     def shared(name: str, mean: Any) -> Any:
         share = place.share(name)
@@ -39,7 +44,7 @@ def by_share(means: Mapping[str, Any], place: Place) -> dict[str, Any]:
 
 
 def add(total: dict[str, Any], part: Mapping[str, Any]) -> None:
-    """Adds nests by layer to others, in float64."""
+    """Adds nests by layer, of arrays of any shapes, to others of the same; in float64."""
     for name, values in part.items():
         values = tf.nest.map_structure(np.float64, values)
         total[name] = (
@@ -48,7 +53,12 @@ def add(total: dict[str, Any], part: Mapping[str, Any]) -> None:
 
 
 def own_targets(targets: Targets) -> Any:
-    """Returns a function from a tile's place to what its own units are to match."""
+    """Returns a function from a tile's place to what its own units are to match.
+
+    Args:
+        targets: the whole image's, as arrays; what has positions is `[1, h, w, c]`, guides
+            `[1, h, w, 1]`, h and w of the layer.
+    """
 
     def of(place: Place) -> Targets:
         regions = tuple(
@@ -71,7 +81,7 @@ def in_segment(of_layers: Mapping[str, Any], place: Place) -> dict[str, Any]:
 
 
 def own(maps: Mapping[str, np.ndarray], place: Place) -> dict[str, np.ndarray]:
-    """Returns the parts that a tile owns of maps by layer."""
+    """Returns the parts that a tile owns of maps `[1, h, w, c]` by layer, without a copy."""
     return {name: each[place.at(name)] for name, each in in_segment(maps, place).items()}
 
 

@@ -5,20 +5,16 @@ a time, and what they give is taken in the tiles' order: the result does not dep
 done first.
 """
 
-import collections
-import concurrent.futures
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from tf_style.device_queue import spread
 from tf_style.maps import Map, Maps
 from tf_style.segment_graphs import Forward, SegmentGraphs, packed
 from tf_style.tiles import Segment, Span, Tile, tiles_of
-
-_Item = TypeVar("_Item")
-_Result = TypeVar("_Result")
 
 
 class Stretch(NamedTuple):
@@ -146,19 +142,20 @@ def _through(
     size = inputs.array.shape[1:3]
     outputs: dict[str, Map] = {}
 
-    def work(tile: Tile) -> Forward:
+    def load(tile: Tile) -> tuple:
         extra = extra_of(Place(segment, size, tile.own))
-        return stretch.graphs.forward(_part(inputs, tile.seen), tile.own_in_seen, extra)
+        return _part(inputs, tile.seen), tile.own_in_seen, extra
 
     def keep(kept: dict[str, Map], name: str, tile: Tile, part: np.ndarray, stride: int) -> None:
         if name not in kept:
             sides = (side // stride for side in size)
             kept[name] = maps.take((1, *sides, part.shape[-1]), part.dtype)
-        kept[name].array[_slices([span.at(stride) for span in tile.own])] = part
+        kept[name].write(_slices([span.at(stride) for span in tile.own]), part)
         kept[name].rest()
 
     tiles = stretch.tiles(size)
-    for tile, done in zip(tiles, _spread(work, tiles, devices), strict=True):
+    parts: Iterator[Forward] = spread(load, stretch.graphs.forward, tiles, devices)
+    for tile, done in zip(tiles, parts, strict=True):
         take(Place(segment, size, tile.own), done.found)
         if mark is not None:
             for name, part in done.gates.items():
@@ -195,18 +192,16 @@ def back(
     gradient: Map | None = None
     while trail.maps:
         inputs, mark = trail.maps.pop(), trail.marks.pop()
-        upstream, gradient = (
-            gradient,
-            _back_through(
-                stretches[len(trail.maps)],
-                inputs,
-                mark,
-                gradient,
-                extra_of,
-                slopes_of,
-                devices,
-                maps=maps if trail.maps else Maps(),  # The image's is not to be used again.
-            ),
+        upstream = gradient
+        gradient = _back_through(
+            stretches[len(trail.maps)],
+            inputs,
+            mark,
+            upstream,
+            extra_of,
+            slopes_of,
+            devices,
+            maps=maps if trail.maps else Maps(),  # The image's is not to be used again.
         )
         maps.give_back(inputs, *mark.gates.values(), *mark.stored.values())
         if upstream is not None:
@@ -231,7 +226,7 @@ def _back_through(
     size = inputs.array.shape[1:3]
     gradient = maps.take(inputs.array.shape, inputs.array.dtype)
 
-    def work(tile: Tile) -> tf.Tensor:
+    def load(tile: Tile) -> tuple:
         place = Place(segment, size, tile.own)
         above: tuple[tf.Tensor, ...] = ()
         if upstream is not None:
@@ -240,7 +235,7 @@ def _back_through(
             name: _part(each, [span.at(segment.gate_stride_of(name)) for span in tile.seen])
             for name, each in mark.gates.items()
         }
-        return stretch.graphs.backward(
+        return (
             _part(inputs, tile.seen),
             tile.own_in_seen,
             extra_of(place),
@@ -251,9 +246,13 @@ def _back_through(
         )
 
     tiles = stretch.tiles(size)
-    for tile, part in zip(tiles, _spread(work, tiles, devices), strict=True):
-        gradient.array[_slices(tile.first_seen)] = 0.0
-        gradient.array[_slices(tile.seen)] += np.asarray(part)
+    parts: Iterator[tf.Tensor] = spread(load, stretch.graphs.backward, tiles, devices)
+    for tile, part in zip(tiles, parts, strict=True):
+        total, before = np.array(part), gradient.array[_slices(tile.seen)]
+        row, column = tile.first_in_seen
+        total[:, :row] += before[:, :row]
+        total[:, row:, :column] += before[:, row:, :column]
+        gradient.write(_slices(tile.seen), total)
         for each in (inputs, gradient, upstream, *mark.gates.values(), *mark.stored.values()):
             if each is not None:
                 each.rest()
@@ -262,6 +261,9 @@ def _back_through(
 
 def _part(whole: Map, spans: Sequence[Span]) -> tf.Tensor:
     """Returns a part of a map; it may share the map's memory."""
+    rows, columns = spans
+    if not columns.begin:  # The first of a row of tiles: those after it need these rows, too.
+        whole.expect(rows.slice)
     if not whole.is_shareable:
         return tf.constant(whole.array[_slices(spans)])
     with tf.device("CPU:0"):
@@ -271,25 +273,3 @@ def _part(whole: Map, spans: Sequence[Span]) -> tf.Tensor:
 
 def _slices(spans: Sequence[Span]) -> tuple[slice, ...]:
     return slice(None), *(span.slice for span in spans)
-
-
-def _spread(
-    work: Callable[[_Item], _Result], items: Iterable[_Item], devices: Sequence[str]
-) -> Iterator[_Result]:
-    """Yields what the work makes of each item, in order; each device has one at a time."""
-    if len(devices) == 1:
-        yield from map(work, items)
-        return
-
-    def on(device: str, item: _Item) -> _Result:
-        with tf.device(device):
-            return work(item)
-
-    with concurrent.futures.ThreadPoolExecutor(len(devices)) as pool:
-        waiting: collections.deque = collections.deque()
-        for index, item in enumerate(items):
-            if len(waiting) == len(devices):
-                yield waiting.popleft().result()
-            waiting.append(pool.submit(on, devices[index % len(devices)], item))
-        while waiting:
-            yield waiting.popleft().result()

@@ -107,12 +107,13 @@ class Tile(NamedTuple):
     Attributes:
         own: rows and columns that it owns.
         seen: rows and columns with its margin.
-        first_seen: those of them that no tile before it sees.
+        first_in_seen: row and column, counted from the first that it sees, from which on no tile
+            before it sees any: neither those above nor the one to the left.
     """
 
     own: tuple[Span, Span]
     seen: tuple[Span, Span]
-    first_seen: tuple[Span, Span]
+    first_in_seen: tuple[int, int]
 
     @property
     def own_in_seen(self) -> tuple[Span, Span]:
@@ -168,10 +169,14 @@ def tiles_of(size: tuple[int, int], side: int, segment: Segment) -> list[Tile]:
         parts = list(spans(length, side, segment.step))
         seen = [part.wider(segment.margin, length) for part in parts]
         ends = [0, *(part.end for part in seen)]
-        first = [part._replace(begin=end) for part, end in zip(seen, ends, strict=False)]
+        first = [end - part.begin for part, end in zip(seen, ends, strict=False)]
         sides.append(list(zip(parts, seen, first, strict=True)))
     rows, columns = sides
-    return [Tile(*zip(row, column, strict=True)) for row in rows for column in columns]
+    return [
+        Tile(own=(row[0], column[0]), seen=(row[1], column[1]), first_in_seen=(row[2], column[2]))
+        for row in rows
+        for column in columns
+    ]
 
 
 def spans(length: int, side: int, grain: int = 1) -> Iterator[Span]:

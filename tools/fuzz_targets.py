@@ -727,7 +727,7 @@ TARGETS: dict[str, Target] = {
     ),
     "pil_pictures": Target(
         _picture_seeds, _read_pil, ("`picture`",), tokens=_PICTURE_TOKENS,
-        formats=_PICTURE_FORMATS,
+        formats=_PICTURE_FORMATS, share=0.25,
     ),
     "arrays": Target(_array_seeds, _read_array, ("`picture`",), (ValueError, TypeError)),
     "masks": Target(

@@ -8,7 +8,17 @@ import tf_style
 PACKAGE = Path(tf_style.__file__).parent
 # Each module imports only from rows above its own. A new module must be given a place.
 ROWS = [
-    {"_checks", "_version", "_runtime", "captured", "color", "gradients", "libvips", "maps"},
+    {
+        "_checks",
+        "_version",
+        "_runtime",
+        "captured",
+        "color",
+        "device_queue",
+        "gradients",
+        "libvips",
+        "maps",
+    },
     {"large_pictures", "large_saving"},
     {"color_match", "vgg19", "matrix_root", "pil_pictures"},
     {"layer_choices", "layer_weights", "presets", "schedule", "solution", "tiles"},
