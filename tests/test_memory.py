@@ -96,20 +96,22 @@ def test_a_deterministic_run_plans_with_what_is_always_there(monkeypatch):
 
 @pytest.mark.parametrize("on_disk", [False, True])
 def test_a_map_keeps_what_is_written(on_disk, rng):
-    kept = maps.Maps(on_disk=on_disk).take((1, 30, 40, 5), np.float32)
+    space = maps.Maps(on_disk=on_disk)
+    kept = space.take((1, 30, 40, 5), np.float32)
     assert not kept.array.any()
     values = rng.normal(size=(1, 10, 40, 5)).astype(np.float32)
     kept.array[:, 5:15] = values
-    kept.rest()
+    space.rest()
     kept.array[:, 5:15] += values
-    kept.rest()
+    space.rest()
     np.testing.assert_array_equal(kept.array[:, 5:15], values + values)
     assert not kept.array[:, 15:].any()
 
 
 @pytest.mark.parametrize("on_disk", [False, True])
 def test_a_part_is_written_where_it_belongs(on_disk, rng):
-    kept = maps.Maps(on_disk=on_disk).take((1, 30, 40, 5), np.float32)
+    space = maps.Maps(on_disk=on_disk)
+    kept = space.take((1, 30, 40, 5), np.float32)
     whole = np.zeros((1, 30, 40, 5), np.float32)
     for rows, columns in (slice(0, 7), slice(0, 40)), (slice(5, 30), slice(3, 9)):
         place = slice(None), rows, columns
@@ -117,7 +119,7 @@ def test_a_part_is_written_where_it_belongs(on_disk, rng):
         whole[place] = part
         kept.write(place, np.asfortranarray(part))
         np.testing.assert_array_equal(kept.array, whole)
-        kept.rest()
+        space.rest()
 
 
 def test_a_file_is_closed_with_its_map():

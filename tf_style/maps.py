@@ -62,11 +62,6 @@ class Map(NamedTuple):
             begin = rows.start * row // mmap.PAGESIZE * mmap.PAGESIZE
             self.file.madvise(mmap.MADV_WILLNEED, begin, rows.stop * row - begin)
 
-    def rest(self) -> None:
-        """Lets go of the memory of an array in a file; its contents stay."""
-        if self.file is not None and hasattr(mmap, "MADV_DONTNEED"):
-            self.file.madvise(mmap.MADV_DONTNEED)
-
 
 class Maps:
     """Maps, whose memory is used again.
@@ -84,6 +79,7 @@ class Maps:
         """
         self._on_disk = on_disk
         self._spare: dict[int, list[Map]] = {}
+        self._files: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
 
     def take(self, shape: tuple[int, ...], dtype: np.dtype) -> Map:
         """Returns a map, with whatever is in it.
@@ -95,6 +91,8 @@ class Maps:
         capacity = _rounded(num_bytes)
         spare = self._spare.get(capacity)
         found = spare.pop() if spare else _new(capacity, on_disk=self._on_disk)
+        if found.file is not None:
+            self._files.add(found.file)
         return found._replace(array=found.array[:num_bytes].view(dtype).reshape(shape))
 
     def give_back(self, *maps: Map) -> None:
@@ -103,6 +101,12 @@ class Maps:
             if each.memory is not None:
                 spare = self._spare.setdefault(each.memory.size, [])
                 spare.append(each._replace(array=each.memory))
+
+    def rest(self) -> None:
+        """Lets go of the memory of all that are in files; their contents stay."""
+        if hasattr(mmap, "MADV_DONTNEED"):
+            for file in self._files:
+                file.madvise(mmap.MADV_DONTNEED)
 
 
 def _rounded(num_bytes: int) -> int:

@@ -1,13 +1,14 @@
 """Targets and measures of a picture, and what of them is a tile's: arrays in nests."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tf_style.loss_terms import RegionTargets, Targets
+from tf_style.maps import Maps
 from tf_style.tile_passes import Place
 
 
@@ -52,15 +53,17 @@ def add(total: dict[str, Any], part: Mapping[str, Any]) -> None:
         )
 
 
-def own_targets(targets: Targets) -> Any:
+def own_targets(targets: Targets, kept: Maps) -> Callable[[Place], Targets]:
     """Returns a function from a tile's place to what its own units are to match.
 
     Args:
         targets: the whole image's, as arrays; what has positions is `[1, h, w, c]`, guides
             `[1, h, w, 1]`, h and w of the layer.
+        kept: where they are: what is not a tile's may rest.
     """
 
     def of(place: Place) -> Targets:
+        kept.rest()
         regions = tuple(
             RegionTargets(in_segment(region.style, place), own(region.guides, place), ())
             for region in targets.regions

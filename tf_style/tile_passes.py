@@ -108,7 +108,7 @@ def forth(
     Args:
         stretches: all of the network that is used.
         image: float32 `[1, H, W, 3]`, RGB, nominally 0..1.
-        extra_of: to a tile's place what its graphs are handed.
+        extra_of: to a tile's place what its graphs are handed: arrays.
         take: called for each tile, in order, with what was extracted of it.
         devices: on which tiles are computed.
         maps: where features are kept.
@@ -143,7 +143,7 @@ def _through(
     outputs: dict[str, Map] = {}
 
     def load(tile: Tile) -> tuple:
-        extra = extra_of(Place(segment, size, tile.own))
+        extra = _tensors(extra_of(Place(segment, size, tile.own)))
         return _part(inputs, tile.seen), tile.own_in_seen, extra
 
     def keep(kept: dict[str, Map], name: str, tile: Tile, part: np.ndarray, stride: int) -> None:
@@ -151,7 +151,6 @@ def _through(
             sides = (side // stride for side in size)
             kept[name] = maps.take((1, *sides, part.shape[-1]), part.dtype)
         kept[name].write(_slices([span.at(stride) for span in tile.own]), part)
-        kept[name].rest()
 
     tiles = stretch.tiles(size)
     parts: Iterator[Forward] = spread(load, stretch.graphs.forward, tiles, devices)
@@ -166,7 +165,7 @@ def _through(
                 keep(mark.stored, name, tile, np.asarray(part), segment.stride_of(name))
         for part in done.outputs:
             keep(outputs, "next", tile, np.asarray(part), segment.grain)
-        inputs.rest()
+        maps.rest()
     return outputs.values()
 
 
@@ -193,15 +192,18 @@ def back(
     while trail.maps:
         inputs, mark = trail.maps.pop(), trail.marks.pop()
         upstream = gradient
-        gradient = _back_through(
+        space = maps if trail.maps else Maps()  # The image's is not to be used again.
+        gradient = space.take(inputs.array.shape, inputs.array.dtype)
+        _back_through(
             stretches[len(trail.maps)],
             inputs,
             mark,
             upstream,
+            gradient,
             extra_of,
             slopes_of,
             devices,
-            maps=maps if trail.maps else Maps(),  # The image's is not to be used again.
+            maps=maps,
         )
         maps.give_back(inputs, *mark.gates.values(), *mark.stored.values())
         if upstream is not None:
@@ -215,16 +217,16 @@ def _back_through(
     inputs: Map,
     mark: Mark,
     upstream: Map | None,
+    gradient: Map,
     extra_of: Callable[[Place], Any],
     slopes_of: Callable[[Place], Any],
     devices: Sequence[str],
     *,
     maps: Maps,
-) -> Map:
-    """Returns the gradient by a segment's first map, given that by the next, if there is one."""
+) -> None:
+    """Writes the gradient by a segment's first map, given that by the next, if there is one."""
     segment = stretch.segment
     size = inputs.array.shape[1:3]
-    gradient = maps.take(inputs.array.shape, inputs.array.dtype)
 
     def load(tile: Tile) -> tuple:
         place = Place(segment, size, tile.own)
@@ -238,7 +240,7 @@ def _back_through(
         return (
             _part(inputs, tile.seen),
             tile.own_in_seen,
-            extra_of(place),
+            _tensors(extra_of(place)),
             slopes_of(place),
             gates,
             {name: _part(each, place.spans(name)) for name, each in mark.stored.items()},
@@ -253,10 +255,7 @@ def _back_through(
         total[:, :row] += before[:, :row]
         total[:, row:, :column] += before[:, row:, :column]
         gradient.write(_slices(tile.seen), total)
-        for each in (inputs, gradient, upstream, *mark.gates.values(), *mark.stored.values()):
-            if each is not None:
-                each.rest()
-    return gradient
+        maps.rest()
 
 
 def _part(whole: Map, spans: Sequence[Span]) -> tf.Tensor:
@@ -267,8 +266,18 @@ def _part(whole: Map, spans: Sequence[Span]) -> tf.Tensor:
     if not whole.is_shareable:
         return tf.constant(whole.array[_slices(spans)])
     with tf.device("CPU:0"):
-        shared = tf.experimental.dlpack.from_dlpack(whole.array.__dlpack__())
-        return shared[_slices(spans)]
+        return shared(whole)[_slices(spans)]
+
+
+def shared(whole: Map) -> tf.Tensor:
+    """Returns a shareable map as a tensor in the same memory, which lives as long."""
+    with tf.device("CPU:0"):
+        return tf.experimental.dlpack.from_dlpack(whole.array.__dlpack__())
+
+
+def _tensors(nest: Any) -> Any:
+    """Returns arrays as tensors: made while another tile is computed."""
+    return tf.nest.map_structure(tf.convert_to_tensor, nest)
 
 
 def _slices(spans: Sequence[Span]) -> tuple[slice, ...]:

@@ -22,7 +22,7 @@ from tf_style.loss_terms import (
     measured,
     weights_of,
 )
-from tf_style.maps import Maps
+from tf_style.maps import Map, Maps
 from tf_style.objective import Objective
 from tf_style.segment_graphs import Extract, Features, SegmentGraphs
 from tf_style.strips import Strips
@@ -38,7 +38,7 @@ from tf_style.tile_parts import (
     own_targets,
     without_positions,
 )
-from tf_style.tile_passes import Place, Stretch, Trail, back, forth
+from tf_style.tile_passes import Place, Stretch, Trail, back, forth, shared
 from tf_style.tiles import Tiling, segments
 
 _ONE_AT_A_TIME = threading.RLock()
@@ -70,6 +70,7 @@ class TiledObjective(Objective):
         self.devices = devices()
         self._tiling = tiling
         self._maps: Maps | None = None
+        self._content = self._new_maps()
         self._failure: OSError | None = None
         self._strips = Strips(self.config, tiling.strip)
         content = [name for name, _ in self.config.content_layers]
@@ -138,19 +139,21 @@ class TiledObjective(Objective):
 
     def content_targets(self, content: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns what is kept of a content picture; see `Objective`."""
-        kept: dict[str, np.ndarray] = {}
+        kept: dict[str, Map] = {}
 
         def take(place: Place, found: Features) -> None:
             for name, part in found.items():
                 if name not in kept:
-                    kept[name] = np.empty([1, *place.size_of(name), part.shape[-1]], np.float32)
-                kept[name][place.at(name)] = part
+                    shape = 1, *place.size_of(name), part.shape[-1]
+                    kept[name] = self._content.take(shape, np.dtype(np.float32))
+                kept[name].write(place.at(name), part.numpy())
 
         image = content.numpy()
         forth(self._of_content, image, lambda _: (), take, self.devices, maps=self._new_maps())
+        targets = {name: shared(each) for name, each in kept.items()}
         if self.config.edge_weight:
-            kept[EDGES] = self._strips.laplacian(image)
-        return {name: tf.constant(array) for name, array in kept.items()}
+            targets[EDGES] = tf.constant(self._strips.laplacian(image))
+        return targets
 
     def style_statistics(
         self, style: tf.Tensor, *, guides: Sequence[Guides] = ({},)
@@ -248,7 +251,7 @@ class TiledObjective(Objective):
         gradient = back(
             self._of_image,
             trail,
-            own_targets(targets),
+            own_targets(targets, self._content),
             slopes_of,
             self.devices,
             maps=maps,
@@ -276,7 +279,7 @@ class TiledObjective(Objective):
         trail = forth(
             self._of_image,
             image,
-            own_targets(targets),
+            own_targets(targets, self._content),
             take,
             self.devices,
             maps=maps,
