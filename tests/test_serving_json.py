@@ -281,6 +281,7 @@ def test_the_signature_is_found_by_name():
     message = refused(400, rest.signature_of, {"signature_name": "stylise"}, known)
     assert 'Serving signature name: "stylise" not found in signature def' in message
     assert message.endswith("Did you mean 'stylize'?")
+    assert '"a\\nb" not found' in refused(400, rest.signature_of, {"signature_name": "a\nb"}, known)
     assert "be a string" in refused(400, rest.signature_of, {"signature_name": 5}, known)
 
 

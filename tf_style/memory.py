@@ -22,7 +22,7 @@ _PROGRAM = 1.2 * GB  # TensorFlow, the network, and the graphs.
 _FEATURES = 2300.0  # Bytes a pixel, of a whole image's evaluation.
 _IMAGES = 18  # Images that pictures, positions, gradients and the line search take together.
 _KEPT = 310.0  # Bytes a pixel, of what tiles keep; none in files.
-_TILE = 2000.0  # Bytes a pixel of a tile.
+_TILE = 950.0  # Bytes a pixel of a tile of the first block; of each further one half of that.
 _SIDES = (1024, 768, 512, 256, 128)  # px, of tiles.
 _STRIP = 256
 _SHORTEST_HISTORY = 3
@@ -119,13 +119,17 @@ def _plans(pixels: int, steps: int, config: StyleConfig) -> Iterator[SizePlan]:
         is_short = history < histories[0]
         # TFP's L-BFGS copies its pairs; Adam's two moments take as much as one.
         images = _IMAGES + 2 * {"adam": 1, "tfp_lbfgs": 5 * history}.get(optimizer, history)
-        held = _PROGRAM + pixels * (_FLOATS * images + content)
+        held = _PROGRAM + pixels * _FLOATS * images
         for tiling in tilings:
             if tiling is None:
-                yield SizePlan(None, history, is_short, held + pixels * _FEATURES)
+                pool = held + pixels * (content + _FEATURES)
+                yield SizePlan(None, history, is_short, pool)
             else:
-                tile = _TILE * min(pixels, tiling.sides[0] ** 2)
-                kept = 0.0 if tiling.on_disk else pixels * _KEPT
+                tile = sum(
+                    _TILE / 2**block * min(pixels, side**2)
+                    for block, side in enumerate(tiling.sides)
+                )
+                kept = 0.0 if tiling.on_disk else pixels * (content + _KEPT)
                 yield SizePlan(tiling, history, is_short, held + tile, kept)
 
 

@@ -25,6 +25,7 @@ import argparse
 import codecs
 import contextlib
 import faulthandler
+import importlib
 import json
 import os
 import pickle
@@ -203,6 +204,9 @@ class Batch:
         # codecs that `json` takes bytes for.
         for codec in ("utf-8-sig", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"):
             codecs.lookup(codec)
+        for module in target.extras:
+            with contextlib.suppress(ImportError):
+                importlib.import_module(module)
         for data in [*target.seeds(), b""]:
             judge(target, data)
         self._before = self._there()

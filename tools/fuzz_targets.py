@@ -67,6 +67,7 @@ class Target(NamedTuple):
         formats: by which seeds are taken apart.
         may: pattern of the audit events that are meant to be.
         share: of the cases, beside the other targets'.
+        extras: modules that it imports when first needed, where they are installed.
     """
 
     seeds: Callable[[], list[bytes]]
@@ -78,6 +79,7 @@ class Target(NamedTuple):
     file: str = ""
     may: str = ""
     share: float = 1.0
+    extras: tuple[str, ...] = ()
 
 
 def _require(holds: object, what: str) -> None:
@@ -663,9 +665,8 @@ _PICTURE_FORMATS = (PNG, JPEG, WEBP)
 def _read_checkpoint(data: bytes) -> None:
     request, found_config, found = resuming.unfinished_run("run", "", [])
     _require(isinstance(found_config, config.StyleConfig), "the config is one")
-    _require(
-        resuming.Request.from_dict(request.to_dict()) == request, "to_dict repeats the request"
-    )
+    kept = request.to_dict()  # With whole paths.
+    _require(resuming.Request.from_dict(kept).to_dict() == kept, "to_dict repeats the request")
     total = sum(array.nbytes for array in found.arrays.values())
     _require(total < len(data), "no more arrays than the file holds")
     checkpoints.Checkpoints(Path("run"), {}, seconds=1.0, started=0.0, resumed=found)
@@ -723,7 +724,7 @@ def _trace_seeds() -> list[bytes]:
 TARGETS: dict[str, Target] = {
     "images": Target(
         _picture_seeds, _read_picture, ("`picture`",), tokens=_PICTURE_TOKENS,
-        formats=_PICTURE_FORMATS, file="picture",
+        formats=_PICTURE_FORMATS, file="picture", extras=("pyvips",),
     ),
     "pil_pictures": Target(
         _picture_seeds, _read_pil, ("`picture`",), tokens=_PICTURE_TOKENS,
@@ -732,11 +733,11 @@ TARGETS: dict[str, Target] = {
     "arrays": Target(_array_seeds, _read_array, ("`picture`",), (ValueError, TypeError)),
     "masks": Target(
         _mask_seeds, _read_masks, ("_masks", "`style`"), tokens=_PICTURE_TOKENS,
-        formats=_PICTURE_FORMATS, file="mask",
+        formats=_PICTURE_FORMATS, file="mask", extras=("pyvips",),
     ),
     "labels": Target(
         _label_seeds, _read_labels, ("_masks", "`style`"), tokens=_PICTURE_TOKENS,
-        formats=_PICTURE_FORMATS, file="mask",
+        formats=_PICTURE_FORMATS, file="mask", extras=("pyvips",),
     ),
     "config": Target(
         _config_seeds, lambda data: _settings_from("config.json"), ("`", "The config"),
@@ -745,12 +746,13 @@ TARGETS: dict[str, Target] = {
     "config_pictures": Target(
         _config_pictures, lambda data: _settings_from("config.png"), ("`",),
         (ValueError, TypeError, OSError), (*JSON_TOKENS, *_PICTURE_TOKENS), _PICTURE_FORMATS,
-        "config.png",
+        "config.png", extras=("pyvips",),
     ),
     "command_line": Target(
         _argument_seeds, _run_command, (), (), _ARGUMENT_TOKENS, (ARGUMENTS,), "flags.json",
         # Whether the output can be written is tried before the work.
         r"(open|os\.remove) .*\.[0-9a-f]{16}\.part'.*", 0.25,
+        ("pyvips", "tf2onnx.tfonnx", "onnxruntime", "ai_edge_litert.interpreter"),
     ),
     "weights_npz": Target(
         _npz_seeds, _read_npz, ("weights.npz",), tokens=_NPZ_TOKENS, formats=(ZIP,),

@@ -18,7 +18,7 @@ from tf_style import _runtime
 SIZE = flags.DEFINE_integer("size", 2048, "Longer edge of the large picture, px; 0 for none.")
 COMPARED = flags.DEFINE_integer("compare_size", 1024, "Longer edge of the compared one, px.")
 KEPT = flags.DEFINE_list("kept", ["1", "2", "3", "4"], "Poolings whose outputs are kept.")
-SIDES = flags.DEFINE_list("sides", ["512", "512", "1024", "1536", "2048"], "Of tiles, px.")
+SIDES = flags.DEFINE_list("sides", ["768", "768", "1536", "2304", "3072"], "Of tiles, px.")
 ON_DISK = flags.DEFINE_bool("on_disk", True, "Keep what is kept in files.")
 REPEATS = flags.DEFINE_integer("repeats", 3, "Times each evaluation is timed.")
 

@@ -73,7 +73,7 @@ def signature_of(document: Mapping[str, Any], signatures: Mapping[str, Signature
         listed = ", ".join(map(repr, sorted(signatures)))
         raise RequestError(
             400,
-            f'Serving signature name: "{name[:80]}" not found in signature def. '
+            f"Serving signature name: {json.dumps(name[:80])} not found in signature def. "
             f"`signature_name` must be one of {listed}." + suggestion(name[:80], signatures),
         )
     return signatures[name]
