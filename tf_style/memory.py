@@ -20,7 +20,7 @@ _FLOATS = 12  # Bytes of an image's pixel.
 
 _PROGRAM = 1.2 * GB  # TensorFlow, the network, and the graphs.
 _FEATURES = 2300.0  # Bytes a pixel, of a whole image's evaluation.
-_IMAGES = 18  # Images that pictures, positions, gradients and the line search take together.
+_IMAGES = 20  # Images that pictures, positions, gradients and the line search take together.
 _KEPT = 310.0  # Bytes a pixel, of what tiles keep; none in files.
 _TILE = 950.0  # Bytes a pixel of a tile of the first block; of each further one half of that.
 _SIDES = (1024, 768, 512, 256, 128)  # px, of tiles.

@@ -194,10 +194,10 @@ def _array_of(data: bytes) -> Any:
     if dtype.kind == "O":
         return [[values, [values]], {"a": 1}, None, [[1], [2, 3]], object()][len(values) % 5]
     count = math.prod(shape)
-    if count * dtype.itemsize <= len(values):
-        return np.frombuffer(values, dtype, count=count).reshape(shape)
     first = values.ljust(dtype.itemsize, b"\0")[: dtype.itemsize]
     try:
+        if count * dtype.itemsize <= len(values):
+            return np.frombuffer(values, dtype, count=count).reshape(shape)
         return np.broadcast_to(np.frombuffer(first, dtype)[0], shape)
     except ValueError:  # Larger than any array.
         return np.frombuffer(first, dtype)
@@ -713,7 +713,7 @@ def _read_trace(data: bytes) -> None:
     kept = Path("trace.jsonl").read_bytes()
     _require(data.startswith(kept), "whole lines from the beginning")
     _require(not kept or kept.endswith(b"\n"), "whole lines")
-    _require(all(json.loads(line)["step"] < 5 for line in kept.splitlines()), "earlier steps")
+    _require(all(json.loads(line)["step"] < 5 for line in kept.split(b"\n")[:-1]), "earlier steps")
 
 
 def _trace_seeds() -> list[bytes]:
@@ -752,7 +752,7 @@ TARGETS: dict[str, Target] = {
         _argument_seeds, _run_command, (), (), _ARGUMENT_TOKENS, (ARGUMENTS,), "flags.json",
         # Whether the output can be written is tried before the work.
         r"(open|os\.remove) .*\.[0-9a-f]{16}\.part'.*", 0.25,
-        ("pyvips", "tf2onnx.tfonnx", "onnxruntime", "ai_edge_litert.interpreter"),
+        ("pyvips", "tf2onnx.convert", "onnxruntime", "ai_edge_litert.interpreter"),
     ),
     "weights_npz": Target(
         _npz_seeds, _read_npz, ("weights.npz",), tokens=_NPZ_TOKENS, formats=(ZIP,),
