@@ -99,9 +99,7 @@ class RunOptions:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    verbose = any(
-        argument.lstrip("-") in ("v", "verbose", "verbose=true") for argument in arguments
-    )
+    verbose = not {"-v", "-verbose", "--verbose", "--verbose=true"}.isdisjoint(arguments)
     try:
         if arguments and arguments[0] in COMMANDS:
             module, _ = COMMANDS[arguments[0]]

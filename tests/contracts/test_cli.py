@@ -146,6 +146,7 @@ def bad(name, **flags):
         bad("1x1", content="dot.png"),
         bad("10x4000", style="line.png"),
         bad("unknown flag", contend="x"),
+        bad("unknown flag that is almost -v", v="1"),
         bad("unknown flag of 5000 letters", **{"x" * 5000: "x"}),
         bad("content of 5000 letters", content="x" * 5000),
         bad("the home of nobody", content="~nobody/a.png"),
@@ -208,6 +209,12 @@ def test_bad_input_gets_one_line_and_exit_code_2(files, tmp_path, monkeypatch, c
     assert printed.err.startswith("tf_style: ")
     assert len(printed.err.splitlines()) == 1
     assert {path: path.stat().st_size for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("argument", ["--v", "verbose", "---verbose"])
+def test_what_is_almost_verbose_is_not(argument, capsys):
+    assert cli.main(["fetch_weights", argument]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 def test_a_positional_argument_is_explained(capsys):
