@@ -28,17 +28,18 @@ def two_loop(gradient, pairs):
 HISTORY = 4
 
 
-def walk(rng, num_pairs, size=9, dtype=tf.float64):
+def walk(rng, num_pairs, size=9, dtype=tf.float64, kept_as=None, in_place=True):
     """A state after random steps on a random quadratic, and the pairs it went through."""
     root = rng.normal(size=(size, size))
     curvature = root @ root.T + np.eye(size)
     positions = np.cumsum(rng.normal(size=(num_pairs + 1, size)), 0)
-    state = lbfgs_steps.initial_state(tf.constant(positions[0], dtype), HISTORY)
+    state = lbfgs_steps.initial_state(tf.constant(positions[0], dtype), HISTORY, kept_as=kept_as)
     state = state._replace(gradient=tf.constant(curvature @ positions[0], dtype))
     for position in positions[1:]:
         value = tf.constant(0.5 * position @ curvature @ position, dtype)
+        gradient = tf.constant(curvature @ position, dtype)
         state = lbfgs_steps.advanced(
-            state, tf.constant(position, dtype), value, tf.constant(curvature @ position, dtype)
+            state, tf.constant(position, dtype), value, gradient, in_place=in_place
         )
     moves = np.diff(positions, axis=0)
     return state, [(move, curvature @ move) for move in moves]
@@ -54,6 +55,27 @@ def test_the_direction_is_that_of_the_two_loop_recursion(rng, num_pairs, dtype, 
     found = lbfgs_steps.search_direction(state)
     assert found.dtype == dtype
     assert np.linalg.norm(found - expected) < tolerance * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("num_pairs", [1, 3, 4, 5, 11])
+@pytest.mark.parametrize("in_place", [True, False])
+def test_with_pairs_kept_in_bfloat16_it_is_that_of_the_rounded_pairs(rng, num_pairs, in_place):
+    state, pairs = walk(rng, num_pairs, kept_as=tf.bfloat16, in_place=in_place)
+    assert state.position_deltas.dtype == tf.bfloat16
+    assert int(state.num_pairs) == num_pairs
+    rounded = [
+        [tf.cast(tf.cast(each, tf.bfloat16), tf.float64).numpy() for each in pair] for pair in pairs
+    ]
+    expected = two_loop(state.gradient.numpy(), rounded[-HISTORY:])
+    np.testing.assert_allclose(lbfgs_steps.search_direction(state), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_with_pairs_kept_in_bfloat16_the_minimum_is_the_same(jit_compile):
+    found = minimize_lbfgs(
+        rosenbrock, ROSENBROCK_START, num_steps=200, bfloat16_history=True, jit_compile=jit_compile
+    )
+    np.testing.assert_allclose(found.position, np.ones(len(ROSENBROCK_START)), atol=1e-6)
 
 
 def test_without_pairs_the_direction_is_down_the_gradient_and_as_long_as_asked(rng):
@@ -247,7 +269,7 @@ def test_one_graph_serves_all_sizes():
 
 
 def test_failures_after_steps_that_gained_do_not_end_the_run(monkeypatch):
-    graphs = lbfgs._graphs(bowl, False)
+    graphs = lbfgs._graphs(bowl, False, tf.float64)
 
     def advance(*arguments):
         """Makes the steps asked for, then fails."""

@@ -40,6 +40,15 @@ def test_no_more_pairs_are_kept_than_steps_are_made():
     assert [plan.history for plan in plans] == [5, 20]
 
 
+def test_pairs_are_rounded_before_they_are_fewer():
+    pairs = [plan(16_000_000, gigabytes) for gigabytes in (14.0, 12.0, 8.5, 7.0)]
+    kept = [(each.history, each.bfloat16_history, each.is_short) for each in pairs]
+    assert kept == [(20, False, False), (20, True, False), (10, True, True), (5, True, True)]
+    assert "history 20 in bfloat16, " in memory.described(pairs[1])
+    assert not plan(16_000_000, 12.0, optimizer="tfp_lbfgs").bfloat16_history
+    assert plan(16_000_000, 12.0, optimizer="tfp_lbfgs").is_short
+
+
 def test_what_a_size_takes_is_not_given_back_to_the_next():
     sizes = [(3_000_000, 6), (12_000_000, 2), (49_000_000, 1)]
     plans = memory.plan_sizes(sizes, CONFIG, 20.0 * memory.GB)

@@ -14,6 +14,7 @@ from tf_style.tfp_lbfgs import minimize_tfp_lbfgs
 # A memory that is soon full, so that its ring wraps.
 MINIMIZERS = {
     "lbfgs": functools.partial(minimize_lbfgs, history=3),
+    "lbfgs in bfloat16": functools.partial(minimize_lbfgs, history=3, bfloat16_history=True),
     "tfp_lbfgs": functools.partial(minimize_tfp_lbfgs, history=3),
     "adam": minimize_adam,
 }

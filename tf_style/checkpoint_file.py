@@ -22,7 +22,7 @@ from tf_style import saving
 from tf_style._version import __version__
 
 _NAME, _FORMAT = b"tf_style checkpoint ", b"1\n"
-_DTYPES = ("bool", "uint8", "int32", "int64", "float32", "float64")
+_DTYPES = ("bool", "uint8", "uint16", "int32", "int64", "float32", "float64")
 _MOST_HEADER = 1_000_000  # Bytes; a usual one has 4,000.
 _CHUNK = 16_000_000
 _DIGEST = hashlib.sha256().digest_size
@@ -52,8 +52,8 @@ def write(path: Path, description: Mapping[str, Any], arrays: Mapping[str, Any])
     Args:
         path: of the file.
         description: anything that JSON can hold.
-        arrays: by name: arrays, tensors or numbers, of bool, uint8, int32, int64, float32 or
-            float64. Tensors are brought to memory one after the other.
+        arrays: by name: arrays, tensors or numbers, of bool, uint8, uint16, int32, int64,
+            float32 or float64. Tensors are brought to memory one after the other.
 
     Raises:
         OSError: if it cannot be written; nothing half-written is left.

@@ -62,11 +62,11 @@ def run(
     )
     clock = _Clock(deadline, height * width)
     before = Before(limit=limit_for((height, width), config, resume_from))
-    first, history = 0, None
+    first, begun_with = 0, None
     if resume_from is not None:
         found = resumed(resume_from, len(stages))
         first = found.stages
-        history = planned((height, width), config, found.limit)[first].size_plan.history
+        begun_with = planned((height, width), config, found.limit)[first].size_plan
         before = found._replace(limit=before.limit)
     for index in range(first, len(stages)):
         stage, left = stages[index], stages[index:]
@@ -80,8 +80,10 @@ def run(
         num_steps = _MOST_STEPS if deadline is not None and len(left) == 1 else stage.steps
         while True:
             size_plan = planned((height, width), config, before.limit)[index].size_plan
-            if resume_from is not None and history is not None:  # The state holds so many pairs.
-                size_plan = size_plan._replace(history=history)
+            if resume_from is not None and begun_with is not None:  # The state holds these pairs.
+                size_plan = size_plan._replace(
+                    history=begun_with.history, bfloat16_history=begun_with.bfloat16_history
+                )
             solver = dataclasses.replace(solver, size_plan=size_plan)
             try:
                 here = solver.scene(pictures, exponent)

@@ -50,6 +50,7 @@ def minimize_lbfgs(
     arguments: tuple = (),
     num_steps: int,
     history: int = OptimizerConfig.history,
+    bfloat16_history: bool = False,
     jit_compile: bool = False,
     first_step: float = 0.01,
     slice_seconds: float = 5.0,
@@ -75,6 +76,7 @@ def minimize_lbfgs(
         arguments: tensors, or nests of tensors, handed through to `value_and_gradient`.
         num_steps: steps at most. One costs one evaluation, seldom more.
         history: curvature pairs kept; each takes twice the start's size.
+        bfloat16_history: keep them rounded to bfloat16; of float32, they take half of that.
         jit_compile: let XLA compile the steps, for each shape anew.
         first_step: root-mean-square length of the first step, in the position's units.
         slice_seconds: time after which a slice ends, roughly.
@@ -98,10 +100,11 @@ def minimize_lbfgs(
     """
     check_number("history", history, minimum=1)
     start = checked_start(start, num_steps)
-    graphs = _graphs(value_and_gradient, jit_compile)
+    kept_as = tf.bfloat16 if bfloat16_history else start.dtype
+    graphs = _graphs(value_and_gradient, jit_compile, kept_as)
     pace = Pace(slice_seconds, pause_every, deadline)
     if resume_from is None:
-        state = initial_state(tf.reshape(start, [-1]), history)
+        state = initial_state(tf.reshape(start, [-1]), history, kept_as=kept_as)
         state = state if jit_compile else _with_slots(state)
         pace.start(0)
         state = graphs.advance(state, start, arguments, 1.0, first_step, 0)
@@ -112,13 +115,13 @@ def minimize_lbfgs(
         state = state._replace(value=state.value * scale, gradient=state.gradient * scale)
         tries = _Tries(scale)
     else:
-        state, tries = _resumed(resume_from, start, history)
+        state, tries = _resumed(resume_from, start, history, kept_as)
         state = state if jit_compile else _with_slots(state)
         scale = tries.scale
     while True:
         done = int(state.num_steps)
         begun = int(state.num_evaluations) > 1
-        step = _step(state, start, tries)
+        step = _step(state, start, tries, kept_as)
         if begun and on_slice is not None and on_slice(step):
             status = Status.CANCELLED
         elif done >= num_steps:
@@ -166,37 +169,47 @@ def _with_slots(state: LbfgsState) -> LbfgsState:
     return state._replace(**{ring: slot(getattr(state, ring)) for ring in _RINGS})
 
 
-def _step(state: LbfgsState, start: tf.Tensor, tries: _Tries) -> Step:
+def _step(state: LbfgsState, start: tf.Tensor, tries: _Tries, kept_as: tf.DType) -> Step:
     return Step(
         tf.reshape(state.position, start.shape),
         float(state.value) / tries.scale,
         int(state.num_steps),
         int(state.num_evaluations),
-        functools.partial(_saved, state, tries),
+        functools.partial(_saved, state, tries, kept_as),
     )
 
 
-def _saved(state: LbfgsState, tries: _Tries) -> State:
-    """Returns the state by name, with rings in the place of slots."""
+def _saved(state: LbfgsState, tries: _Tries, kept_as: tf.DType) -> State:
+    """Returns the state by name, with rings in the place of slots, and bits in that of bfloat16."""
     saved = {**state._asdict(), **tries._asdict()}
     for ring in _RINGS:
         if saved[ring].dtype == tf.resource:
-            saved[ring] = seen(saved[ring], state.position.dtype)
+            saved[ring] = seen(saved[ring], kept_as)
+        if kept_as == tf.bfloat16:  # Which NumPy does not know.
+            saved[ring] = tf.bitcast(saved[ring], tf.uint16)
     return saved
 
 
-def _resumed(resume_from: State, start: tf.Tensor, history: int) -> tuple[LbfgsState, _Tries]:
+def _resumed(
+    resume_from: State, start: tf.Tensor, history: int, kept_as: tf.DType
+) -> tuple[LbfgsState, _Tries]:
     """Returns what `_saved` has given."""
-    kinds = state_kinds(int(tf.size(start)), history, start.dtype)
-    state = LbfgsState(**taken_up(resume_from, kinds))
+    saved_as = tf.uint16 if kept_as == tf.bfloat16 else kept_as
+    kinds = state_kinds(int(tf.size(start)), history, start.dtype, kept_as=saved_as)
+    tensors = taken_up(resume_from, kinds)
+    if saved_as != kept_as:
+        tensors |= {ring: tf.bitcast(tensors[ring], kept_as) for ring in _RINGS}
+    state = LbfgsState(**tensors)
     kinds = {"scale": ([], tf.float64), "restarts": ([], tf.int64), "since": ([], tf.int64)}
     tries = taken_up(resume_from, kinds)
     return state, _Tries(*(tensor.numpy().item() for tensor in tries.values()))
 
 
-def _on_slots(function: Callable[[LbfgsState], LbfgsState], state: LbfgsState) -> LbfgsState:
+def _on_slots(
+    function: Callable[[LbfgsState], LbfgsState], state: LbfgsState, kept_as: tf.DType
+) -> LbfgsState:
     """Returns the function of a state whose rings are taken from slots and left there again."""
-    like = tf.TensorSpec([None, None], state.position.dtype)
+    like = tf.TensorSpec([None, None], kept_as)
     handles = {ring: getattr(state, ring) for ring in _RINGS}
     state = function(
         state._replace(**{ring: taken(handle, like) for ring, handle in handles.items()})
@@ -214,9 +227,11 @@ class _Graphs(NamedTuple):
 
 
 @kept_by_function
-def _graphs(value_and_gradient: ValueAndGradient, jit_compile: bool) -> _Graphs:
+def _graphs(value_and_gradient: ValueAndGradient, jit_compile: bool, kept_as: tf.DType) -> _Graphs:
     in_place = not jit_compile  # XLA changes its arrays in place of itself, and knows no slots.
-    on_rings = _on_slots if in_place else lambda function, state: function(state)
+
+    def on_rings(function: Callable[[LbfgsState], LbfgsState], state: LbfgsState) -> LbfgsState:
+        return _on_slots(function, state, kept_as) if in_place else function(state)
 
     def flat(like: tf.Tensor, arguments: tuple, scale: tf.Tensor) -> Function:
         def function(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 import tensorflow as tf
 
+from tf_style.rings import combined, times, with_column, with_row, with_row_in_place
 from tf_style.solution import Kind
 
 _SUFFICIENT_DECREASE = 1e-4  # Nocedal & Wright (2006), eq. 3.4.
@@ -26,7 +27,8 @@ class LbfgsState(NamedTuple):
         position: float `[n]`.
         value: scalar, the value there.
         gradient: float `[n]`, the gradient there.
-        position_deltas: float `[m, n]`, a ring: the k-th pair kept lies in row k mod m.
+        position_deltas: float `[m, n]`, a ring: the k-th pair kept lies in row k mod m. Of the
+            position's type, or of bfloat16.
         gradient_deltas: likewise.
         inner: float64 `[m, m]`, position_deltas times gradient_deltas transposed.
         square: float64 `[m, m]`, gradient_deltas times gradient_deltas transposed.
@@ -51,15 +53,19 @@ class LbfgsState(NamedTuple):
     failed: tf.Tensor
 
 
-def initial_state(position: tf.Tensor, history: int) -> LbfgsState:
+def initial_state(
+    position: tf.Tensor, history: int, *, kept_as: tf.DType | None = None
+) -> LbfgsState:
     """Returns the state before the evaluation at the start `[n]`, as step -1.
+
+    Pairs are kept as the position's type, or as bfloat16.
 
     The first step of `advance` goes nowhere and finds value and gradient, so that one graph
     holds the function once.
     """
 
     def ring() -> tf.Tensor:  # Each has memory of its own, to be changed in place.
-        return tf.zeros([history, tf.size(position)], position.dtype)
+        return tf.zeros([history, tf.size(position)], kept_as or position.dtype)
 
     products = tf.zeros([history, history], tf.float64)
     return LbfgsState(
@@ -78,15 +84,17 @@ def initial_state(position: tf.Tensor, history: int) -> LbfgsState:
     )
 
 
-def state_kinds(num_values: int, history: int, dtype: tf.DType) -> dict[str, Kind]:
+def state_kinds(
+    num_values: int, history: int, dtype: tf.DType, *, kept_as: tf.DType | None = None
+) -> dict[str, Kind]:
     """Returns shapes and types of a state for a position `[n]`, by name."""
     ring, products = [history, num_values], [history, history]
     return LbfgsState(
         position=([num_values], dtype),
         value=([], dtype),
         gradient=([num_values], dtype),
-        position_deltas=(ring, dtype),
-        gradient_deltas=(ring, dtype),
+        position_deltas=(ring, kept_as or dtype),
+        gradient_deltas=(ring, kept_as or dtype),
         inner=(products, tf.float64),
         square=(products, tf.float64),
         num_pairs=([], tf.int32),
@@ -114,7 +122,7 @@ def search_direction(state: LbfgsState) -> tf.Tensor:
         return tf.where(both, products, tf.zeros_like(products))
 
     def along(deltas: tf.Tensor) -> tf.Tensor:
-        products = tf.cast(tf.linalg.matvec(deltas, state.gradient), tf.float64)
+        products = tf.cast(times(deltas, state.gradient), tf.float64)
         return tf.where(kept, tf.gather(products, order), 0.0)
 
     inner, square = ordered(state.inner), ordered(state.square)
@@ -129,14 +137,14 @@ def search_direction(state: LbfgsState) -> tf.Tensor:
     )
     second = tf.linalg.triangular_solve(upper, right, lower=False, adjoint=True)
 
-    def combined(weights: tf.Tensor, deltas: tf.Tensor) -> tf.Tensor:
+    def by_row(weights: tf.Tensor) -> tf.Tensor:
         weights = tf.scatter_nd(order[:, None], weights[:, 0], history[None])
-        return tf.squeeze(tf.cast(weights, deltas.dtype)[None] @ deltas, 0)
+        return tf.cast(weights, state.gradient.dtype)
 
     return -(
         tf.cast(scale, state.gradient.dtype) * state.gradient
-        + combined(second, state.position_deltas)
-        - combined(scale * first, state.gradient_deltas)
+        + combined(by_row(second), state.position_deltas)
+        - combined(by_row(scale * first), state.gradient_deltas)
     )
 
 
@@ -149,23 +157,26 @@ def advanced(
     in_place: bool = True,
 ) -> LbfgsState:
     """Returns the state after a step, with the pair in memory if its curvature is positive."""
-    position_delta, gradient_delta = position - state.position, gradient - state.gradient
+    ring, dtype = state.position_deltas.dtype, position.dtype
+    # As they are kept: the products below are then of what is in memory.
+    position_delta = tf.cast(tf.cast(position - state.position, ring), dtype)
+    gradient_delta = tf.cast(tf.cast(gradient - state.gradient, ring), dtype)
     curvature = tf.reduce_sum(position_delta * gradient_delta)
     kept = curvature > _LEAST_CURVATURE * tf.norm(position_delta) * tf.norm(gradient_delta)
     row = state.num_pairs % tf.shape(state.inner)[0]
-    position_delta = tf.where(kept, position_delta, state.position_deltas[row])
-    gradient_delta = tf.where(kept, gradient_delta, state.gradient_deltas[row])
-    with_row = _with_row_in_place if in_place else _with_row
-    position_deltas = with_row(state.position_deltas, row, position_delta)
-    gradient_deltas = with_row(state.gradient_deltas, row, gradient_delta)
+    position_delta = tf.where(kept, position_delta, tf.cast(state.position_deltas[row], dtype))
+    gradient_delta = tf.where(kept, gradient_delta, tf.cast(state.gradient_deltas[row], dtype))
+    put = with_row_in_place if in_place else with_row
+    position_deltas = put(state.position_deltas, row, position_delta)
+    gradient_deltas = put(state.gradient_deltas, row, gradient_delta)
 
     def products(deltas: tf.Tensor, delta: tf.Tensor) -> tf.Tensor:
-        return tf.cast(tf.linalg.matvec(deltas, delta), tf.float64)
+        return tf.cast(times(deltas, delta), tf.float64)
 
-    inner = _with_row(state.inner, row, products(gradient_deltas, position_delta))
-    inner = _with_column(inner, row, products(position_deltas, gradient_delta))
+    inner = with_row(state.inner, row, products(gradient_deltas, position_delta))
+    inner = with_column(inner, row, products(position_deltas, gradient_delta))
     squares = products(gradient_deltas, gradient_delta)
-    square = _with_column(_with_row(state.square, row, squares), row, squares)
+    square = with_column(with_row(state.square, row, squares), row, squares)
     return state._replace(
         position=position,
         value=value,
@@ -177,24 +188,6 @@ def advanced(
         num_pairs=state.num_pairs + tf.cast(kept, tf.int32),
         num_steps=state.num_steps + 1,
     )
-
-
-def _with_row(matrix: tf.Tensor, row: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-    return tf.tensor_scatter_nd_update(matrix, [[row]], [values])
-
-
-def _with_row_in_place(matrix: tf.Tensor, row: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-    """Returns the matrix with one row replaced, without a copy where nothing else needs it.
-
-    `tf.tensor_scatter_nd_update` always copies on a CPU; XLA does not know this operation.
-    """
-    return tf.raw_ops.TensorStridedSliceUpdate(
-        input=matrix, begin=[row], end=[row + 1], strides=[1], value=values[None]
-    )
-
-
-def _with_column(matrix: tf.Tensor, column: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-    return tf.transpose(_with_row(tf.transpose(matrix), column, values))
 
 
 def advance(

@@ -34,6 +34,7 @@ class SizePlan(NamedTuple):
     Attributes:
         tiling: into which parts; None for the whole image at once.
         history: curvature pairs that L-BFGS keeps.
+        bfloat16_history: whether it keeps them rounded to bfloat16, to spare memory.
         is_short: whether these are fewer than asked for.
         pool: bytes that TensorFlow takes, estimated. It never gives them back: a run takes the
             most of its sizes.
@@ -42,6 +43,7 @@ class SizePlan(NamedTuple):
 
     tiling: Tiling | None
     history: int
+    bfloat16_history: bool = False
     is_short: bool = False
     pool: float = 0.0
     kept: float = 0.0
@@ -61,8 +63,8 @@ def plan_sizes(
 ) -> list[SizePlan]:
     """Returns how the sizes of a run are computed.
 
-    Each whole if that fits, else in tiles, else with less history: the first way that fits, or
-    the one that takes least where none does.
+    Each whole if that fits, else in tiles, else with the history rounded, then shorter, too: the
+    first way that fits, or the one that takes least where none does.
 
     Args:
         sizes: pixels and steps of each size, the largest one last; L-BFGS keeps no more pairs
@@ -104,9 +106,12 @@ def _fitting(plans: list[SizePlan], limit: float) -> SizePlan:
 def _plans(pixels: int, steps: int, config: StyleConfig) -> Iterator[SizePlan]:
     """Yields plans from the fastest to the one of least memory."""
     optimizer = config.optimizer.optimizer
-    histories = [min(config.optimizer.history, steps)]
-    while histories[-1] > _SHORTEST_HISTORY and optimizer != "adam":
-        histories.append(max(histories[-1] // 2, _SHORTEST_HISTORY))
+    histories = [(min(config.optimizer.history, steps), False)]
+    if optimizer == "lbfgs":  # TFP's cannot round what it keeps.
+        histories.append((histories[0][0], True))
+    while histories[-1][0] > _SHORTEST_HISTORY and optimizer != "adam":
+        history, rounded = histories[-1]
+        histories.append((max(history // 2, _SHORTEST_HISTORY), rounded))
     tilings: list[Tiling | None] = [None]
     if not config.loss.untileable:
         tilings.append(_tiling(_SIDES[0], on_disk=False))
@@ -115,22 +120,23 @@ def _plans(pixels: int, steps: int, config: StyleConfig) -> Iterator[SizePlan]:
         4 * vgg19.channels_of(name) / vgg19.minimum_side([name]) ** 2
         for name, _ in config.loss.content_layers
     )
-    for history in histories:
-        is_short = history < histories[0]
+    for history, rounded in histories:
+        is_short = history < histories[0][0]
         # TFP's L-BFGS copies its pairs; Adam's two moments take as much as one.
-        images = _IMAGES + 2 * {"adam": 1, "tfp_lbfgs": 5 * history}.get(optimizer, history)
+        pairs = {"adam": 1, "tfp_lbfgs": 5 * history}.get(optimizer, history)
+        images = _IMAGES + (1 if rounded else 2) * pairs
         held = _PROGRAM + pixels * _FLOATS * images
         for tiling in tilings:
             if tiling is None:
                 pool = held + pixels * (content + _FEATURES)
-                yield SizePlan(None, history, is_short, pool)
+                yield SizePlan(None, history, rounded, is_short, pool)
             else:
                 tile = sum(
                     _TILE / 2**block * min(pixels, side**2)
                     for block, side in enumerate(tiling.sides)
                 )
                 kept = 0.0 if tiling.on_disk else pixels * (content + _KEPT)
-                yield SizePlan(tiling, history, is_short, held + tile, kept)
+                yield SizePlan(tiling, history, rounded, is_short, held + tile, kept)
 
 
 def _tiling(side: int, *, on_disk: bool) -> Tiling:
@@ -142,9 +148,11 @@ def _tiling(side: int, *, on_disk: bool) -> Tiling:
 def described(plan: SizePlan) -> str:
     """Returns how a size is computed, in words."""
     memory = f"{plan.memory / GB:.1f} GB"
-    history = f"history {plan.history}{', shortened' if plan.is_short else ''}"
+    rounded = " in bfloat16" if plan.bfloat16_history else ""
+    history = f"history {plan.history}{rounded}{', shortened' if plan.is_short else ''}"
     if plan.tiling is None:
-        return f"whole, {history}, {memory}" if plan.is_short else f"whole, {memory}"
+        as_asked = not (plan.bfloat16_history or plan.is_short)
+        return f"whole, {memory}" if as_asked else f"whole, {history}, {memory}"
     where = "on disk" if plan.tiling.on_disk else "in memory"
     return f"in tiles of {plan.tiling.sides[0]} px, maps {where}, {history}, {memory}"
 

@@ -22,12 +22,14 @@ from tf_style.scene import Pictures, Scene, scene
 from tf_style.solution import NotFiniteError, Solution, State, Status, Step, taken_up
 from tf_style.tfp_lbfgs import minimize_tfp_lbfgs
 
-MINIMIZERS: dict[str, Callable[[OptimizerConfig, int], Callable[..., Solution]]] = {
-    "lbfgs": lambda _, history: functools.partial(minimize_lbfgs, history=history),
-    "tfp_lbfgs": lambda _, history: functools.partial(minimize_tfp_lbfgs, history=history),
+MINIMIZERS: dict[str, Callable[[OptimizerConfig, SizePlan], Callable[..., Solution]]] = {
+    "lbfgs": lambda _, plan: functools.partial(
+        minimize_lbfgs, history=plan.history, bfloat16_history=plan.bfloat16_history
+    ),
+    "tfp_lbfgs": lambda _, plan: functools.partial(minimize_tfp_lbfgs, history=plan.history),
     "adam": lambda config, _: functools.partial(minimize_adam, learning_rate=config.learning_rate),
 }
-"""The minimiser that each of `options.OPTIMIZER_NAMES` stands for, and how many pairs it keeps."""
+"""The minimiser that each of `options.OPTIMIZER_NAMES` stands for, with the memory it may take."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -120,7 +122,7 @@ class Solver:
         optimizer, compute = self.config.optimizer, self.config.compute
         # What calls back into Python cannot be compiled.
         compiled = compute.jit_compile == "loop" and self.size_plan.tiling is None
-        minimize = MINIMIZERS[optimizer.optimizer](optimizer, self.size_plan.history)
+        minimize = MINIMIZERS[optimizer.optimizer](optimizer, self.size_plan)
 
         def image(position: tf.Tensor) -> tf.Tensor:
             return problem.picture(position, here.given)

@@ -19,7 +19,7 @@ _runtime.set_environment()
 
 import tensorflow as tf  # noqa: E402
 
-from tf_style import convolution, lbfgs_steps  # noqa: E402
+from tf_style import convolution, rings  # noqa: E402
 from tf_style.pooling import max_pooling  # noqa: E402
 
 POINTS = {
@@ -109,8 +109,8 @@ def main() -> None:
         print(f"{side:4d}x{side:<4d} {ours:21.1f} {theirs:10.1f}")
     print("a row of the ring       in place   copied, ms")
     for size in (3 * 512 * 384, 3 * 1024 * 768):
-        in_place = row_milliseconds(lbfgs_steps._with_row_in_place, size)
-        copied = row_milliseconds(lbfgs_steps._with_row, size)
+        in_place = row_milliseconds(rings.with_row_in_place, size)
+        copied = row_milliseconds(rings.with_row, size)
         print(f"{size:9,d} values {in_place:15.2f} {copied:10.2f}")
 
 

@@ -18,6 +18,7 @@ ROWS = [
         "gradients",
         "libvips",
         "maps",
+        "rings",
     },
     {"large_pictures", "large_saving"},
     {"color_match", "vgg19", "matrix_root", "pil_pictures"},
