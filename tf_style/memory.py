@@ -22,6 +22,7 @@ _PROGRAM = 1.2 * GB  # TensorFlow, the network, and the graphs.
 _FEATURES = 2300.0  # Bytes a pixel, of a whole image's evaluation.
 _IMAGES = 20  # Images that pictures, positions, gradients and the line search take together.
 _KEPT = 310.0  # Bytes a pixel, of what tiles keep; none in files.
+_TILE_GRAPHS = 0.3 * GB  # Those of tiles of each size and border, with their loading ahead.
 _TILE = 950.0  # Bytes a pixel of a tile of the first block; of each further one half of that.
 _SIDES = (1024, 768, 512, 256, 128)  # px, of tiles.
 _STRIP = 256
@@ -131,7 +132,7 @@ def _plans(pixels: int, steps: int, config: StyleConfig) -> Iterator[SizePlan]:
                 pool = held + pixels * (content + _FEATURES)
                 yield SizePlan(None, history, rounded, is_short, pool)
             else:
-                tile = sum(
+                tile = _TILE_GRAPHS + sum(
                     _TILE / 2**block * min(pixels, side**2)
                     for block, side in enumerate(tiling.sides)
                 )
