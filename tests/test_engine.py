@@ -237,6 +237,7 @@ def test_deterministic_runs_in_fresh_processes_agree_bit_for_bit():
 def tiled(monkeypatch, **options):
     """Returns a config whose full size, and nothing else, is computed in tiles."""
     monkeypatch.setattr(memory, "_PROGRAM", 0.0)
+    monkeypatch.setattr(memory, "_TILE_GRAPHS", 0.0)
     monkeypatch.setattr(memory, "_SIDES", (32,))
     monkeypatch.setattr(memory, "_TILE", 0.0)
     return config(memory_limit=0.003, **options)
@@ -264,6 +265,7 @@ def test_a_size_for_which_there_is_not_enough_memory_is_tried_again_in_tiles(pic
 
     monkeypatch.setattr(Solver, "solve", too_large)
     monkeypatch.setattr(memory, "_PROGRAM", 0.0)
+    monkeypatch.setattr(memory, "_TILE_GRAPHS", 0.0)
     monkeypatch.setattr(memory, "_TILE", 0.0)
     result = tf_style.stylize(*pictures, config=config(memory_limit=1.0))
     assert [tiling is None for tiling in tries] == [True, False]
