@@ -2,7 +2,7 @@
 
 Run: pip install 'tf_style[examples]' && python examples/style_augmentation.py
 
-A small network learns scikit-learn's handwritten digits (8x8 grey levels, shown at 32x32 px,
+A small network learns scikit-learn's handwritten digits (8x8 gray levels, shown at 32x32 px,
 white on black) from 300 examples. It is tested on 1,000 others in three domains:
 
 - as learned;
@@ -13,10 +13,10 @@ white on black) from 300 examples. It is tested on 1,000 others in three domains
 The styles are crops of scikit-image's other pictures; those under the test digits are not
 among them. Both shifts change how a digit looks and not which it is: what the augmentation is
 for. The shifts and the network were fixed before the first result was seen. It showed no gain of
-the whole over the colours; crops then took the place of whole pictures as styles, and it still
+the whole over the colors; crops then took the place of whole pictures as styles, and it still
 shows none.
 
-Compared are no augmentation, the styles' colours alone (`steps=0`) and the whole. Eight versions
+Compared are no augmentation, the styles' colors alone (`steps=0`) and the whole. Eight versions
 of each example are made once, half of them restyled, and kept, so that the cost does not grow
 with the epochs. Printed is the accuracy in percent: the mean over the seeds, the lowest and the
 highest.
@@ -27,9 +27,9 @@ import time
 
 import numpy as np
 
-from tf_style import _runtime
+from tf_style.cli import process
 
-_runtime.set_environment()
+process.set_environment()
 
 import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
@@ -45,7 +45,7 @@ STYLES = (
 )  # fmt: skip
 BACKGROUNDS = ("astronaut", "coffee", "rocket")
 DOMAINS = ("as learned", "over photographs", "other scanners")
-KINDS = {"none": None, "colours": {"steps": 0}, "style": {}}
+KINDS = {"none": None, "colors": {"steps": 0}, "style": {}}
 
 
 def digits() -> tuple[np.ndarray, np.ndarray]:

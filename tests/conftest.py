@@ -9,26 +9,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import pytest
+from mini_network import make_mini_layers, use_mini_network
 
-from tf_style import _runtime, vgg19
-
-MINI_CHANNELS = (4, 5, 6, 7, 8)
-
-
-def make_mini_layers(seed=7):
-    """VGG-19's layer names with 4 to 8 channels and random weights that keep signals alive."""
-    rng = np.random.default_rng(seed)
-    layers, channels = {}, 3
-    for name in vgg19.CONVOLUTIONS:
-        filters = MINI_CHANNELS[int(name[5]) - 1]
-        kernel = rng.normal(0.0, np.sqrt(2.0 / (9 * channels)), (3, 3, channels, filters))
-        layers[name] = (
-            kernel.astype(np.float32),
-            rng.uniform(0.0, 0.5, filters).astype(np.float32),
-        )
-        channels = filters
-    return layers
-
+from tf_style.cli import process
 
 _CACHES = []
 
@@ -41,10 +24,11 @@ def pytest_collection_finish():
     """
     if "tensorflow" not in sys.modules:
         return
-    from tf_style import graphs, problem_cache
+    from tf_style.engine import assembly
+    from tf_style.graphs import tracing
 
-    _runtime.tune_tensorflow()
-    for module, name in ((problem_cache, "_problem"), (graphs, "_made_of")):
+    process.tune_tensorflow()
+    for module, name in ((assembly, "_problem"), (tracing, "_made_of")):
         cache = functools.lru_cache(maxsize=8)(getattr(module, name).__wrapped__)
         setattr(module, name, cache)
         _CACHES.append(cache)
@@ -100,7 +84,7 @@ def mini_layers():
 @pytest.fixture(scope="session")
 def real_layers():
     """The arrays of the default weights, read once."""
-    from tf_style import weights
+    from tf_style.network import weights
 
     return weights.load_weights("vgg19-8bit").layers
 
@@ -109,22 +93,6 @@ def real_layers():
 def mini_network(monkeypatch, mini_layers):
     """Makes `stylize` use the small network, whatever weights are asked for."""
     use_mini_network(monkeypatch, mini_layers)
-
-
-def use_mini_network(monkeypatch, mini_layers):
-    """Does the work of `mini_network`, for fixtures of other scopes."""
-    from tf_style import export, network, pipeline, problem_cache, stablehlo
-    from tf_style.weights import Weights
-
-    weights = Weights(mini_layers, "0" * 64)
-    for module in (export, network, pipeline, stablehlo, problem_cache):
-        monkeypatch.setattr(module, "load_weights", lambda name, notify=None: weights)
-    means = {name: np.ones(kernel.shape[-1]) for name, (kernel, _) in mini_layers.items()}
-    monkeypatch.setattr(network, "mean_activations", lambda: means)
-    # Nothing here is to depend on how fast this machine computes in bfloat16.
-    for module in (export, pipeline, problem_cache):
-        monkeypatch.setattr(module, "arithmetic", lambda precision, **_: "direct")
-    # Problems stay cached from test to test, by the hash of their weights: tracing takes seconds.
 
 
 @pytest.fixture

@@ -2,6 +2,6 @@
 
 import sys
 
-from tf_style.cli import main
+from tf_style.cli.main import main
 
 sys.exit(main())

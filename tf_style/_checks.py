@@ -4,12 +4,10 @@ Every message has the form "`argument` must <rule>. Received: argument=<value>."
 where it is known, the remedy. No TensorFlow here: a wrong flag is answered at once.
 """
 
-import dataclasses
 import difflib
 import math
 import os
-import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -69,30 +67,3 @@ def user_path(path: str | os.PathLike) -> Path:
         return path.expanduser()
     except (RuntimeError, ValueError):  # No such user: a file whose name begins with "~".
         return path
-
-
-class TypeChecked:
-    """Checks the type of every field against its annotation; floats accept integers."""
-
-    def __post_init__(self) -> None:
-        for field, kind in typed_fields(type(self)):
-            value = getattr(self, field.name)
-            if kind is float and isinstance(value, int) and not isinstance(value, bool):
-                check_number(field.name, value, minimum=-1e300, maximum=1e300)
-                value = float(value)
-                object.__setattr__(self, field.name, value)
-            expected = tuple if typing.get_origin(kind) is tuple else kind
-            if not isinstance(value, expected) or (value is True or value is False) != (
-                kind is bool
-            ):
-                raise TypeError(
-                    f"`{field.name}` must be of type {expected.__name__}. "
-                    f"Received: {field.name}={shown(value)}."
-                )
-
-
-def typed_fields(config_type: type) -> Iterator[tuple[dataclasses.Field, Any]]:
-    """Yields every field of a dataclass with its type."""
-    hints = typing.get_type_hints(config_type)
-    for field in dataclasses.fields(config_type):
-        yield field, hints[field.name]

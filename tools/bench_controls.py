@@ -12,22 +12,22 @@ import time
 
 import numpy as np
 
-from tf_style import _runtime
+from tf_style.cli import process
 
-_runtime.set_environment()
+process.set_environment()
 
 
 import tf_style  # noqa: E402
-from tf_style.control_inputs import ControlPictures  # noqa: E402
-from tf_style.inputs import prepare_inputs  # noqa: E402
-from tf_style.options import STYLE_LOSS_NAMES  # noqa: E402
-from tf_style.problem import Problem  # noqa: E402
-from tf_style.problem_cache import load_problem  # noqa: E402
-from tf_style.scene import (  # noqa: E402
+from tf_style.config.loss import STYLE_LOSS_NAMES  # noqa: E402
+from tf_style.engine.assembly import load_problem  # noqa: E402
+from tf_style.engine.pictures import pictures_of  # noqa: E402
+from tf_style.engine.problem import (  # noqa: E402
+    Problem,
     Scene,
-    pictures_of,
     scene,
 )
+from tf_style.inputs.control_pictures import ControlPictures  # noqa: E402
+from tf_style.inputs.inputs import prepare_inputs  # noqa: E402
 
 
 def main() -> None:
@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--repeats", type=int, default=7)
     options = parser.parse_args()
-    _runtime.tune_tensorflow()
+    process.tune_tensorflow()
     rng = np.random.default_rng(0)
     size = options.size * 3 // 4, options.size
     content, *styles = (rng.integers(0, 256, (*size, 3), np.uint8) for _ in range(4))

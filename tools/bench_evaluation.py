@@ -5,7 +5,7 @@ Run: python tools/bench_evaluation.py [--arithmetic=direct] (about 4 minutes on 
 For each size (longer edge, 4:3) prints seconds, GFLOP/s, the share of the float32
 matrix-multiply peak, the seconds per megapixel, and what L-BFGS adds: a step less an
 evaluation, in evaluations. Peak, evaluations and steps are timed in turn in one run, as shared
-machines drift; each ratio is a median of ratios of neighbouring timings. The operations
+machines drift; each ratio is a median of ratios of neighboring timings. The operations
 counted are those of direct convolutions (forward, and backward to the image) and of the Gram
 matrices (one product forward, one backward), nothing else: Winograd's algorithm does with a
 quarter of the products, so that its share may exceed 1.
@@ -18,18 +18,18 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tf_style import _runtime
+from tf_style.cli import process
 
-_runtime.set_environment()
+process.set_environment()
 
 import tensorflow as tf  # noqa: E402
 
 import tf_style  # noqa: E402
 from tf_style import vgg19  # noqa: E402
-from tf_style.extractor import ARITHMETICS  # noqa: E402
-from tf_style.parametrization import PARAMETRIZATIONS  # noqa: E402
-from tf_style.precision import arithmetic  # noqa: E402
-from tf_style.problem import Given, Problem  # noqa: E402
+from tf_style.engine.parametrization import PARAMETRIZATIONS  # noqa: E402
+from tf_style.engine.problem import Given, Problem  # noqa: E402
+from tf_style.network.arithmetic import arithmetic  # noqa: E402
+from tf_style.network.extractor import ARITHMETICS  # noqa: E402
 
 MATRIX_SIDE = 3072
 

@@ -56,11 +56,11 @@ def main() -> int:
 
 def write(folder: Path, sizes: list[int], stylize: int) -> None:
     """Writes SIZE_PRECISION/NAME.mlir, the weights once, and what the evaluations cost."""
-    from tf_style import _runtime
+    from tf_style.cli import process
 
-    _runtime.set_environment()
+    process.set_environment()
     import tf_style
-    from tf_style.stablehlo import PROGRAMS, export_stablehlo
+    from tf_style.export.stablehlo import PROGRAMS, export_stablehlo
 
     about: dict[str, Any] = {"stylize": stylize, "operations": {}, "programs": {}}
     for size in sizes:

@@ -3,7 +3,7 @@
 Run: python tools/bench_keras.py (about 4 minutes on two cores)
 
 First images a second that StyleAugmentation restyles, all of each batch (probability 1), as a
-`tf.data` map, for steps 0 (colours alone) and the default; the median of 5 batches after one that
+`tf.data` map, for steps 0 (colors alone) and the default; the median of 5 batches after one that
 traces. Then how far 8 crops of the photograph are from the style's Gram matrices after so many
 steps: the mean over the layers of |G - A|^2 / |A|^2. Then a small image-to-image network is
 trained to one style with PerceptualLoss under `mixed_bfloat16`, on random crops from a `tf.data`
@@ -19,16 +19,23 @@ from typing import Any
 
 import numpy as np
 
-from tf_style import _runtime
+from tf_style.cli import process
 
-_runtime.set_environment()
+process.set_environment()
 
 import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from tf_style import images, restyling  # noqa: E402
-from tf_style.keras import PerceptualLoss, StyleAugmentation  # noqa: E402
-from tf_style.network import load_extractor  # noqa: E402
+from tf_style.images import (  # noqa: E402
+    reading,
+    resizing,
+)
+from tf_style.keras import (  # noqa: E402
+    PerceptualLoss,
+    StyleAugmentation,
+    restyling,
+)
+from tf_style.network.extractor import load_extractor  # noqa: E402
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 SIDES = (96, 224)
@@ -39,8 +46,8 @@ CROP, CROPS = 96, 4
 
 def augmentation_rate(side: int, arithmetic: str, **options: Any) -> float:
     """Returns images a second, of so many px on each side."""
-    photograph = images.read_picture(EXAMPLES / "content.jpg").image
-    batch = np.repeat(images.cover(photograph, (side, side)), BATCH, 0)
+    photograph = reading.read_picture(EXAMPLES / "content.jpg").image
+    batch = np.repeat(resizing.cover(photograph, (side, side)), BATCH, 0)
     augmentation = StyleAugmentation(
         [EXAMPLES / "style.jpg", EXAMPLES / "content.jpg"],
         value_range=(0, 1),
@@ -63,8 +70,8 @@ def style_errors(counts: tuple[int, ...]) -> dict[str, float]:
     """Returns the relative style loss of crops, as they are and after so many steps."""
     layers = ["block1_conv1", "block2_conv1", "block3_conv1"]
     extractor = load_extractor(layers=layers)
-    style = images.read_picture(EXAMPLES / "style.jpg").image
-    style = images.resize(style, images.fit(style.shape[1:3], 128))
+    style = reading.read_picture(EXAMPLES / "style.jpg").image
+    style = resizing.resize(style, resizing.fit(style.shape[1:3], 128))
     wanted = restyling.style_of(extractor, tf.constant(style))
     batch = next(iter(crops().unbatch().batch(8)))[0]
     shares = tf.ones([8, 1])
@@ -83,13 +90,13 @@ def style_errors(counts: tuple[int, ...]) -> dict[str, float]:
             long_edge=CROP,
             smallest=4,
         )
-        errors["colours" if count == 0 else f"{count} steps"] = error(new)
+        errors["colors" if count == 0 else f"{count} steps"] = error(new)
     return errors
 
 
 def crops() -> tf.data.Dataset:
     """Returns pairs of equal batches of random crops: what is shown, and whose content to keep."""
-    photograph = tf.constant(images.read_picture(EXAMPLES / "content.jpg").image[0])
+    photograph = tf.constant(reading.read_picture(EXAMPLES / "content.jpg").image[0])
 
     def crop(seed: tf.Tensor) -> tf.Tensor:
         return tf.image.stateless_random_crop(photograph, [CROP, CROP, 3], [0, seed])
@@ -149,7 +156,7 @@ def main() -> None:
     parser.add_argument("--arithmetic", default="winograd")
     parser.add_argument("--steps", type=int, default=100, help="of training")
     options = parser.parse_args()
-    print("StyleAugmentation, images/s   colours alone   default")
+    print("StyleAugmentation, images/s   colors alone   default")
     for side in SIDES:
         rates = (augmentation_rate(side, options.arithmetic, **kind) for kind in ({"steps": 0}, {}))
         print(f"{side:4d} px {next(rates):35.1f} {next(rates):9.1f}")

@@ -13,14 +13,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tf_style import _runtime
+from tf_style.cli import process
 
-_runtime.set_environment()
+process.set_environment()
 
 import tensorflow as tf  # noqa: E402
 
-from tf_style import convolution, rings  # noqa: E402
-from tf_style.pooling import max_pooling  # noqa: E402
+from tf_style.network import winograd  # noqa: E402
+from tf_style.network.pooling import max_pooling  # noqa: E402
+from tf_style.optimizers import rings  # noqa: E402
 
 POINTS = {
     "0, 1, -1, 2, -2": (0.0, 1.0, -1.0, 2.0, -2.0),
@@ -41,8 +42,7 @@ def winograd_error(points: tuple[float, ...]) -> tuple[float, float]:
         for column in range(3)
     )
     inputs, kernels, outputs = (
-        np.kron(matrix, matrix).astype(np.float32)
-        for matrix in convolution._winograd_matrices(points)
+        np.kron(matrix, matrix).astype(np.float32) for matrix in winograd._winograd_matrices(points)
     )
     at_points = (inputs @ tiles.reshape(36, -1).astype(np.float32)).reshape(36, TILES, CHANNELS)
     weights = (kernels @ kernel.reshape(9, -1).astype(np.float32)).reshape(36, CHANNELS, FILTERS)

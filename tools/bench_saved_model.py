@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tf_style import _runtime
+from tf_style.cli import process
 
 
 def main() -> int:
@@ -28,13 +28,13 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=25)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    _runtime.set_environment()
-    _runtime.tune_tensorflow()
+    process.set_environment()
+    process.tune_tensorflow()
     import tensorflow as tf
 
     import tf_style
-    from tf_style.images import to_pixels
-    from tf_style.inputs import prepare_inputs
+    from tf_style.images.writing import to_pixels
+    from tf_style.inputs.inputs import prepare_inputs
 
     config = tf_style.StyleConfig(size=options.size).replace(
         steps=options.steps, precision="float32"

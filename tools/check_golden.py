@@ -14,9 +14,9 @@ import sys
 
 import numpy as np
 
-from tf_style import _runtime
+from tf_style.cli import process
 
-_runtime.set_environment()
+process.set_environment()
 
 import tensorflow as tf  # noqa: E402
 

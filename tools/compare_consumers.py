@@ -8,7 +8,7 @@ Exports a SavedModel and asks it through a fresh Python with TensorFlow alone, t
 asks that through JAX; LiteRT and ONNX files, and asks their runtimes. Prints for each consumer and
 signature the largest difference, and the norm of the difference by the norm. Threads add numbers
 in an order of their own, the last three compute convolutions directly, not by Winograd's
-algorithm, and the steps of an optimisation amplify rounding.
+algorithm, and the steps of an optimization amplify rounding.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from tf_style import _runtime
+from tf_style.cli import process
 
 ROOT = Path(__file__).resolve().parents[1]
 SHOWN = {
@@ -82,7 +82,7 @@ def main() -> int:
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--steps", type=int, default=5)
     options = parser.parse_args()
-    _runtime.set_environment()
+    process.set_environment()
     with tempfile.TemporaryDirectory() as name:
         compare(Path(name), options.pictures, options.size, options.steps)
     return 0
@@ -91,8 +91,8 @@ def main() -> int:
 def compare(folder: Path, pictures: list[str], size: int, steps: int) -> None:
     """Prints the table; works in an empty folder."""
     import tf_style
-    from tf_style.problem import make_problem
-    from tf_style.tensor_names import named_targets
+    from tf_style.engine.assembly import make_problem
+    from tf_style.export.tensor_names import named_targets
 
     config = tf_style.StyleConfig(size=size).replace(steps=steps, precision="float32")
     content, style = (Image.open(path).convert("RGB") for path in pictures)
@@ -296,7 +296,7 @@ def in_onnx(folder: Path, given: Arrays, inputs: Inputs, config: object) -> Arra
 def converted(folder: Path, given: Arrays, inputs: Inputs, config: object, kind: str) -> Arrays:
     """Exports files of a kind and runs each in its runtime."""
     import tf_style
-    from tf_style.conversion import FORMATS
+    from tf_style.portable.conversion import FORMATS
 
     options = tf_style.PortableOptions(format=kind)
     files = tf_style.export_portable(folder / kind, config=config, options=options)  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ compared with TensorFlow. Printed for features and for loss and gradient, by for
 the file's size; of the features (the worst layer) and the gradient the largest difference,
 relative to the largest value, and |a - b| / |b|; the same for the total loss; seconds of a run, the
 least of `--repeats`, and those of conversion with its check. "tensorflow" is the objective with
-automatic differentiation, in Winograd's arithmetic as a stylisation uses it, and is what all others
+automatic differentiation, in Winograd's arithmetic as a stylization uses it, and is what all others
 are measured against; "portable" the hand-written reverse pass, in TensorFlow and direct arithmetic.
 """
 
@@ -21,21 +21,25 @@ from typing import Any
 
 import numpy as np
 
-from tf_style import _runtime
+from tf_style.cli import process
 
-_runtime.set_environment()
+process.set_environment()
 
 import tensorflow as tf  # noqa: E402
 
 import tf_style  # noqa: E402
-from tf_style import conversion, conversion_check, images, network  # noqa: E402
-from tf_style.captured import captured_output  # noqa: E402
-from tf_style.export_options import (  # noqa: E402
-    FORMAT_NAMES,
-    PRECISION_NAMES,
-    PortableOptions,
+from tf_style.export.options import FORMAT_NAMES, PRECISION_NAMES, PortableOptions  # noqa: E402
+from tf_style.images import (  # noqa: E402
+    reading,
+    resizing,
 )
-from tf_style.portable import PortableObjective  # noqa: E402
+from tf_style.network.extractor import load_extractor  # noqa: E402
+from tf_style.portable import (  # noqa: E402
+    comparison,
+    conversion,
+)
+from tf_style.portable.captured_output import captured_output  # noqa: E402
+from tf_style.portable.objective import PortableObjective  # noqa: E402
 
 SIGNATURES = ("features", "loss_and_gradient_from_targets")
 Outputs = Mapping[str, np.ndarray]
@@ -79,7 +83,7 @@ def runner_of(path: Path, kind: str) -> Callable[[Outputs], Outputs]:
 def row(label: str, size: float, found: Outputs, expected: Outputs, seconds: float) -> str:
     """Returns a line of the table."""
     arrays = [name for name, array in expected.items() if np.ndim(array)]
-    gaps = [conversion_check.difference(found[name], expected[name]) for name in arrays]
+    gaps = [comparison.difference(found[name], expected[name]) for name in arrays]
     peaks = [np.abs(expected[name]).max() for name in arrays]
     largest = max(gap.largest / peak for gap, peak in zip(gaps, peaks, strict=True))
     relative = max(gap.relative for gap in gaps)
@@ -94,9 +98,7 @@ def in_process(
     config: tf_style.StyleConfig, pictures: dict[str, tf.Tensor]
 ) -> dict[str, Callable[[], Outputs]]:
     """Returns TensorFlow's own functions: the truth."""
-    extractor = network.load_extractor(
-        config.network, layers=config.loss.layers, arithmetic="winograd"
-    )
+    extractor = load_extractor(config.network, layers=config.loss.layers, arithmetic="winograd")
     objective = tf_style.Objective(extractor, config.loss)
     targets = objective.targets(pictures["content"], pictures["style"])
     features = tf.function(extractor, autograph=False)
@@ -122,15 +124,15 @@ def main() -> None:
     arguments = parser.parse_args()
 
     config = tf_style.StyleConfig()
-    content = images.read_picture(arguments.content).image
-    content = images.resize(content, images.fit(content.shape[1:3], arguments.size))
-    style = images.cover(images.read_picture(arguments.style).image, content.shape[1:3])
+    content = reading.read_picture(arguments.content).image
+    content = resizing.resize(content, resizing.fit(content.shape[1:3], arguments.size))
+    style = resizing.cover(reading.read_picture(arguments.style).image, content.shape[1:3])
     arrays = {"image": 0.5 * (content + style), "content": content, "style": style}
     pictures = {name: tf.constant(array) for name, array in arrays.items()}
-    extractor = network.load_extractor(config.network, layers=config.loss.layers)
+    extractor = load_extractor(config.network, layers=config.loss.layers)
     portable = PortableObjective(extractor, config.loss)
     pair = {name: arrays[name] for name in ("content", "style")}
-    targets = conversion_check.in_tensorflow(portable.signature("targets"), pair)
+    targets = comparison.in_tensorflow(portable.signature("targets"), pair)
     inputs = {
         "features": {"image": arrays["image"]},
         "loss_and_gradient_from_targets": {"image": arrays["image"], **targets},
@@ -147,7 +149,7 @@ def main() -> None:
         print(row("  tensorflow", 0, expected[name], expected[name], seconds), flush=True)
         function = portable.signature(name)
         found, seconds = timed(
-            functools.partial(conversion_check.in_tensorflow, function, inputs[name]),
+            functools.partial(comparison.in_tensorflow, function, inputs[name]),
             arguments.repeats,
         )
         print(row("  portable", 0, found, expected[name], seconds), flush=True)

@@ -1,16 +1,16 @@
-"""Compares the optimisers by evaluations and by seconds, at one size, from the photograph.
+"""Compares the optimizers by evaluations and by seconds, at one size, from the photograph.
 
 Run: python tools/compare_optimizers.py CONTENT STYLE [--size=256] [--evaluations=100]
 (four runs of so many evaluations, in turn: 5 minutes at 256 px on two cores)
 
 Prints the loss of the picture as saved after a quarter, a half and all of the evaluations, and
-the seconds an evaluation took, the optimiser's own work included, tracing not.
+the seconds an evaluation took, the optimizer's own work included, tracing not.
 """
 
 import argparse
 import sys
 
-from tf_style import _runtime
+from tf_style.cli import process
 
 RUNS = {
     "lbfgs, spectrum": {"optimizer": "lbfgs"},
@@ -21,21 +21,21 @@ RUNS = {
 
 
 def main() -> int:
-    """Runs each optimiser and prints a table."""
+    """Runs each optimizer and prints a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("content")
     parser.add_argument("style")
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--evaluations", type=int, default=100)
     options = parser.parse_args()
-    _runtime.set_environment()
-    _runtime.tune_tensorflow()
+    process.set_environment()
+    process.tune_tensorflow()
     import tf_style
-    from tf_style.inputs import prepare_inputs
-    from tf_style.transfer import stylize_inputs
+    from tf_style.inputs.inputs import prepare_inputs
+    from tf_style.transfer.painting import stylize_inputs
 
     marks = [options.evaluations // 4, options.evaluations // 2, options.evaluations]
-    print("optimiser | " + " | ".join(f"{mark} evaluations" for mark in marks) + " | s each")
+    print("optimizer | " + " | ".join(f"{mark} evaluations" for mark in marks) + " | s each")
     for name, changes in RUNS.items():
         config = tf_style.StyleConfig(size=options.size).replace(
             scales="none", steps=options.evaluations, **changes

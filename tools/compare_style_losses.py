@@ -23,7 +23,7 @@ from typing import Any
 from contact_sheet import contact_sheet
 from PIL import Image
 
-from tf_style import _runtime
+from tf_style.cli import process
 
 
 def seconds_each(evaluations: dict[str, Any], *, repeats: int) -> dict[str, float]:
@@ -50,17 +50,17 @@ def main() -> int:
     options = parser.parse_args()
     if options.output.suffix.lower() != ".png":
         parser.error("--output must end in .png")
-    _runtime.set_environment()
-    _runtime.tune_tensorflow()
+    process.set_environment()
+    process.tune_tensorflow()
     import tensorflow as tf
 
     import tf_style
-    from tf_style import images
-    from tf_style.inputs import prepare_inputs
-    from tf_style.network import make_extractor
-    from tf_style.options import STYLE_LOSS_NAMES
-    from tf_style.precision import arithmetic
-    from tf_style.transfer import stylize_inputs
+    from tf_style.config.loss import STYLE_LOSS_NAMES
+    from tf_style.images import resizing, writing
+    from tf_style.inputs.inputs import prepare_inputs
+    from tf_style.network.arithmetic import arithmetic
+    from tf_style.network.extractor import make_extractor
+    from tf_style.transfer.painting import stylize_inputs
 
     config = tf_style.StyleConfig(size=options.size)
     config = config.replace(steps=options.steps, precision="float32")
@@ -79,7 +79,7 @@ def main() -> int:
     targets = {name: of.targets(content, style) for name, of in objectives.items()}
 
     def as_picture(image: Any) -> Image.Image:
-        return Image.fromarray(images.to_pixels(image))
+        return Image.fromarray(writing.to_pixels(image))
 
     alone = tf_style.LossWeights(0.0, config.loss.style_weight, 0.0)
     norms = {}
@@ -102,7 +102,7 @@ def main() -> int:
     contents: dict[str, float] = {}
     captioned = [
         ("the photograph", as_picture(inputs.content)),
-        ("the style", as_picture(images.resize(inputs.styles[0], inputs.content.shape[1:3]))),
+        ("the style", as_picture(resizing.resize(inputs.styles[0], inputs.content.shape[1:3]))),
     ]
     for name, factor in factors.items():
         chosen = config.replace(style_loss=name, style_weight=config.loss.style_weight * factor)

@@ -15,14 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from tf_style import _runtime
+from tf_style.cli import process
 
-_runtime.set_environment()
+process.set_environment()
 
 import tensorflow as tf  # noqa: E402
 
 import tf_style  # noqa: E402
-from tf_style import images, vgg19  # noqa: E402
+from tf_style import vgg19  # noqa: E402
+from tf_style.images import (  # noqa: E402
+    reading,
+    resizing,
+)
 
 SIZE = 256
 
@@ -58,9 +62,9 @@ def main() -> None:
         theirs = tf_style.load_weights(arguments.other, notify=print).layers
     else:
         theirs = requantized(ours)
-    content = images.read_picture(arguments.content).image
-    content = images.resize(content, images.fit(content.shape[1:3], SIZE))
-    style = images.cover(images.read_picture(arguments.style).image, content.shape[1:3])
+    content = reading.read_picture(arguments.content).image
+    content = resizing.resize(content, resizing.fit(content.shape[1:3], SIZE))
+    style = resizing.cover(reading.read_picture(arguments.style).image, content.shape[1:3])
     half_way = 0.5 * (content + style)
 
     config = tf_style.StyleConfig()

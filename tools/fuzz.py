@@ -50,7 +50,7 @@ from fuzz_targets import TARGETS, Target
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from PIL import Image
 
-from tf_style import images, large_pictures, pil_pictures
+from tf_style.images import large_reading, pillow, reading
 
 BATCH = 10_000
 CPU_SECONDS, WALL_SECONDS = 10.0, 60.0
@@ -275,8 +275,8 @@ class Batch:
 
 def _run_batch(options: argparse.Namespace) -> None:
     """Is the process of a batch: runs its cases and writes how they ended."""
-    images.MAX_PIXELS = images.PIL_PIXELS = pil_pictures.PIL_PIXELS = fuzz_targets.MAX_PIXELS
-    large_pictures.MAX_FILE_PIXELS = large_pictures.MAX_UNPACKED_PIXELS = fuzz_targets.MAX_PIXELS
+    reading.MAX_PIXELS = pillow.PIL_PIXELS = pillow.PIL_PIXELS = fuzz_targets.MAX_PIXELS
+    large_reading.MAX_FILE_PIXELS = large_reading.MAX_UNPACKED_PIXELS = fuzz_targets.MAX_PIXELS
     Image.MAX_IMAGE_PIXELS = fuzz_targets.MAX_PIXELS
     target = (PLANTED if options.self_test else TARGETS)[options.batch]
     os.chdir(options.folder / "box")

@@ -26,29 +26,25 @@ from fuzz_mutations import ARGUMENTS, JPEG, JSON, JSON_TOKENS, PNG, WEBP, ZIP, F
 from PIL import Image, ImageCms
 from starlette.requests import ClientDisconnect, Request
 
-from tf_style import (
-    checkpoint_file,
-    checkpoints,
-    cli,
-    codebook,
-    config,
-    images,
-    masks,
-    resuming,
-    saving,
-    settings_file,
-    trace_file,
-    vgg19,
-    weights,
-)
-from tf_style.export_options import ABOUT
-from tf_style.flag_options import config_table, make_flags
+from tf_style import vgg19
+from tf_style.cli import main, resuming, trace_file
+from tf_style.cli import request as run_request
+from tf_style.cli import settings as settings_file
+from tf_style.cli.flags import config_table, make_flags
+from tf_style.config import presets, style_config
+from tf_style.export.options import ABOUT
+from tf_style.images import reading, writing
+from tf_style.inputs import masks
+from tf_style.inputs.sizes import Sizes
+from tf_style.network import codebook, weights
+from tf_style.network.weight_files import read_weights_file
+from tf_style.provenance import description as provenance
 from tf_style.serving import rest
 from tf_style.serving.body import Bodies
 from tf_style.serving.errors import RequestError
 from tf_style.serving.paths import parse_path
 from tf_style.serving.signatures import Signature, TensorInfo
-from tf_style.weight_files import read_weights_file
+from tf_style.transfer import checkpoint_file, checkpoints
 
 MAX_PIXELS = 1_000_000
 """Instead of `images.MAX_PIXELS`: small files reach it, and their memory stays small."""
@@ -90,11 +86,11 @@ def _require(holds: object, what: str) -> None:
 # Pictures.
 
 
-def _check_picture(picture: images.Picture) -> None:
+def _check_picture(picture: reading.Picture) -> None:
     image, alpha, _ = picture
     _require(image.dtype == np.float32 and image.ndim == 4, "an image is float32 [1, H, W, 3]")
     _require(image.shape[0] == 1 and image.shape[3] == 3 and image.size, f"shape {image.shape}")
-    _require(image.shape[1] * image.shape[2] <= images.MAX_PIXELS, "more pixels than allowed")
+    _require(image.shape[1] * image.shape[2] <= reading.MAX_PIXELS, "more pixels than allowed")
     _require(0.0 <= image.min() <= image.max() <= 1.0, "values beyond 0..1")
     if alpha is not None:
         _require(alpha.shape == (*image.shape[:3], 1), f"alpha of shape {alpha.shape}")
@@ -103,7 +99,7 @@ def _check_picture(picture: images.Picture) -> None:
 
 
 def _read_picture(data: bytes) -> None:
-    _check_picture(images.read_picture("picture"))
+    _check_picture(reading.read_picture("picture"))
 
 
 def _read_pil(data: bytes) -> None:
@@ -112,7 +108,7 @@ def _read_pil(data: bytes) -> None:
             picture = Image.open(io.BytesIO(data))
     except Exception:  # Pillow's, not the package's.
         return
-    _check_picture(images.read_picture(picture))
+    _check_picture(reading.read_picture(picture))
 
 
 def _encoded(picture: Image.Image, kind: str, **options: Any) -> bytes:
@@ -204,7 +200,7 @@ def _array_of(data: bytes) -> Any:
 
 
 def _read_array(data: bytes) -> None:
-    _check_picture(images.read_picture(_array_of(data)))
+    _check_picture(reading.read_picture(_array_of(data)))
 
 
 def _array_seeds() -> list[bytes]:
@@ -222,13 +218,13 @@ def _array_seeds() -> list[bytes]:
 def _read_masks(data: bytes) -> None:
     half = np.zeros((6, 8), np.uint8)
     half[:, :4] = 255
-    sizes = masks.Sizes((6, 8), (12, 16))
+    sizes = Sizes((6, 8), (12, 16))
     regions, notes = masks.read_regions(
         ["mask", half],
         [half, "mask"],
         content=sizes,
         styles=[sizes],
-        config=config.StyleConfig(),
+        config=style_config.StyleConfig(),
     )
     _require(regions.content.shape == (1, 12, 16, 2), f"shape {regions.content.shape}")
     _require(0.0 <= regions.content.min() <= regions.content.max() <= 1.0, "masks beyond 0..1")
@@ -236,9 +232,9 @@ def _read_masks(data: bytes) -> None:
 
 
 def _read_labels(data: bytes) -> None:
-    sizes = masks.Sizes((6, 8), (12, 16))
+    sizes = Sizes((6, 8), (12, 16))
     read = masks.read_regions(
-        ["mask"], ["mask"], content=sizes, styles=[sizes], config=config.StyleConfig()
+        ["mask"], ["mask"], content=sizes, styles=[sizes], config=style_config.StyleConfig()
     )
     content = read[0].content
     _require(content.shape[:3] == (1, 12, 16), f"shape {content.shape}")
@@ -265,22 +261,24 @@ def _settings_from(name: str) -> None:
     values = make_flags(config_table())
     values(["tf_style"])
     found = settings_file.settings(values, name)
-    _require(config.StyleConfig.from_json(found.to_json()) == found, "to_json repeats the config")
+    _require(
+        style_config.StyleConfig.from_json(found.to_json()) == found, "to_json repeats the config"
+    )
     settings_file.controls_of(name)
 
 
 def _config_seeds() -> list[bytes]:
-    changed = config.StyleConfig().replace(
+    changed = style_config.StyleConfig().replace(
         size=64, style_loss="gram,conv4_1:sliced", content_layers="conv4_2:0.5", color="content"
     )
-    chosen = [config.preset(name) for name in config.PRESETS]
+    chosen = [style_config.preset(name) for name in presets.PRESETS]
     found = [each.to_json().encode() for each in (*chosen, changed)]
     return [*found, b'{"preset": "gatys2016", "steps": 7}', b"{}"]
 
 
 def _config_pictures() -> list[bytes]:
     pixels = np.zeros((5, 6, 3), np.uint8)
-    plain = saving.describe(config.StyleConfig(), "0" * 64)
+    plain = provenance.describe(style_config.StyleConfig(), "0" * 64)
     described = [
         plain,
         {**plain, "controls": ["content_masks", 3, None]},
@@ -291,7 +289,7 @@ def _config_pictures() -> list[bytes]:
     for suffix in ("png", "jpg", "webp", "tif"):
         for description in described:
             path = Path(f"seed.{suffix}")
-            saving.save_picture(path, pixels, description)
+            writing.save_picture(path, pixels, description)
             found.append(path.read_bytes())
             path.unlink()
     exif = Image.Exif()
@@ -330,7 +328,7 @@ def _run_command(data: bytes) -> None:
         contextlib.redirect_stderr(err),
     ):
         try:
-            code = cli.main(arguments)
+            code = main.main(arguments)
         except SystemExit as error:
             raise AssertionError(f"it exits itself, with {error.code}") from error
     said = err.getvalue()
@@ -518,15 +516,15 @@ _PICKLE_TOKENS = (
 
 
 def _about_seeds() -> list[bytes]:
-    about = saving.describe(config.StyleConfig(), "0" * 64)
+    about = provenance.describe(style_config.StyleConfig(), "0" * 64)
     return [json.dumps(about).encode(), json.dumps({**about, "software": ""}).encode()]
 
 
 def _load_model(data: bytes) -> None:
     # The graph is a program, which whoever loads it trusts; here there is none.
-    from tf_style import exported_model
+    from tf_style.export import loaded_model
 
-    exported_model.load("model")
+    loaded_model.load("model")
 
 
 # The server.
@@ -664,9 +662,9 @@ _PICTURE_FORMATS = (PNG, JPEG, WEBP)
 
 def _read_checkpoint(data: bytes) -> None:
     request, found_config, found = resuming.unfinished_run("run", "", [])
-    _require(isinstance(found_config, config.StyleConfig), "the config is one")
+    _require(isinstance(found_config, style_config.StyleConfig), "the config is one")
     kept = request.to_dict()  # With whole paths.
-    _require(resuming.Request.from_dict(kept).to_dict() == kept, "to_dict repeats the request")
+    _require(run_request.Request.from_dict(kept).to_dict() == kept, "to_dict repeats the request")
     total = sum(array.nbytes for array in found.arrays.values())
     _require(total < len(data), "no more arrays than the file holds")
     checkpoints.Checkpoints(Path("run"), {}, seconds=1.0, started=0.0, resumed=found)
@@ -678,8 +676,8 @@ def _checkpoint_seeds() -> list[bytes]:
     run = mock.Mock(style="/b.jpg,/c.jpg", content_masks="", style_masks="", bits=8)
     run.configure_mock(content="/a.jpg", content_map="", fine_style="", output="/o.png", trace="")
     run.configure_mock(save_every=0, checkpoint_seconds=60.0)
-    settings = config.StyleConfig()
-    request = resuming.Request.of(run, settings).to_dict()
+    settings = style_config.StyleConfig()
+    request = run_request.Request.of(run, settings).to_dict()
     where = {"phase": "optimize", "step": 7, "num_steps": 40, "elapsed": 12.5}
     described = {"config": settings.to_dict(), "inputs": {"content": "0" * 64}, "run": request}
     arrays = {"position": np.zeros((1, 4, 5, 3), np.float32), "num_steps": np.int64(7)}

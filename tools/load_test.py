@@ -36,9 +36,9 @@ from typing import Any
 
 import numpy as np
 
-from tf_style import _runtime
+from tf_style.cli import process
 
-_runtime.set_environment()
+process.set_environment()
 
 import tensorflow as tf  # noqa: E402
 
@@ -49,7 +49,7 @@ from tf_style.serving.rest import response_text  # noqa: E402
 from tf_style.serving.signatures import Signature, TensorInfo  # noqa: E402
 from tf_style.serving.versions import find_versions  # noqa: E402
 
-_START = "import sys; from tf_style.serve_command import command; sys.exit(command(sys.argv[1:]))"
+_START = "import sys; from tf_style.cli.main import main; sys.exit(main(['serve', *sys.argv[1:]]))"
 _BODY_TIMEOUT_S = 2.0
 _MAX_BODY_MB = 4
 
@@ -222,7 +222,7 @@ def picture_cases(signature: Signature) -> list[Case]:
 
 
 def png_bomb(side: int) -> bytes:
-    """Returns a PNG of `side * side` grey pixels that takes a thousandth of that."""
+    """Returns a PNG of `side * side` gray pixels that takes a thousandth of that."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         checksum = zlib.crc32(kind + data)

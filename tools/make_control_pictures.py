@@ -15,7 +15,7 @@ from pathlib import Path
 from contact_sheet import contact_sheet
 from PIL import Image, ImageOps
 
-from tf_style import cli
+from tf_style.cli import main as cli
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -73,7 +73,7 @@ def landscape(rng: np.random.Generator) -> Image.Image:
 
 
 def brush_strokes(rng: np.random.Generator) -> Image.Image:
-    """Returns short strokes of thick paint that follow whirls, in a palette of six colours."""
+    """Returns short strokes of thick paint that follow whirls, in a palette of six colors."""
     palette = np.array(
         [
             [24, 40, 92],
@@ -99,13 +99,13 @@ def brush_strokes(rng: np.random.Generator) -> Image.Image:
         for _ in range(count):
             px, py = rng.uniform(0, WIDTH - 1), rng.uniform(0, HEIGHT - 1)
             level = (tone[int(py), int(px)] + 0.9) / 2.4 * 5 + rng.normal(0, 0.55)
-            colour = palette[int(np.clip(round(level), 0, 5))] + rng.normal(0, 14, 3)
+            color = palette[int(np.clip(round(level), 0, 5))] + rng.normal(0, 14, 3)
             points = []
             for _ in range(8):  # each stroke bends with the flow
                 points.append((px, py))
                 bend = angle[int(np.clip(py, 0, HEIGHT - 1)), int(np.clip(px, 0, WIDTH - 1))]
                 px, py = px + 0.55 * width * np.cos(bend), py + 0.55 * width * np.sin(bend)
-            fill = tuple(int(value) for value in np.clip(colour, 0, 255))
+            fill = tuple(int(value) for value in np.clip(color, 0, 255))
             light = tuple(min(255, value + 34) for value in fill)
             draw.line(points, fill=fill, width=width, joint="curve")
             if width > 3:  # the ridge of the paint catches the light

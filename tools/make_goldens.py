@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 
 import tf_style
-from tf_style.config import PRESETS
+from tf_style.config.presets import PRESETS
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT / "tests" / "support"))
 import reference  # noqa: E402
 
 STYLE_LAYERS = [f"block{block}_conv1" for block in range(1, 6)]
@@ -47,7 +47,7 @@ def synthetic_picture(seed: int, height: int, width: int) -> np.ndarray:
 
 
 def preset_pictures() -> list[np.ndarray]:
-    """Returns image, content and style of the presets' goldens; the image is half stylised."""
+    """Returns image, content and style of the presets' goldens; the image is half stylized."""
     content, other = (synthetic_picture(seed, *PRESET_SIZE) for seed in (20, 21))
     return [(content + other) / 2, content, synthetic_picture(22, *PRESET_STYLE_SIZE)]
 

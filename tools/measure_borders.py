@@ -3,10 +3,10 @@
 Run: python tools/measure_borders.py CONTENT STYLE --output=sheet.png (about 6 minutes at 192 px)
 
 For each padding the default preset is run, and three numbers are printed for the outer 4 px,
-each as the result's minus the content's, in grey levels of 0..255: "frame" is the distance of
-the mean colour of the outer 4 px of a side from that of the next 8 px, the mean of the four sides;
-"edge" is the mean absolute difference of neighbouring pixels across the side, from the outermost
-pixel to the next; "detail" is the ratio of the mean absolute differences of neighbours along the
+each as the result's minus the content's, in gray levels of 0..255: "frame" is the distance of
+the mean color of the outer 4 px of a side from that of the next 8 px, the mean of the four sides;
+"edge" is the mean absolute difference of neighboring pixels across the side, from the outermost
+pixel to the next; "detail" is the ratio of the mean absolute differences of neighbors along the
 side, in the outer 4 px to the whole picture (1 where the border is as lively as the rest). The
 sheet shows each result, and under it its upper left corner, magnified.
 """
@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tf_style import _runtime
+from tf_style.cli import process
 
-_runtime.set_environment()
+process.set_environment()
 
 import tf_style  # noqa: E402
-from tf_style.extractor import PADDINGS  # noqa: E402
+from tf_style.network.extractor import PADDINGS  # noqa: E402
 
 BORDER, NEXT = 4, 12
 CORNER, MAGNIFIED = 48, 4
@@ -34,7 +34,7 @@ def sides(picture: np.ndarray) -> list[np.ndarray]:
 
 
 def frame(picture: np.ndarray) -> float:
-    """Returns how far the border's mean colour is from that of what is next to it."""
+    """Returns how far the border's mean color is from that of what is next to it."""
     distances = [
         np.abs(side[:BORDER].mean((0, 1)) - side[BORDER:NEXT].mean((0, 1))).mean()
         for side in sides(picture)

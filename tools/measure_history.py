@@ -10,7 +10,7 @@ import argparse
 import functools
 from unittest import mock
 
-from tf_style import _runtime
+from tf_style.cli import process
 
 HISTORIES = (20, 10, 5, 3)
 
@@ -21,12 +21,12 @@ def main() -> None:
     parser.add_argument("pictures", nargs="+", help="a photo and a painting, as often as wanted")
     parser.add_argument("--size", type=int, default=384, help="px")
     options = parser.parse_args()
-    _runtime.set_environment()
+    process.set_environment()
     import tf_style
-    from tf_style import solver
-    from tf_style.lbfgs import minimize_lbfgs
+    from tf_style.engine import solver
+    from tf_style.optimizers.lbfgs import minimize_lbfgs
 
-    _runtime.tune_tensorflow()
+    process.tune_tensorflow()
     config = tf_style.StyleConfig(size=options.size).replace(deterministic=True)
     pairs = list(zip(options.pictures[::2], options.pictures[1::2], strict=True))
     print("| pairs | kept as | bytes a pixel | loss for the default's |\n|---|---|---|---|")

@@ -1,8 +1,8 @@
-"""Measures each filter's mean activation anew, for the normalised network.
+"""Measures each filter's mean activation anew, for the normalized network.
 
 Run: python tools/measure_mean_activations.py FOLDER --output=means.npz (a second a picture)
 
-Takes every photograph below FOLDER as a 224 px centre crop, with max pooling, and writes
+Takes every photograph below FOLDER as a 224 px center crop, with max pooling, and writes
 float32 [filters] by Keras layer name: the mean post-ReLU activation over positions and
 photographs. The figures in the package come from 1,000 photographs, one of each ImageNet
 class; a hundred varied ones already come near. Prints how far the new figures lie from the
@@ -15,12 +15,16 @@ from pathlib import Path
 
 import numpy as np
 
-from tf_style import _runtime
+from tf_style.cli import process
 
-_runtime.set_environment()
+process.set_environment()
 
 import tf_style  # noqa: E402
-from tf_style import images, vgg19  # noqa: E402
+from tf_style import vgg19  # noqa: E402
+from tf_style.images import (  # noqa: E402
+    reading,
+    resizing,
+)
 
 SIDE = 224
 
@@ -44,11 +48,11 @@ def main() -> int:
     count = 0
     for path in photographs(arguments.folder):
         try:
-            picture = images.read_picture(path)
+            picture = reading.read_picture(path)
         except (OSError, ValueError) as error:
             print(f"left out: {error}", file=sys.stderr)
             continue
-        crop = images.cover(images.over_white(picture), (SIDE, SIDE))
+        crop = resizing.cover(reading.over_white(picture), (SIDE, SIDE))
         for name, features in extractor(crop).items():
             sums[name] += features.numpy().astype(np.float64).mean((0, 1, 2))
         count += 1

@@ -26,18 +26,18 @@ import numpy as np
 from contact_sheet import contact_sheet
 from PIL import Image
 
-from tf_style import _runtime
+from tf_style.cli import process
 
-_runtime.set_environment()
+process.set_environment()
 
 import tensorflow as tf  # noqa: E402
 
 import tf_style  # noqa: E402
-from tf_style import images  # noqa: E402
-from tf_style.guided_filter import guided_filter  # noqa: E402
-from tf_style.inputs import prepare_inputs  # noqa: E402
-from tf_style.network import load_extractor  # noqa: E402
-from tf_style.photorealism import screened_poisson  # noqa: E402
+from tf_style.images import writing  # noqa: E402
+from tf_style.images.guided_filter import guided_filter  # noqa: E402
+from tf_style.images.screened_poisson import screened_poisson  # noqa: E402
+from tf_style.inputs.inputs import prepare_inputs  # noqa: E402
+from tf_style.network.extractor import load_extractor  # noqa: E402
 
 LUMA = np.array([0.299, 0.587, 0.114])
 COLUMNS = 5
@@ -126,7 +126,7 @@ def main() -> None:
             f"{name:16s} {correlation:7.3f} {noise:7.2f} {kept:6.1f}% {found / start:8.4f}",
             flush=True,
         )
-        pictures.append((name, Image.fromarray(images.to_pixels(picture))))
+        pictures.append((name, Image.fromarray(writing.to_pixels(picture))))
     contact_sheet(pictures, columns=COLUMNS).save(arguments.output)
 
 

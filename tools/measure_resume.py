@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tf_style import checkpoints
+from tf_style.transfer import checkpoints
 
 
 def main() -> int:

@@ -6,7 +6,7 @@ Run: python tools/measure_seam.py CONTENT STYLE [--size=192] [--steps=25] [--sca
 The content stands twice side by side, so that either half has the statistics of the whole. It is
 painted without masks; with a mask for each half and the same style in both; with another style in
 the right half (STYLE turned upside down and its colors inverted), which must change that half; and,
-for comparison, without masks by another road to the same minimum (half the optimiser's history).
+for comparison, without masks by another road to the same minimum (half the optimizer's history).
 Printed are, in bands of columns, the mean absolute differences to the first, in levels of 255; and
 how much the two halves change the gradient of the loss at the content, where it is largest: the
 norm of the difference over the gradient's, in percent.
@@ -18,18 +18,18 @@ import sys
 import numpy as np
 from PIL import Image, ImageOps
 
-from tf_style import _runtime
+from tf_style.cli import process
 
-_runtime.set_environment()
+process.set_environment()
 
 import tensorflow as tf  # noqa: E402
 
 import tf_style  # noqa: E402
-from tf_style.control_inputs import ControlPictures  # noqa: E402
-from tf_style.inputs import prepare_inputs  # noqa: E402
-from tf_style.problem_cache import load_problem  # noqa: E402
-from tf_style.region_targets import controlled_targets  # noqa: E402
-from tf_style.scene import pictures_of  # noqa: E402
+from tf_style.engine.assembly import load_problem  # noqa: E402
+from tf_style.engine.pictures import pictures_of  # noqa: E402
+from tf_style.inputs.control_pictures import ControlPictures  # noqa: E402
+from tf_style.inputs.inputs import prepare_inputs  # noqa: E402
+from tf_style.objective.region_targets import controlled_targets  # noqa: E402
 
 EDGES = (0, 8, 16, 32, 64, 128)
 

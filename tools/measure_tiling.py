@@ -13,7 +13,7 @@ from pathlib import Path
 
 from absl import app, flags
 
-from tf_style import _runtime
+from tf_style.cli import process
 
 SIZE = flags.DEFINE_integer("size", 2048, "Longer edge of the large picture, px; 0 for none.")
 COMPARED = flags.DEFINE_integer("compare_size", 1024, "Longer edge of the compared one, px.")
@@ -36,18 +36,19 @@ def forget_peak() -> None:
 
 def main(arguments: list[str]) -> None:
     """Measures and prints."""
-    _runtime.set_environment()
+    process.set_environment()
     import numpy as np
     import tensorflow as tf
 
     import tf_style
-    from tf_style import images
-    from tf_style.network import load_extractor
-    from tf_style.precision import arithmetic
-    from tf_style.tiled_objective import TiledObjective, Tiling
+    from tf_style.images import reading, resizing
+    from tf_style.network.arithmetic import arithmetic
+    from tf_style.network.extractor import load_extractor
+    from tf_style.tiling.tiled_objective import TiledObjective
+    from tf_style.tiling.tiles import Tiling
 
-    _runtime.tune_tensorflow()
-    content, style = (images.read_picture(path).image for path in arguments[1:3])
+    process.tune_tensorflow()
+    content, style = (reading.read_picture(path).image for path in arguments[1:3])
     config = tf_style.StyleConfig()
     extractor = load_extractor(
         config.network, layers=config.loss.layers, arithmetic=arithmetic("float32")
@@ -58,7 +59,7 @@ def main(arguments: list[str]) -> None:
     tiled = TiledObjective(whole, tiling)
 
     def square(size: int) -> tf.Tensor:
-        return tf.constant(np.clip(images.resize(content, (size, size)), 0.0, 1.0))
+        return tf.constant(np.clip(resizing.resize(content, (size, size)), 0.0, 1.0))
 
     def timed(
         objective: tf_style.Objective | TiledObjective, image: tf.Tensor, targets: tf_style.Targets
@@ -69,7 +70,7 @@ def main(arguments: list[str]) -> None:
         pixels = image.shape[1] * image.shape[2]
         return value, gradient, (time.perf_counter() - began) / pixels * 1e6
 
-    painting = tf.constant(images.resize(style, images.fit(style.shape[1:3], 512)))
+    painting = tf.constant(resizing.resize(style, resizing.fit(style.shape[1:3], 512)))
     tiled.targets(painting, painting)  # Which traces.
     seconds = None
     if SIZE.value:  # First, as memory that TensorFlow once took is never given back.

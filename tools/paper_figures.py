@@ -12,7 +12,7 @@ is the mean of squares as in its authors' code (with the paper's sum these ratio
 photograph back), times ten, so that the row of figure 4 goes from texture to photograph as the
 paper's does, and a little total variation against the grain that noise leaves. As in the paper
 pictures start from white noise, but in figure 6, and alpha / beta is 1e-3, but in figure 4.
-Differs: it is minimised by this program's schedule from coarse to fine, within 0..1, not in 300
+Differs: it is minimized by this program's schedule from coarse to fine, within 0..1, not in 300
 steps at one size. `commands.txt` has the command of each picture.
 """
 
@@ -24,7 +24,7 @@ from typing import Any
 from contact_sheet import contact_sheet
 from PIL import Image
 
-from tf_style import _runtime
+from tf_style.cli import process
 
 PRESET = "gatys2016_mean"
 SCHEDULE = {
@@ -45,8 +45,8 @@ def main() -> int:
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--steps", type=int, default=25)
     options = parser.parse_args()
-    _runtime.set_environment()
-    _runtime.tune_tensorflow()
+    process.set_environment()
+    process.tune_tensorflow()
     options.output_dir.mkdir(parents=True, exist_ok=True)
     commands = []
     for name, cases in figures().items():

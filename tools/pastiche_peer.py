@@ -127,7 +127,7 @@ def losses(content: str, style: str, *pictures: str) -> None:
 def time_(content: str, style: str, num_steps: str, output: str) -> None:
     """Prints when the first step began, in seconds since the epoch, and the seconds of each.
 
-    An L-BFGS step here is one evaluation. Differs from a whole run in pastiche's favour: the
+    An L-BFGS step here is one evaluation. Differs from a whole run in pastiche's favor: the
     two loops over its history, of up to 100 steps, are still short.
     """
     from pastiche.pastiche import save_image

@@ -7,7 +7,7 @@ For each program prints what compiling took, the median milliseconds of a run, a
 results are from those that TensorFlow gave where the folder was written: the norm of the
 difference by the norm. With `--precision=TF32` GPUs may round the factors of float32 products to
 ten bits. The exit code is 1 if a result of `targets` or `loss_and_gradient_from_targets` is
-further off than the tolerance; a whole optimisation amplifies rounding from step to step, so that
+further off than the tolerance; a whole optimization amplifies rounding from step to step, so that
 `stylize` must only end with a loss that is no more than half as much again. tools/bench_gpu.py
 compares sizes and precisions.
 """

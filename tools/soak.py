@@ -37,7 +37,7 @@ from typing import Any
 
 import numpy as np
 
-from tf_style import _runtime
+from tf_style.cli import process
 
 GROWTH = 0.05
 FRESH = 3
@@ -251,7 +251,7 @@ class Soak:
 
     def _note_excess(self) -> None:
         """Has the mean squared excess over 0..1 of the last image noted, before it is clipped."""
-        from tf_style import problem
+        from tf_style.engine import problem
 
         tf, kind = self._tf, problem.Problem
         clipped = kind.picture
@@ -264,7 +264,7 @@ class Soak:
             tf.numpy_function(note, [tf.reduce_mean(tf.square(image - here.shown(image)))], [])
             return clipped(here, position, given)
 
-        setattr(kind, "picture", picture)  # noqa: B010  As mypy knows it for a method.
+        setattr(kind, "picture", picture)  # noqa: B010
 
     def _count(self) -> list[str]:
         """Counts what is alive; returns what was traced too often."""
@@ -316,17 +316,18 @@ def growth(values: list[float] | list[int]) -> float:
 
 def use_small_network() -> None:
     """Makes `stylize` use the tests' small random network."""
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-    import conftest
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "support"))
+    import mini_network
 
-    from tf_style import network, problem_cache
-    from tf_style.weights import Weights
+    from tf_style.engine import assembly
+    from tf_style.network import extractor
+    from tf_style.network.weights import Weights
 
-    weights = Weights(conftest.make_mini_layers(), "0" * 64)
+    weights = Weights(mini_network.make_mini_layers(), "0" * 64)
     means = {name: np.ones(kernel.shape[-1]) for name, (kernel, _) in weights.layers.items()}
-    for module in (network, problem_cache):
+    for module in (extractor, assembly):
         setattr(module, "load_weights", lambda name, notify=None: weights)  # noqa: B010
-    setattr(network, "mean_activations", lambda: means)  # noqa: B010
+    setattr(extractor, "mean_activations", lambda: means)  # noqa: B010
 
 
 def main() -> int:
@@ -338,8 +339,8 @@ def main() -> int:
     parser.add_argument("--quiet", action="store_true", help="print the result, not every job")
     parser.add_argument("--digests", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    _runtime.set_environment()
-    _runtime.tune_tensorflow()
+    process.set_environment()
+    process.tune_tensorflow()
     if options.network == "small":
         use_small_network()
     soak = Soak()

@@ -1,17 +1,16 @@
 """The installed package: metadata, entry point, and what a wheel holds."""
 
+import importlib
 import importlib.metadata
 import re
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
 
 import pytest
+from places import ROOT
 
 import tf_style
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_installed_version_is_the_stated_one():
@@ -21,7 +20,7 @@ def test_the_installed_version_is_the_stated_one():
 
 def test_the_console_script_starts_the_command_line():
     (entry,) = importlib.metadata.entry_points(group="console_scripts", name="tf_style")
-    assert entry.load() is __import__("tf_style.cli", fromlist=["main"]).main
+    assert entry.load() is importlib.import_module("tf_style.cli.main").main
 
 
 def test_the_requirements_and_python_are_told():
@@ -37,7 +36,7 @@ def test_a_wheel_holds_the_package_and_its_data_only(tmp_path):
     subprocess.run([*command, str(ROOT)], check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    assert "tf_style/data/vgg19_mean_activation.npz" in names
-    assert "tf_style/data/vgg19_block1_conv1.npz" in names
+    assert "tf_style/network/data/vgg19_mean_activation.npz" in names
+    assert "tf_style/network/data/vgg19_block1_conv1.npz" in names
     assert "tf_style/py.typed" in names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"tf_style"}

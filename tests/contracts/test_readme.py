@@ -3,16 +3,16 @@
 import dataclasses
 import re
 import shutil
-from pathlib import Path
 
 import pytest
+from places import ROOT
 
-from tf_style import cli, config
-from tf_style.export_command import ExportOptions
-from tf_style.interpolate_command import InterpolateOptions
-from tf_style.serve_command import ServeOptions
+from tf_style.cli import stylize_command
+from tf_style.cli.export_command import ExportOptions
+from tf_style.cli.interpolate_command import InterpolateOptions
+from tf_style.cli.serve_command import ServeOptions
+from tf_style.config import presets
 
-ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 CONTROL = "".join(path.read_text() for path in sorted((ROOT / "docs").glob("*.md")))
 PYTHON = re.findall(r"```python\n(.*?)```", README + CONTROL, re.DOTALL)
@@ -39,7 +39,7 @@ def test_ci_runs_readmes_test_command_and_nothing_else():
 
 
 def test_every_flag_in_readme_exists():
-    known = set(cli.make_flags()) | {"all", "output_dir"}
+    known = set(stylize_command.make_flags()) | {"all", "output_dir"}
     for options in (ExportOptions, InterpolateOptions, ServeOptions):
         known |= {field.name for field in dataclasses.fields(options)}
     known |= {"data", "rest_api_port", "model_base_path", "model_name"}  # Of curl, and of servers.
@@ -48,7 +48,7 @@ def test_every_flag_in_readme_exists():
 
 
 def test_every_preset_is_explained():
-    assert all(f"`{name}`" in README for name in config.PRESETS)
+    assert all(f"`{name}`" in README for name in presets.PRESETS)
 
 
 def test_files_that_readme_names_exist():

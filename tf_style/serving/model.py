@@ -52,7 +52,7 @@ class SavedModel:
         self.signatures = {
             name: _signature(name, definition)
             for name, definition in self.definitions.items()
-            if not name.startswith("__")  # As the initialiser, which is no request's business.
+            if not name.startswith("__")  # As the initializer, which is no request's business.
         }
 
     def run(

@@ -1,0 +1,402 @@
+"""The command line: flags, exit codes, messages, and runs end to end."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from tf_style.cli import flags as option_flags
+from tf_style.cli import main, progress_bar, run, stylize_command
+from tf_style.cli import settings as settings_file
+from tf_style.config import style_config
+from tf_style.optimizers.solution import Status
+from tf_style.provenance import description
+
+RUN = [sys.executable, "-m", "tf_style"]
+
+
+@pytest.fixture
+def files(picture_file):
+    return {"content": picture_file("content.png"), "style": picture_file("style.png", 30, 30)}
+
+
+def arguments(files, output, **flags):
+    """The command's arguments for a tiny run."""
+    flags = {**files, "output": output, "size": 32, "steps": 3, **flags}
+    return [f"--{name}={value}" for name, value in flags.items()]
+
+
+def test_flags_are_the_configs_fields_with_their_defaults():
+    values = stylize_command.make_flags()
+    run = {field.name for field in dataclasses.fields(stylize_command.RunOptions)}
+    assert set(values) == run | set(style_config.FIELDS)
+    settings = settings_file.settings(option_flags.parse(values, []), "")
+    assert settings == style_config.StyleConfig()
+
+
+def test_flags_change_a_preset_one_by_one():
+    values = option_flags.parse(
+        stylize_command.make_flags(),
+        ["--preset=gatys2016", "--style_weight=7", "--nonormalized", "--style_layers=conv1_1:2"],
+    )
+    expected = style_config.preset("gatys2016").replace(
+        style_weight=7.0, normalized=False, style_layers={"block1_conv1": 2.0}
+    )
+    assert settings_file.settings(values, "") == expected
+
+
+def test_help_needs_no_tensorflow_and_under_a_second():
+    code = "import sys, tf_style.cli.main as c; c.main(['--help']); print(sorted(sys.modules))"
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    seconds = time.perf_counter() - start
+    assert "'tensorflow'" not in done.stdout
+    assert "'keras'" not in done.stdout
+    assert all(f"--{name}\n" in done.stdout for name in style_config.FIELDS)
+    assert seconds < 1.0
+
+
+def test_importing_the_package_imports_no_tensorflow():
+    code = "import sys, tf_style; tf_style.StyleConfig; sys.exit('tensorflow' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_version_is_told(capsys):
+    assert main.main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("tf_style ")
+
+
+@pytest.mark.usefixtures("mini_network")
+def test_a_run_writes_picture_trace_config_and_snapshots(files, tmp_path, capsys):
+    output = tmp_path / "out.png"
+    trace, saved = tmp_path / "trace.jsonl", tmp_path / "config.json"
+    code = main.main(
+        arguments(files, output, trace=trace, save_config=saved, save_every=1, preset="gatys2016")
+    )
+    printed = capsys.readouterr().err
+    assert code == 0, printed
+    assert f"Saved {output}: 32x26 px, step 3 of 3" in printed
+    with Image.open(output) as picture:
+        assert picture.size == (32, 26)
+    lines = [json.loads(line) for line in trace.read_text().splitlines()]
+    assert lines[-1]["step"] == 3
+    assert {"evaluations", "seconds", "total", "content", "style", "variation"} <= set(lines[0])
+    assert lines[-1]["size"] == [26, 32]
+    assert lines[-1]["loss"] == pytest.approx(lines[-1]["total"], rel=1e-2)
+    expected = style_config.preset("gatys2016").replace(size=32, steps=3)
+    assert style_config.StyleConfig.from_json(saved.read_text()) == expected
+    assert description.read_description(output)["config"] == expected.to_dict()
+    assert (tmp_path / "out_00001.png").exists()
+    # The config, and the picture itself, repeat the run exactly.
+    for source in (saved, output):
+        again = tmp_path / "again.png"
+        plain = [f"--{name}={path}" for name, path in files.items()]
+        assert main.main([*plain, f"--output={again}", f"--config={source}"]) == 0
+        np.testing.assert_array_equal(np.asarray(Image.open(again)), np.asarray(Image.open(output)))
+
+
+@pytest.mark.usefixtures("mini_network")
+def test_16_bits_are_kept_in_picture_and_snapshots(files, tmp_path, capsys):
+    output = tmp_path / "out.tif"
+    code = main.main(arguments(files, output, bits=16, save_every=2, scales="none"))
+    assert code == 0, capsys.readouterr().err
+    found = {path.stem: tifffile.imread(path) for path in tmp_path.glob("out*.tif")}
+    assert set(found) == {"out", "out_00002"}
+    for pixels in found.values():
+        assert pixels.dtype == np.uint16 and pixels.shape == (26, 32, 3)
+        # Of 8 bits each value would be a multiple of 257.
+        assert np.unique(pixels % 257).size > 100
+
+
+@pytest.mark.usefixtures("mini_network")
+@pytest.mark.parametrize("color", ["content", "match", "luminance"])
+def test_colors_are_kept_in_picture_snapshots_and_repetition(files, tmp_path, color, capsys):
+    saved = {}
+    for name in ("style", color):
+        output = saved[name] = tmp_path / f"out_{name}.png"
+        flags = arguments(files, output, color=name, save_every=1, scales="none")
+        assert main.main(flags) == 0, capsys.readouterr().err
+    plain, colored = (np.asarray(Image.open(path), np.float64) for path in saved.values())
+    assert np.abs(plain - colored).max() > 8
+    last = np.asarray(Image.open(tmp_path / f"out_{color}_00003.png"))
+    np.testing.assert_array_equal(last, colored)
+    again = tmp_path / "again.png"
+    inputs = [f"--{name}={path}" for name, path in files.items()]
+    assert main.main([*inputs, f"--output={again}", f"--config={saved[color]}"]) == 0
+    np.testing.assert_array_equal(np.asarray(Image.open(again)), colored)
+
+
+def bad(name, **flags):
+    return pytest.param(flags, id=name)
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        bad("missing file", content="missing.png"),
+        bad("missing style", style="missing.png"),
+        bad("folder", content="."),
+        bad("text named jpg", content="text.jpg"),
+        bad("1x1", content="dot.png"),
+        bad("10x4000", style="line.png"),
+        bad("unknown flag", contend="x"),
+        bad("unknown flag that is almost -v", v="1"),
+        bad("unknown flag of 5000 letters", **{"x" * 5000: "x"}),
+        bad("content of 5000 letters", content="x" * 5000),
+        bad("the home of nobody", content="~nobody/a.png"),
+        bad("not a number", style_weight="much"),
+        bad("unknown layer", style_layers="conv6_1"),
+        bad("negative weight", content_weight="-1"),
+        bad("unknown preset", preset="gaty2016"),
+        bad("unknown optimizer", optimizer="lbfsg"),
+        bad("unknown init", init="contents"),
+        bad("unknown color", color="contents"),
+        bad("a match that would do nothing", color_match="symmetric"),
+        bad("output is an input", output="content.png"),
+        bad("output without suffix", output="out"),
+        bad("output in no folder", output="no/out.png"),
+        bad("output is a folder", output="folder.png"),
+        bad("no output", output=""),
+        bad("config is missing", config="none.json"),
+        bad("config is broken", config="broken.json"),
+        bad("config is no object", config="list.json"),
+        bad("config has an unknown option", config="unknown.json"),
+        bad("config is a foreign picture", config="content.png"),
+        bad("config is binary", config="binary.json"),
+        bad("config and preset", config="good.json", preset="default"),
+        bad("trace in no folder", trace="no/trace.jsonl"),
+        bad("trace over the content", trace="content.png"),
+        bad("trace over the output", trace="out.png"),
+        bad("style_strength=", content_weight="0", style_weight="0"),
+        bad("neither true nor false", normalized="maybe"),
+        bad("no plan", scales="0.5,1"),
+        bad("unknown precision", precision="float16"),
+        bad("a budget below zero", time_budget="-5"),
+        bad("a budget and the same bits", time_budget="5", deterministic="true"),
+        bad("huge seed", seed="9" * 400),
+        bad("endless size", size="30000"),
+        bad("weights are missing", weights="vgg.npz"),
+        bad("weights are text", weights="text.npz"),
+        bad("negative save_every", save_every="-1"),
+        bad("negative checkpoint_seconds", checkpoint_seconds="-1", save_config="new.json"),
+        bad("checkpoints among other files", checkpoint_dir="."),
+        bad("checkpoints in a file", checkpoint_dir="text.jpg"),
+        bad("gone on with and begun anew", resume="folder.png"),
+    ],
+)
+def test_bad_input_gets_one_line_and_exit_code_2(files, tmp_path, monkeypatch, capsys, flags):
+    monkeypatch.chdir(tmp_path)
+    Path("text.jpg").write_text("no picture")
+    Path("text.npz").write_text("no weights")
+    Path("folder.png").mkdir()
+    Path("broken.json").write_text("{")
+    Path("list.json").write_text("[]")
+    Path("unknown.json").write_text('{"stile_weight": 1}')
+    Path("good.json").write_text("{}")
+    Path("binary.json").write_bytes(b"\xff\xfe\x00")
+    Image.new("RGB", (1, 1)).save("dot.png")
+    Image.new("RGB", (10, 4000)).save("line.png")
+    before = {path: path.stat().st_size for path in tmp_path.iterdir()}
+    assert main.main(arguments(files, **{"output": "out.png", **flags})) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("tf_style: ")
+    assert len(printed.err.splitlines()) == 1
+    assert {path: path.stat().st_size for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("argument", ["--v", "verbose", "---verbose"])
+def test_what_is_almost_verbose_is_not(argument, capsys):
+    assert main.main(["fetch_weights", argument]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_positional_argument_is_explained(capsys):
+    assert main.main(["photo.jpg"]) == 2
+    assert "must be a flag, as in --content=photo.jpg" in capsys.readouterr().err
+
+
+class Picture:
+    """Stands for a `Progress`: what a run shows and saves."""
+
+    phase = "picture"
+
+    def __init__(self, step=1, save=None):
+        self.step, self.num_steps, self.num_evaluations, self.seconds = step, 9, step, 0.0
+        self.terms = {"total": 1.0, "content": 1.0, "style": 0.0, "variation": 0.0}
+        self.image = np.zeros((1, 4, 5, 3))
+        self.stage_size, self.loss = (4, 5), 1.0
+        self.status = Status.STEPS_USED
+        write = save or (lambda path: Path(path).write_text(f"picture of step {step}"))
+        self.save = lambda path, *, bits: write(path)
+
+
+@pytest.fixture
+def make_run(tmp_path, monkeypatch):
+    """Returns a function that makes a run whose work is a given list of events."""
+
+    def make(events, **files):
+        files = {
+            "output": tmp_path / "out.png", "trace": None, "sources": [], "save_every": 0,
+            "bits": 8, **files
+        }  # fmt: skip
+        work = run.Run(None, None, run.Files(**files), progress_bar.Silent(), False)
+
+        def do(work):
+            for event in events:
+                event(work)
+
+        monkeypatch.setattr(run.Run, "_work", do)
+        return work
+
+    return make
+
+
+def shows(picture):
+    return lambda work: work._on_progress(picture)
+
+
+def finishes(picture):
+    return lambda work: work._events.put(lambda: work._finish(picture))
+
+
+def fails(error):
+    return lambda work: work._events.put(lambda: work._failed(error))
+
+
+def interrupts(work):
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.05)
+
+
+def test_ctrl_c_while_the_picture_is_saved_does_not_lose_it(make_run, tmp_path):
+    def save(path):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        Path(path).write_text("whole")
+
+    assert make_run([finishes(Picture(save=save))]).start() == 0
+    assert (tmp_path / "out.png").read_text() == "whole"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_second_ctrl_c_leaves_with_the_last_picture(make_run, tmp_path, capsys):
+    work = make_run([shows(Picture(3)), interrupts, interrupts])
+    assert work.start() == 130
+    assert work.left_at_once
+    assert (tmp_path / "out.png").read_text() == "picture of step 3"
+    assert "Stopped after 3 steps; saved" in capsys.readouterr().err
+
+
+def test_ctrl_c_twice_before_the_first_step_says_that_nothing_was_saved(make_run, capsys):
+    assert make_run([interrupts, interrupts]).start() == 130
+    assert "nothing was saved" in capsys.readouterr().err
+
+
+def test_a_picture_that_cannot_be_written_at_the_end_is_kept_elsewhere(
+    make_run, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    work = make_run([finishes(Picture())], output=tmp_path / "gone" / "out.png")
+    assert work.start() == 2
+    assert (tmp_path / "tf_style_out.png").exists()
+    assert "Saved" in capsys.readouterr().err
+
+
+def test_an_error_in_the_midst_keeps_the_last_picture(make_run, tmp_path, capsys):
+    work = make_run([shows(Picture(4)), fails(FloatingPointError("not finite"))])
+    with pytest.raises(FloatingPointError):
+        work.start()
+    assert "picture of step 4 is kept" in capsys.readouterr().err
+    assert (tmp_path / "out.png").exists()
+
+
+def test_a_full_disk_ends_the_trace_and_the_snapshots_but_not_the_run(make_run, tmp_path, capsys):
+    def no_space(path):
+        if "out_" in Path(path).name:
+            raise OSError("No space left on device")
+        Path(path).write_text("picture")
+
+    work = make_run(
+        [shows(Picture(2, no_space)), finishes(Picture(9, no_space))],
+        save_every=2,
+        trace=Path("/dev/full"),
+    )
+    assert work.start() == 0
+    printed = capsys.readouterr().err
+    assert "No snapshot of step 2" in printed
+    assert "The trace ends here" in printed
+    assert (tmp_path / "out.png").read_text() == "picture"
+
+
+def test_a_snapshot_does_not_overwrite_an_input(make_run, tmp_path, capsys):
+    source = tmp_path / "out_00002.png"
+    source.write_text("start picture")
+    work = make_run([shows(Picture(2)), finishes(Picture(9))], save_every=2, sources=[source])
+    assert work.start() == 0
+    assert source.read_text() == "start picture"
+    assert "is an input" in capsys.readouterr().err
+
+
+def test_a_reader_that_has_gone_does_not_end_the_run(make_run, tmp_path, monkeypatch):
+    class Gone:
+        def write(self, text):
+            raise BrokenPipeError
+
+        flush = isatty = write
+
+    monkeypatch.setattr(sys, "stderr", Gone())
+    work = make_run([shows(Picture(2)), finishes(Picture(9))])
+    assert work.start() == 0
+    assert (tmp_path / "out.png").exists()
+
+
+@pytest.mark.weights
+@pytest.mark.slow
+@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_saves_what_there_is_and_says_so(files, tmp_path, which):
+    output, trace = tmp_path / "out.png", tmp_path / "trace.jsonl"
+    # Slices that end at every 20th step are shorter than those of 5 seconds.
+    flags = arguments(files, output, trace=trace, steps=100000, size=64, save_every=20)
+    command = [*RUN, *flags]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    with contextlib.closing(process.stderr):
+        deadline = time.monotonic() + 120
+        while not (trace.exists() and trace.read_text()):
+            assert process.poll() is None, process.stderr.read()
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        process.send_signal(which)
+        printed = process.stderr.read()
+        assert process.wait(timeout=60) == 130
+    assert "Stopping after this slice" in printed
+    assert "Stopped on request" in printed
+    assert description.read_description(output)["config"]["steps"] == 100000
+
+
+@pytest.mark.weights
+@pytest.mark.slow
+def test_the_real_program_runs_quietly(files, tmp_path):
+    output = tmp_path / "out.webp"
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("TF_CPP")}
+    done = subprocess.run(
+        [*RUN, *arguments(files, output, steps=2), "--quiet"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+    )
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    with Image.open(output) as picture:
+        assert (picture.format, picture.size) == ("WEBP", (32, 26))

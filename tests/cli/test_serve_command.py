@@ -1,0 +1,180 @@
+"""`tf_style serve`: its flags, and a process that is started, asked and stopped."""
+
+import concurrent.futures
+import http.client
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tf_style.cli import serve_command
+from tf_style.cli.serve_command import ServeOptions
+
+
+def test_help_names_every_flag_and_imports_no_tensorflow():
+    code = (
+        "import sys; from tf_style.cli.serve_command import command; command(['--help']);"
+        "assert not {'tensorflow', 'starlette', 'numpy'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for field in ServeOptions.__dataclass_fields__:
+        assert f"--{field}" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        ({"port": 70000}, "`port` must lie within 0..65535. Received: port=70000"),
+        ({"port": "x"}, "`port` must be of type int"),
+        ({"timeout_s": 0.0}, "`timeout_s` must lie within"),
+        ({"max_queue": -1}, "`max_queue` must be at least 0"),
+        ({"num_workers": 0}, "`num_workers` must be at least 1"),
+        ({"name": "a/b"}, "`name` must not be empty, nor have '/' or ':' in it"),
+        ({"labels": "stable"}, "`labels` must be of the form 'label:version'"),
+        ({"labels": "stable:x"}, "`labels` must be of the form"),
+        ({"labels": "stable:" + "9" * 5000}, "`labels` must be of the form"),
+    ],
+)
+def test_wrong_options_are_told(options, words):
+    with pytest.raises((ValueError, TypeError), match=re.escape(words)):
+        ServeOptions(**options)
+
+
+def test_options_become_a_services_settings():
+    options = ServeOptions(
+        labels="stable:1, canary:2", max_body_mb=0.5, batch_signatures="a, b", max_queue=3
+    )
+    settings = serve_command.settings_of(options)
+    assert settings.labels == {"stable": 1, "canary": 2}
+    assert settings.max_body_bytes == 2**19
+    assert settings.limits.batched == ["a", "b"]
+    assert settings.limits.queue == 3
+
+
+def test_a_folder_must_be_given_and_exist(tmp_path):
+    with pytest.raises(ValueError, match="`model_dir` must be given"):
+        serve_command.command([])
+    with pytest.raises(FileNotFoundError, match="`model_dir` must be an existing folder"):
+        serve_command.command([f"--model_dir={tmp_path / 'none'}"])
+    with pytest.raises(ValueError, match="must hold a SavedModel"):
+        serve_command.command([f"--model_dir={tmp_path}"])
+
+
+def test_a_missing_package_is_told_with_pips_command(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    with pytest.raises(ImportError, match=r"pip install 'tf_style\[serve\]'"):
+        serve_command.command([f"--model_dir={tmp_path}"])
+
+
+def test_signatures_to_be_batched_must_have_a_batch(tmp_path):
+    import toy_models
+
+    toy_models.save(tmp_path / "1")
+    for name, words in (("ad", "Did you mean 'add'?"), ("total", "open first dimension")):
+        with pytest.raises(ValueError, match=re.escape(words)):
+            serve_command.command([f"--model_dir={tmp_path}", f"--batch_signatures=add,{name}"])
+
+
+def test_an_address_in_use_is_told(tmp_path):
+    import toy_models
+
+    toy_models.save(tmp_path / "1")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match="must be an address that is free"):
+            serve_command.command([f"--model_dir={tmp_path}", f"--port={port}"])
+
+
+START = "import sys; from tf_style.cli.main import main; sys.exit(main(['serve', *sys.argv[1:]]))"
+
+
+@pytest.fixture
+def process(tmp_path):
+    """Starts the command on a toy model; gives the process and its port."""
+    import toy_models
+
+    toy_models.save(tmp_path / "1", offset=1.0)
+    flags = [f"--model_dir={tmp_path}", "--port=0", "--access_log", "--poll_s=0.1"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", START, *flags], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        line = ""
+        while not line.startswith("Serving"):
+            line = process.stdout.readline()
+            assert line, "the server ended"
+        assert line.startswith("Serving version 1 at http://127.0.0.1:")
+        yield process, int(re.search(r":(\d+)/v1/models/tf_style$", line.strip())[1])
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def wait_until_running(port):
+    """Returns when the model runs."""
+    end = time.monotonic() + 30
+    while True:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+        connection.close()
+        if "\ntf_style_running 1.0\n" in text:
+            return
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def ask(port, method, path, document=None):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        connection.request(method, path, json.dumps(document) if document else None)
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
+    finally:
+        connection.close()
+
+
+def test_the_command_serves_takes_up_a_version_and_stops_when_told(process, tmp_path):
+    import toy_models
+
+    process, port = process
+    predict = "/v1/models/tf_style:predict"
+    assert ask(port, "POST", predict, {"instances": [2.0]}) == (200, {"predictions": [2.0]})
+    toy_models.save(tmp_path / "2.partial", offset=5.0)
+    (tmp_path / "2.partial").rename(tmp_path / "2")
+    end = time.monotonic() + 60
+    while ask(port, "POST", predict, {"instances": [2.0]})[1] != {"predictions": [6.0]}:
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    long_one = {"signature_name": "spin", "inputs": [200_000]}
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(ask, port, "POST", predict, long_one)
+        wait_until_running(port)
+        process.send_signal(signal.SIGTERM)
+        assert asked.result()[0] == 200  # What ran was finished.
+    assert process.wait(30) == 0
+    said = process.stdout.read()
+    assert "Version 2 is loaded.\n" in said
+    assert "POST /v1/models/tf_style:predict 200 " in said
+    assert said.endswith("Version 2 is released.\nStopped.\n")
+
+
+def test_a_second_signal_stops_at_once(process):
+    process, port = process
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        document = {"signature_name": "spin", "inputs": [2**31 - 1]}
+        asked = pool.submit(ask, port, "POST", "/v1/models/tf_style:predict", document)
+        wait_until_running(port)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 130
+        assert isinstance(asked.exception(), (OSError, http.client.HTTPException))

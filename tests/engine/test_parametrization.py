@@ -1,0 +1,100 @@
+"""The change of variables: linear, exact, and its gradient the transpose."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from reference import cosine_transform
+
+from tf_style.engine.parametrization import (
+    PARAMETRIZATIONS,
+    image_of_spectrum,
+    spectrum,
+    spectrum_of_gradient,
+    spectrum_of_image,
+)
+
+SIZES = [(8, 8), (5, 12), (33, 7), (1, 6)]
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 40])
+def test_the_matrices_are_the_orthonormal_cosine_transform(size):
+    basis = spectrum(size, size)
+    expected = cosine_transform(size)
+    np.testing.assert_allclose(expected @ expected.T, np.eye(size), atol=1e-12)
+    np.testing.assert_allclose(basis.rows, expected, atol=1e-6)
+    np.testing.assert_allclose(basis.columns, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", PARAMETRIZATIONS)
+@pytest.mark.parametrize("size", SIZES)
+def test_an_image_survives_the_way_there_and_back(name, size, rng):
+    kind = PARAMETRIZATIONS[name]
+    basis = kind.basis(*size)
+    image = tf.constant(rng.uniform(-0.5, 1.5, (1, *size, 3)), tf.float32)
+    position = kind.to_position(image, basis)
+    assert sum(position.shape) == sum(image.shape) - (1 if name == "spectrum" else 0)
+    np.testing.assert_allclose(kind.to_image(position, basis), image, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_spectrum_is_that_of_the_float64_transform(size, rng):
+    basis = spectrum(*size)
+    image = rng.uniform(size=(1, *size, 3))
+    found = spectrum_of_image(tf.constant(image, tf.float32), basis)
+    rows, columns = map(cosine_transform, size)
+    for channel in range(3):
+        expected = rows @ image[0, ..., channel] @ columns.T / basis.scale.numpy()
+        np.testing.assert_allclose(found[channel], expected, atol=1e-5 * np.abs(expected).max())
+
+
+def test_a_cosine_is_one_coefficient():
+    height, width, down, across = 12, 20, 3, 5
+    rows = np.cos(np.pi * (np.arange(height) + 0.5) * down / height)
+    columns = np.cos(np.pi * (np.arange(width) + 0.5) * across / width)
+    image = np.zeros((1, height, width, 3), np.float32)
+    image[0, :, :, 1] = np.outer(rows, columns)
+    found = spectrum_of_image(image, spectrum(height, width)).numpy()
+    assert np.unravel_index(np.abs(found).argmax(), found.shape) == (1, down, across)
+    largest = np.abs(found).max()
+    found[1, down, across] = 0.0
+    assert np.abs(found).max() < 1e-5 * largest
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_gradients_map_is_the_transpose_of_the_positions(size, rng):
+    basis = spectrum(*size)
+    position = tf.constant(rng.normal(size=(3, *size)), tf.float32)
+    gradient = tf.constant(rng.normal(size=(1, *size, 3)), tf.float32)
+    image = image_of_spectrum(position, basis).numpy().astype(np.float64)
+    back = spectrum_of_gradient(gradient, basis).numpy().astype(np.float64)
+    there = np.sum(image * gradient.numpy())
+    size_of_terms = np.linalg.norm(image) * np.linalg.norm(gradient)
+    assert abs(there - np.sum(position.numpy() * back)) < 1e-6 * size_of_terms
+
+
+@pytest.mark.parametrize("size", [*SIZES, (96, 128)])
+@pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0])
+def test_scales_have_a_mean_square_of_1_and_fall_with_the_frequency(size, exponent):
+    scale = spectrum(*size, exponent=exponent).scale.numpy().astype(np.float64)
+    assert np.mean(scale**2) == pytest.approx(1.0, rel=1e-5)
+    assert np.all(scale > 0.0)
+    assert np.all(np.diff(scale, axis=0)[1:] <= 1e-6)
+    assert np.all(np.diff(scale, axis=1)[:, 1:] <= 1e-6)
+    if exponent == 0.0:
+        np.testing.assert_allclose(scale, 1.0, rtol=1e-6)
+
+
+def test_with_a_negative_exponent_scales_rise_with_the_frequency():
+    scale = spectrum(64, 48, -0.25).scale.numpy().astype(np.float64)
+    assert np.mean(scale**2) == pytest.approx(1.0, rel=1e-5)
+    assert np.all(np.diff(scale, axis=0)[1:] > 0.0)
+    assert scale[32, 0] / scale[2, 0] == pytest.approx(2.0, rel=1e-5)
+
+
+def test_frequency_four_times_as_high_moves_half_as_far():
+    scale = spectrum(64, 64, 0.5).scale.numpy()
+    assert scale[4, 0] / scale[16, 0] == pytest.approx(2.0, rel=1e-5)
+    assert scale[3, 4] / scale[12, 16] == pytest.approx(2.0, rel=1e-5)
+    # The same frequency in waves for each px, along the shorter side too.
+    narrow = spectrum(32, 64).scale.numpy()
+    assert narrow[8, 0] == pytest.approx(narrow[0, 16], rel=1e-5)

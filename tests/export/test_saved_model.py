@@ -1,0 +1,580 @@
+"""SavedModels: whoever runs them, the numbers and pictures are those of the command line."""
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from mini_network import use_mini_network
+from PIL import Image
+from places import ROOT, SUPPORT
+
+import tf_style
+from tf_style.cli import main
+from tf_style.engine.assembly import make_problem
+from tf_style.engine.graph_stages import start_image
+from tf_style.export.saved_model import Exported
+from tf_style.export.signatures import NAMES, Signatures
+from tf_style.export.tensor_names import named_targets, named_terms
+from tf_style.inputs.inputs import prepare_inputs
+from tf_style.network import winograd
+
+OPTIONS = {"scales": "none", "steps": 5, "size": 40}
+SHALLOW = {"content_layers": "conv3_1", "style_layers": "conv1_1,conv2_1,conv3_1"}
+"""Two poolings, and half the layers of the default: for what does not depend on depth."""
+SIMPLE = {**SHALLOW, "optimizer": "adam"}
+"""Without a line search, whose graph takes seconds: for what does not depend on the optimizer."""
+CONTENT, STYLE = (36, 48), (41, 32)
+
+ALONE = """
+import sys
+for name in ("keras", "tf_keras", "tensorflow_probability", "tf_style"):
+    sys.modules[name] = None  # To import it would fail.
+import numpy as np, tensorflow as tf
+folder, inputs, outputs = sys.argv[1:]
+model, found = tf.saved_model.load(folder), {}
+given = np.load(inputs)
+image, content, style = (tf.constant(given[name]) for name in ("image", "content", "style"))
+for name, call in {
+    "features": lambda: model.features(image),
+    "targets": lambda: model.targets(content, style),
+    "loss_and_gradient": lambda: model.loss_and_gradient(image, content, style),
+    "stylize": lambda: model.stylize(content, style),
+}.items():
+    found.update({f"{name}:{key}": value.numpy() for key, value in call().items()})
+files = (tf.constant([given[name].tobytes()]) for name in ("content_png", "style_png"))
+png = model.signatures["serving_default"](
+    content_bytes=next(files), style_bytes=next(files), size=tf.constant([40]),
+    num_steps=tf.constant([5]), content_weight=tf.constant([1.0]),
+    style_weight=tf.constant([2000.0]), tv_weight=tf.constant([20.0]),
+)["png_bytes"].numpy()[0]
+np.savez(outputs, png=np.frombuffer(png, np.uint8), **found)
+"""
+
+
+SAME_BITS = """
+import sys
+sys.path[:0] = sys.argv[1].split(":")
+import numpy as np, pytest, tensorflow as tf
+from tf_style.cli import process
+process.tune_tensorflow()  # As the command line does: the same graph rewriting for both.
+tf.config.experimental.enable_op_determinism()
+from mini_network import make_mini_layers, use_mini_network
+from test_saved_model import SHALLOW, image, settings
+import tf_style
+content, style = image((60, 80), 1), image((80, 50), 2)
+config = settings(size=0, scales="0.5:6,1:6", **SHALLOW)
+with pytest.MonkeyPatch.context() as monkeypatch:
+    use_mini_network(monkeypatch, make_mini_layers())
+    tf_style.export_saved_model(sys.argv[2], config=config)
+    model = tf.saved_model.load(sys.argv[2])
+    found = model.stylize(content, style)
+    expected = tf_style.stylize(content, style, config=config.replace(deterministic=True))
+    assert int(found["num_evaluations"][0]) == expected.num_evaluations
+    print(np.abs(found["image"] - expected.image).max())
+"""
+
+
+def settings(**options):
+    return tf_style.StyleConfig().replace(**{**OPTIONS, **options})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def network(mini_layers):
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        use_mini_network(monkeypatch, mini_layers)
+        yield
+
+
+@pytest.fixture(scope="module")
+def folder(network, tmp_path_factory):
+    path = tmp_path_factory.mktemp("models") / "tf_style" / "1"
+    done = tf_style.export_saved_model(path, config=settings(), max_pixels=100_000)
+    assert done.path == path
+    assert done.signatures == NAMES
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(folder):
+    return tf_style.load(folder)
+
+
+def pixels(size, seed):
+    return np.random.default_rng(seed).integers(0, 256, (*size, 3), np.uint8)
+
+
+def image(size, seed):
+    return pixels(size, seed)[np.newaxis].astype(np.float32) / np.float32(255.0)
+
+
+def file_of(pixels, kind="PNG", **options):
+    with io.BytesIO() as file:
+        Image.fromarray(pixels).save(file, kind, **options)
+        return file.getvalue()
+
+
+def pixels_of(png):
+    return np.asarray(Image.open(io.BytesIO(png)))
+
+
+def distance(found, expected):
+    """The norm of the difference by the norm of what is expected."""
+    found, expected = (np.asarray(value, np.float64) for value in (found, expected))
+    assert found.shape == expected.shape
+    return np.linalg.norm(found - expected) / np.linalg.norm(expected)
+
+
+@pytest.fixture(scope="module")
+def inputs():
+    return {
+        "image": image(CONTENT, 3),
+        "content": image(CONTENT, 1),
+        "style": image(STYLE, 2),
+        "content_png": file_of(pixels(CONTENT, 1)),
+        "style_png": file_of(pixels(STYLE, 2)),
+    }
+
+
+def objective(mini_layers, config):
+    from tf_style.network.extractor import make_extractor
+
+    extractor = make_extractor(mini_layers, config.network, layers=config.loss.layers)
+    return tf_style.Objective(extractor, config.loss)
+
+
+@pytest.fixture(scope="module")
+def expected(inputs, mini_layers):
+    """What the process itself computes, by the names of `ALONE`."""
+    ours = objective(mini_layers, settings())
+    targets = ours.targets(inputs["content"], inputs["style"])
+    value, gradient = ours.value_and_gradient(tf.constant(inputs["image"]), targets)
+    terms = ours.terms(tf.constant(inputs["image"]), targets)
+    result = tf_style.stylize(inputs["content"], inputs["style"], config=settings(size=0))
+    features = ours.extractor(inputs["image"])
+    return {
+        **{f"features:{name}": value for name, value in features.items()},
+        **{f"targets:{name}": value for name, value in named_targets(targets).items()},
+        **{f"loss_and_gradient:{name}": value for name, value in named_terms(terms).items()},
+        "loss_and_gradient:total_loss": value,
+        "loss_and_gradient:gradient": gradient,
+        "stylize:image": result.image,
+        "stylize:loss": [result.loss],
+        "stylize:num_steps": [result.step],
+        "stylize:num_evaluations": [result.num_evaluations],
+    }
+
+
+@pytest.fixture(scope="module")
+def expected_pixels(inputs):
+    small = Image.open(io.BytesIO(inputs["content_png"])).size
+    assert max(small) != 40, "the graph is to resize too"
+    return tf_style.stylize(pixels(CONTENT, 1), pixels(STYLE, 2), config=settings()).pixels
+
+
+def test_tensorflow_alone_gives_the_same_numbers(
+    folder, inputs, expected, expected_pixels, tmp_path
+):
+    np.savez(
+        tmp_path / "in.npz",
+        **{
+            name: np.frombuffer(value, np.uint8) if isinstance(value, bytes) else value
+            for name, value in inputs.items()
+        },
+    )
+    subprocess.run(
+        [sys.executable, "-c", ALONE, folder, tmp_path / "in.npz", tmp_path / "out.npz"],
+        check=True,
+        capture_output=True,
+        cwd=tmp_path,
+    )
+    found = np.load(tmp_path / "out.npz")
+    assert set(found) == {*expected, "png"}
+    for name, value in expected.items():
+        limit = 1e-4 if name.startswith("stylize") else 1e-5  # Steps amplify rounding.
+        assert distance(found[name], value) <= limit, name
+    difference = pixels_of(found["png"].tobytes()).astype(int) - expected_pixels
+    assert np.abs(difference).max() <= 1  # Pillow and the graph round differently in resizing.
+
+
+def test_deterministic_the_pictures_bits_are_those_of_the_command_line(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", SAME_BITS, f"{SUPPORT}:{Path(__file__).parent}", tmp_path / "model"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) == 0.0
+
+
+def test_tensorflows_own_command_line_runs_a_signature(folder, inputs, expected, tmp_path):
+    names = ("image", "content", "style")
+    (tmp_path / "out").mkdir()
+    for name in names:
+        np.save(tmp_path / f"{name}.npy", inputs[name])
+    files = ";".join(f"{name}={tmp_path / name}.npy" for name in names)
+    command = [Path(sys.executable).parent / "saved_model_cli", "run", "--dir", folder]
+    command += ["--tag_set", "serve", "--signature_def", "loss_and_gradient"]
+    subprocess.run(
+        [*command, "--inputs", files, "--outdir", tmp_path / "out"],
+        check=True,
+        capture_output=True,
+    )
+    gradient = np.load(tmp_path / "out/gradient.npy")
+    assert distance(gradient, expected["loss_and_gradient:gradient"]) <= 1e-5
+    total = float(np.load(tmp_path / "out/total_loss.npy"))
+    assert total == pytest.approx(float(expected["loss_and_gradient:total_loss"]), rel=1e-6)
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    """The C program, compiled."""
+    path = tmp_path_factory.mktemp("c") / "run_saved_model"
+    library = tf.sysconfig.get_lib()
+    subprocess.run(
+        ["gcc", "-O2", "-Wall", "-Wextra", "-Werror", ROOT / "tools/run_saved_model.c",
+         f"-I{tf.sysconfig.get_include()}", f"-L{library}", "-l:libtensorflow_cc.so.2",
+         "-l:libtensorflow_framework.so.2", f"-Wl,-rpath,{library}", "-o", path],
+        check=True,
+    )  # fmt: skip
+    return path
+
+
+def run_in_c(program, folder, signature, inputs, outputs, tmp_path):
+    """Runs the C program; returns the bytes of the outputs."""
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    model = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    tensors = model.meta_graphs[0].signature_def[signature]
+    words = []
+    for name, value in inputs.items():
+        file = tmp_path / f"{name}.raw"
+        file.write_bytes(value if isinstance(value, bytes) else value.tobytes())
+        kind, shape = "string", [1]
+        if not isinstance(value, bytes):
+            kind, shape = {"float32": "float", "int32": "int32"}[value.dtype.name], value.shape
+        sides = ",".join(map(str, shape))
+        words += ["in", tensors.inputs[name].name, kind, sides, str(file)]
+    for name in outputs:
+        words += ["out", tensors.outputs[name].name, str(tmp_path / f"{outputs.index(name)}.out")]
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    subprocess.run([program, folder, *words], check=True, capture_output=True, env=environment)
+    return [(tmp_path / f"{index}.out").read_bytes() for index in range(len(outputs))]
+
+
+def test_a_c_program_computes_the_same_loss_and_gradient(
+    program, folder, inputs, expected, tmp_path
+):
+    given = {name: inputs[name] for name in ("image", "content", "style")}
+    names = ["total_loss", "gradient", "style_loss_block2_conv1"]
+    found = run_in_c(program, folder, "loss_and_gradient", given, names, tmp_path)
+    for name, data in zip(names, found, strict=True):
+        value = np.asarray(expected[f"loss_and_gradient:{name}"])
+        read = np.frombuffer(data, np.float32).reshape(value.shape)
+        assert distance(read, value) <= 1e-5, name
+
+
+def test_a_c_program_makes_the_same_picture(program, folder, inputs, expected_pixels, tmp_path):
+    given = {
+        "content_bytes": inputs["content_png"],
+        "style_bytes": inputs["style_png"],
+        "size": np.array([40], np.int32),
+        "num_steps": np.array([5], np.int32),
+        "content_weight": np.array([1.0], np.float32),
+        "style_weight": np.array([2000.0], np.float32),
+        "tv_weight": np.array([20.0], np.float32),
+    }
+    (png,) = run_in_c(program, folder, "stylize_png", given, ["png_bytes"], tmp_path)
+    assert np.abs(pixels_of(png).astype(int) - expected_pixels).max() <= 1
+
+
+def test_the_command_line_saves_the_same_picture(model, inputs, tmp_path):
+    for name in ("content", "style"):
+        (tmp_path / f"{name}.png").write_bytes(inputs[f"{name}_png"])
+    words = [f"--{name}={tmp_path / name}.png" for name in ("content", "style", "output")]
+    words += [
+        "--scales=none",
+        "--steps=5",
+        "--size=0",
+        "--style_size=41",
+        "--precision=float32",
+        "--quiet",
+    ]
+    assert main.main(words) == 0
+    (png,) = model.stylize_png(inputs["content_png"], inputs["style_png"], size=0)
+    saved = np.asarray(Image.open(tmp_path / "output.png")).astype(int)
+    assert np.abs(pixels_of(png) - saved).max() <= 1
+
+
+def test_targets_can_be_used_again(model, inputs, expected):
+    targets = model.targets(inputs["content"], inputs["style"])
+    found = model.loss_and_gradient_from_targets(inputs["image"], targets)
+    again = model.loss_and_gradient(inputs["image"], inputs["content"], inputs["style"])
+    assert set(found) == set(again)
+    for name, value in found.items():
+        assert distance(value, again[name]) <= 1e-5, name
+
+
+def test_a_batch_gives_each_its_own_picture(model, inputs):
+    contents = np.concatenate([inputs["content"], inputs["image"]])
+    together = model.stylize(contents, inputs["style"], num_steps=[2, 5], style_weight=[9.0, 90.0])
+    for index, options in enumerate([(2, 9.0), (5, 90.0)]):
+        alone = model.stylize(
+            contents[index : index + 1],
+            inputs["style"],
+            num_steps=options[0],
+            style_weight=options[1],
+        )
+        for name, value in alone.items():
+            np.testing.assert_allclose(value[0], together[name][index], atol=1e-4)
+
+
+def test_files_of_many_kinds_are_read(model, inputs):
+    colors = pixels(CONTENT, 1)
+    alpha = np.full((*CONTENT, 1), 128, np.uint8)
+    files = {
+        "jpeg": file_of(colors, "JPEG"),
+        "gray": file_of(colors[..., 0]),
+        "palette": file_of(np.asarray(Image.fromarray(colors).quantize(8).convert("RGB"))),
+        "alpha": file_of(np.concatenate([colors, alpha], -1)),
+        "gray_alpha": file_of(np.concatenate([colors[..., :1], alpha], -1)),
+    }
+    found = model.stylize_png(list(files.values()), inputs["style_png"], num_steps=1)
+    shapes = {name: pixels_of(png).shape for name, png in zip(files, found, strict=True)}
+    assert shapes == {
+        "jpeg": (30, 40, 3),
+        "gray": (30, 40, 3),
+        "palette": (30, 40, 3),
+        "alpha": (30, 40, 4),
+        "gray_alpha": (30, 40, 4),
+    }
+    assert (pixels_of(found[3])[..., 3] == 128).all()
+
+
+def bomb():
+    """A PNG of a few bytes that claims 60,000 x 60,000 px."""
+    return (
+        file_of(pixels((4, 4), 0))[:16] + (60_000).to_bytes(4, "big") * 2 + b"\x08\x02" + 9 * b"0"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"content_bytes": b"no picture"}, "`content_bytes` must be the bytes of a PNG or JPEG"),
+        ({"style_bytes": b""}, "`style_bytes` must be the bytes of a PNG or JPEG"),
+        ({"content_bytes": bomb()}, "`content_bytes` must have at most 100000 pixels"),
+        ({"content_bytes": file_of(pixels((40, 40), 0))[:200]}, "PNG"),
+        ({"size": 8}, "`size` must give sides of at least 16 px"),
+        ({"size": 5000}, "`size` must give sides of at least 16 px and at most 100000 pixels"),
+        ({"size": -3}, "`size` must lie within 0..30000"),
+        ({"num_steps": 0}, "`num_steps` must lie within 1..10000"),
+        ({"style_weight": -1.0}, "`style_weight` must lie within 0..1e.30"),
+        ({"tv_weight": np.nan}, "`tv_weight` must lie within"),
+        ({"num_steps": [1, 2, 3]}, "`num_steps` must have one value, or as many"),
+    ],
+    ids=str,
+)
+def test_bad_requests_are_answered_with_what_is_wrong(model, inputs, change, message):
+    given = {
+        "content_bytes": inputs["content_png"],
+        "style_bytes": inputs["style_png"],
+        "num_steps": 1,
+        **change,
+    }
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        model.stylize_png(**given)
+
+
+def test_images_that_are_not_numbers_are_told(model, inputs):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="`content` must have values of 0..1"):
+        model.stylize(np.nan * inputs["content"], inputs["style"])
+
+
+def test_a_loss_that_is_not_finite_is_an_error_and_no_picture(inputs, mini_layers):
+    layers = {name: (1e12 * kernel, bias) for name, (kernel, bias) in mini_layers.items()}
+    config = settings(**SIMPLE)
+    stylize = Signatures(make_problem(layers, config, "direct"), config, max_pixels=100_000).stylize
+    with pytest.raises(tf.errors.InvalidArgumentError, match="is not finite"):
+        stylize(inputs["content"], inputs["style"])
+
+
+def test_images_of_0_to_255_are_told(model, inputs):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="`style` must have values of 0..1"):
+        model.targets(inputs["content"], 255.0 * inputs["style"])
+
+
+def test_pictures_of_different_sizes_have_no_loss(model, inputs):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="`image` must have the size of"):
+        model.loss_and_gradient(image((40, 40), 0), inputs["content"], inputs["style"])
+
+
+def test_what_is_stored_for_winograd_gives_the_direct_numbers_in_every_call(
+    inputs, mini_layers, monkeypatch, tmp_path, graph_rewriting
+):
+    config = settings(**SIMPLE)
+    truth = objective(mini_layers, config)
+    targets = truth.targets(inputs["content"], inputs["style"])
+    image = tf.constant(inputs["image"])
+    total, gradient = truth.value_and_gradient(image, targets)
+    terms = named_terms(truth.terms(image, targets))
+    expected = {**terms, "total_loss": total, "gradient": gradient}
+    monkeypatch.setattr(winograd, "_MINIMUM_CHANNELS", 1)
+    monkeypatch.setattr("tf_style.export.saved_model.arithmetic", lambda precision, **_: "winograd")
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        tf_style.export_saved_model(tmp_path / "1", config=config)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    model = tf.saved_model.load(str(tmp_path / "1"))
+    for _ in range(2):  # The first call makes the kernels.
+        found = model.loss_and_gradient(inputs["image"], inputs["content"], inputs["style"])
+        for name, value in found.items():
+            assert distance(value, expected[name]) <= 1e-4, name
+    features = truth.extractor(image)
+    for name, value in model.features(image).items():
+        assert distance(value, features[name]) <= 1e-5, name
+
+
+def test_a_model_tells_how_it_was_made(folder, model):
+    about = json.loads((folder / "assets/tf_style.json").read_text())
+    assert about["software"] == f"tf_style {tf_style.__version__}"
+    assert about["weights_sha256"] == model.weights_sha256 == "0" * 64
+    assert model.config == settings()
+    assert model.version == tf_style.__version__
+
+
+def test_inputs_have_defaults_for_servers(folder):
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    file = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    signatures = file.meta_graphs[0].signature_def
+    assert set(signatures) == {*NAMES, "serving_default", "__saved_model_init_op"}
+    defaults = signatures["serving_default"].defaults
+    values = {name: tf.make_ndarray(value).tolist() for name, value in defaults.items()}
+    assert values == {
+        "size": [40],
+        "num_steps": [5],
+        "content_weight": [1.0],
+        "style_weight": [2000.0],
+        "tv_weight": [20.0],
+    }
+    kinds = {name: value.dtype for name, value in signatures["serving_default"].inputs.items()}
+    assert kinds["content_bytes"] == kinds["style_bytes"] == tf.string.as_datatype_enum
+
+
+@pytest.mark.parametrize("init", ["noise", "style"])
+def test_a_start_from_noise_or_from_the_style_is_the_command_lines(init, inputs):
+    config = settings(init=init, size=0)
+    start = start_image(config, inputs["content"], inputs["style"])
+    expected = prepare_inputs(inputs["content"], inputs["style"], config).start
+    assert start.shape == expected.shape
+    if init == "style":
+        np.testing.assert_allclose(start, expected, atol=2e-6)
+    else:  # Other numbers of the same distribution.
+        assert float(tf.reduce_mean(start)) == pytest.approx(expected.mean(), abs=0.01)
+        assert float(tf.math.reduce_std(start)) == pytest.approx(expected.std(), rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"init": "start.png"}, "`init` must be one of 'content', 'style', 'noise' in a graph"),
+        ({"time_budget": 5.0}, "Cannot use `time_budget`"),
+        ({"color": "match"}, "Cannot use `color` in a graph.*Leave it out, and change them around"),
+        ({"jit_compile": "loop"}, "Cannot use `jit_compile` in a graph"),
+        ({"style_scales": "1,0.5"}, "Cannot use `style_scales` in a graph"),
+        ({"regions": "auto"}, "Cannot use `regions` in a graph"),
+        ({"photorealistic": True}, "Cannot use `photorealistic` in a graph"),
+        ({"deterministic": True}, "Cannot export `deterministic`.*enable_op_determinism"),
+    ],
+)
+def test_what_needs_a_running_program_is_not_exported(tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        tf_style.export_saved_model(tmp_path / "model", config=settings(**options))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_with_files_is_left_alone(tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match="`output_dir` must be a new or an empty folder"):
+        tf_style.export_saved_model(tmp_path, config=settings())
+    with pytest.raises(NotADirectoryError, match="`output_dir` must be a folder"):
+        tf_style.export_saved_model(tmp_path / "mine.txt", config=settings())
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_failed_export_leaves_nothing(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise tf.errors.ResourceExhaustedError(None, None, "no space left")
+
+    monkeypatch.setattr(tf.saved_model, "save", fail)
+    with pytest.raises(OSError, match="`output_dir` cannot be written: .*no space left"):
+        tf_style.export_saved_model(tmp_path / "a" / "1", config=settings())
+    assert not list((tmp_path / "a").iterdir())
+
+
+def test_only_models_of_tf_style_are_loaded(folder, tmp_path):
+    with pytest.raises(FileNotFoundError, match="`path` must be an existing folder"):
+        tf_style.load(tmp_path / "none")
+    with pytest.raises(ValueError, match="`path` must be a folder that `tf_style export` wrote"):
+        tf_style.load(tmp_path)
+    shutil.copytree(folder, tmp_path / "copy")
+    about = json.loads((folder / "assets/tf_style.json").read_text())
+    for text in ("{}", "[" * 100_000, "[]", json.dumps({**about, "software": ""})):
+        (tmp_path / "copy/assets/tf_style.json").write_text(text)
+        with pytest.raises(ValueError, match="that `tf_style export` wrote"):
+            tf_style.load(tmp_path / "copy")
+
+
+def test_the_command_exports_what_its_flags_say(tmp_path, monkeypatch, capsys):
+    asked = []
+
+    def record(output_dir, **options):
+        asked.append((output_dir, options))
+        return Exported(path=tmp_path, signatures=NAMES, num_bytes=7, weights_sha256="")
+
+    monkeypatch.setattr("tf_style.export.saved_model.export_saved_model", record)
+    words = ["export", "--output_dir=models/3", "--preset=pastiche", "--steps=7"]
+    assert main.main([*words, "--size=64", "--style_weight=5", "--for_gpu"]) == 0
+    assert "stylize_png" in capsys.readouterr().out
+    ((output, options),) = asked
+    config = tf_style.preset("pastiche").replace(steps=7, size=64, style_weight=5.0)
+    assert (output, options["config"], options["for_gpu"]) == ("models/3", config, True)
+    assert main.main([*words, "--format=stablehlo", "--portable"]) == 2
+    assert "Cannot use `portable`" in capsys.readouterr().err
+    assert main.main([*words, "--file_precision=int8"]) == 2
+    assert "Cannot use `file_precision` with saved_model" in capsys.readouterr().err
+    (tmp_path / "mine.json").write_text(tf_style.preset("pastiche").replace(steps=9).to_json())
+    file = tmp_path / "mine.json"
+    assert main.main(["export", "--output_dir=models/4", f"--config={file}", "--size=80"]) == 0
+    assert asked[-1][1]["config"] == tf_style.preset("pastiche").replace(steps=9, size=80)
+    assert main.main(["export"]) == 2
+    assert "`output_dir` must be given" in capsys.readouterr().err
+    assert main.main(["export", "--help"]) == 0
+    assert "--max_pixels" in capsys.readouterr().out
+
+
+def test_fixed_scales_have_steps_of_their_own(mini_layers):
+    config = settings(scales="0.5:2,1:3")
+    problem = make_problem(mini_layers, config, "direct")
+    names = Signatures(problem, config, max_pixels=100_000).stylize.function_spec.arg_names
+    assert "num_steps" not in names
+    assert "style_weight" in names
+
+
+@pytest.mark.parametrize("kind", ["direct", "bfloat16"])
+def test_features_in_other_arithmetics_are_close(kind, inputs, mini_layers, expected):
+    config = settings()
+    problem = make_problem(mini_layers, config, kind)
+    found = Signatures(problem, config, max_pixels=100_000).features(inputs["image"])
+    limit = {"direct": 1e-6, "bfloat16": 0.03}[kind]
+    for name, value in found.items():
+        assert distance(value, expected[f"features:{name}"]) <= limit

@@ -1,0 +1,52 @@
+"""Resizing in graphs: Pillow's numbers, for sizes known and unknown."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_style.images import resizing
+from tf_style.images.graph_resizing import cover, lanczos_matrix, resize, size_of
+
+SIZES = [((31, 40), (16, 20)), ((31, 40), (62, 81)), ((7, 90), (13, 11)), ((20, 20), (20, 7))]
+
+
+@pytest.mark.parametrize(("old", "new"), SIZES)
+def test_a_resized_image_is_pillows(rng, old, new):
+    image = rng.random((1, *old, 3), np.float32)
+    expected = resizing.resize(image, new, clip=False)
+    np.testing.assert_allclose(resize(tf.constant(image), new), expected, atol=2e-6)
+
+
+@pytest.mark.parametrize(("old", "new"), SIZES)
+def test_an_image_that_covers_another_size_is_pillows(rng, old, new):
+    image = rng.random((1, *old, 3), np.float32)
+    found = tf.clip_by_value(cover(tf.constant(image), new), 0.0, 1.0)
+    np.testing.assert_allclose(found, resizing.cover(image, new), atol=2e-6)
+
+
+@pytest.mark.parametrize(("old", "new"), [*SIZES, ((12, 9), (12, 9))])
+def test_sizes_known_when_the_graph_runs_give_the_same_bits(rng, old, new):
+    image = tf.constant(rng.random((1, *old, 3), np.float32))
+    graph = tf.function(
+        lambda image, size: resize(image, tf.unstack(size)),
+        input_signature=[
+            tf.TensorSpec([1, None, None, 3], tf.float32),
+            tf.TensorSpec([2], tf.int32),
+        ],
+    )
+    np.testing.assert_array_equal(graph(image, tf.constant(new)), resize(image, new))
+
+
+def test_an_image_of_the_size_asked_for_is_given_back(rng):
+    image = tf.constant(rng.random((1, 9, 12, 3), np.float32))
+    assert resize(image, (9, 12)) is image
+    assert size_of(image) == (9, 12)
+
+
+@pytest.mark.parametrize(("old", "new"), [(40, 13), (13, 40), (5, 5)])
+def test_a_row_of_ones_stays_one(old, new):
+    np.testing.assert_allclose(tf.reduce_sum(lanczos_matrix(old, new), 1), np.ones(new), rtol=1e-6)
+
+
+def test_the_same_length_is_the_identity():
+    np.testing.assert_allclose(lanczos_matrix(9, 9), np.eye(9), atol=1e-7)

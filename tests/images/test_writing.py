@@ -1,0 +1,149 @@
+"""Pictures out: formats, metadata, atomicity and early refusals."""
+
+import errno
+import io
+import os
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from tf_style.config.style_config import StyleConfig, preset
+from tf_style.files import atomic
+from tf_style.images import writing
+from tf_style.provenance import description
+
+FORMATS = {
+    "png": "PNG",
+    "jpg": "JPEG",
+    "jpeg": "JPEG",
+    "webp": "WEBP",
+    "tif": "TIFF",
+    "tiff": "TIFF",
+}
+DESCRIPTION = description.describe(preset("gatys2016"), "ab" * 32)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_the_name_decides_the_format_and_all_is_told(tmp_path, suffix):
+    path = tmp_path / f"out.{suffix}"
+    pixels = np.full((20, 30, 3), (200, 100, 50), np.uint8)
+    writing.save_picture(path, pixels, DESCRIPTION)
+    with Image.open(path) as picture:
+        assert picture.format == FORMATS[suffix]
+        assert picture.size == (30, 20)
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(picture.info["icc_profile"]))
+        assert "sRGB" in ImageCms.getProfileDescription(profile)
+        # The date of its making would make equal pictures unequal files.
+        assert picture.info["icc_profile"][24:36] == bytes([7, 208, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0])
+        assert picture.getexif()[0x0131].startswith("tf_style ")
+        np.testing.assert_allclose(np.asarray(picture)[10, 10], [200, 100, 50], atol=3)
+    found = description.read_description(path)
+    assert found["weights_sha256"] == "ab" * 32
+    assert StyleConfig.from_dict(found["config"]) == preset("gatys2016")
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_lossless_formats_keep_every_pixel(tmp_path, rng, suffix):
+    pixels = rng.integers(0, 256, (9, 8, 4), np.uint8)
+    writing.save_picture(tmp_path / f"a.{suffix}", pixels, DESCRIPTION)
+    with Image.open(tmp_path / f"a.{suffix}") as picture:
+        np.testing.assert_array_equal(np.asarray(picture), pixels)
+
+
+def test_jpeg_shows_alpha_on_white(tmp_path):
+    writing.save_picture(tmp_path / "a.jpg", np.zeros((16, 16, 4), np.uint8), DESCRIPTION)
+    with Image.open(tmp_path / "a.jpg") as picture:
+        assert np.asarray(picture).min() > 250
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "out.png"
+    path.write_bytes(b"old")
+
+    def fail(file):
+        file.write(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        atomic.write_atomically(path, fail)
+    assert path.read_bytes() == b"old"
+    assert [file.name for file in tmp_path.iterdir()] == ["out.png"]
+
+
+def test_new_files_have_the_rights_that_the_umask_gives(tmp_path):
+    writing.save_picture(tmp_path / "a.png", np.zeros((4, 4, 3), np.uint8), DESCRIPTION)
+    (tmp_path / "plain").write_bytes(b"")
+    assert (tmp_path / "a.png").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "message"),
+    [
+        ("out.pgn", ValueError, "must end in .png, .jpg.*Did you mean '.png'"),
+        ("out", ValueError, "must end in"),
+        ("missing/out.png", FileNotFoundError, "existing folder"),
+        ("folder.png", IsADirectoryError, "a folder"),
+        ("input.png", ValueError, "must not overwrite another file"),
+        ("link.png", ValueError, "must not overwrite another file"),
+    ],
+)
+def test_outputs_that_cannot_be_are_refused_early(tmp_path, name, kind, message):
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "input.png").write_bytes(b"")
+    (tmp_path / "link.png").symlink_to(tmp_path / "input.png")
+    with pytest.raises(kind, match=message):
+        writing.check_output(tmp_path / name, inputs=[tmp_path / "input.png"], size=(10, 10))
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES, errno.EROFS])
+def test_no_space_and_no_permission_are_found_early(tmp_path, monkeypatch, code):
+    def refuse(*arguments):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    with pytest.raises(OSError, match="`output` cannot be written: .*out.png"):
+        writing.check_output(tmp_path / "out.png", size=(1000, 1000))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_size_that_the_format_lacks_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="WEBP holds at most 16383 px"):
+        writing.check_output(tmp_path / "out.webp", size=(100, 20000))
+
+
+def test_checking_leaves_an_existing_file_alone(tmp_path):
+    (tmp_path / "out.png").write_bytes(b"old")
+    writing.check_output(tmp_path / "out.png", size=(10, 10))
+    assert (tmp_path / "out.png").read_bytes() == b"old"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_the_space_that_is_reserved_suffices_for_noise(tmp_path, rng):
+    pixels = rng.integers(0, 256, (200, 300, 4), np.uint8)
+    for suffix in FORMATS:
+        path = tmp_path / f"a.{suffix}"
+        writing.save_picture(path, pixels, DESCRIPTION)
+        assert path.stat().st_size < 6 * 200 * 300 + 65536
+
+
+def test_long_and_foreign_names_can_be_written(tmp_path):
+    path = tmp_path / ("\u7d75" * 80 + ".png")
+    writing.save_picture(path, np.zeros((4, 4, 3), np.uint8), DESCRIPTION)
+    assert path.exists()
+
+
+def test_hostile_settings_in_a_picture_are_refused(tmp_path):
+    exif = Image.Exif()
+    for text in ("[" * 60000, "{}", "not json", '{"config": 3}'):
+        exif[0x010E] = text
+        Image.new("RGB", (4, 4)).save(tmp_path / "a.png", exif=exif)
+        with pytest.raises(ValueError, match="`config` must be .*holds no settings"):
+            description.read_description(tmp_path / "a.png")
+
+
+def test_a_picture_without_settings_says_so(tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    with pytest.raises(ValueError, match="holds no settings of tf_style"):
+        description.read_description(tmp_path / "a.png")

@@ -1,0 +1,294 @@
+"""The style augmentation: what it changes, what it leaves alone, and how it repeats itself."""
+
+import functools
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_style.keras import StyleAugmentation, style_bank
+
+pytestmark = [
+    pytest.mark.usefixtures("mini_network"),
+    # 2026-11: keras 3.15 on numpy 2.4.
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+]
+
+
+@pytest.fixture
+def bank(rng):
+    return list(rng.integers(0, 256, (3, 20, 16, 3), np.uint8))
+
+
+@pytest.fixture
+def images(rng):
+    return rng.uniform(0.2, 0.8, size=(4, 16, 20, 3)).astype("float32")
+
+
+def make(bank, **options):
+    options = {"value_range": (0, 1), "probability": 1.0, "strength": 1.0, "seed": 5, **options}
+    return StyleAugmentation(bank, **options)
+
+
+SEED = tf.constant([3, 4])
+
+
+def test_it_changes_images_and_stays_in_their_range(bank, images, eagerly):
+    new = make(bank)(images, training=True).numpy()
+    assert new.shape == images.shape and new.dtype == np.float32
+    assert (np.abs(new - images).mean((1, 2, 3)) > 0.01).all()
+    assert new.min() >= 0.0 and new.max() <= 1.0
+
+
+@pytest.mark.parametrize("value_range", [(0, 1), (0, 255), (-1, 1)])
+@pytest.mark.parametrize("options", [{"probability": 0.0}, {"strength": 0.0}])
+def test_no_probability_or_no_strength_is_identity(options, value_range, bank, images):
+    low, high = value_range
+    images = images * (high - low) + low
+    layer = make(bank, value_range=value_range, **options)
+    np.testing.assert_array_equal(layer(images, training=True), images)
+    np.testing.assert_array_equal(layer.augment(images, seed=SEED), images)
+
+
+def test_it_acts_in_training_only(bank, images):
+    model = keras.Sequential([keras.Input((None, None, 3)), make(bank)])
+    np.testing.assert_array_equal(model(images, training=False), images)
+    np.testing.assert_array_equal(model.predict(images, verbose=0), images)
+    np.testing.assert_array_equal(model(images), images)
+    np.testing.assert_array_equal(make(bank)(images), images)
+    assert np.abs(model(images, training=True) - images).mean() > 0.01
+
+
+def test_other_value_ranges_and_pixels_mean_the_same_images(bank, images, eagerly):
+    pixels = np.round(images * 255).astype(np.uint8)
+    unit = make(bank).augment(pixels / np.float32(255), seed=SEED).numpy()
+    for value_range, given in (((0, 255), pixels), ((-1, 1), pixels / np.float32(127.5) - 1)):
+        low, high = value_range
+        found = make(bank, value_range=value_range).augment(given, seed=SEED)
+        np.testing.assert_allclose((found - low) / (high - low), unit, atol=2e-3)
+
+
+def test_strength_says_how_much_of_the_change_is_kept(bank, images, eagerly):
+    whole, half = (
+        make(bank, strength=strength).augment(images, seed=SEED) for strength in (1.0, 0.5)
+    )
+    np.testing.assert_allclose(half, (whole + images) / 2, atol=1e-6)
+    ranged = make(bank, strength=(0.25, 0.5)).augment(images, seed=SEED)
+    change = np.asarray(whole) - images
+    shares = ((ranged - images) * change).numpy().sum((1, 2, 3)) / (change**2).sum((1, 2, 3))
+    assert ((shares > 0.25) & (shares < 0.5)).all()
+    assert np.ptp(shares) > 0.01
+
+
+def test_probability_is_each_images_own(bank):
+    images = np.full((400, 8, 8, 3), 0.5, np.float32)
+    new = make(bank, probability=0.3, steps=0)(images, training=True).numpy()
+    changed = (new != images).any((1, 2, 3))
+    # 400 draws: a deviation of 0.023.
+    assert abs(changed.mean() - 0.3) < 0.1
+    np.testing.assert_array_equal(new[~changed], images[~changed])
+
+
+def test_shares_are_of_so_many_pictures_and_add_up_to_1():
+    seeds = tf.constant([[1, 2], [3, 4]])
+    options = {"num_pictures": 5, "seeds": seeds}
+    shares = style_bank.random_shares(2000, num_mixed=3, **options).numpy()
+    np.testing.assert_allclose(shares.sum(1), 1.0, rtol=1e-5)
+    assert ((shares > 0).sum(1) == 3).all()
+    # Flat Dirichlet distribution of three: mean 1/3, variance 1/18; 3 of 5 are drawn.
+    drawn = shares[shares > 0]
+    assert drawn.mean() == pytest.approx(1 / 3, rel=1e-5)
+    assert drawn.var() == pytest.approx(1 / 18, rel=0.1)
+    np.testing.assert_allclose(shares.mean(0), 0.2, atol=0.03)
+    single = style_bank.random_shares(100, num_mixed=1, **options).numpy()
+    np.testing.assert_allclose(single.max(1), 1.0)
+
+
+def test_the_same_seed_gives_the_same_sequence(bank, images, eagerly):
+    first, again, other = make(bank), make(bank), make(bank, seed=6)
+    sequence = [first(images, training=True).numpy() for _ in range(2)]
+    assert np.abs(sequence[0] - sequence[1]).max() > 0.01
+    for expected in sequence:
+        np.testing.assert_array_equal(again(images, training=True), expected)
+    assert np.abs(other(images, training=True) - sequence[0]).max() > 0.01
+    assert StyleAugmentation(bank, value_range=(0, 1)).get_config()["seed"] is None
+
+
+def test_numbered_batches_depend_on_their_number_alone(bank, images):
+    dataset = tf.data.Dataset.from_tensor_slices((images, np.arange(4))).batch(1).repeat(2)
+
+    def run(**options):
+        mapped = dataset.enumerate().map(make(bank).map_enumerated, **options)
+        return [(image.numpy(), int(label[0])) for image, label in mapped]
+
+    first = run()
+    for (image, label), (expected, number) in zip(run(num_parallel_calls=4), first, strict=True):
+        assert label == number
+        np.testing.assert_array_equal(image, expected)
+    # The second round has other numbers, and so other styles.
+    assert np.abs(first[0][0] - first[4][0]).max() > 0.01
+
+
+def test_labels_and_all_else_pass_untouched(bank, images):
+    labels, names = np.array([3, 1, 2, 0], np.int64), np.array([b"a", b"b", b"c", b"d"])
+    layer = make(bank)
+    pairs = tf.data.Dataset.from_tensor_slices((images, labels, names)).batch(4)
+    new, label, name = next(iter(pairs.map(layer.map_pair)))
+    assert np.abs(new - images).max() > 0.01
+    np.testing.assert_array_equal(label, labels)
+    np.testing.assert_array_equal(name, names)
+    new, label = layer((images, labels), training=True)
+    np.testing.assert_array_equal(label, labels)
+    mapping = {"images": images, "labels": {"class": labels, "name": names}}
+    dicts = tf.data.Dataset.from_tensor_slices(mapping).batch(4)
+    acting = functools.partial(layer, training=True)
+    for mapped in (dicts.map(acting), dicts.enumerate().map(layer.map_enumerated)):
+        found = next(iter(mapped))
+        assert np.abs(found["images"] - images).max() > 0.01
+        np.testing.assert_array_equal(found["labels"]["class"], labels)
+        np.testing.assert_array_equal(found["labels"]["name"], names)
+
+
+def test_a_dataset_of_images_alone_stays_one(bank, images):
+    dataset = tf.data.Dataset.from_tensor_slices(images).batch(4)
+    for function in (make(bank), make(bank).map_pair):
+        assert dataset.map(function).element_spec.shape == (None, 16, 20, 3)
+
+
+def test_unknown_sizes_and_batches_and_single_images_work(bank, rng):
+    sizes = [(16, 20), (9, 31), (25, 8)]
+    pictures = [rng.uniform(size=(*size, 3)).astype("float32") for size in sizes]
+    spec = tf.TensorSpec([None, None, 3], tf.float32)
+    singles = tf.data.Dataset.from_generator(lambda: iter(pictures), output_signature=spec)
+    for new, old in zip(singles.map(make(bank).map_pair), pictures, strict=True):
+        assert new.shape == old.shape
+        assert np.abs(new - old).max() > 0.01
+    batches = singles.map(make(bank).map_pair).batch(1)
+    assert batches.element_spec.shape[1:] == (None, None, 3)
+    layer = make(bank)
+    any_images = tf.TensorSpec([None, None, None, 3], tf.float32)
+    graph = tf.function(lambda x: layer.augment(x, seed=SEED), input_signature=[any_images])
+    for picture in pictures:
+        batch = picture[None].repeat(2, 0)
+        np.testing.assert_allclose(
+            graph(tf.constant(batch)), layer.augment(batch, seed=SEED), atol=1e-5
+        )
+    assert graph(tf.zeros([0, 8, 8, 3])).shape == (0, 8, 8, 3)
+
+
+def test_grey_images_stay_gray(bank, images, eagerly):
+    gray = images[..., :1]
+    new = make(bank, grayscale=True).augment(gray, seed=SEED).numpy()
+    assert new.shape == gray.shape
+    assert np.abs(new - gray).mean() > 0.01
+    # As a color image of three equal channels, with a bank of gray pictures.
+    gray_bank = [np.asarray(tf.image.rgb_to_grayscale(picture)).repeat(3, -1) for picture in bank]
+    color = make(gray_bank).augment(gray.repeat(3, -1), seed=SEED).numpy()
+    np.testing.assert_allclose(new, color.mean(-1, keepdims=True), atol=0.01)
+
+
+def test_the_bank_may_be_a_folder(picture_file, tmp_path, images, bank):
+    paths = [picture_file(f"{name}.png") for name in "ba"]
+    (tmp_path / ".hidden").write_text("no picture")
+    by_folder, by_paths = make(tmp_path), make(sorted(paths))
+    assert by_folder.get_config()["bank"] == by_paths.get_config()["bank"]
+
+
+@pytest.mark.parametrize("options", [{}, {"grayscale": True, "layers": ["conv2_1"], "size": 10}])
+def test_a_layer_made_from_its_config_does_the_same(options, bank, images, eagerly):
+    images = images[..., :1] if options else images
+    layer = make(
+        bank, strength=(0.2, 0.9), value_range=(0, 2), network={"pooling": "max"}, **options
+    )
+    text = json.dumps(keras.saving.serialize_keras_object(layer))
+    again = keras.saving.deserialize_keras_object(json.loads(text))
+    assert again.get_config() == layer.get_config()
+    np.testing.assert_array_equal(again(images, training=True), layer(images, training=True))
+
+
+def classifier(layer):
+    return keras.Sequential(
+        [
+            keras.Input((None, None, 3)),
+            layer,
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(2),
+        ]
+    )
+
+
+def test_a_model_with_it_trains_is_saved_and_exported(bank, images, tmp_path, graph_rewriting):
+    model = classifier(make(bank, probability=0.5))
+    assert len(model.trainable_weights) == 2
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(images, np.array([0, 1, 0, 1]), verbose=0)
+    assert not model.jit_compile
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    expected = model(images, training=False)
+    np.testing.assert_array_equal(loaded(images, training=False), expected)
+    # The random sequence begins anew.
+    first = make(bank, probability=0.5)(images, training=True)
+    np.testing.assert_array_equal(loaded.layers[0](images, training=True), first)
+    model.export(tmp_path / "exported", verbose=False)
+    exported = tf.saved_model.load(tmp_path / "exported")
+    np.testing.assert_allclose(exported.serve(images), expected, rtol=1e-5)
+
+
+def test_it_gives_the_policys_dtype_and_computes_in_float32(bank, images, eagerly):
+    full, half = make(bank), make(bank, dtype="mixed_bfloat16")
+    assert half(keras.Input((None, None, 3))).dtype == "bfloat16"
+    expected = tf.cast(full(images, training=True), tf.bfloat16)
+    np.testing.assert_array_equal(half(images, training=True), expected)
+    assert half(images).dtype == tf.bfloat16
+
+
+def test_no_gradient_passes(bank, images):
+    x = tf.constant(images)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        total = tf.reduce_sum(make(bank)(x, training=True))
+    assert tape.gradient(total, x) is None
+
+
+def test_wrong_arguments_are_named(bank, images, tmp_path):
+    with pytest.raises(ValueError, match="`bank` must hold at least one picture. Received: none"):
+        make([])
+    with pytest.raises(ValueError, match="`bank` must hold at least one picture"):
+        make(tmp_path)
+    with pytest.raises(NotADirectoryError, match="`bank` must be a folder of pictures"):
+        make(tmp_path / "none")
+    with pytest.raises(FileNotFoundError, match="`bank` must be an existing file"):
+        make([tmp_path / "none.png"])
+    with pytest.raises(ValueError, match="`bank` must have at least 4 px on each side"):
+        make([np.zeros((3, 9, 3), np.uint8)])
+    with pytest.raises(ValueError, match="`value_range` must be two numbers"):
+        make(bank, value_range=(1, 0))
+    with pytest.raises(ValueError, match="`strength` must lie within 0..1"):
+        make(bank, strength=1.5)
+    with pytest.raises(ValueError, match="`strength` must lie within 0.5..1"):
+        make(bank, strength=(0.5, 0.2))
+    with pytest.raises(ValueError, match="`probability` must lie within 0..1"):
+        make(bank, probability=-0.1)
+    with pytest.raises(ValueError, match="`num_mixed` must be at least 1"):
+        make(bank, num_mixed=0)
+    with pytest.raises(ValueError, match="`size` must be at least 4"):
+        make(bank, size=2)
+    with pytest.raises(ValueError, match="Did you mean 'conv1_1'"):
+        make(bank, layers=["conv1_11"])
+
+
+def test_wrong_images_are_named(bank, images):
+    layer = make(bank)
+    with pytest.raises(ValueError, match=r"`images` must be \[batch.* `grayscale=True`"):
+        layer(images[..., :1])
+    with pytest.raises(ValueError, match=r"`images` must be \[batch, height, width, 1\]"):
+        make(bank, grayscale=True)(images)
+    with pytest.raises(ValueError, match=r"`images` must be .* shape=\(16, 20\)"):
+        layer(images[0, :, :, 0])
+    with pytest.raises(ValueError, match="`images` must have at least 4 px on each side"):
+        layer(images[:, :3])
+    with pytest.raises(ValueError, match=r"under 'images'. Received: a dict with \['image'\]"):
+        layer({"image": images})

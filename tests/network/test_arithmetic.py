@@ -1,0 +1,96 @@
+"""Which arithmetic is chosen, whatever this machine can do."""
+
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+
+from tf_style.network import arithmetic, extractor
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """Makes a machine: its processor's features, its GPUs, and what a measurement finds."""
+
+    def make(*, features=None, gpus=(), faster=False):
+        measured = []
+
+        def read_text(path, *arguments, **options):
+            assert str(path) == "/proc/cpuinfo"
+            if features is None:
+                raise FileNotFoundError(path)
+            return f"processor : 0\nflags\t: fpu sse2 {features}\n"
+
+        monkeypatch.setattr(Path, "read_text", read_text)
+        monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: list(gpus))
+        monkeypatch.setattr(
+            arithmetic, "bfloat16_pays", lambda float32: measured.append(float32) or faster
+        )
+        return measured
+
+    return make
+
+
+OLD, NEW = "avx2 fma", "avx2 avx512f avx512_bf16"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "deterministic", "gpus", "faster", "expected"),
+    [
+        ("auto", False, [], True, "bfloat16"),
+        ("auto", False, [], False, "winograd"),
+        ("auto", False, ["gpu"], True, "bfloat16"),
+        ("auto", False, ["gpu"], False, "direct"),
+        ("auto", True, [], True, "winograd"),
+        ("auto", True, ["gpu"], True, "direct"),
+        ("float32", False, [], True, "winograd"),
+        ("float32", False, ["gpu"], True, "direct"),
+        ("bfloat16", False, [], False, "bfloat16"),
+        ("bfloat16", True, [], False, "bfloat16"),
+        ("bfloat16", False, ["gpu"], False, "bfloat16"),
+    ],
+)
+def test_a_precision_means_an_arithmetic(machine, wanted, deterministic, gpus, faster, expected):
+    measured = machine(features=NEW, gpus=gpus, faster=faster)
+    assert arithmetic.arithmetic(wanted, deterministic=deterministic) == expected
+    assert expected in extractor.ARITHMETICS
+    # Only where nothing else decides is anything measured, and against this machine's float32.
+    undecided = wanted == "auto" and not deterministic
+    assert measured == (["direct" if gpus else "winograd"] if undecided else [])
+
+
+@pytest.mark.parametrize(
+    ("features", "gpus", "is_measured"),
+    [
+        (OLD, [], False),
+        ("avx2 avx512f avx512_vnni", [], False),
+        (NEW, [], True),
+        ("avx2 amx_bf16 amx_tile", [], True),
+        (OLD, ["gpu"], True),
+        ("neon bf16", [], True),
+        (None, [], True),
+    ],
+)
+def test_processors_that_only_emulate_bfloat16_are_not_measured(
+    machine, features, gpus, is_measured
+):
+    measured = machine(features=features, gpus=gpus, faster=True)
+    assert (arithmetic.arithmetic("auto") == "bfloat16") == is_measured
+    assert bool(measured) == is_measured
+
+
+@pytest.mark.parametrize(("seconds", "pays"), [(0.79, True), (0.81, False), (1.0, False)])
+@pytest.mark.parametrize("float32", ["direct", "winograd"])
+def test_bfloat16_must_be_a_fifth_faster(monkeypatch, float32, seconds, pays):
+    times = {"in_float32": 1.0, "in_bfloat16": seconds}
+    monkeypatch.setattr(arithmetic, "_seconds", lambda function: times[function.__name__])
+    arithmetic.bfloat16_pays.cache_clear()
+    assert arithmetic.bfloat16_pays(float32) is pays
+    arithmetic.bfloat16_pays.cache_clear()
+
+
+@pytest.mark.parametrize("float32", ["direct", "winograd"])
+def test_the_measurement_runs_on_any_machine(float32):
+    arithmetic.bfloat16_pays.cache_clear()
+    assert arithmetic.bfloat16_pays(float32) in (True, False)
+    arithmetic.bfloat16_pays.cache_clear()

@@ -1,0 +1,183 @@
+"""Each convolution against a float64 one in NumPy."""
+
+import numpy as np
+import pytest
+import reference
+import tensorflow as tf
+
+from tf_style.network import convolution, winograd
+
+EIGHT_BITS = 2.0**-9  # Relative error of a value rounded to bfloat16's 8 bits of mantissa.
+
+
+def convolved(inputs, kernel):
+    """The float64 convolution of a batch."""
+    kernel = kernel.astype(np.float64)
+    return np.stack([reference.convolve(image.astype(np.float64), kernel) for image in inputs])
+
+
+def convolved_back(upstream, kernel):
+    kernel = kernel.astype(np.float64)
+    return np.stack(
+        [reference.convolve_back(image.astype(np.float64), kernel) for image in upstream]
+    )
+
+
+def random(rng, *shape):
+    return rng.normal(size=shape).astype("float32")
+
+
+SHAPES = [
+    (1, 8, 8, 4, 4),
+    (1, 7, 9, 3, 5),
+    (2, 13, 6, 5, 3),
+    (2, 4, 11, 1, 2),
+    (1, 1, 1, 3, 4),
+    (1, 1, 10, 2, 3),
+    (2, 5, 1, 4, 1),
+    (1, 2, 3, 130, 129),
+]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_winograds_algorithm_gives_the_float64_convolution(shape, rng):
+    batch, height, width, channels, filters = shape
+    inputs = random(rng, batch, height, width, channels)
+    kernel = random(rng, 3, 3, channels, filters)
+    expected = convolved(inputs, kernel)
+    found = winograd.winograd_convolution(inputs, winograd.winograd_kernel(kernel))
+    assert found.shape == expected.shape
+    assert np.linalg.norm(found - expected) < 2e-6 * np.linalg.norm(expected)
+    np.testing.assert_allclose(found, expected, atol=5e-6 * np.abs(expected).max())
+
+
+def test_a_kernel_of_one_at_its_middle_gives_the_picture_back(rng):
+    kernel = np.zeros((3, 3, 2, 2), np.float32)
+    kernel[1, 1] = np.eye(2)
+    inputs = random(rng, 1, 9, 7, 2)
+    found = winograd.winograd_convolution(inputs, winograd.winograd_kernel(kernel))
+    np.testing.assert_allclose(found, inputs, atol=1e-5)
+
+
+def test_a_turned_kernel_has_its_corners_and_channels_swapped(rng):
+    kernel = random(rng, 3, 3, 2, 4)
+    turned = winograd.turned(kernel)
+    assert turned.shape == (3, 3, 4, 2)
+    for row, column, channel, filter_ in np.ndindex(*kernel.shape):
+        value = turned[2 - row, 2 - column, filter_, channel]
+        assert value == kernel[row, column, channel, filter_]
+    np.testing.assert_array_equal(convolution.turned_in_graph(tf.constant(kernel)), turned)
+
+
+def test_a_turned_kernel_makes_the_gradient_of_a_convolution(rng):
+    kernel, upstream = random(rng, 3, 3, 3, 4), random(rng, 1, 6, 5, 4)
+    expected = convolved_back(upstream, kernel)
+    np.testing.assert_allclose(
+        convolved(upstream, winograd.turned(kernel)), expected, rtol=1e-12, atol=1e-12
+    )
+
+
+def winograd_relu(inputs, kernel, bias):
+    points = winograd.winograd_kernel
+    return winograd.winograd_relu(inputs, points(kernel), points(winograd.turned(kernel)), bias)
+
+
+@pytest.mark.parametrize(
+    ("operation", "tolerance"),
+    [(convolution.convolution_relu, 1e-6), (winograd_relu, 1e-5)],
+)
+@pytest.mark.parametrize("shape", [(1, 7, 9, 3, 5), (2, 6, 4, 5, 3), (1, 1, 5, 2, 2)])
+def test_values_and_gradients_are_the_float64_ones(operation, tolerance, shape, rng):
+    batch, height, width, channels, filters = shape
+    inputs = tf.constant(random(rng, batch, height, width, channels))
+    kernel, bias = random(rng, 3, 3, channels, filters), random(rng, filters)
+    upstream = random(rng, batch, height, width, filters)
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        outputs = operation(inputs, kernel, bias)
+    before = convolved(inputs.numpy(), kernel) + bias
+    np.testing.assert_allclose(
+        outputs, np.maximum(before, 0.0), atol=tolerance * np.abs(before).max()
+    )
+    expected = convolved_back(upstream * (before > 0.0), kernel)
+    found = tape.gradient(outputs, inputs, upstream)
+    np.testing.assert_allclose(found, expected, atol=tolerance * np.abs(expected).max())
+
+
+def test_without_padding_the_middle_of_the_padded_convolution_is_left(rng):
+    inputs, kernel, bias = random(rng, 2, 6, 7, 3), random(rng, 3, 3, 3, 4), random(rng, 4)
+    found = convolution.inner_convolution_relu(inputs, kernel, bias)
+    expected = np.maximum(convolved(inputs, kernel) + bias, 0.0)[:, 1:-1, 1:-1]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def bfloat16_bound(inputs, kernel, result):
+    """Two factors are rounded, each product so by twice 2**-9, then the sum: with float32's own
+    rounding and second-order terms a hundredth more."""
+    return 1.01 * EIGHT_BITS * (2 * convolved(np.abs(inputs), np.abs(kernel)) + np.abs(result))
+
+
+def test_bfloat16_is_right_to_its_eight_bits_both_ways(rng):
+    inputs = tf.constant(random(rng, 2, 7, 6, 5))
+    kernel, bias, upstream = random(rng, 3, 3, 5, 4), random(rng, 4), random(rng, 2, 7, 6, 4)
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        outputs = convolution.bfloat16_relu(inputs, kernel, bias)
+    gradient = tape.gradient(outputs, inputs, upstream)
+    assert (outputs.dtype, gradient.dtype) == (tf.float32, tf.float32)
+    exact = convolved(inputs.numpy(), kernel)
+    error = np.abs(outputs - np.maximum(exact + bias, 0.0))
+    assert np.all(error <= bfloat16_bound(inputs.numpy(), kernel, exact))
+    assert error.max() > EIGHT_BITS / 10  # It is not float32 in disguise.
+    masked = upstream * (outputs.numpy() > 0.0)
+    turned = winograd.turned(kernel)
+    exact = convolved(masked, turned)
+    assert np.all(np.abs(gradient - exact) <= bfloat16_bound(masked, turned, exact))
+
+
+def test_numbers_that_bfloat16_can_hold_are_convolved_exactly(rng):
+    inputs = rng.integers(-3, 4, (1, 5, 6, 2)).astype("float32")
+    kernel = rng.integers(-2, 3, (3, 3, 2, 3)).astype("float32")
+    found = convolution.bfloat16_relu(inputs, kernel, np.full(3, 0.001, np.float32))
+    # Sums up to 108 need 7 bits; the bias is added in float32.
+    expected = np.maximum(convolved(inputs, kernel) + np.float32(0.001), 0.0)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_one_graph_serves_all_sizes(rng):
+    kernel = winograd.winograd_kernel(random(rng, 3, 3, 9, 11))
+    for height, width in ((4, 4), (5, 9), (1, 2)):
+        winograd.winograd_convolution(random(rng, 1, height, width, 9), kernel)
+    graph = winograd._winograd_graph(9, 11)  # Of channels that nothing else here has.
+    assert graph.experimental_get_tracing_count() == 1
+
+
+def test_winograd_pays_only_with_many_channels_on_both_sides():
+    assert winograd.winograd_pays((3, 3, 128, 256))
+    assert not winograd.winograd_pays((3, 3, 64, 256))
+    assert not winograd.winograd_pays((3, 3, 256, 64))
+
+
+@pytest.mark.parametrize("padding", ["SAME", "VALID"])
+def test_gradients_for_image_kernel_and_bias_are_tensorflows_own(padding, rng):
+    operations = {
+        "SAME": convolution.convolution_relu,
+        "VALID": convolution.inner_convolution_relu,
+    }
+    x, kernel, bias = (
+        tf.constant(rng.normal(size=shape).astype("float32"))
+        for shape in ((2, 7, 6, 3), (3, 3, 3, 5), (5,))
+    )
+    shape = (2, 7, 6, 5) if padding == "SAME" else (2, 5, 4, 5)
+    upstream = tf.constant(rng.normal(size=shape).astype("float32"))
+    results = []
+    for layer in (
+        operations[padding],
+        lambda x, k, b: tf.nn.relu(tf.nn.conv2d(x, k, 1, padding) + b),
+    ):
+        with tf.GradientTape() as tape:
+            tape.watch([x, kernel, bias])
+            y = layer(x, kernel, bias)
+        results.append([y, *tape.gradient(y, [x, kernel, bias], upstream)])
+    for found, expected in zip(*results, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)

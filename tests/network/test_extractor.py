@@ -1,0 +1,251 @@
+"""The extractor against Keras' VGG19 and a float64 program."""
+
+import keras
+import numpy as np
+import pytest
+import reference
+import tensorflow as tf
+
+from tf_style import vgg19
+from tf_style.network import winograd
+from tf_style.network.extractor import PADDINGS, build_extractor
+from tf_style.network.keras_layers import StoredWinogradReLU, WinogradReLU
+from tf_style.network.weights import normalize
+
+
+def test_features_are_those_of_keras_vgg19_with_max_pooling(rng):
+    theirs = keras.applications.VGG19(weights=None, include_top=False)
+    names = ["block1_conv2", "block2_pool", "block3_conv4", "block4_conv2", "block5_conv1"]
+    submodel = keras.Model(theirs.input, [theirs.get_layer(name).output for name in names])
+    arrays = {name: theirs.get_layer(name).get_weights() for name in vgg19.CONVOLUTIONS}
+    ours = build_extractor(arrays, layers=names, pooling="max")
+    image = rng.uniform(size=(1, 35, 50, 3)).astype("float32")
+    expected = submodel(keras.applications.vgg19.preprocess_input(image * 255.0))
+    found = ours(image)
+    assert list(found) == names
+    for name, array in zip(names, expected, strict=True):
+        scale = float(tf.reduce_max(tf.abs(array)))
+        np.testing.assert_allclose(found[name], array, atol=1e-5 * scale)
+
+
+@pytest.mark.parametrize("pooling", ["avg", "max"])
+def test_features_agree_with_the_float64_program(pooling, mini_layers, rng):
+    image = rng.uniform(size=(1, 21, 34, 3)).astype("float32")
+    names = ["block1_conv1", "block3_conv2", "block5_conv1"]
+    expected, _ = reference.forward(image, mini_layers, "block5_conv1", pooling)
+    found = build_extractor(mini_layers, layers=names, pooling=pooling)(image)
+    for name in names:
+        np.testing.assert_allclose(found[name][0], expected[name], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+def test_features_agree_with_the_float64_program_for_every_padding(padding, mini_layers, rng):
+    image = rng.uniform(size=(1, 33, 38, 3)).astype("float32")
+    names = ["block1_conv1", "block2_conv2", "block4_conv1"]
+    expected, _ = reference.forward(image, mini_layers, names[-1], "avg", padding)
+    found = build_extractor(mini_layers, layers=names, padding=padding)(image)
+    for name in names:
+        np.testing.assert_allclose(found[name][0], expected[name], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+def test_a_flat_picture_has_no_border_where_the_padding_repeats_it(padding, mini_layers):
+    names = ["block1_conv1", "block3_conv4"]
+    model = build_extractor(mini_layers, layers=names, padding=padding)
+    features = model(np.full((1, 24, 24, 3), 0.7, "float32"))
+    spread = {name: np.ptp(array.numpy(), axis=(1, 2)).max() for name, array in features.items()}
+    assert (spread["block1_conv1"] < 1e-3) == (padding != "zeros")
+    assert (spread["block3_conv4"] < 1e-3) == padding.endswith("_all")
+
+
+@pytest.mark.parametrize("pooling", ["avg", "max"])
+def test_normalizing_only_divides_each_feature_by_its_mean(pooling, mini_layers, rng):
+    image = rng.uniform(size=(1, 20, 24, 3)).astype("float32")
+    names = vgg19.CONVOLUTIONS
+    raw = build_extractor(mini_layers, layers=names, pooling=pooling)(image)
+    means = {name: rng.uniform(0.01, 100.0, raw[name].shape[-1]) for name in names}
+    scaled = build_extractor(normalize(mini_layers, means), layers=names, pooling=pooling)(image)
+    for name in names:
+        expected = raw[name].numpy() / means[name]
+        np.testing.assert_allclose(
+            scaled[name], expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max()
+        )
+
+
+def test_filters_have_a_mean_of_1_after_normalizing_by_their_own_means(mini_layers, rng):
+    image = rng.uniform(size=(1, 32, 32, 3)).astype("float32")
+    names = ["block1_conv1", "block1_conv2", "block2_conv1"]
+    raw = build_extractor(mini_layers, layers=names)(image)
+    means = {name: np.maximum(raw[name].numpy().mean((0, 1, 2)), 1e-3) for name in names}
+    layers = {name: mini_layers[name] for name in vgg19.CONVOLUTIONS[:3]}
+    scaled = build_extractor(normalize(layers, means), layers=names)(image)
+    for name in names:
+        alive = means[name] > 1e-3
+        np.testing.assert_allclose(scaled[name].numpy().mean((0, 1, 2))[alive], 1.0, rtol=1e-4)
+
+
+def test_the_network_is_cut_after_the_deepest_layer(mini_layers):
+    model = build_extractor(mini_layers, layers=["conv2_1"])
+    assert model.layers[-1].name == "block2_conv1"
+
+
+@pytest.mark.parametrize("layer", ["block1_conv1", "block2_conv2", "block5_conv1"])
+def test_the_smallest_size_has_an_output_and_one_less_has_none(layer, mini_layers):
+    model = build_extractor(mini_layers, layers=[layer])
+    side = vgg19.minimum_side([layer])
+    assert min(model(tf.zeros((1, side, side, 3)))[layer].shape) > 0
+    if side > 1:
+        try:
+            smaller = model(tf.zeros((1, side - 1, side, 3)))[layer]
+        except (tf.errors.InvalidArgumentError, ValueError):
+            return
+        assert min(smaller.shape) == 0
+
+
+@pytest.mark.parametrize("layer", ["block1_conv1", "block2_conv2", "block5_conv1"])
+def test_reflection_everywhere_takes_twice_the_smallest_size(layer, mini_layers):
+    model = build_extractor(mini_layers, layers=[layer], padding="reflect_all")
+    side = 2 * vgg19.minimum_side([layer])
+    assert model(tf.zeros((1, side, side, 3)))[layer].shape[1:3] == (2, 2)
+
+
+def test_wrong_layers_and_pooling_are_named(mini_layers):
+    with pytest.raises(ValueError, match="Did you mean 'conv1_2'"):
+        build_extractor(mini_layers, layers=["conv1_22"])
+    with pytest.raises(ValueError, match="`pooling` must be one of 'avg', 'max'"):
+        build_extractor(mini_layers, layers=["conv1_1"], pooling="l2")
+    with pytest.raises(ValueError, match="`padding` must be one of 'zeros', 'replicate'"):
+        build_extractor(mini_layers, layers=["conv1_1"], padding="same")
+    with pytest.raises(ValueError, match="must hold layer 'block1_conv2'"):
+        build_extractor({"block1_conv1": mini_layers["block1_conv1"]}, layers=["conv1_2"])
+
+
+# 2026-11: keras 3.15 on numpy 2.4.
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+@pytest.mark.parametrize(
+    ("padding", "arithmetic"),
+    [("zeros", "direct"), ("reflect", "direct"), ("zeros", "winograd"), ("zeros", "bfloat16")],
+)
+@pytest.mark.parametrize("pooling", ["avg", "max"])
+def test_the_model_saves_and_loads_with_keras(
+    padding, pooling, arithmetic, mini_layers, tmp_path, rng, monkeypatch
+):
+    monkeypatch.setattr(winograd, "_MINIMUM_CHANNELS", 1)
+    model = build_extractor(
+        mini_layers,
+        layers=["conv1_1", "conv2_1"],
+        padding=padding,
+        pooling=pooling,
+        arithmetic=arithmetic,
+    )
+    model.save(tmp_path / "extractor.keras")
+    loaded = keras.models.load_model(tmp_path / "extractor.keras")
+    image = rng.uniform(size=(1, 8, 9, 3)).astype("float32")
+    for name, features in model(image).items():
+        np.testing.assert_array_equal(loaded(image)[name], features)
+
+
+def features_and_gradient(model, image, weights):
+    """Every layer's features, and the gradient of their weighted sum for the image."""
+    with tf.GradientTape() as tape:
+        tape.watch(image)
+        features = model(image)
+        total = tf.add_n([tf.reduce_sum(features[name] * weights[name]) for name in weights])
+    return features, tape.gradient(total, image)
+
+
+@pytest.mark.parametrize(
+    ("arithmetic", "tolerance"),
+    # bfloat16 rounds to 8 bits: 2**-9 relative, for each of 9 layers' two factors and result.
+    [("winograd", 1e-4), ("bfloat16", 9 * 3 * 2.0**-9)],
+)
+def test_every_arithmetic_gives_the_direct_ones_features_and_gradient(
+    arithmetic, tolerance, mini_layers, rng, monkeypatch
+):
+    monkeypatch.setattr(winograd, "_MINIMUM_CHANNELS", 1)
+    names = ["block1_conv1", "block2_conv2", "block4_conv1"]
+    image = tf.constant(rng.uniform(size=(1, 27, 34, 3)), tf.float32)
+    direct, other = (
+        build_extractor(mini_layers, layers=names, arithmetic=name)
+        for name in ("direct", arithmetic)
+    )
+    weights = {name: rng.uniform(size=direct(image)[name].shape) for name in names}
+    expected, slope = features_and_gradient(direct, image, weights)
+    found, found_slope = features_and_gradient(other, image, weights)
+    for name in names:
+        error = np.linalg.norm(found[name] - expected[name]) / np.linalg.norm(expected[name])
+        assert error < tolerance
+        assert found[name].dtype == tf.float32
+    assert np.linalg.norm(found_slope - slope) < 2 * tolerance * np.linalg.norm(slope)
+    # It is not the direct one under another name.
+    assert np.any(found[names[-1]].numpy() != expected[names[-1]].numpy())
+
+
+def kinds(model):
+    return {layer.name: type(layer).__name__ for layer in model.layers}
+
+
+def test_only_convolutions_for_which_it_pays_are_computed_by_winograds_algorithm(rng):
+    layers, channels = {}, 3
+    for name, filters in zip(vgg19.CONVOLUTIONS[:4], (64, 128, 128, 128), strict=True):
+        layers[name] = (
+            np.zeros((3, 3, channels, filters), "float32"),
+            np.zeros(filters, "float32"),
+        )
+        channels = filters
+    found = kinds(build_extractor(layers, layers=["conv2_2"], arithmetic="winograd"))
+    assert [found[name] for name in layers] == [
+        "ConvolutionReLU", "ConvolutionReLU", "WinogradReLU", "WinogradReLU"
+    ]  # fmt: skip
+
+
+def test_the_first_convolution_and_padded_ones_stay_in_float32(mini_layers):
+    found = kinds(build_extractor(mini_layers, layers=["conv1_2"], arithmetic="bfloat16"))
+    assert (found["block1_conv1"], found["block1_conv2"]) == ("ConvolutionReLU", "BFloat16ReLU")
+    for arithmetic in ("winograd", "bfloat16"):
+        model = build_extractor(
+            mini_layers, layers=["conv2_1"], padding="reflect_all", arithmetic=arithmetic
+        )
+        assert not {"WinogradReLU", "BFloat16ReLU"} & set(kinds(model).values())
+
+
+def test_an_unknown_arithmetic_is_named(mini_layers):
+    with pytest.raises(ValueError, match="`arithmetic` must be one of 'direct', 'winograd'"):
+        build_extractor(mini_layers, layers=["conv1_1"], arithmetic="float16")
+
+
+def test_kernels_left_out_of_a_file_are_made_at_the_first_call(rng, tmp_path):
+    channels = 128  # As Winograd's algorithm asks for.
+    kernel = rng.normal(0.0, 0.03, (3, 3, channels, channels)).astype(np.float32)
+    bias = rng.normal(size=channels).astype(np.float32)
+    image = tf.constant(rng.random((1, 9, 10, channels), np.float32))
+    plain, stored = (kind(channels) for kind in (WinogradReLU, StoredWinogradReLU))
+    plain(image)
+    plain.set_kernel(kernel, bias)
+    stored.build(image.shape)
+    stored.set_weights([kernel, bias])
+
+    class Model(tf.Module):
+        def __init__(self):
+            super().__init__()
+            self.held = [weight.value for weight in stored.weights] + stored.made
+
+        @tf.function(input_signature=[tf.TensorSpec([1, None, None, channels])], autograph=False)
+        def gradient(self, image):
+            with tf.control_dependencies([stored.prepare()]), tf.GradientTape() as tape:
+                tape.watch(image)
+                features = stored(image)
+            return features, tape.gradient(features, image)
+
+    tf.saved_model.save(Model(), str(tmp_path))
+    size = sum(path.stat().st_size for path in (tmp_path / "variables").iterdir())
+    assert size < 1.1 * kernel.nbytes
+    model = tf.saved_model.load(str(tmp_path))
+    with tf.GradientTape() as tape:
+        tape.watch(image)
+        expected = plain(image)
+    slope = tape.gradient(expected, image)
+    for _ in range(2):  # The second call finds them made.
+        features, gradient = model.gradient(image)
+        np.testing.assert_allclose(features, expected, atol=1e-5)
+        np.testing.assert_allclose(gradient, slope, atol=1e-5)

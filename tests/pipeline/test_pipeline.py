@@ -1,0 +1,160 @@
+"""Many pictures: through `tf.data`, to files, and on several devices."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from mini_network import make_mini_layers, use_mini_network
+from PIL import Image
+from places import SUPPORT
+
+import tf_style
+from tf_style.network.weights import Weights
+from tf_style.pipeline import pictures as pipeline_pictures
+from tf_style.pipeline.files import read_tfrecords, write_pngs, write_tfrecords
+from tf_style.pipeline.pictures import read_pictures, stylizer
+
+pytestmark = pytest.mark.usefixtures("mini_network")
+
+# Adam, as the graph of a line search takes seconds.
+CONFIG = tf_style.StyleConfig(size=40).replace(scales="0.5:3,1:4", optimizer="adam")
+
+TWO_DEVICES = """
+import sys
+sys.path[:0] = sys.argv[1].split(":")
+import pytest, tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from mini_network import make_mini_layers, use_mini_network
+from test_pipeline import CONFIG
+from tf_style.pipeline import read_pictures, stylized_on, stylizer
+with pytest.MonkeyPatch.context() as monkeypatch:
+    use_mini_network(monkeypatch, make_mini_layers())
+    files = sys.argv[2:]
+    pictures = read_pictures(files, files[:1], config=CONFIG)
+    alone = [element["image"].numpy() for element in pictures.map(stylizer(CONFIG))]
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    assert strategy.num_replicas_in_sync == 2
+    found = list(stylized_on(strategy, pictures, CONFIG))
+    assert [element["name"].numpy() for element in found] == [
+        element["name"].numpy() for element in pictures
+    ]
+    worst = max(abs(a - b["image"].numpy()).max() for a, b in zip(alone, found, strict=True))
+    print(worst)
+"""
+
+
+@pytest.fixture
+def files(picture_file):
+    sizes = {"a.png": (48, 36), "b.png": (40, 30), "c.jpg": (33, 52)}
+    return [picture_file(name, *size) for name, size in sizes.items()]
+
+
+@pytest.fixture(scope="module")
+def add_image():
+    """The function of elements, traced once for all tests."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        use_mini_network(monkeypatch, make_mini_layers())
+        yield stylizer(CONFIG)
+
+
+def test_files_become_images_of_the_size_asked_for(files):
+    elements = list(read_pictures(files, files[:1], config=CONFIG))
+    assert [element["name"].numpy() for element in elements] == [b"a-a", b"b-a", b"c-a"]
+    shapes = [tuple(element["content"].shape) for element in elements]
+    assert shapes == [(1, 30, 40, 3), (1, 30, 40, 3), (1, 40, 25, 3)]
+
+
+def test_each_picture_is_the_one_that_stylize_makes(files, add_image):
+    pictures = read_pictures(files, files[::-1], config=CONFIG)
+    for element, content, style in zip(pictures.map(add_image), files, files[::-1], strict=True):
+        expected = tf_style.stylize(content, style, config=CONFIG)
+        np.testing.assert_allclose(element["image"], expected.image, atol=1e-4)
+
+
+def test_names_differ_whatever_the_files_are_called(picture_file, tmp_path):
+    for folder in ("x", "y"):
+        (tmp_path / folder).mkdir()
+    styles = [picture_file(name) for name in ("x/s.png", "y/s.png", "s-2.png", "s.png")]
+    pictures = read_pictures([picture_file("a.png")] * 4, styles, config=CONFIG)
+    names = [element["name"].numpy().decode() for element in pictures]
+    assert names == ["a-s", "a-s-3", "a-s-2", "a-s-4"]
+
+
+def test_a_loss_that_is_not_finite_makes_no_picture(files, monkeypatch, mini_layers):
+    layers = {name: (1e12 * kernel, bias) for name, (kernel, bias) in mini_layers.items()}
+    monkeypatch.setattr(
+        pipeline_pictures, "load_weights", lambda name, notify=None: Weights(layers, "")
+    )
+    pictures = read_pictures(files[:1], files[:1], config=CONFIG).map(stylizer(CONFIG))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="is not finite"):
+        next(iter(pictures))
+
+
+def test_pictures_go_to_png_files_and_to_tfrecords_and_back(files, tmp_path, add_image):
+    elements = list(read_pictures(files, files[:1], config=CONFIG).map(add_image))
+    paths = write_pngs(elements, tmp_path / "out")
+    assert [path.name for path in paths] == ["a-a.png", "b-a.png", "c-a.png"]
+    assert write_tfrecords(elements, tmp_path / "out.tfrecord") == 3
+    assert sorted(path.name for path in tmp_path.iterdir() if "out" in path.name) == [
+        "out", "out.tfrecord"
+    ]  # fmt: skip
+    read = read_tfrecords(tmp_path / "out.tfrecord")
+    for element, path, again in zip(elements, paths, read, strict=True):
+        expected = np.round(element["image"][0] * 255.0)
+        np.testing.assert_array_equal(np.asarray(Image.open(path)), expected)
+        np.testing.assert_allclose(again["image"][0] * 255.0, expected, atol=1e-4)
+        assert again["name"] == element["name"]
+
+
+@pytest.mark.slow
+def test_two_devices_share_the_pictures(files):
+    done = subprocess.run(
+        [sys.executable, "-c", TWO_DEVICES, f"{SUPPORT}:{Path(__file__).parent}", *files],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) <= 1e-4
+
+
+def test_wrong_input_is_told(files, tmp_path):
+    with pytest.raises(ValueError, match="`styles` must be one path, or as many"):
+        read_pictures(files, files[:2])
+    with pytest.raises(FileNotFoundError, match="`styles` must be existing files"):
+        read_pictures(files, [tmp_path / "none.png"])
+    with pytest.raises(ValueError, match="`init` must be one of .* in a graph"):
+        stylizer(CONFIG.replace(init="start.png"))
+    with pytest.raises(ValueError, match="Cannot use `time_budget` in a graph"):
+        stylizer(CONFIG.replace(time_budget=3.0))
+    with pytest.raises(ValueError, match="Cannot use `color` in a graph.*color='luminance'"):
+        stylizer(CONFIG.replace(color="luminance"))
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no picture")
+    with pytest.raises(tf.errors.InvalidArgumentError, match="`content` must be a picture"):
+        list(read_pictures([broken], files[:1]))
+
+
+def test_equal_names_get_numbers_and_a_name_leads_nowhere_else(files, tmp_path):
+    found = read_pictures([files[0]] * 3, files[:1], config=CONFIG)
+    assert [element["name"].numpy() for element in found] == [b"a-a", b"a-a-2", b"a-a-3"]
+    elements = [{"name": tf.constant("../a"), "image": tf.zeros([1, 4, 4, 3])}]
+    with pytest.raises(ValueError, match="`name` must be a file name alone"):
+        write_pngs(elements, tmp_path / "out")
+
+
+def test_a_damaged_picture_is_not_blamed_on_the_file_to_write(files, tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    elements = read_pictures([tmp_path / "broken.png"], files[:1], config=CONFIG)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="`content` must be a picture"):
+        write_tfrecords(elements, tmp_path / "out.tfrecord")
+    assert not [path for path in tmp_path.iterdir() if "part" in path.name]
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path):
+    elements = [{"name": tf.constant("a"), "image": tf.zeros([1, 4, 4, 3])}]
+    with pytest.raises(OSError, match="`path` cannot be written"):
+        write_tfrecords(elements, tmp_path / "none" / "out.tfrecord")

@@ -1,0 +1,225 @@
+"""Signatures follow TensorFlow Serving's gRPC conventions: its own client proves it.
+
+The servicer below is what a gRPC server needs to have over the same store as the REST server.
+"""
+
+import concurrent.futures
+import contextlib
+
+import grpc
+import numpy as np
+import pytest
+import tensorflow as tf
+import toy_models
+from tensorflow_serving.apis import (
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+)
+
+import tf_style
+from tf_style.export.tensor_names import named_terms
+from tf_style.network.extractor import make_extractor
+from tf_style.serving.errors import RequestError
+from tf_style.serving.model import SavedModel
+from tf_style.serving.store import Store
+
+CODES = {
+    400: grpc.StatusCode.INVALID_ARGUMENT,
+    404: grpc.StatusCode.NOT_FOUND,
+    504: grpc.StatusCode.DEADLINE_EXCEEDED,
+}
+
+
+class Servicer(
+    prediction_service_pb2_grpc.PredictionServiceServicer,
+    model_service_pb2_grpc.ModelServiceServicer,
+):
+    def __init__(self, store, name):
+        self.store, self.name = store, name
+
+    def lease(self, spec, context):
+        version = spec.version.value if spec.HasField("version") else None
+        lease = self.store.lease(version)
+        if lease is None or spec.name != self.name:
+            text = f"Servable not found for request: Latest({spec.name})"
+            context.abort(grpc.StatusCode.NOT_FOUND, text)
+        return lease
+
+    def Predict(self, request, context):
+        with self.lease(request.model_spec, context) as lease:
+            name = request.model_spec.signature_name or "serving_default"
+            signature = lease.model.signatures[name]
+            inputs = {key: tf.make_ndarray(value) for key, value in request.inputs.items()}
+            try:
+                seconds = min(30.0, context.time_remaining() or 30.0)
+                outputs = lease.model.run(
+                    signature, {**signature.defaults, **inputs}, timeout_s=seconds
+                )
+            except RequestError as error:
+                context.abort(CODES[error.status], error.message)
+            response = predict_pb2.PredictResponse()
+            response.model_spec.name = self.name
+            response.model_spec.version.value = lease.version
+            response.model_spec.signature_name = name
+            for key in request.output_filter or outputs:
+                dtype = signature.outputs[key].dtype_name
+                response.outputs[key].CopyFrom(tf.make_tensor_proto(outputs[key], dtype))
+            return response
+
+    def GetModelMetadata(self, request, context):
+        with self.lease(request.model_spec, context) as lease:
+            signatures = get_model_metadata_pb2.SignatureDefMap()
+            for key, value in lease.model.definitions.items():
+                signatures.signature_def[key].CopyFrom(value)
+            response = get_model_metadata_pb2.GetModelMetadataResponse()
+            response.model_spec.name = self.name
+            response.model_spec.version.value = lease.version
+            response.metadata["signature_def"].Pack(signatures)
+            return response
+
+    def GetModelStatus(self, request, context):
+        response = get_model_status_pb2.GetModelStatusResponse()
+        for version, status in self.store.statuses():
+            response.model_version_status.add(version=version, state=status.state)
+        return response
+
+
+@contextlib.contextmanager
+def serving(folder, name):
+    """Yields a channel to a server of the folder's versions."""
+    store = Store(folder, load=SavedModel)
+    store.start()
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(2))
+    servicer = Servicer(store, name)
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(servicer, server)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield channel
+    server.stop(None).wait()
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def channel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("grpc")
+    toy_models.save(folder / "1", offset=3.0)
+    with serving(folder, "toy") as channel:
+        yield channel
+
+
+@pytest.fixture
+def stub(channel):
+    return prediction_service_pb2_grpc.PredictionServiceStub(channel)
+
+
+def request_of(signature, inputs, name="toy", outputs=()):
+    request = predict_pb2.PredictRequest(output_filter=outputs)
+    request.model_spec.name = name
+    request.model_spec.signature_name = signature
+    for key, value in inputs.items():
+        request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
+    return request
+
+
+def test_a_tensorflow_serving_client_gets_predictions(stub):
+    response = stub.Predict(request_of("", {"x": np.float32([1.0, 2.0, 5.0])}), timeout=30)
+    assert tf.make_ndarray(response.outputs["y"]).tolist() == [3.5, 4.0, 5.5]
+    assert response.model_spec.version.value == 1
+    assert response.model_spec.signature_name == "serving_default"
+
+
+def test_pictures_go_as_bytes_and_options_may_be_left_out(stub, rng):
+    data, pixels = toy_models.png(rng)
+    for more, expected in (({}, 255 - pixels), ({"times": np.int32([2])}, pixels)):
+        request = request_of("invert_png", {"content_bytes": [data], **more})
+        (found,) = tf.make_ndarray(stub.Predict(request, timeout=30).outputs["png_bytes"])
+        np.testing.assert_array_equal(tf.io.decode_png(found).numpy(), expected)
+
+
+def test_outputs_can_be_chosen(stub):
+    inputs = {"x": np.ones([2, 3], np.float32)}
+    response = stub.Predict(request_of("total", inputs, outputs=["sum"]), timeout=30)
+    assert set(response.outputs) == {"sum"}
+    assert tf.make_ndarray(response.outputs["sum"]) == 6.0
+
+
+@pytest.mark.parametrize(
+    "request_, code, words",
+    [
+        (request_of("", {"x": np.float32([1])}, name="other"), "NOT_FOUND", "Latest(other)"),
+        (request_of("invert_png", {"content_bytes": [b"no"]}), "INVALID_ARGUMENT", ""),
+        (request_of("spin", {"steps": np.int32([2**31 - 1])}), "DEADLINE_EXCEEDED", ""),
+    ],
+)
+def test_errors_have_tensorflow_servings_codes(stub, request_, code, words):
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.Predict(request_, timeout=1.0)
+    assert caught.value.code() is getattr(grpc.StatusCode, code)
+    assert words in caught.value.details()
+
+
+def test_the_metadata_are_the_signatures_as_saved(stub):
+    request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
+    request.model_spec.name = "toy"
+    response = stub.GetModelMetadata(request, timeout=30)
+    found = get_model_metadata_pb2.SignatureDefMap()
+    assert response.metadata["signature_def"].Unpack(found)
+    signature = found.signature_def["invert_png"]
+    assert signature.method_name == "tensorflow/serving/predict"
+    assert {key: info.dtype for key, info in signature.inputs.items()} == {
+        "content_bytes": tf.string.as_datatype_enum,
+        "times": tf.int32.as_datatype_enum,
+    }
+    assert tf.make_ndarray(signature.defaults["times"]).tolist() == [1]
+    assert signature.outputs["png_bytes"].dtype == tf.string.as_datatype_enum
+
+
+def test_the_status_is_told(channel):
+    request = get_model_status_pb2.GetModelStatusRequest()
+    request.model_spec.name = "toy"
+    stub = model_service_pb2_grpc.ModelServiceStub(channel)
+    (status,) = stub.GetModelStatus(request, timeout=30).model_version_status
+    assert status.version == 1
+    assert status.state == get_model_status_pb2.ModelVersionStatus.AVAILABLE
+
+
+@pytest.mark.slow
+def test_an_exported_model_gives_the_pictures_and_losses_of_the_process(
+    tmp_path, rng, mini_network, mini_layers
+):
+    # Adam, as the graph of a line search takes seconds.
+    config = tf_style.StyleConfig().replace(scales="none", steps=2, optimizer="adam")
+    tf_style.export_saved_model(tmp_path / "5", config=config)
+    pictures = {
+        f"{name}_bytes": rng.integers(0, 256, (*size, 3), np.uint8)
+        for name, size in {"content": (32, 40), "style": (36, 33)}.items()
+    }
+    files = {name: [tf.io.encode_png(pixels).numpy()] for name, pixels in pictures.items()}
+    images = [np.float32(pixels)[np.newaxis] / np.float32(255) for pixels in pictures.values()]
+    with serving(tmp_path, "tf_style") as channel:
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        response = stub.Predict(request_of("", files, name="tf_style"), timeout=300)
+        (png,) = tf.make_ndarray(response.outputs["png_bytes"])
+        inputs = dict(zip(("image", "content", "style"), [images[0], *images], strict=True))
+        request = request_of("loss_and_gradient", inputs, name="tf_style")
+        losses = stub.Predict(request, timeout=300).outputs
+    result = tf_style.stylize(*pictures.values(), config=config)
+    found = tf.io.decode_png(png).numpy().astype(int)
+    assert np.abs(found - result.pixels).max() <= 1
+    extractor = make_extractor(mini_layers, config.network, layers=config.loss.layers)
+    objective = tf_style.Objective(extractor, config.loss)
+    terms, gradient = objective.terms_and_gradient(
+        tf.constant(images[0]), objective.targets(*images)
+    )
+    expected = named_terms(terms)
+    assert losses.keys() == {*expected, "gradient"}
+    # Not value by value: a small one is the difference of large ones.
+    apart = tf.make_ndarray(losses["gradient"]) - gradient
+    assert np.linalg.norm(apart) <= 1e-6 * np.linalg.norm(gradient)
+    for name, value in expected.items():
+        np.testing.assert_allclose(tf.make_ndarray(losses[name]), value, rtol=1e-4, atol=1e-6)

@@ -1,0 +1,179 @@
+"""Rows of pictures between styles and strengths."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import tf_style
+from tf_style.cli import interpolate_command, main
+from tf_style.engine.assembly import load_problem
+from tf_style.inputs.inputs import prepare_inputs
+from tf_style.transfer.interpolation import between_strengths, between_styles, interpolate
+
+CONFIG = tf_style.StyleConfig(size=0).replace(scales="none", steps=8, history=4)
+
+
+def test_styles_follow_each_other_in_equal_steps():
+    assert between_styles(2, 3) == [(1.0, 0.0), (0.5, 0.5), (0.0, 1.0)]
+    found = between_styles(3, 5)
+    expected = [(1, 0, 0), (0.5, 0.5, 0), (0, 1, 0), (0, 0.5, 0.5), (0, 0, 1)]
+    np.testing.assert_allclose(found, expected)
+    np.testing.assert_allclose(np.sum(between_styles(4, 17), 1), 1.0)
+
+
+def test_strengths_grow_by_equal_ratios():
+    assert between_strengths(0.25, 4.0, 3) == pytest.approx([0.25, 1.0, 4.0])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: between_styles(1, 4), "at least two pictures"),
+        (lambda: between_styles(3, 2), "at least as many as there are styles"),
+        (lambda: between_strengths(0.0, 4.0, 3), "two numbers above 0"),
+    ],
+)
+def test_rows_that_cannot_be_are_told(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_each_frame_has_less_loss_than_the_picture_it_began_at(mini_network, picture_file):
+    """And each is of the blend that it tells: its loss for that is lower than the others'."""
+    paths = [picture_file(name) for name in ("content.png", "a.png", "b.png")]
+    inputs = prepare_inputs(paths[0], paths[1:], CONFIG)
+    problem, _ = load_problem(CONFIG)
+    blends = between_styles(2, 3)
+    frames = list(interpolate(problem, inputs, CONFIG, blends=blends, strengths=[1.0, 1.0, 1.0]))
+    assert [frame.blend for frame in frames] == blends
+    assert frames[1].num_evaluations < frames[0].num_evaluations
+    for index, frame in enumerate(frames):
+        one = inputs._replace(blend=np.array(frame.blend, np.float32))
+        values = [loss_of(problem, one, other.image) for other in frames]
+        assert values[index] == min(values)
+        assert frame.loss == pytest.approx(values[index], rel=1e-3)
+
+
+def loss_of(problem, inputs, image):
+    from tf_style.engine.pictures import pictures_of
+    from tf_style.objective.region_targets import controlled_targets
+
+    pictures = pictures_of(inputs)
+    targets = controlled_targets(
+        problem.objective, pictures.content, pictures.styles, pictures.controls
+    )
+    return float(problem.objective.value_and_gradient(image, targets)[0])
+
+
+def test_the_command_writes_strips_and_animations(mini_network, picture_file, tmp_path, capsys):
+    paths = {name: picture_file(f"{name}.png") for name in ("content", "a", "b")}
+    words = ["interpolate", f"--content={paths['content']}", "--size=0", "--frames=3"]
+    words += ["--scales=none", "--steps=4", f"--output={tmp_path / 'strip.png'}"]
+    assert main.main([*words, f"--style={paths['a']},{paths['b']}"]) == 0
+    told = capsys.readouterr().out
+    assert "2/3: styles 0.50, 0.50, strength 1" in told
+    with Image.open(tmp_path / "strip.png") as strip:
+        assert strip.size == (3 * 40 + 2 * 8, 32)
+    words[-1] = f"--output={tmp_path / 'film.gif'}"
+    assert main.main([*words, f"--style={paths['a']}", "--strengths=0.25,4"]) == 0
+    with Image.open(tmp_path / "film.gif") as film:
+        assert film.n_frames == 4  # 0.25, 1, 4 and 1 again.
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"style": "a.png"}, "`style` must be at least two pictures, separated by commas"),
+        ({"output": "film.mp4"}, "`output` must end in one of .png"),
+        ({"strengths": "1,2,3"}, "`strengths` must be two numbers"),
+        ({"frames": "1"}, "`frames` must lie within 2..1000"),
+        ({"content": ""}, "--content must be given"),
+    ],
+)
+def test_wrong_flags_are_told_in_a_line(flags, message, picture_file, tmp_path, capsys):
+    given = {name: str(picture_file(f"{name}.png")) for name in ("content", "a", "b")}
+    given = {"content": given["content"], "style": f"{given['a']},{given['b']}"}
+    given = {**given, "output": str(tmp_path / "strip.png"), **flags}
+    assert main.main(["interpolate", *(f"--{key}={value}" for key, value in given.items())]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+
+
+def test_pictures_of_a_strip_stand_in_their_order():
+    pictures = [np.full([2, 3, 3], value, np.uint8) for value in (1, 2)]
+    strip = interpolate_command.joined(pictures)
+    assert strip.shape == (2, 3 + 8 + 3, 3)
+    assert strip[0, :, 0].tolist() == [1] * 3 + [255] * 8 + [2] * 3
+
+
+def test_a_strip_has_the_contents_chroma_if_asked_for(mini_network, picture_file, tmp_path):
+    paths = {name: picture_file(f"{name}.png") for name in ("content", "a", "b")}
+    words = ["interpolate", f"--content={paths['content']}", "--size=0", "--frames=2"]
+    words += ["--scales=none", "--steps=2", f"--output={tmp_path / 'strip.png'}"]
+    words += ["--color=luminance", f"--style={paths['a']},{paths['b']}"]
+    assert main.main(words) == 0
+    with Image.open(tmp_path / "strip.png") as strip, Image.open(paths["content"]) as content:
+        found, wanted = (np.asarray(picture, float) for picture in (strip, content))
+    for first in (0, 48):
+        part = found[:, first : first + 40]
+        inside = ((part > 1) & (part < 254)).all(-1)
+        assert inside.mean() > 0.2
+        for channel in (0, 2):  # Chroma: differences of channels, each rounded to a level.
+            gaps = (part - wanted)[..., channel] - (part - wanted)[..., 1]
+            assert np.abs(gaps[inside]).max() <= 1.01
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"style_scales": "1,0.5"},
+        {"regions": "auto"},
+        {"region_strengths": "1,2"},
+        {"photorealistic": True},
+        {"style_blend": "1,2"},
+        {"time_budget": 3.0},
+    ],
+)
+def test_scales_and_regions_have_nothing_between_them(options, picture_file, tmp_path, capsys):
+    path = picture_file("a.png")
+    file = tmp_path / "mine.json"
+    file.write_text(tf_style.StyleConfig().replace(**options).to_json())
+    words = ["interpolate", f"--content={path}", f"--style={path},{path}", f"--config={file}"]
+    assert main.main([*words, f"--output={tmp_path / 'strip.png'}"]) == 2
+    assert f"Cannot use `{list(options)[0]}`" in capsys.readouterr().err
+
+
+def test_nothing_that_is_read_is_replaced(picture_file, tmp_path, capsys):
+    path = picture_file("a.png")
+    start = picture_file("start.png")
+    words = ["interpolate", f"--content={path}", f"--style={path},{path}", f"--init={start}"]
+    assert main.main([*words, f"--output={start}"]) == 2
+    assert "`output`" in capsys.readouterr().err
+
+
+def test_interrupted_work_is_saved(mini_network, picture_file, tmp_path, monkeypatch, capsys):
+    from tf_style.transfer import interpolation
+
+    def frames(*_, **__):
+        pixels = np.full([1, 30, 40, 3], 0.5, np.float32)
+        for _ in range(2):
+            yield interpolation.Frame(
+                image=pixels, blend=(1.0, 0.0), strength=1.0, loss=1.0, num_evaluations=1
+            )
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(interpolation, "interpolate", frames)
+    path, output = picture_file("a.png"), tmp_path / "strip.png"
+    words = ["interpolate", f"--content={path}", f"--style={path},{path}", f"--output={output}"]
+    assert main.main([*words, "--size=0"]) == 130
+    assert "with 2 of 5" in capsys.readouterr().out
+    with Image.open(output) as strip:
+        assert strip.size == (2 * 40 + 8, 30)
+
+
+def test_transparent_parts_of_a_jpeg_strip_are_white(tmp_path):
+    pixels = np.zeros([16, 16, 4], np.uint8)
+    with (tmp_path / "strip.jpg").open("wb") as file:
+        interpolate_command._write([pixels, pixels], tmp_path / "strip.jpg", 1.0, file)
+    with Image.open(tmp_path / "strip.jpg") as strip:
+        assert np.asarray(strip).min() >= 250

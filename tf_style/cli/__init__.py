@@ -1,0 +1,4 @@
+"""The command line. The only code that prints or exits.
+
+Private to the package.
+"""

@@ -1,0 +1,171 @@
+"""`tf_style export`: writes a model for TensorFlow Serving, TensorFlow, or other runtimes."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from tf_style._checks import check_choice
+from tf_style.cli import flags, process
+from tf_style.cli import settings as settings_file
+from tf_style.config.fields import option, typed_fields
+from tf_style.config.style_config import StyleConfig
+from tf_style.export.options import FORMAT_NAMES, MAX_PIXELS, PRECISION_NAMES, PortableOptions
+
+FORMATS = (*FORMAT_NAMES, "stablehlo")
+"""What may be written."""
+
+_HELP = """\
+tf_style export writes a model that stylizes, and gives features, losses and gradients.
+
+  tf_style export --output_dir=models/tf_style/1 [flags]       a SavedModel, for servers
+  tf_style export --output_dir=portable --portable [flags]     what other converters read
+  tf_style export --output_dir=onnx --format=onnx [flags]      or litert, or stablehlo"""
+
+_CONVERTED = ("portable", "litert", "onnx")
+_ONLY = {
+    "file_precision": _CONVERTED,
+    "signatures": _CONVERTED,
+    "height": ("stablehlo",),
+    "width": ("stablehlo",),
+    "max_pixels": ("saved_model",),
+    "for_gpu": ("saved_model",),
+}
+
+_LEFT_OUT = ("time_budget", "deterministic", "jit_compile")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExportOptions:
+    """The flags of `tf_style export` beside those of the config."""
+
+    output_dir: str = option(
+        "", "The folder to write, not there yet or empty; servers want a number as its name."
+    )
+    config: str = option(
+        "", "Take every setting from this JSON file, or from a picture that tf_style made."
+    )
+    format: str = option(
+        PortableOptions.format,
+        "'saved_model'; 'litert' or 'onnx' (features, targets, losses and gradients, for pictures "
+        "of any size; each file is run and compared); or 'stablehlo' (programs of XLA, for "
+        "pictures of --height and --width).",
+    )
+    portable: bool = option(
+        False,
+        "SavedModels in forward operations only, one for each function, for other converters; "
+        "'litert' and 'onnx' are so of themselves.",
+    )
+    file_precision: str = option(
+        PortableOptions.precision,
+        "Of the weights in LiteRT and ONNX files: 'float32', 'float16' or 'int8'.",
+    )
+    signatures: str = option(
+        PortableOptions.signatures,
+        "Functions for --portable, LiteRT and ONNX, separated by commas.",
+    )
+    height: int = option(384, "Of the pictures that StableHLO programs take, in px.")
+    width: int = option(512, "Likewise.")
+    max_pixels: int = option(
+        MAX_PIXELS, "Larger pictures are refused by SavedModels: a limit for servers."
+    )
+    for_gpu: bool = option(
+        False, "Compute convolutions as TensorFlow does on GPUs, not by Winograd's algorithm."
+    )
+    verbose: bool = option(False, "Show TensorFlow's logs, and the traceback of an error.")
+    help: bool = option(False, "Show this help.")
+
+
+def command(arguments: Sequence[str]) -> int:
+    """Runs the command; returns the exit code."""
+    table = [*typed_fields(ExportOptions), *flags.config_table(without=_LEFT_OUT)]
+    values = flags.parse(flags.make_flags(table), arguments)
+    options = flags.of_type(ExportOptions, values)
+    if options.help:
+        print("\n".join([_HELP, *flags.help_lines("Model", table), ""]))
+        return 0
+    _check(options)
+    settings = settings_file.settings(values, options.config)
+    process.set_environment(quiet=not options.verbose)
+    with process.quiet_stderr(not options.verbose):
+        lines = _export(options, settings)
+    print("\n".join(lines))
+    return 0
+
+
+def _check(options: ExportOptions) -> None:
+    check_choice("format", options.format, FORMATS)
+    check_choice("file_precision", options.file_precision, PRECISION_NAMES)
+    if not options.output_dir:
+        raise ValueError(
+            "`output_dir` must be given, as in: tf_style export --output_dir=models/tf_style/1. "
+            "Received: none."
+        )
+    if options.portable and options.format == "stablehlo":
+        raise ValueError(
+            "Cannot use `portable` with `format='stablehlo'`. This is because XLA needs no "
+            "forward operations. Leave --portable out."
+        )
+    kind = "portable" if options.portable and options.format == "saved_model" else options.format
+    if kind == "portable" and options.file_precision != "float32":
+        raise ValueError(
+            "Cannot use `file_precision` with portable SavedModels. This is because they keep "
+            f"their weights in float32. Received: file_precision={options.file_precision!r}. "
+            "Use --format=litert or onnx."
+        )
+    if kind in _CONVERTED:
+        _portable_options(options)
+    for name, formats in _ONLY.items():
+        default = ExportOptions.__dataclass_fields__[name].default
+        if getattr(options, name) != default and kind not in formats:
+            listed = ", ".join(formats)
+            raise ValueError(
+                f"Cannot use `{name}` with {kind}. This is because it is for {listed} alone. "
+                f"Received: {name}={getattr(options, name)!r}."
+            )
+
+
+def _portable_options(options: ExportOptions) -> PortableOptions:
+    return PortableOptions(
+        format=options.format, precision=options.file_precision, signatures=options.signatures
+    )
+
+
+def _export(options: ExportOptions, settings: StyleConfig) -> list[str]:
+    """Writes what is asked for; returns the lines that tell of it."""
+    if options.portable or options.format in ("litert", "onnx"):
+        from tf_style.portable.conversion import export_portable
+
+        written = export_portable(
+            options.output_dir,
+            config=settings,
+            options=_portable_options(options),
+            notify=print,
+        )
+        return [
+            f"Saved {file.path}: {file.num_bytes / 1e6:.1f} MB, within {file.relative:.1e} of "
+            "TensorFlow"
+            for file in written
+        ]
+    if options.format == "stablehlo":
+        from tf_style.export.stablehlo import export_stablehlo
+
+        done = export_stablehlo(
+            options.output_dir,
+            config=settings,
+            height=options.height,
+            width=options.width,
+            notify=print,
+        )
+    else:
+        from tf_style.export.saved_model import export_saved_model
+
+        done = export_saved_model(
+            options.output_dir,
+            config=settings,
+            max_pixels=options.max_pixels,
+            for_gpu=options.for_gpu,
+            notify=print,
+        )
+    return [
+        f"Saved {done.path}: {', '.join(done.signatures)}; {done.num_bytes / 1e6:.1f} MB, "
+        f"weights' SHA-256 {done.weights_sha256}"
+    ]

@@ -1,0 +1,40 @@
+"""Fields of options: defaults with help text, and types that are checked. No TensorFlow here."""
+
+import dataclasses
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+from tf_style._checks import check_number, shown
+
+
+class TypeChecked:
+    """Checks the type of every field against its annotation; floats accept integers."""
+
+    def __post_init__(self) -> None:
+        for field, kind in typed_fields(type(self)):
+            value = getattr(self, field.name)
+            if kind is float and isinstance(value, int) and not isinstance(value, bool):
+                check_number(field.name, value, minimum=-1e300, maximum=1e300)
+                value = float(value)
+                object.__setattr__(self, field.name, value)
+            expected = tuple if typing.get_origin(kind) is tuple else kind
+            if not isinstance(value, expected) or (value is True or value is False) != (
+                kind is bool
+            ):
+                raise TypeError(
+                    f"`{field.name}` must be of type {expected.__name__}. "
+                    f"Received: {field.name}={shown(value)}."
+                )
+
+
+def typed_fields(config_type: type) -> Iterator[tuple[dataclasses.Field, Any]]:
+    """Yields every field of a dataclass with its type."""
+    hints = typing.get_type_hints(config_type)
+    for field in dataclasses.fields(config_type):
+        yield field, hints[field.name]
+
+
+def option(default: Any, help_text: str) -> Any:
+    """Returns a field with its help text."""
+    return dataclasses.field(default=default, metadata={"help": help_text})

@@ -1,0 +1,119 @@
+"""Options of the loss."""
+
+import dataclasses
+
+from tf_style import vgg19
+from tf_style._checks import check_choice, check_number
+from tf_style.config.fields import TypeChecked, option
+from tf_style.config.layer_lists import LayerWeights, layer_choices, layer_weights
+
+REDUCTIONS = ("sum", "mean", "self_similarity")
+STYLE_LOSS_NAMES = (
+    "gram",
+    "covariance",
+    "mean_std",
+    "wasserstein",
+    "mmd_linear",
+    "mmd_polynomial",
+    "mmd_gaussian",
+    "sliced",
+    "histogram",
+)
+UNTILEABLE = ("histogram", "self_similarity", "sliced")  # Losses that compare all positions.
+MASK_MODES = ("simple", "inside", "all")
+TV_FORMS = ("mean_square", "sum_square", "nine_point")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LossConfig(TypeChecked):
+    """What is minimized: alpha * content + beta * style + gamma * total variation."""
+
+    content_weight: float = option(1.0, "Weight of the content loss (the paper's alpha).")
+    style_weight: float = option(2000.0, "Weight of the style loss (the paper's beta).")
+    style_strength: float = option(
+        1.0,
+        "More or less style: multiplies the style loss. 0.25 is subtle, 1 is meant, 4 is strong; "
+        "means the same at every size.",
+    )
+    tv_weight: float = option(20.0, "Weight of the total variation, which smooths; 0 is off.")
+    content_layers: LayerWeights = option(
+        (("block4_conv2", 1.0),),
+        "Layers that describe content: 'name' or 'name:weight', separated by commas.",
+    )
+    style_layers: LayerWeights = option(
+        tuple((f"block{block}_conv1", 0.2) for block in range(1, 6)),
+        "Layers that describe style: 'name' or 'name:weight', separated by commas.",
+    )
+    content_reduction: str = option(
+        "mean",
+        "Content loss: 'sum' is the paper's 1/2 sum of squares, which grows with the picture; "
+        "'mean' is the mean square, which means the same at every size; 'self_similarity' compares "
+        "how alike the positions are to each other, so that colors may change freely.",
+    )
+    edge_weight: float = option(
+        0.0,
+        "Weight of a content loss of its own that keeps edges: the mean squared difference of the "
+        "Laplacians; 0 is off. 1000 keeps outlines, 10000 fine lines too.",
+    )
+    style_loss: str = option(
+        "gram",
+        "What is compared of styles: 'gram' is the paper's, the Gram matrices; 'covariance' those "
+        "of centered features; 'mean_std' each filter's mean and deviation; 'wasserstein' the "
+        "distance of the features' means and covariances, seen as Gaussians; 'mmd_linear', "
+        "'mmd_polynomial' (equals 'gram') and 'mmd_gaussian' the discrepancy by a kernel; "
+        "'sliced' the distributions along fixed directions; 'histogram' each filter's. One name, "
+        "or by layer, as in 'gram,conv4_1:sliced'. Each has a scale of its own: set style_weight "
+        "with it.",
+    )
+    mask_mode: str = option(
+        "simple",
+        "How masks of regions are carried to the layers: 'simple', 'inside' (only what sees the "
+        "region alone counts) or 'all' (what sees anything of it).",
+    )
+    tv_form: str = option(
+        "mean_square",
+        "Total variation: 'mean_square' over neighbors, 'sum_square' (half the sum, which grows "
+        "with the picture) or 'nine_point' (mean square, diagonals too).",
+    )
+
+    def __post_init__(self) -> None:
+        for name in ("content_layers", "style_layers"):
+            object.__setattr__(self, name, layer_weights(getattr(self, name), argument=name))
+        super().__post_init__()
+        for name in (
+            "content_weight", "edge_weight", "style_weight", "style_strength", "tv_weight"
+        ):  # fmt: skip
+            check_number(
+                name, getattr(self, name), minimum=0.0, maximum=1e30
+            )  # float32 can hold it
+        check_choice("content_reduction", self.content_reduction, REDUCTIONS)
+        _ = self.style_losses  # Checks them.
+        check_choice("tv_form", self.tv_form, TV_FORMS)
+        check_choice("mask_mode", self.mask_mode, MASK_MODES)
+        content = self.content_weight * sum(weight for _, weight in self.content_layers)
+        style = self.style_strength * self.style_weight
+        style *= sum(weight for _, weight in self.style_layers)
+        if content == style == 0:
+            raise ValueError(
+                "At least one of `content_weight` and `style_weight` times `style_strength` must "
+                "be above 0, with a layer's weight. Received: "
+                f"content_weight={self.content_weight}, style_weight={self.style_weight}, "
+                f"style_strength={self.style_strength}. Raise one, or its layers' weights."
+            )
+
+    @property
+    def style_losses(self) -> dict[str, str]:
+        """The name of each style layer's loss, in the order of `style_layers`."""
+        used = [name for name, _ in self.style_layers]
+        return layer_choices(self.style_loss, used, STYLE_LOSS_NAMES, argument="style_loss")
+
+    @property
+    def untileable(self) -> list[str]:
+        """The losses in use that are no sums over positions: they need the whole image at once."""
+        return sorted({*self.style_losses.values(), self.content_reduction} & set(UNTILEABLE))
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Every layer in use, in the order of the network."""
+        used = {name for name, _ in self.content_layers + self.style_layers}
+        return tuple(name for name in vgg19.LAYERS if name in used)

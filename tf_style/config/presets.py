@@ -1,0 +1,98 @@
+"""Presets: named settings, with the source of each. No TensorFlow here.
+
+Each names the options in which it differs from the fields' defaults in `config`.
+"""
+
+from typing import Any
+
+from tf_style import vgg19
+
+# The paper to the letter. Gatys et al. (2016): section 2 (normalized VGG-19, average pooling),
+# equations 1, 4, 5 and 7 with their sums, section 3 (white noise, L-BFGS), figure 3
+# (alpha / beta = 1e-3). It leaves the number of steps open.
+_GATYS2016 = {
+    "init": "noise",
+    "padding": "zeros",
+    "pooling": "avg",
+    "normalized": True,
+    "content_weight": 1.0,
+    "style_weight": 1000.0,
+    "tv_weight": 0.0,
+    "content_layers": "conv4_2:1",
+    "style_layers": "conv1_1,conv2_1,conv3_1,conv4_1,conv5_1",
+    "content_reduction": "sum",
+    "optimizer": "lbfgs",
+    "parametrization": "pixels",
+    "gamut": False,
+    "scales": "none",
+    "steps": 300,
+}
+
+# The rivals' objectives. "MSE" is the mean of squared differences over all entries; G / M is
+# `losses.gram_matrix`, E_l = MSE(G / M) / 4. Where the optimizer and the number of steps are a
+# matter of taste, they are left to the fields' defaults.
+_STYLE_LAYERS = tuple(f"block{block}_conv1" for block in range(1, 6))
+_ORIGINAL_NETWORK = {
+    "pooling": "max",
+    "padding": "zeros",
+    "normalized": False,
+    "init": "content",
+}
+# MSE(G / M) / N^2, for N filters.
+_BY_FILTERS = {name: 4.0 / vgg19.KERNEL_SHAPES[name][-1] ** 2 for name in _STYLE_LAYERS}
+_AUTHORS = {
+    **_ORIGINAL_NETWORK,
+    "content_layers": {"block4_conv2": 1.0},
+    "style_layers": _BY_FILTERS,
+    "content_reduction": "mean",
+    "style_loss": "gram",
+    "tv_weight": 0.0,
+}
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # Today's best practical choice; BUILD_NOTES.md gives the measurement behind each value.
+    "default": {},
+    "gatys2016": _GATYS2016,
+    # Differs from Gatys et al. (2016), eq. 1: the mean of squares, not half their sum. With the
+    # sum, almost a million times as large at 512 px, figure 3's alpha / beta gives the
+    # photograph back; with the mean, as in the authors' code, the style comes through.
+    "gatys2016_mean": {**_GATYS2016, "content_reduction": "mean"},
+    # leongatys/NeuralImageSynthesis, the original network: MSE at conv4_2, 1e3 / N^2 MSE(G / M).
+    "gatys_code": {**_AUTHORS, "content_weight": 1.0, "style_weight": 1e3},
+    # dstein64/pastiche: a hundredth of the above. Differs: 512 px, where theirs is the area of
+    # 500 x 500.
+    "pastiche": {**_AUTHORS, "content_weight": 0.01, "style_weight": 10.0},
+    # jcjohnson/neural-style: 5 MSE at conv4_2, 100 MSE(G / (N M)), and 1e-3 of its total
+    # variation, of values 0..256. Differs: starts from the content, which is an option there,
+    # not from noise; the network reads 0..255, as it was trained, where theirs reads 0..256;
+    # they leave the total variation out of the loss that is shown and searched along.
+    "neural_style": {
+        **_AUTHORS,
+        "content_weight": 5.0,
+        "style_weight": 100.0,
+        "tv_weight": 1e-3 * 256.0**2,
+        "tv_form": "sum_square",
+    },
+    # crowsonkb/style-transfer-pytorch: 0.015 MSE at conv4_2, the Wasserstein distance, and 2 of
+    # its total variation. Differs: one size and this project's optimizer, where theirs goes
+    # through several sizes with Adam and averages; and the weights are Keras', not torchvision's.
+    # Those read pixels divided by 255 * 0.226, so that by the ReLUs' homogeneity features are
+    # about that much smaller, and all terms but the total variation by its square: this is
+    # what the total variation is multiplied by. An estimate, as the two were trained apart.
+    "crowsonkb": {
+        **_ORIGINAL_NETWORK,
+        "padding": "replicate",
+        "style_loss": "wasserstein",
+        "content_reduction": "mean",
+        "tv_form": "nine_point",
+        "content_layers": {"block4_conv2": 1.0},
+        "style_layers": {
+            name: share / 341.0
+            for name, share in zip(_STYLE_LAYERS, (256.0, 64.0, 16.0, 4.0, 1.0), strict=True)
+        },
+        "content_weight": 0.015,
+        "style_weight": 1.0,
+        "tv_weight": 2.0 * (255.0 * 0.226) ** 2,
+    },
+}
+"""Named settings: the options in which each differs from the fields' defaults."""

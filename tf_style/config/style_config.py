@@ -1,0 +1,195 @@
+"""Options as frozen dataclasses, and their JSON form. No TensorFlow here.
+
+A default and its help text exist once, in the field; command-line flags are made from
+the fields, and a config written with `to_json` repeats a run exactly.
+"""
+
+import dataclasses
+import json
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from tf_style._checks import check_choice, check_number, one_line, shown, suggestion
+from tf_style.config.compute import ComputeConfig
+from tf_style.config.control import ControlConfig
+from tf_style.config.fields import TypeChecked, option, typed_fields
+from tf_style.config.loss import LossConfig
+from tf_style.config.network import NetworkConfig
+from tf_style.config.optimizer import OptimizerConfig
+from tf_style.config.presets import PRESETS as PRESETS
+
+INITS = ("content", "style", "noise")
+COLORS = ("style", "content", "match", "luminance")
+COLOR_MATCHES = ("cholesky", "symmetric", "histogram")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StyleConfig(TypeChecked):
+    """Everything that decides the picture, except the two pictures themselves.
+
+    The groups' options are set by flat names: `StyleConfig().replace(steps=50)`.
+    """
+
+    preset: str = option(
+        "default", "Named settings that the other flags change one by one (in Python: `preset`)."
+    )
+    init: str = option(
+        "content", "Start from 'content', 'style', 'noise', or the picture at this path."
+    )
+    size: int = option(512, "Longer edge of the result, in px; 0 keeps the content's own size.")
+    style_size: int = option(
+        0, "Longer edge to which the style picture is brought, in px; 0 follows --style_scale."
+    )
+    style_scale: float = option(
+        1.0,
+        "Longer edge of the style picture relative to the result's; it is never enlarged beyond "
+        "its own pixels.",
+    )
+    color: str = option(
+        "style",
+        "Whose colors: the painting's, with its 'style'; the photograph's, by painting first and "
+        "then taking its chroma ('content'), by giving the painting its colors before ('match'), "
+        "or by painting light and dark alone ('luminance'). With regions also one for each, "
+        "separated by commas.",
+    )
+    color_match: str = option(
+        "cholesky",
+        "What --color=match gives the painting: the photograph's mean and covariance, by the "
+        "paper's 'cholesky' or the 'symmetric' map that moves colors least; or its 'histogram' "
+        "in each channel.",
+    )
+    seed: int = option(0, "Seed of the noise that --init=noise starts from.")
+    network: NetworkConfig = dataclasses.field(default_factory=NetworkConfig)
+    loss: LossConfig = dataclasses.field(default_factory=LossConfig)
+    optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
+    compute: ComputeConfig = dataclasses.field(default_factory=ComputeConfig)
+    control: ControlConfig = dataclasses.field(default_factory=ControlConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("preset", self.preset, PRESETS)
+        check_number("size", self.size, minimum=0, maximum=30000)
+        check_number("style_size", self.style_size, minimum=0, maximum=30000)
+        check_number("style_scale", self.style_scale, minimum=0.01, maximum=100.0)
+        check_number("seed", self.seed, minimum=0, maximum=2**63 - 1)
+        for rule in self.colors:
+            check_choice("color", rule, COLORS)
+        check_choice("color_match", self.color_match, COLOR_MATCHES)
+        if len(self.colors) > 1 and self.control.regions == "auto":
+            raise ValueError(
+                "Cannot use several rules of `color` with regions='auto'. This is because it is "
+                f"not known how many are found. Received: color={self.color!r}. Use one rule, or "
+                "`content_masks`."
+            )
+        if not self.init:
+            raise ValueError("`init` must not be empty. Received: init=''.")
+        if self.style_size and self.style_scale != 1.0:
+            raise ValueError(
+                "Cannot use `style_size` with `style_scale`. This is because both set the size "
+                f"of the style picture. Received: style_size={self.style_size}, "
+                f"style_scale={self.style_scale:g}."
+            )
+        if self.color_match != COLOR_MATCHES[0] and "match" not in self.colors:
+            raise ValueError(
+                f"Cannot use `color_match` with color={self.color!r}. This is because it says how "
+                f"color='match' works. Received: color_match={self.color_match!r}. Use it with "
+                "color='match'."
+            )
+
+    @property
+    def colors(self) -> tuple[str, ...]:
+        """The rules of `color`: one, or one for each region."""
+        return tuple(self.color.split(","))
+
+    def replace(self, /, **options: Any) -> "StyleConfig":
+        """Returns a copy with options changed by their flat names, e.g. `style_weight=100`.
+
+        Raises:
+            ValueError: on an unknown name (with the nearest one) or a value out of range.
+            TypeError: on a value of a wrong type.
+        """
+        if options.get("preset", self.preset) != self.preset:
+            raise ValueError(
+                "`preset` cannot be replaced, as it names where the settings came from. Use "
+                f"`tf_style.preset({options['preset']!r})` and replace what is to differ."
+            )
+        groups: dict[str, dict[str, Any]] = {}
+        for name, value in options.items():
+            if name not in FIELDS:
+                raise ValueError(
+                    f"`{name[:80]}` must be an option of StyleConfig." + suggestion(name, FIELDS)
+                )
+            groups.setdefault(FIELDS[name][0], {})[name] = value
+        changed = groups.pop("", {})
+        for group, values in groups.items():
+            changed[group] = dataclasses.replace(getattr(self, group), **values)
+        return dataclasses.replace(self, **changed)
+
+    def to_json(self) -> str:
+        """Returns the config as JSON text of one object, one line an option."""
+        return json.dumps(self.to_dict(), indent=2) + "\n"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns every option by its flat name, in plain JSON types."""
+        values = {}
+        for name, (group, _, _) in FIELDS.items():
+            value = getattr(getattr(self, group) if group else self, name)
+            values[name] = dict(value) if isinstance(value, tuple) else value
+        return values
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "StyleConfig":
+        """Returns the config of `to_dict`; options left out come from its preset.
+
+        Raises:
+            ValueError: on an unknown name or preset, or a value out of range.
+            TypeError: on a value of a wrong type.
+        """
+        name = values.get("preset", "default")
+        if not isinstance(name, str):
+            raise TypeError(f"`preset` must be of type str. Received: preset={shown(name)}.")
+        return preset(name).replace(**values)
+
+    @classmethod
+    def from_json(cls, text: str) -> "StyleConfig":
+        """Returns the config of `to_json` text.
+
+        Raises:
+            ValueError: if the text is not a JSON object, or as `from_dict`.
+            TypeError: as `from_dict`.
+        """
+        try:
+            values = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"The config must be JSON. Received: {one_line(error)}.") from error
+        if not isinstance(values, dict):
+            raise ValueError(
+                f"The config must be a JSON object. Received: a {type(values).__name__}."
+            )
+        return cls.from_dict(values)
+
+
+def _fields() -> dict[str, tuple[str, dataclasses.Field, Any]]:
+    table: dict[str, tuple[str, dataclasses.Field, Any]] = {}
+    for field, kind in typed_fields(StyleConfig):
+        if dataclasses.is_dataclass(kind):
+            for inner, inner_kind in typed_fields(typing.cast(type, kind)):
+                table[inner.name] = (field.name, inner, inner_kind)
+        else:
+            table[field.name] = ("", field, kind)
+    return table
+
+
+FIELDS: dict[str, tuple[str, dataclasses.Field, Any]] = _fields()
+"""Every option by its flat name: (group in StyleConfig or "", field, type)."""
+
+
+def preset(name: str) -> StyleConfig:
+    """Returns the config of a preset.
+
+    Raises:
+        ValueError: if there is no such preset; names the nearest.
+    """
+    check_choice("preset", name, PRESETS)
+    return StyleConfig(preset=name).replace(**PRESETS[name])

@@ -1,0 +1,120 @@
+"""What an optimizer's position means: the image itself, or its scaled spectrum.
+
+In the spectrum L-BFGS converges faster. The change of variables is linear and exact.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+COARSEST, FINER = 0.25, -0.25  # Exponents, measured: BUILD_NOTES.md.
+
+
+class Spectrum(NamedTuple):
+    """The change of variables at one size.
+
+    Attributes:
+        rows: float32 `[H, H]`, orthonormal: the cosine transform along the height.
+        columns: float32 `[W, W]`, likewise along the width.
+        scale: float32 `[H, W]`, above 0: how far a unit step moves each frequency.
+    """
+
+    rows: tf.Tensor
+    columns: tf.Tensor
+    scale: tf.Tensor
+
+
+def spectrum(
+    height: int | tf.Tensor, width: int | tf.Tensor, exponent: float | tf.Tensor = COARSEST
+) -> Spectrum:
+    """Returns the spectrum in which a frequency f is scaled by 1 / f**exponent.
+
+    From the photograph on, low frequencies have the longest way to go: `COARSEST` lets them
+    take longer steps. After a coarser size they have arrived, and `FINER` favors the detail
+    that the coarser size could not hold. The scales' mean square is 1. Cosines, unlike
+    Fourier's waves, do not tie opposite borders together.
+
+    Args:
+        height: of the image, px; like the width, it need not be known when a graph is traced.
+        width: of the image, px.
+        exponent: 0 leaves the frequencies as they are.
+
+    References:
+        Olah, Mordvintsev & Schubert (2017), Feature Visualization, section "Preconditioning".
+        Differs from it: cosines, not Fourier's waves; weaker than 1 / f; and the opposite
+        after a coarser size.
+    """
+    rows, columns = (_steps(size) / tf.cast(size, tf.float64) for size in (height, width))
+    frequency = tf.sqrt(tf.square(rows)[:, tf.newaxis] + tf.square(columns))
+    lowest = 1.0 / tf.cast(tf.maximum(height, width), tf.float64)
+    frequency = tf.maximum(frequency, lowest)  # The mean: as the lowest frequency.
+    scale = frequency ** -tf.cast(exponent, tf.float64)
+    scale /= tf.sqrt(tf.reduce_mean(tf.square(scale)))
+    matrices = (_cosines(height), _cosines(width), scale)
+    return Spectrum(*(tf.cast(matrix, tf.float32) for matrix in matrices))
+
+
+def _steps(size: int | tf.Tensor) -> tf.Tensor:
+    return tf.range(tf.cast(size, tf.float64), dtype=tf.float64)
+
+
+def _cosines(size: int | tf.Tensor) -> tf.Tensor:
+    """Returns the orthonormal matrix of the discrete cosine transform (DCT-II), float64."""
+    frequencies, places = _steps(size)[:, tf.newaxis], _steps(size) + 0.5
+    length = tf.cast(size, tf.float64)
+    matrix = tf.sqrt(2.0 / length) * tf.cos(math.pi / length * frequencies * places)
+    return tf.where(tf.equal(frequencies, 0.0), matrix / math.sqrt(2.0), matrix)
+
+
+def image_of_spectrum(position: tf.Tensor, basis: Spectrum) -> tf.Tensor:
+    """Returns the image `[1, H, W, 3]` at a position `[3, H, W]`."""
+    channels = tf.matmul(position * basis.scale, basis.columns)
+    channels = tf.matmul(basis.rows, channels, transpose_a=True)
+    return tf.transpose(channels, [1, 2, 0])[None]
+
+
+def spectrum_of_image(image: tf.Tensor, basis: Spectrum) -> tf.Tensor:
+    """Returns the position `[3, H, W]` of an image `[1, H, W, 3]`."""
+    return _transformed(image, basis) / basis.scale
+
+
+def spectrum_of_gradient(gradient: tf.Tensor, basis: Spectrum) -> tf.Tensor:
+    """Returns the gradient with respect to the position, given that of the image."""
+    return _transformed(gradient, basis) * basis.scale
+
+
+def _transformed(image: tf.Tensor, basis: Spectrum) -> tf.Tensor:
+    channels = tf.transpose(image[0], [2, 0, 1])
+    return tf.matmul(basis.rows, tf.matmul(channels, basis.columns, transpose_b=True))
+
+
+class Parametrization(NamedTuple):
+    """A linear change of variables.
+
+    Attributes:
+        basis: maps (height, width, exponent) to what the other functions take as their second
+            argument.
+        to_image: position to image.
+        to_position: image to position; inverts `to_image`.
+        to_position_gradient: the gradient of the image to that of the position.
+    """
+
+    basis: Callable[..., Any]
+    to_image: Callable[[tf.Tensor, Any], tf.Tensor]
+    to_position: Callable[[tf.Tensor, Any], tf.Tensor]
+    to_position_gradient: Callable[[tf.Tensor, Any], tf.Tensor]
+
+
+def _same(values: tf.Tensor, _: Any) -> tf.Tensor:
+    return values
+
+
+PARAMETRIZATIONS: dict[str, Parametrization] = {
+    "spectrum": Parametrization(
+        spectrum, image_of_spectrum, spectrum_of_image, spectrum_of_gradient
+    ),
+    "pixels": Parametrization(lambda height, width, exponent=COARSEST: (), _same, _same, _same),
+}
+"""Parametrizations by name."""

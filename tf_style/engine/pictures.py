@@ -1,0 +1,110 @@
+"""The pictures of a run as tensors, and brought to the size of a stage."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from tf_style.engine import schedule
+from tf_style.images.graph_resizing import Size, resize, size_of
+from tf_style.inputs.inputs import Inputs
+from tf_style.objective.region_targets import Controls
+
+
+class Pictures(NamedTuple):
+    """The pictures of a run, float32 `[1, H, W, 3]`, RGB.
+
+    Attributes:
+        content: 0..1, of the result's size.
+        styles: 0..1, each of any size.
+        start: nominally 0..1, of the result's size.
+        controls: what counts where, of the pictures' sizes.
+    """
+
+    content: tf.Tensor
+    styles: tuple[tf.Tensor, ...]
+    start: tf.Tensor
+    controls: Controls = Controls()
+
+
+def pictures_of(inputs: Inputs) -> Pictures:
+    """Returns the pictures of a run, and what counts where, as tensors."""
+    regions, controls = inputs.regions, Controls()
+    if regions is not None:
+        # What stays as it is takes no part.
+        used = regions.strengths > 0.0
+        masks = regions.content[..., used]
+        controls = Controls(
+            blend=tf.constant(regions.blend[used]),
+            strengths=tf.constant(regions.strengths[used]),
+            content_masks=tf.constant(masks),
+            style_masks=tuple(tf.constant(style[..., used]) for style in regions.styles),
+            touched=tf.constant(inputs.touched),
+        )
+    elif len(inputs.styles) > 1:
+        controls = Controls(blend=tf.constant(inputs.blend[np.newaxis]))
+    if inputs.content_map is not None:
+        controls = controls._replace(content_map=tf.constant(inputs.content_map))
+    return Pictures(
+        tf.constant(inputs.content),
+        tuple(map(tf.constant, inputs.styles)),
+        tf.constant(inputs.start),
+        controls,
+    )
+
+
+def at_size(pictures: Pictures, size: Size, style_sizes: Sequence[Size]) -> Pictures:
+    """Returns the pictures at the size of a stage, the styles' at their own."""
+    controls = pictures.controls
+
+    def clipped(image: tf.Tensor, size: Size) -> tf.Tensor:
+        return tf.clip_by_value(resize(image, size), 0.0, 1.0)
+
+    def mask(image: tf.Tensor | None) -> tf.Tensor | None:
+        return None if image is None else clipped(image, size)
+
+    gains = controls.content_map
+    return Pictures(
+        clipped(pictures.content, size),
+        tuple(map(clipped, pictures.styles, style_sizes)),
+        resize(pictures.start, size),
+        controls._replace(
+            content_masks=mask(controls.content_masks),
+            style_masks=tuple(map(clipped, controls.style_masks, style_sizes)),
+            touched=mask(controls.touched),
+            content_map=None if gains is None else tf.maximum(resize(gains, size), 0.0),
+        ),
+    )
+
+
+def at_scale(pictures: Pictures, scale: float, *, smallest_side: int = 1) -> Pictures:
+    """Returns the pictures of a stage, of sizes that are known.
+
+    Args:
+        pictures: of the result's size.
+        scale: of the stage.
+        smallest_side: px; a style picture shrinks only so far that its sides keep them.
+    """
+    size, *style_sizes = (
+        tuple(picture.shape[1:3]) for picture in (pictures.content, *pictures.styles)
+    )
+    style_scales = (max(scale, min(1.0, smallest_side / min(each))) for each in style_sizes)
+    return at_size(
+        pictures,
+        schedule.scaled(size, scale),
+        [schedule.scaled(*pair) for pair in zip(style_sizes, style_scales, strict=True)],
+    )
+
+
+def refined(image: tf.Tensor, start: tf.Tensor, whole: tf.Tensor) -> tf.Tensor:
+    """Returns a coarser stage's image at the next size, with the start's finer detail.
+
+    Enlarged alone it would be blurred, and the detail of the photograph lost.
+
+    Args:
+        image: float32 `[1, h, w, 3]` of the coarser stage.
+        start: float32, the start at the size that is asked for.
+        whole: float32 `[1, H, W, 3]`, the start at the full size.
+    """
+    return resize(image - resize(whole, size_of(image)), size_of(start)) + start

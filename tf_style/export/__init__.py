@@ -1,0 +1,4 @@
+"""Models for other programs: SavedModel and StableHLO.
+
+Private to the package.
+"""

@@ -1,0 +1,137 @@
+"""SavedModels that `export` wrote, as Python functions again."""
+
+import dataclasses
+import json
+import os
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tf_style._checks import one_line, user_path
+from tf_style.config.style_config import StyleConfig
+from tf_style.export.named_graphs import NamedTensors
+from tf_style.export.options import ABOUT
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExportedModel:
+    """A SavedModel of `export_saved_model`, loaded: its signatures as functions.
+
+    Attributes:
+        config: the options that it was made with.
+        weights_sha256: hash of the network's weights.
+        version: of the program that made it.
+    """
+
+    config: StyleConfig
+    weights_sha256: str
+    version: str
+    _functions: Any = dataclasses.field(repr=False)
+
+    def features(self, image: Any) -> NamedTensors:
+        """Returns the features of an image by layer name.
+
+        Args:
+            image: float `[B, H, W, 3]`, RGB 0..1.
+        """
+        return self._functions.features(_image(image))
+
+    def targets(self, content: Any, style: Any) -> NamedTensors:
+        """Returns what an image must match, by name, for `loss_and_gradient_from_targets`.
+
+        Args:
+            content: float `[1, H, W, 3]`, RGB 0..1.
+            style: float `[1, H', W', 3]`, RGB 0..1.
+        """
+        return self._functions.targets(_image(content), _image(style))
+
+    def loss_and_gradient(self, image: Any, content: Any, style: Any) -> NamedTensors:
+        """Returns "total_loss", its parts, each layer's, and "gradient" by the image.
+
+        Args:
+            image: float `[1, H, W, 3]`, RGB, nominally 0..1.
+            content: float `[1, H, W, 3]`, RGB 0..1.
+            style: float `[1, H', W', 3]`, RGB 0..1.
+        """
+        return self._functions.loss_and_gradient(*map(_image, (image, content, style)))
+
+    def loss_and_gradient_from_targets(self, image: Any, targets: NamedTensors) -> NamedTensors:
+        """Returns the same as `loss_and_gradient`.
+
+        Args:
+            image: float `[1, H, W, 3]`, RGB, nominally 0..1.
+            targets: of `targets`.
+        """
+        return self._functions.loss_and_gradient_from_targets(_image(image), **targets)
+
+    def stylize(self, content: Any, style: Any, **options: Any) -> NamedTensors:
+        """Returns "image", "loss", "num_steps" and "num_evaluations".
+
+        Args:
+            content: float `[B, H, W, 3]`, RGB 0..1.
+            style: float `[B, H', W', 3]`, RGB 0..1; or one, `[1, ...]`, for all.
+            **options: `num_steps`, `content_weight`, `style_weight`, `tv_weight`: a number, or
+                one for each picture.
+        """
+        return self._functions.stylize(_image(content), _image(style), **_batched(options))
+
+    def stylize_png(self, content_bytes: Any, style_bytes: Any, **options: Any) -> list[bytes]:
+        """Returns the bytes of PNG files.
+
+        Args:
+            content_bytes: of a PNG or JPEG file, or a list of such.
+            style_bytes: likewise; or one for all.
+            **options: as for `stylize`, and `size`.
+        """
+        files = [np.atleast_1d(np.array(data, object)) for data in (content_bytes, style_bytes)]
+        found = self._functions.stylize_png(*map(tf.constant, files), **_batched(options))
+        return list(found["png_bytes"].numpy())
+
+
+_DAMAGES = (
+    OSError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    TypeError,
+    RecursionError,
+    tf.errors.OpError,
+)
+
+
+def load(path: str | os.PathLike) -> ExportedModel:
+    """Returns a model that `export_saved_model` wrote.
+
+    Raises:
+        FileNotFoundError: if there is no such folder.
+        ValueError: if it is no SavedModel of tf_style, or damaged.
+    """
+    folder = user_path(path)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"`path` must be an existing folder. Received: path='{folder}'.")
+    try:
+        about = json.loads((folder / "assets" / ABOUT).read_text(encoding="utf-8"))
+        config = StyleConfig.from_dict(about["config"])
+        weights_sha256, version = about["weights_sha256"], about["software"].split()[-1]
+        functions = tf.saved_model.load(str(folder))
+    except _DAMAGES as error:
+        raise ValueError(
+            f"`path` must be a folder that `tf_style export` wrote. Received: path='{folder}': "
+            f"{one_line(error)}."
+        ) from error
+    return ExportedModel(
+        config=config, weights_sha256=weights_sha256, version=version, _functions=functions
+    )
+
+
+def _image(image: Any) -> tf.Tensor:
+    return tf.cast(image, tf.float32)
+
+
+def _batched(options: dict[str, Any]) -> dict[str, tf.Tensor]:
+    whole = ("num_steps", "size")
+    return {
+        name: tf.constant(np.atleast_1d(value), tf.int32 if name in whole else tf.float32)
+        for name, value in options.items()
+    }

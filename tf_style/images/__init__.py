@@ -1,0 +1,4 @@
+"""Pictures in and out, resizing and color.
+
+Private to the package.
+"""

@@ -1,0 +1,185 @@
+"""Pictures in: files, PIL pictures and arrays to float images; resizing. No TensorFlow here.
+
+An image is float32 `[1, H, W, 3]`, RGB (sRGB), 0..1; alpha is float32 `[1, H, W, 1]`, 0..1.
+"""
+
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from tf_style._checks import one_line, shown, user_path
+from tf_style.images import large_reading, libvips
+from tf_style.images.pillow import (
+    PIL_PIXELS,
+    BeyondPillow,
+    float_arrays,
+    has_16_bit_colors,
+    open_picture,
+    telling_damage,
+    too_large,
+)
+from tf_style.images.resizing import fit, resize
+
+MAX_PIXELS = 2**28
+"""Larger images are refused, as they are held and to be made: 16,384 x 16,384 px take 3.2 GB."""
+
+
+class Picture(NamedTuple):
+    """A picture as read.
+
+    Attributes:
+        image: float32 `[1, H, W, 3]`, RGB (sRGB), 0..1.
+        alpha: float32 `[1, H, W, 1]`, 0..1, or None if the picture has no transparency.
+        whole_size: (height, width) of the file, px, if it may have been reduced as it was read.
+    """
+
+    image: np.ndarray
+    alpha: np.ndarray | None
+    whole_size: tuple[int, int] | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the picture before it was reduced, px."""
+        _, height, width, _ = self.image.shape
+        return self.whole_size or (height, width)
+
+
+def read_picture(
+    source: Any, *, argument: str = "picture", long_edge: int | None = None
+) -> Picture:
+    """Returns a picture as people have them, as a float image.
+
+    EXIF orientation is honored; ICC profiles are converted to sRGB; gray, palette, CMYK and
+    16-bit pictures are accepted. Files beyond Pillow (of over `PIL_PIXELS`, TIFFs of floats or of
+    other forms that it lacks, colors of 16 bits) are read by libvips, if the extra `big` is
+    installed; without it the first two are refused and of the last 8 bits are kept.
+
+    Args:
+        source: a path, a PIL picture, or an array or tensor `[H, W]`, `[H, W, 1 | 3 | 4]` or
+            with a leading batch of 1: uint8 0..255, uint16 0..65535 or float 0..1.
+        argument: how errors call it.
+        long_edge: px that suffice: what libvips reads is reduced to it, and never held whole.
+
+    Raises:
+        FileNotFoundError, IsADirectoryError, PermissionError: if the path is no readable file.
+        ValueError: if it is no picture, damaged, too large, or an array of another form.
+        ImportError: if it needs the extra.
+        MemoryError: if there is not enough memory for it.
+    """
+    if isinstance(source, Image.Image):
+        with telling_damage(argument, "a PIL picture"):  # It may be a file still to be read.
+            return _from_pil(source, argument, received="a PIL picture")
+    if not isinstance(source, (str, os.PathLike)):
+        return _from_array(source, argument)
+    path = user_path(source)
+    try:
+        with open_picture(path, argument=argument) as opened:
+            if not (has_16_bit_colors(opened) and libvips.is_installed()):
+                return _from_pil(opened, argument, received=shown(str(path)))
+    except BeyondPillow as error:
+        if large_reading.kind_of(path) is None:
+            raise
+        if not libvips.is_installed():
+            raise BeyondPillow(f"{error} Or {libvips.INSTALL}.") from error
+    return _read_large(path, argument, long_edge)
+
+
+def _read_large(path: Path, argument: str, long_edge: int | None) -> Picture:
+    opened = large_reading.LargePicture(path, argument=argument)
+    size = opened.size
+    if long_edge and long_edge < max(size):
+        size = fit(size, long_edge)
+    if size[0] * size[1] > MAX_PIXELS:
+        received = shown(str(path))
+        raise ValueError(too_large(argument, received, f"{size[1]}x{size[0]} px", MAX_PIXELS))
+    values = opened.read(size)[np.newaxis]
+    if values.shape[-1] == 3:
+        return Picture(values, None, opened.size)
+    return _unweighted(values[..., :3], values[..., 3:])._replace(whole_size=opened.size)
+
+
+def resize_picture(picture: Picture, size: tuple[int, int]) -> Picture:
+    """Returns the picture at (height, width) px, without what lies under full transparency.
+
+    Colors are weighted by their alpha, so that hidden ones do not bleed into visible ones;
+    where nothing is visible the image is white.
+    """
+    if picture.alpha is None:
+        return Picture(resize(picture.image, size), None)
+    return _unweighted(resize(picture.image * picture.alpha, size), resize(picture.alpha, size))
+
+
+def _unweighted(weighted: np.ndarray, alpha: np.ndarray) -> Picture:
+    """Returns the picture of colors that are multiplied by alpha: white where it is hidden."""
+    visible = alpha > 0.5 / 255.0
+    image = np.where(visible, weighted / np.maximum(alpha, 1e-6), np.float32(1.0))
+    return Picture(np.clip(image, 0.0, 1.0), np.where(visible, alpha, np.float32(0.0)))
+
+
+def over_white(picture: Picture) -> np.ndarray:
+    """Returns the picture's image with its transparent parts shown on white."""
+    if picture.alpha is None:
+        return picture.image
+    return picture.image * picture.alpha + (1.0 - picture.alpha)
+
+
+def _from_pil(picture: Image.Image, argument: str, *, received: str) -> Picture:
+    shape = f"{picture.width}x{picture.height} px"
+    if picture.width * picture.height > PIL_PIXELS:
+        raise BeyondPillow(too_large(argument, received, shape, PIL_PIXELS))
+    _check_not_empty(argument, received, shape, picture.width * picture.height)
+    return Picture(*float_arrays(picture, argument=argument))
+
+
+def _check_not_empty(argument: str, received: str, shape: str, num_pixels: int) -> None:
+    if not num_pixels:
+        raise ValueError(
+            f"`{argument}` must have at least one pixel. Received: {argument}={received}, {shape}."
+        )
+
+
+def _from_array(source: Any, argument: str) -> Picture:
+    try:
+        array = np.asarray(source)
+    except Exception as error:  # Of ragged lists, and whatever has an `__array__` of its own.
+        raise TypeError(
+            f"`{argument}` must be a path, a PIL picture or an array. Received: "
+            f"{type(source).__name__}, which is no array: {one_line(error)}."
+        ) from error
+    if array.ndim == 4 and array.shape[0] == 1:
+        array = array[0]
+    if array.ndim == 2:
+        array = array[..., np.newaxis]
+    if array.ndim != 3 or array.shape[-1] not in (1, 3, 4) or 0 in array.shape:
+        raise ValueError(
+            f"`{argument}` must be a path, a PIL picture or an array [H, W, 1, 3 or 4]. "
+            f"Received: {type(source).__name__} of shape {np.shape(source)}."
+        )
+    shape = f"{array.shape[1]}x{array.shape[0]} px"
+    if array.shape[0] * array.shape[1] > MAX_PIXELS:
+        raise ValueError(too_large(argument, "an array", shape, MAX_PIXELS))
+    _check_not_empty(argument, "an array", shape, array.size)
+    if array.dtype in (np.uint8, np.uint16):
+        values = array.astype(np.float32) / np.float32(np.iinfo(array.dtype).max)
+    elif array.dtype.kind == "f" or array.dtype.name == "bfloat16":
+        with np.errstate(over="ignore", invalid="ignore"):  # What follows tells of it.
+            values = array.astype(np.float32)
+        if not np.isfinite(values).all():
+            raise ValueError(f"`{argument}` must be finite. Received: NaN or infinite values.")
+        if values.min() < 0.0 or values.max() > 1.0:
+            raise ValueError(
+                f"`{argument}` must have float values of 0..1. Received: values of "
+                f"{values.min():g}..{values.max():g}. Divide by 255, or pass uint8."
+            )
+    else:
+        raise TypeError(
+            f"`{argument}` must be uint8, uint16 or float. Received: dtype {array.dtype}."
+        )
+    values = values[np.newaxis]
+    if values.shape[-1] == 1:
+        values = np.repeat(values, 3, axis=-1)
+    alpha = np.ascontiguousarray(values[..., 3:]) if values.shape[-1] == 4 else None
+    return Picture(np.ascontiguousarray(values[..., :3]), alpha)

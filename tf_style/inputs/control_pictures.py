@@ -1,0 +1,162 @@
+"""The pictures that say what counts where, read and checked. No TensorFlow here."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tf_style.config.control import ControlConfig, numbers
+from tf_style.config.loss import LossConfig
+from tf_style.config.style_config import StyleConfig
+from tf_style.inputs.masks import Regions, gray_mask, read_mask, read_regions
+from tf_style.inputs.notes import Notes
+from tf_style.inputs.sizes import Sizes
+
+
+class ControlPictures(NamedTuple):
+    """Pictures beside content and style, as `images.read_picture` takes: what counts where.
+
+    Attributes:
+        content_masks: of regions, or one picture of labels; see `masks.read_regions`.
+        style_masks: likewise.
+        content_map: white where the content counts `content_map_gain` times as much; or None.
+        fine_style: whose fine texture the styles take on first; or None.
+    """
+
+    content_masks: Sequence[Any] = ()
+    style_masks: Sequence[Any] = ()
+    content_map: Any = None
+    fine_style: Any = None
+
+
+NO_CONTROLS = ControlPictures()
+
+
+def given_controls(controls: ControlPictures) -> tuple[str, ...]:
+    """Returns the names of the pictures that are there."""
+    return tuple(
+        name
+        for name, value in controls._asdict().items()
+        if value is not None and len(several(value))
+    )
+
+
+def check_controls(controls: ControlPictures, config: StyleConfig) -> None:
+    """Raises ValueError if pictures and options do not go together."""
+    control = config.control
+    masks = bool(several(controls.content_masks))
+    if masks and control.regions:
+        raise ValueError(
+            "Cannot use `content_masks` with `regions`. This is because both say where regions "
+            f"are. Received: regions={control.regions!r}. Leave one out."
+        )
+    for name, used in (
+        ("style_masks", bool(several(controls.style_masks))),
+        ("region_strengths", bool(control.region_strengths)),
+    ):
+        if used and not masks:
+            raise ValueError(
+                f"Cannot use `{name}` without `content_masks`. This is because these say where the "
+                "regions are. Received: no `content_masks`. Give one mask for each region."
+            )
+    for name, value, default, used, owner in (
+        (
+            "content_map_gain",
+            control.content_map_gain,
+            ControlConfig.content_map_gain,
+            controls.content_map is not None,
+            "content_map",
+        ),
+        (
+            "mask_mode",
+            config.loss.mask_mode,
+            LossConfig.mask_mode,
+            masks or control.finds_regions,
+            "content_masks",
+        ),
+    ):
+        if value != default and not used:
+            raise ValueError(
+                f"Cannot use `{name}` without `{owner}`. This is because nothing else uses it. "
+                f"Received: {name}={value!r}. Leave it out, or give `{owner}`."
+            )
+    if len(config.colors) > 1:
+        for name, used in (
+            ("fine_style", controls.fine_style is not None),
+            ("init='style'", config.init == "style"),
+        ):
+            if used:
+                raise ValueError(
+                    f"Cannot use `{name}` with a `color` for each region. This is because that "
+                    f"picture has no regions. Received: color={config.color!r}. Use one rule."
+                )
+
+
+def regions_of(
+    controls: ControlPictures, content: Sizes, styles: Sequence[Sizes], config: StyleConfig
+) -> tuple[Regions | None, tuple[str, ...]]:
+    """Returns the regions of the content and of styles at several scales, and notes.
+
+    Args:
+        controls: masks; without any there are no regions.
+        content: sizes of the content.
+        styles: of each style, scale after scale.
+        config: how styles and regions count.
+
+    Raises:
+        OSError: if a file cannot be read.
+        ValueError: as `read_regions`.
+    """
+    content_masks, style_masks = map(several, controls[:2])
+    if not content_masks:
+        return None, ()
+    num_scales = len(style_scales(config))
+    count = len(styles) // num_scales
+    found: list[Regions] = []
+    notes: tuple[str, ...] = ()
+    for first in range(0, len(styles), count):
+        regions, notes = read_regions(
+            content_masks,
+            style_masks,
+            content=content,
+            styles=styles[first : first + count],
+            config=config,
+        )
+        found.append(regions)
+    blend = np.concatenate([each.blend for each in found], 1) / np.float32(num_scales)
+    return found[0]._replace(styles=sum((each.styles for each in found), ()), blend=blend), notes
+
+
+def content_map_of(
+    controls: ControlPictures, sizes: Sizes, config: StyleConfig
+) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """Returns how much the content counts where, float32 `[1, H, W, 1]`, or None; and notes.
+
+    Args:
+        controls: the map, or none.
+        sizes: of the content.
+        config: `content_map_gain`.
+
+    Raises:
+        OSError: if the file cannot be read.
+        ValueError: if it is colored, or black everywhere.
+    """
+    if controls.content_map is None:
+        return None, ()
+    notes = Notes()
+    mask = read_mask(controls.content_map, "content_map")
+    notes.compare("content_map", mask, sizes)
+    white = gray_mask(mask, sizes.used, "content_map")
+    notes.look("content_map", white, "the content counts alike everywhere")
+    gain = np.float32(config.control.content_map_gain)
+    return (1.0 + (gain - 1.0) * white)[np.newaxis, ..., np.newaxis], notes.lines
+
+
+def style_scales(config: StyleConfig) -> tuple[float, ...]:
+    """Returns the scales that each style is taken at, one at least."""
+    return numbers(config.control.style_scales, argument="style_scales") or (1.0,)
+
+
+def several(pictures: Any) -> Sequence[Any]:
+    """Returns pictures given one by one, or in a list or tuple."""
+    return pictures if isinstance(pictures, (list, tuple)) else [pictures]

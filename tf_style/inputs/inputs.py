@@ -1,0 +1,214 @@
+"""The pictures of a run, read, checked and brought to size. No TensorFlow here.
+
+Everything that can be wrong with the pictures is found here, before the long work.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tf_style.config.style_config import INITS, StyleConfig
+from tf_style.images import reading, resizing
+from tf_style.inputs.automatic_regions import SMALLEST_SIDE
+from tf_style.inputs.coloring import colored, painted_style
+from tf_style.inputs.control_pictures import (
+    NO_CONTROLS,
+    ControlPictures,
+    check_controls,
+    content_map_of,
+    given_controls,
+    regions_of,
+    several,
+    style_scales,
+)
+from tf_style.inputs.masks import Regions, blend_of
+from tf_style.inputs.sizes import (
+    Sizes,
+    check_pixels,
+    check_sides,
+    smallest_side,
+    style_edge,
+    style_size,
+)
+
+NOISE_MEAN, NOISE_DEVIATION = 0.5, 0.1
+"""Of the noise that `init` may name, in the image's units."""
+
+
+class Inputs(NamedTuple):
+    """What an optimization starts from.
+
+    Attributes:
+        content: float32 `[1, H, W, 3]`, RGB 0..1, of the result's size.
+        styles: float32 `[1, H', W', 3]`, RGB 0..1, each of its own size.
+        start: float32 `[1, H, W, 3]`, RGB, nominally 0..1.
+        alpha: float32 `[1, H, W, 1]`, 0..1, the content's, or None.
+        blend: float32, weights of sum 1 of the styles; with regions those of `regions` count.
+        regions: where which style counts, or None.
+        content_map: float32 `[1, H, W, 1]`, how much the content counts where, or None.
+        notes: lines on what was done to the pictures without being asked.
+        fine_style: float32 `[1, h, w, 3]`, RGB 0..1, whose fine texture the styles take on first,
+            or None.
+        color: float32 `[1, H, W, 3]`, RGB 0..1, whose chroma the result takes in the end; None
+            if the result keeps its own.
+        color_share: float32 `[1, H, W, 1]`, 0..1, how much of that chroma where; None for all.
+        controls: names of the `ControlPictures` that were given.
+    """
+
+    content: np.ndarray
+    styles: tuple[np.ndarray, ...]
+    start: np.ndarray
+    alpha: np.ndarray | None
+    blend: np.ndarray
+    regions: Regions | None = None
+    content_map: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
+    fine_style: np.ndarray | None = None
+    color: np.ndarray | None = None
+    color_share: np.ndarray | None = None
+    controls: tuple[str, ...] = ()
+
+    @property
+    def photograph(self) -> np.ndarray:
+        """The content in its own colors, float32 `[1, H, W, 3]`, RGB 0..1."""
+        return self.content if self.color is None else self.color
+
+    @property
+    def touched(self) -> np.ndarray | None:
+        """Float32 `[1, H, W, 1]`, 0 where the picture stays as the content is; None for 1."""
+        if self.regions is None:
+            return None
+        used = self.regions.content[..., self.regions.strengths > 0.0]
+        return np.clip(used.sum(-1, keepdims=True), 0.0, 1.0)
+
+
+def prepare_inputs(
+    content: Any, style: Any, config: StyleConfig, controls: ControlPictures = NO_CONTROLS
+) -> Inputs:
+    """Returns the pictures of a run, each with its own aspect.
+
+    Args:
+        content: path, PIL picture, array or tensor, as `images.read_picture` takes.
+        style: likewise, or a list or tuple of such. Its transparent parts are shown on white; of
+            the content, what is fully transparent is white to the network, and alpha comes along.
+        config: sizes, `init`, `seed`, `color`, and how styles and regions count.
+        controls: what counts where.
+
+    Raises:
+        OSError: if a file is missing or cannot be read.
+        ValueError: if a picture is damaged, or too small or narrow for the layers in use.
+    """
+    check_controls(controls, config)
+    smallest = smallest_side(config)
+    if config.control.finds_regions and not several(controls.content_masks):
+        smallest = max(smallest, SMALLEST_SIDE)
+    edge = config.size or None
+    content_picture = reading.read_picture(content, argument="content", long_edge=edge)
+    check_sides("content", content_picture.size, smallest)
+    size = content_picture.size
+    if config.size:
+        size = resizing.fit(size, config.size)
+    check_sides("content", size, smallest, received=content_picture.size)
+    check_pixels("size", size)
+
+    sizes = Sizes(content_picture.size, size)
+    edge = max(style_edge(size, config, scale) for scale in style_scales(config))
+    if config.init == "style":
+        edge = None  # To start from it, it must cover the result.
+    originals = [
+        _read_style(picture, name, smallest, edge) for picture, name in _named("style", style)
+    ]
+    blend = blend_of(config, len(originals))
+    styles, style_sizes = _at_scales(originals, size, config)
+    regions, notes = regions_of(controls, sizes, style_sizes, config)
+    content_map, more_notes = content_map_of(controls, sizes, config)
+    content_image, alpha, _ = reading.resize_picture(content_picture, size)
+    weights = alpha if alpha is not None and alpha.any() else None
+    start = _start(content_image, originals[0].image, weights, config)
+    done = colored(content_image, tuple(styles), start, regions, config, content_weights=weights)
+    fine = None
+    if controls.fine_style is not None:
+        one = config.replace(style_scales="")
+        edge = style_edge(size, one, 1.0)
+        picture = _read_style(controls.fine_style, "fine_style", smallest, edge)
+        (fine,), _ = _at_scales([picture], size, one)
+        fine = painted_style(fine, content_image, config.colors[0], config, content_weights=weights)
+    num_scales = len(styles) // len(blend)
+    return Inputs(
+        content=done.content,
+        styles=done.styles,
+        start=done.start,
+        alpha=alpha,
+        blend=np.tile(blend, num_scales) / np.float32(num_scales),
+        regions=done.regions,
+        content_map=content_map,
+        color=done.color,
+        color_share=done.color_share,
+        notes=notes + more_notes,
+        fine_style=fine,
+        controls=given_controls(controls),
+    )
+
+
+def _start(
+    content: np.ndarray,
+    style: np.ndarray,
+    weights: np.ndarray | None,
+    config: StyleConfig,
+) -> np.ndarray:
+    """Returns the image to start from, as `init` names it."""
+    if config.init == "content":
+        return content
+    if config.init == "style":
+        start = resizing.cover(style, content.shape[1:3])
+        return painted_style(start, content, config.colors[0], config, content_weights=weights)
+    if config.init == "noise":
+        # White noise, as in the paper, which leaves its distribution open.
+        rng = np.random.default_rng(config.seed)
+        return rng.normal(NOISE_MEAN, NOISE_DEVIATION, content.shape).astype(np.float32)
+    return resizing.cover(_read_init(config.init), content.shape[1:3])
+
+
+def _at_scales(
+    originals: Sequence[reading.Picture], result: tuple[int, int], config: StyleConfig
+) -> tuple[list[np.ndarray], list[Sizes]]:
+    """Returns each style at each of its scales, scale after scale: styles of their own."""
+    smallest = smallest_side(config)
+    styles, sizes = [], []
+    for scale in style_scales(config):
+        for picture in originals:
+            read = picture.size
+            size = style_size(read, result, config, scale)
+            check_sides("style", size, smallest, received=read, scale=scale)
+            check_pixels("style_size", size)
+            styles.append(resizing.resize(picture.image, size))
+            sizes.append(Sizes(read, size))
+    return styles, sizes
+
+
+def _named(argument: str, pictures: Any) -> Iterator[tuple[Any, str]]:
+    """Yields pictures, one or several, each with what errors call it."""
+    pictures = several(pictures)
+    if not pictures:
+        raise ValueError(f"`{argument}` must be at least one picture. Received: none.")
+    for index, picture in enumerate(pictures):
+        yield picture, argument if len(pictures) == 1 else f"{argument}[{index}]"
+
+
+def _read_style(
+    picture: Any, argument: str, smallest: int, long_edge: int | None
+) -> reading.Picture:
+    found = reading.read_picture(picture, argument=argument, long_edge=long_edge)
+    check_sides(argument, found.size, smallest)
+    return found._replace(image=reading.over_white(found), alpha=None)
+
+
+def _read_init(path: str) -> np.ndarray:
+    try:
+        return reading.over_white(reading.read_picture(path, argument="init"))
+    except FileNotFoundError as error:
+        choices = ", ".join(repr(name) for name in INITS)
+        raise FileNotFoundError(
+            f"`init` must be one of {choices} or an existing picture. Received: init={path!r}."
+        ) from error

@@ -1,0 +1,137 @@
+"""A Keras layer from images to VGG-19's features, to be built into other models."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_style import vgg19
+from tf_style._checks import check_choice
+from tf_style.config.network import NetworkConfig
+from tf_style.keras.inputs import check_images, checked_range, options_of, to_unit_range
+from tf_style.network.extractor import ARITHMETICS, build_extractor, load_extractor
+from tf_style.network.weights import is_at_hand
+
+
+@keras.saving.register_keras_serializable("tf_style")
+class VGG19Features(keras.layers.Layer):
+    """Images to a dict of VGG-19's features by layer name; its weights never train.
+
+    All is computed in float32, whatever Keras' global dtype policy: features in bfloat16 keep
+    two digits, and Gram matrices of float16 ones overflow. `arithmetic="bfloat16"` computes the
+    convolutions in bfloat16, and keeps what lies between them in float32. With a `dtype` of
+    its own the layer gives features in that policy's compute dtype, rounded at the end.
+
+    A `.keras` file holds the weights, and is loaded without fetching any. A config alone
+    (`from_config`, `clone_model`) names them, and they are loaded when the layer is built.
+    (A config with Keras' build config, as from `to_json`, does not fetch: where its weights are not
+    at hand, features are NaN until weights are loaded into the layer.)
+
+    Args:
+        layers: names or aliases of the layers asked for, at least one.
+        network: `NetworkConfig` or its dict: weights, pooling, padding, normalized or not.
+        arithmetic: of `extractor.ARITHMETICS`; "winograd" is faster on CPUs.
+        value_range: which values stand for black and white: (0, 1), (0, 255), (-1, 1), ...
+        dtype: dtype policy; decides the dtype of the features only.
+        **options: of every Keras layer: `name`.
+
+    Example:
+        >>> features = VGG19Features(["block1_conv1", "block4_conv2"])
+        >>> image = keras.Input((None, None, 3))
+        >>> model = keras.Model(image, features(image)["block4_conv2"])
+
+    References:
+        Simonyan & Zisserman (2015), configuration E; Gatys et al. (2016), section 2.
+    """
+
+    def __init__(
+        self,
+        layers: Iterable[str],
+        *,
+        network: NetworkConfig | Mapping[str, Any] | None = None,
+        arithmetic: str = "direct",
+        value_range: tuple[float, float] = (0.0, 1.0),
+        dtype: Any = "float32",
+        **options: Any,
+    ) -> None:
+        super().__init__(dtype=dtype, autocast=False, **options)
+        self.layer_names = [vgg19.canonical_layer(name, argument="layers") for name in layers]
+        if not self.layer_names:
+            raise ValueError("`layers` must name at least one layer. Received: none.")
+        check_choice("arithmetic", arithmetic, ARITHMETICS)
+        self.network = options_of(NetworkConfig, network, argument="network")
+        self.arithmetic = arithmetic
+        self.value_range = checked_range(value_range)
+        self._weights_follow = False
+
+    @property
+    def trainable(self) -> bool:
+        """False: set it, and it stays so, as when a model around the layer is thawed."""
+        return False
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        pass
+
+    def build(self, input_shape: tuple) -> None:
+        """Loads the network up to the deepest layer."""
+        if self._weights_follow:
+            self.extractor = build_extractor(
+                _nothing(),
+                layers=self.layer_names,
+                pooling=self.network.pooling,
+                padding=self.network.padding,
+                arithmetic=self.arithmetic,
+            )
+        else:
+            self.extractor = load_extractor(
+                self.network, layers=self.layer_names, arithmetic=self.arithmetic
+            )
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        """Builds the layer for weights that come from a file: it fetches none."""
+        self._weights_follow = not is_at_hand(self.network.weights)
+        super().build_from_config(config)
+
+    def call(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns the features `[batch, h, w, channels]` of images `[batch, height, width, 3]`."""
+        images = tf.convert_to_tensor(images)
+        smallest = vgg19.minimum_side(self.layer_names, self.network.padding)
+        check_images("images", images.shape, smallest=smallest)
+        features = self.extractor(to_unit_range(images, self.value_range))
+        return {name: tf.cast(features[name], self.compute_dtype) for name in self.layer_names}
+
+    def compute_output_shape(self, input_shape: tuple) -> dict[str, tuple]:
+        """Returns the features' shapes by layer name."""
+        batch, height, width, _ = input_shape
+        shapes = {}
+        for name in self.layer_names:
+            block = int(name[5])
+            poolings = block if name.endswith("pool") else block - 1
+            channels = vgg19.KERNEL_SHAPES[f"block{block}_conv1"][-1]
+            if self.built:
+                channels = self.extractor.output[name].shape[-1]
+            sides = (side if side is None else side >> poolings for side in (height, width))
+            shapes[name] = (batch, *sides, channels)
+        return shapes
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns what makes the layer anew."""
+        return {
+            **super().get_config(),
+            "layers": self.layer_names,
+            "network": dataclasses.asdict(self.network),
+            "arithmetic": self.arithmetic,
+            "value_range": self.value_range,
+        }
+
+
+def _nothing() -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Returns weights that nobody can take for true ones: NaN, by layer name."""
+    return {
+        name: (np.full(shape, np.nan, np.float32), np.full(shape[-1], np.nan, np.float32))
+        for name, shape in vgg19.KERNEL_SHAPES.items()
+    }

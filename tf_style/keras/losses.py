@@ -1,0 +1,243 @@
+"""Losses for training other networks: what `Objective` minimizes, as `keras.losses.Loss`.
+
+Each gives one value a sample, float32, by the formulas of `losses`; Keras then weights and
+reduces them. The options are `LossConfig`'s and mean the same: for a batch of one a loss equals
+the term of `Objective.terms` with its name. Whatever the dtype of the pictures or Keras'
+global policy, it is computed in float32; given a `dtype`, Keras rounds the pictures to that before.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tf_style import vgg19
+from tf_style._checks import check_number
+from tf_style.config.loss import LossConfig
+from tf_style.config.network import NetworkConfig
+from tf_style.keras.inputs import (
+    check_images,
+    checked_range,
+    options_of,
+    picture_of_text,
+    picture_to_text,
+    to_unit_range,
+)
+from tf_style.network.extractor import load_extractor
+from tf_style.objective.targets import Targets, style_targets
+from tf_style.objective.terms import LossTerms, loss_terms
+
+_STYLE_SIZE = 512
+
+
+class _PictureLoss(keras.losses.Loss):
+    """What the losses have in common; a subclass says which terms it takes."""
+
+    _name = "perceptual_loss"
+    _content = _style = True
+
+    def __init__(
+        self,
+        *,
+        config: LossConfig | Mapping[str, Any] | None = None,
+        network: NetworkConfig | Mapping[str, Any] | None = None,
+        style: Any = None,
+        style_size: int = _STYLE_SIZE,
+        arithmetic: str = "direct",
+        value_range: tuple[float, float] = (0.0, 1.0),
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name=name or self._name, reduction=reduction, dtype=dtype)
+        self.config = options_of(LossConfig, config, argument="config")
+        self.network = options_of(NetworkConfig, network, argument="network")
+        self.arithmetic = arithmetic
+        self.value_range = checked_range(value_range)
+        check_number("style_size", style_size, minimum=0)
+        self.style_size = style_size
+        layers = [
+            *(name for name, _ in self.config.content_layers if self._content),
+            *(name for name, _ in self.config.style_layers if self._style),
+        ]
+        self._smallest = max(2, vgg19.minimum_side(layers, self.network.padding))
+        # As a function, not a model: Keras would save its weights with the model trained.
+        self._features = load_extractor(self.network, layers=layers, arithmetic=arithmetic).__call__
+        self._picture, self._style_targets = None, None
+        if style is not None:
+            self._picture = picture_to_text(style, argument="style", long_edge=style_size)
+            self._style_targets = self._targets_of(self._picture)
+
+    def _targets_of(self, text: str) -> dict[str, Any]:
+        """Returns the fixed style's targets; computed once, outside any graph."""
+        picture = picture_of_text(text, argument="style")
+        check_images("style", tf.TensorShape(picture.shape), smallest=self._smallest)
+        with tf.init_scope():
+            return style_targets(self.config, self._features(tf.constant(picture)))
+
+    def terms(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> LossTerms:
+        """Returns each sample's loss and its parts, as in `Objective.terms`.
+
+        Args:
+            y_true: `[batch, height, width, 3]`, what is to be matched.
+            y_pred: `[batch, height, width, 3]`, whose loss it is.
+
+        Returns:
+            Weighted terms, and unweighted ones by layer, float32 `[batch]`.
+        """
+        image = self._image("y_pred", y_pred)
+        features = self._features(image)
+        content: dict[str, tf.Tensor] = {}
+        style = self._style_targets or {}
+        if self._content or (self._style and not style):
+            true_image = self._image("y_true", y_true)
+            if self._content and not image.shape[1:3].is_compatible_with(true_image.shape[1:3]):
+                raise ValueError(
+                    "`y_true` must have the height and width of `y_pred`. Received: "
+                    f"shapes {tuple(true_image.shape)} and {tuple(image.shape)}."
+                )
+            true_features = self._features(true_image)
+            if self._content:
+                content = {name: true_features[name] for name, _ in self.config.content_layers}
+            if self._style and not style:
+                style = style_targets(self.config, true_features)
+        config = self.config
+        if not (self._content and self._style):
+            config = dataclasses.replace(config, tv_weight=0.0)
+        return loss_terms(config, image, features, Targets(content, style), per_sample=True)
+
+    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
+        """Returns the loss of each sample, `[batch]`."""
+        return tf.cast(self.terms(y_true, y_pred).total, self.dtype)
+
+    def _image(self, argument: str, image: tf.Tensor) -> tf.Tensor:
+        image = tf.convert_to_tensor(image)
+        check_images(argument, image.shape, smallest=self._smallest)
+        return to_unit_range(image, self.value_range)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns what makes the loss anew, the fixed style's picture as text in it."""
+        config = {
+            **super().get_config(),
+            "dtype": self.dtype,
+            "config": dataclasses.asdict(self.config),
+            "network": dataclasses.asdict(self.network),
+            "arithmetic": self.arithmetic,
+            "value_range": self.value_range,
+        }
+        if self._style:
+            config |= {"style": self._picture, "style_size": self.style_size}
+        return config
+
+
+@keras.saving.register_keras_serializable("tf_style")
+class ContentLoss(_PictureLoss):
+    """How far `y_pred` is from the content of `y_true`: the distance of their features.
+
+    Args:
+        config: `LossConfig` or its dict; of it `content_weight`, `content_layers` and
+            `content_reduction` count.
+        network: `NetworkConfig` or its dict: weights, pooling, padding, normalized or not.
+        arithmetic: of `extractor.ARITHMETICS`; "winograd" is faster on CPUs.
+        value_range: which values stand for black and white: (0, 1), (0, 255), (-1, 1), ...
+        reduction: Keras', from samples to a batch.
+        name: of the loss.
+        dtype: to which Keras brings the pictures, and in which it weights and reduces the
+            samples' values; None for its `floatx`, float32.
+
+    Example:
+        >>> model.compile("adam", loss=ContentLoss())
+
+    References:
+        Gatys et al. (2016), eq. 1; Johnson et al. (2016), section 3.2, feature reconstruction.
+    """
+
+    _name = "content_loss"
+    _style = False
+
+    def __init__(
+        self,
+        *,
+        config: LossConfig | Mapping[str, Any] | None = None,
+        network: NetworkConfig | Mapping[str, Any] | None = None,
+        arithmetic: str = "direct",
+        value_range: tuple[float, float] = (0.0, 1.0),
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(
+            config=config,
+            network=network,
+            arithmetic=arithmetic,
+            value_range=value_range,
+            reduction=reduction,
+            name=name,
+            dtype=dtype,
+        )
+
+
+@keras.saving.register_keras_serializable("tf_style")
+class StyleLoss(_PictureLoss):
+    """How far `y_pred` is from a style: that of `y_true`, or of one fixed picture.
+
+    The style of `y_true` is each sample's own; its size may differ from that of `y_pred`. With
+    a fixed picture `y_true` is not looked at. The targets are computed once, when the loss is
+    made. The config holds the picture itself, as the text of an 8-bit PNG, in its reduced size:
+    smaller than its Gram matrices (1.6 MB for the default layers), and it stays true if another
+    option is changed.
+
+    Args:
+        config: `LossConfig` or its dict; of it `style_weight`, `style_strength`,
+            `style_layers` and `style_loss` count.
+        network: as `ContentLoss`.
+        style: path, PIL picture, array or tensor; None for that of `y_true`.
+        style_size: px to which the longer edge of a larger picture is reduced; 0 keeps it.
+        arithmetic: as `ContentLoss`.
+        value_range: as `ContentLoss`; of `y_true` and `y_pred`, not of `style`, which is uint8
+            or 0..1.
+        reduction: Keras', from samples to a batch.
+        name: of the loss.
+        dtype: to which Keras brings the pictures, and in which it weights and reduces the
+            samples' values; None for its `floatx`, float32.
+
+    Example:
+        >>> model.compile("adam", loss=StyleLoss(style="starry_night.jpg"))
+
+    References:
+        Gatys et al. (2016), eq. 4-5; Johnson et al. (2016), section 3.2.
+    """
+
+    _name = "style_loss"
+    _content = False
+
+
+@keras.saving.register_keras_serializable("tf_style")
+class PerceptualLoss(_PictureLoss):
+    """Content, style and total variation together: what `Objective` minimizes.
+
+    The content is that of `y_true`, and so is the style unless one picture is given: then a
+    network is trained to that style, as in Johnson et al. (2016).
+
+    Args:
+        config: `LossConfig` or its dict.
+        network: as `ContentLoss`.
+        style: as `StyleLoss`.
+        style_size: as `StyleLoss`.
+        arithmetic: as `ContentLoss`.
+        value_range: as `StyleLoss`. The total variation is that of values 0..1.
+        reduction: Keras', from samples to a batch.
+        name: of the loss.
+        dtype: to which Keras brings the pictures, and in which it weights and reduces the
+            samples' values; None for its `floatx`, float32.
+
+    Example:
+        >>> loss = PerceptualLoss(config=LossConfig(style_weight=500), style="shipwreck.jpg")
+        >>> model.compile("adam", loss=loss)
+        >>> model.fit(photographs.map(lambda photograph: (photograph, photograph)))
+
+    References:
+        Johnson, Alahi & Fei-Fei (2016), Perceptual losses for real-time style transfer.
+    """

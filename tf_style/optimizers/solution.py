@@ -1,0 +1,161 @@
+"""What minimizers of a function of one tensor have in common: their words and their pace.
+
+They run in slices of steps; progress, canceling and restarts happen between slices.
+"""
+
+import enum
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import tensorflow as tf
+
+from tf_style._checks import check_number
+
+MAX_RESTARTS_WITHOUT_GAIN = 3
+
+ValueAndGradient = Callable[..., tuple[tf.Tensor, tf.Tensor]]
+"""`(position, *arguments) -> (value, gradient)`, for a position of any shape."""
+
+State: TypeAlias = Mapping[str, Any]
+"""All that a minimization goes on from, by name: arrays, tensors and numbers."""
+
+Kind: TypeAlias = tuple[Sequence[int], Any]
+"""Shape and type of a tensor."""
+
+
+class Status(enum.Enum):
+    """Why a minimization ended; the value says it in a sentence."""
+
+    CONVERGED = "The loss no longer changes."
+    STEPS_USED = "All steps were made; more may refine it."
+    LINE_SEARCH_FAILED = (
+        "No step lowered the loss any more, after restarts; the best position is kept. "
+        "Try Adam to go on."
+    )
+    TIME_USED = "The time was used; more may refine it."
+    CANCELLED = "Stopped on request; the last position is kept."
+
+
+class Step(NamedTuple):
+    """Where a minimization stands, given to `on_slice` between slices.
+
+    Attributes:
+        position: the present position, of the start's shape.
+        loss: the value there.
+        num_steps: steps done.
+        num_evaluations: evaluations of value and gradient done.
+        state: gives what the minimizer takes as `resume_from`; its tensors are changed in place
+            once `on_slice` has returned, and copied only if they are still held then.
+    """
+
+    position: tf.Tensor
+    loss: float
+    num_steps: int
+    num_evaluations: int
+    state: Callable[[], State] = dict
+
+
+class Solution(NamedTuple):
+    """The result of a minimization.
+
+    Attributes:
+        position: the last accepted position, of the start's shape.
+        loss: the value there.
+        num_steps: steps done.
+        num_evaluations: evaluations of value and gradient done.
+        status: why it ended.
+    """
+
+    position: tf.Tensor
+    loss: float
+    num_steps: int
+    num_evaluations: int
+    status: Status
+
+
+class GraphSolution(NamedTuple):
+    """The result of a minimization inside a graph.
+
+    Attributes:
+        position: float `[n]`, the last accepted position.
+        value: float scalar, the value there.
+        num_steps: int32 scalar, steps done.
+        num_evaluations: int32 scalar, evaluations of value and gradient done.
+    """
+
+    position: tf.Tensor
+    value: tf.Tensor
+    num_steps: tf.Tensor
+    num_evaluations: tf.Tensor
+
+
+def ended(step: Step, status: Status) -> Solution:
+    """Returns the solution of a minimization that ends at a step."""
+    return Solution(step.position, step.loss, step.num_steps, step.num_evaluations, status)
+
+
+OnSlice = Callable[[Step], bool | None]
+"""Called between slices; a true result stops the minimization with `Status.CANCELLED`."""
+
+
+class NotFiniteError(ArithmeticError):
+    """The value or the gradient became NaN or infinite.
+
+    Attributes:
+        position: where it did, of the start's shape.
+        num_steps: steps done before.
+    """
+
+    def __init__(self, position: tf.Tensor, num_steps: int) -> None:
+        super().__init__(f"The loss or its gradient is not finite after {num_steps} steps.")
+        self.position = position
+        self.num_steps = num_steps
+
+
+def checked_start(start: tf.Tensor, num_steps: int) -> tf.Tensor:
+    """Returns the start as a tensor, if a minimizer can use it.
+
+    Raises:
+        TypeError: unless the start is of floats.
+        ValueError: if `num_steps` is negative.
+    """
+    check_number("num_steps", num_steps, minimum=0)
+    start = tf.convert_to_tensor(start)
+    if not start.dtype.is_floating:
+        raise TypeError(
+            f"`start` must be of floats. Received: dtype={start.dtype.name}. Use "
+            "`tf.cast(start, tf.float32)`."
+        )
+    return start
+
+
+def taken_up(resume_from: State, kinds: Mapping[str, Kind]) -> dict[str, tf.Tensor]:
+    """Returns tensors of a state by name; reads one after the other.
+
+    Raises:
+        ValueError: if one is missing, or is not of its shape and type.
+    """
+    tensors = {}
+    for name, (shape, kind) in kinds.items():
+        dtype = np.dtype(tf.as_dtype(kind).as_numpy_dtype)
+        array = np.asarray(resume_from[name]) if name in resume_from else None
+        if array is None or (array.shape, array.dtype) != (tuple(shape), dtype):
+            found = "none" if array is None else f"{array.dtype.name} {list(array.shape)}"
+            raise ValueError(
+                f"`resume_from` must hold '{name}', {dtype.name} {list(shape)}. Received: {found}. "
+                "Use the state of a run of the same pictures and settings."
+            )
+        tensors[name] = tf.constant(array)
+    return tensors
+
+
+def norm(gradient: tf.Tensor) -> float:
+    """Returns the Euclidean norm, in float64: float32 squares overflow above 1e19."""
+    return float(tf.norm(tf.cast(gradient, tf.float64)))
+
+
+def check_finite(value: float, step: Step) -> None:
+    """Raises NotFiniteError if the value is NaN or infinite."""
+    if not np.isfinite(value):
+        raise NotFiniteError(step.position, step.num_steps)

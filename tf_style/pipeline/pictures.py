@@ -1,0 +1,162 @@
+"""pipeline.pictures."""
+
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import tensorflow as tf
+
+from tf_style._checks import user_path
+from tf_style.config.style_config import StyleConfig
+from tf_style.engine.assembly import make_problem
+from tf_style.engine.graph_stages import check_graph, start_image, stylize_in_graph
+from tf_style.engine.pictures import Pictures
+from tf_style.export.named_graphs import NamedTensors
+from tf_style.inputs.inputs import prepare_inputs
+from tf_style.network.arithmetic import arithmetic
+from tf_style.network.weights import load_weights
+
+_IMAGE = [1, None, None, 3]
+
+
+def read_pictures(
+    contents: Sequence[str | os.PathLike],
+    styles: Sequence[str | os.PathLike],
+    *,
+    config: StyleConfig | None = None,
+) -> tf.data.Dataset:
+    """Returns the pairs of pictures, read and brought to size while others are at work.
+
+    Whatever `stylize` reads is read. "name" is the content's file name and the style's, without
+    their suffixes, with "-" between them; equal ones get numbers.
+
+    Args:
+        contents: paths.
+        styles: as many paths, or one for all.
+        config: sizes; the default preset if left out.
+
+    Raises:
+        ValueError: if there is no content, or another number of styles.
+        FileNotFoundError: if a file is missing.
+    """
+    config = StyleConfig() if config is None else config
+    if not contents or len(styles) not in (1, len(contents)):
+        raise ValueError(
+            "`styles` must be one path, or as many as there are `contents`. Received: "
+            f"{len(styles)} styles, {len(contents)} contents."
+        )
+    files = [[os.fspath(user_path(path)) for path in paths] for paths in (contents, styles)]
+    for argument, paths in zip(("contents", "styles"), files, strict=True):
+        for path in paths:
+            if not Path(path).is_file():
+                raise FileNotFoundError(f"`{argument}` must be existing files. Received: '{path}'.")
+    files[1] *= len(contents) // len(styles)
+    pairs = zip(*files, strict=True)
+    names = _different([f"{Path(content).stem}-{Path(style).stem}" for content, style in pairs])
+
+    def read(content: bytes, style: bytes) -> tuple:
+        inputs = prepare_inputs(content.decode(), style.decode(), config)
+        return inputs.content, inputs.styles[0]
+
+    def element(name: tf.Tensor, content: tf.Tensor, style: tf.Tensor) -> NamedTensors:
+        images = tf.numpy_function(read, [content, style], [tf.float32, tf.float32])
+        content, style = (tf.ensure_shape(image, _IMAGE) for image in images)
+        return {"name": name, "content": content, "style": style}
+
+    dataset = tf.data.Dataset.from_tensor_slices((names, *files))
+    return dataset.map(element).prefetch(2)
+
+
+def _different(names: list[str]) -> list[str]:
+    """Returns the names, with a number behind those that have been there before."""
+    found: list[str] = []
+    for name in names:
+        numbered = (f"{name}-{number}" for number in itertools.count(2))
+        taken = {*names, *found}
+        found.append(
+            name if name not in found else next(new for new in numbered if new not in taken)
+        )
+    return found
+
+
+def stylizer(
+    config: StyleConfig | None = None, *, notify: Callable[[str], None] | None = None
+) -> Callable[[NamedTensors], NamedTensors]:
+    """Returns a function of elements for `Dataset.map`: it adds "image".
+
+    The pictures are of the sizes that they have, as `read_pictures` gives them; the rest of the
+    config decides as in `stylize`. Pictures of all sizes share one graph.
+
+    Args:
+        config: the default preset if left out.
+        notify: called with a line of text before weights are fetched.
+
+    Raises:
+        TypeError: if `config` is no StyleConfig.
+        ValueError: if the config needs what a graph has not: a start from a file, a time budget,
+            `jit_compile`, `color`.
+        OSError: if the weights cannot be fetched.
+
+    Example:
+        >>> pictures = read_pictures(["a.jpg", "b.jpg"], ["painting.jpg"])
+        >>> write_pngs(pictures.map(stylizer()).prefetch(1), "painted")
+    """
+    config = StyleConfig() if config is None else config
+    check_graph(config)
+    if config.compute.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    weights = load_weights(config.network.weights, notify=notify)
+    kind = arithmetic(config.compute.precision, deterministic=config.compute.deterministic)
+    problem = make_problem(weights.layers, config, kind)
+
+    @tf.function(input_signature=[tf.TensorSpec(_IMAGE, tf.float32)] * 2, autograph=False)
+    def stylize(content: tf.Tensor, style: tf.Tensor) -> tf.Tensor:
+        start = start_image(config, content, style)
+        found = stylize_in_graph(problem, Pictures(content, (style,), start), config)
+        return tf.clip_by_value(found.image, 0.0, 1.0)
+
+    return lambda element: {**element, "image": stylize(element["content"], element["style"])}
+
+
+def stylized_on(
+    strategy: tf.distribute.Strategy,
+    elements: Iterable[NamedTensors],
+    config: StyleConfig | None = None,
+    *,
+    notify: Callable[[str], None] | None = None,
+) -> Iterator[NamedTensors]:
+    """Yields the elements with "image", as many at a time as the strategy has devices.
+
+    Args:
+        strategy: such as `tf.distribute.MirroredStrategy()`.
+        elements: of `read_pictures`, or any others.
+        config: as for `stylizer`.
+        notify: as for `stylizer`.
+
+    Raises:
+        TypeError, ValueError, OSError: as `stylizer`.
+    """
+    with strategy.scope():
+        add_image = stylizer(config, notify=notify)
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def run(content: tf.Tensor, style: tf.Tensor) -> tf.Tensor:
+        return strategy.run(
+            lambda content, style: add_image({"content": content, "style": style})["image"],
+            args=(content, style),
+        )
+
+    def on_each(values: Sequence[tf.Tensor]) -> tf.distribute.DistributedValues:
+        return strategy.experimental_distribute_values_from_function(
+            lambda context: values[context.replica_id_in_sync_group]
+        )
+
+    waiting = iter(elements)
+    while group := list(itertools.islice(waiting, strategy.num_replicas_in_sync)):
+        # The last round may have fewer pictures than devices: these repeat one.
+        whole = group + group[-1:] * (strategy.num_replicas_in_sync - len(group))
+        found = run(*(on_each([each[name] for each in whole]) for name in ("content", "style")))
+        images = strategy.experimental_local_results(found)
+        for element, image in zip(group, images, strict=False):  # Without the repeated one.
+            yield {**element, "image": image}

@@ -1,0 +1,4 @@
+"""What a picture says about its making.
+
+Private to the package.
+"""

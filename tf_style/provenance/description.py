@@ -1,0 +1,50 @@
+"""The description that every picture carries: version, weights' hash and config."""
+
+import json
+import os
+from typing import Any
+
+from tf_style._checks import one_line, shown, user_path
+from tf_style._version import __version__
+from tf_style.config.style_config import StyleConfig
+from tf_style.images import large_reading, pillow
+from tf_style.images.writing import DESCRIPTION_TAG
+
+
+def describe(config: StyleConfig, weights_sha256: str) -> dict[str, Any]:
+    """Returns what a picture tells about its making: version, weights' hash and config."""
+    return {
+        "software": f"tf_style {__version__}",
+        "weights_sha256": weights_sha256,
+        "config": config.to_dict(),
+    }
+
+
+def read_description(path: str | os.PathLike) -> dict[str, Any]:
+    """Returns the description in a picture that `save_picture` or `save_image` wrote.
+
+    Raises:
+        OSError: if the file cannot be read.
+        ImportError: if it needs the extra `big`.
+        ValueError: if it holds no such description.
+    """
+    try:
+        with pillow.open_picture(user_path(path), argument="config") as picture:
+            text = picture.getexif().get(DESCRIPTION_TAG, "null")
+    except pillow.BeyondPillow:
+        opened = large_reading.LargePicture(user_path(path), argument="config")
+        text = opened.description() or "null"
+    try:
+        found = json.loads(text)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise _without_settings(path, one_line(error)) from error
+    if not isinstance(found, dict) or not isinstance(found.get("config"), dict):
+        raise _without_settings(path, "it was made by other means")
+    return found
+
+
+def _without_settings(path: str | os.PathLike, reason: str) -> ValueError:
+    return ValueError(
+        "`config` must be a picture that tf_style made, or a JSON file. Received: "
+        f"config={shown(str(path))}, which holds no settings of tf_style: {reason}."
+    )

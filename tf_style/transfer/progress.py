@@ -1,0 +1,156 @@
+"""What a run gives: where it stands, and its picture.
+
+Results are values; pictures and terms are computed when they are asked for.
+"""
+
+import dataclasses
+import functools
+import os
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from tf_style.config.style_config import StyleConfig
+from tf_style.engine.pictures import refined
+from tf_style.images import writing
+from tf_style.inputs.inputs import Inputs
+from tf_style.inputs.masks import Regions
+from tf_style.objective.objective import Objective
+from tf_style.objective.targets import Targets
+from tf_style.objective.terms import by_name
+from tf_style.optimizers.solution import State, Status
+from tf_style.provenance import description as provenance
+from tf_style.transfer.finishing import finished, kept
+
+
+class View(NamedTuple):
+    """What a `Progress` computes its picture and terms from, when asked.
+
+    Attributes:
+        image: float32 `[1, h, w, 3]`, of the present size.
+        targets: at that size.
+        objective: what they are compared with.
+        inputs: the pictures of the run, of the result's size.
+    """
+
+    image: tf.Tensor
+    targets: Targets
+    objective: Objective
+    inputs: Inputs
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Progress:
+    """Where a run stands, given to `on_progress` between slices of steps.
+
+    Attributes:
+        step: steps done, at all sizes.
+        num_steps: steps planned, at all sizes; within a time budget not fewer than are done.
+        num_evaluations: evaluations of the loss and its gradient done.
+        seconds: since the optimization began.
+        loss: the value that is minimized, at the present size: that of the
+            picture before it takes the content's chroma or edges, as `terms`.
+        stage_size: the present height and width, px: those of the result, or smaller ones on
+            the way there.
+        config: what was asked for.
+        weights_sha256: hash of the network's weights.
+        phase: 'picture', or 'texture' while a style picture takes on the fine style's texture:
+            then all else is of that run, and `image` the style picture.
+        state: gives all that the run goes on from; only while `on_progress` runs.
+    """
+
+    step: int
+    num_steps: int
+    num_evaluations: int
+    seconds: float
+    loss: float
+    stage_size: tuple[int, int]
+    config: StyleConfig
+    weights_sha256: str
+    phase: str = "picture"
+    view: View = dataclasses.field(repr=False)
+    state: Callable[[], State] = dataclasses.field(default=dict, repr=False)
+
+    @functools.cached_property
+    def terms(self) -> Mapping[str, float]:
+        """The loss terms at the present size; costs a third of an evaluation.
+
+        Weighted "total", "content", "style" and "variation", unweighted "content/LAYER" and
+        "style/LAYER".
+        """
+        return by_name(self.view.objective.terms(self.view.image, self.view.targets))
+
+    @functools.cached_property
+    def image(self) -> np.ndarray:
+        """The image: float32 `[1, H, W, 3]` of the result's size, RGB, nominally 0..1.
+
+        At a smaller size, enlarged, with the start's finer detail. With `color` 'content' or
+        'luminance' of the content's chroma, paler where it would leave 0..1; with
+        `photorealistic` of the content's edges.
+        """
+        return finished(self._painted(), self.view.inputs, self.config)
+
+    def _painted(self) -> np.ndarray:
+        """Returns the image as the optimizer left it, of the result's size."""
+        image, start = self.view.image, self.view.inputs.start
+        if tuple(image.shape) == start.shape:
+            return image.numpy()
+        try:
+            image = refined(image, tf.constant(start), tf.constant(start)).numpy()
+        except tf.errors.ResourceExhaustedError as error:
+            raise MemoryError("There is not enough memory to enlarge the picture.") from error
+        if self.config.optimizer.gamut:
+            image = np.clip(image, 0.0, 1.0)
+        return kept(image, self.view.inputs.content, self.view.inputs.touched)
+
+    @property
+    def alpha(self) -> np.ndarray | None:
+        """The content's alpha, float32 `[1, H, W, 1]`, 0..1, or None."""
+        return self.view.inputs.alpha
+
+    @property
+    def regions(self) -> Regions | None:
+        """Where which style counts: the masks' regions or those that were found, or None."""
+        return self.view.inputs.regions
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """The picture as it would be saved: uint8 `[H, W, 3]`, or `[H, W, 4]` with alpha."""
+        return writing.to_pixels(self.image, self.alpha)
+
+    def save(self, path: str | os.PathLike, *, bits: int = 8) -> None:
+        """Writes the picture as PNG, JPEG, WebP or TIFF, with sRGB profile and metadata.
+
+        A file that is there already is replaced. JPEG shows alpha on white. TIFFs of over 89
+        million pixels are tiled, those named .btf BigTIFF.
+
+        Args:
+            path: its suffix names the format.
+            bits: of each channel: 8, or 16 in PNG and TIFF.
+
+        Raises:
+            ValueError: if the suffix is none of these, or `bits` not for it.
+            ImportError: if 16 bits, BigTIFF, or over 89 million pixels as PNG or TIFF are wanted
+                without the extra `big`.
+            OSError: if it cannot be written; nothing half-written is left.
+        """
+        description = provenance.describe(self.config, self.weights_sha256)
+        description["controls"] = list(self.view.inputs.controls)
+        writing.save_image(path, self.image, self.alpha, description, bits=bits)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StyleResult(Progress):
+    """The result of `stylize`.
+
+    Attributes:
+        status: why the optimization ended.
+    """
+
+    status: Status
+
+
+OnProgress = Callable[[Progress], bool | None]
+"""Called between slices of steps; a true result ends the run with what there is."""
