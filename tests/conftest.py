@@ -28,7 +28,7 @@ def pytest_collection_finish():
     from tf_style.graphs import tracing
 
     process.tune_tensorflow()
-    for module, name in ((assembly, "_problem"), (tracing, "_made_of")):
+    for module, name in ((assembly, "_shared"), (tracing, "_made_of")):
         cache = functools.lru_cache(maxsize=8)(getattr(module, name).__wrapped__)
         setattr(module, name, cache)
         _CACHES.append(cache)

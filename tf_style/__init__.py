@@ -1,6 +1,6 @@
 """Neural style transfer for TensorFlow (Gatys, Ecker & Bethge, CVPR 2016).
 
-Names are loaded at first use: `import tf_style` imports no TensorFlow.
+Public names are loaded on first use, so `import tf_style` does not import TensorFlow.
 """
 
 import importlib

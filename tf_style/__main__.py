@@ -1,4 +1,4 @@
-"""`python -m tf_style`: the command line."""
+"""Runs the command line: `python -m tf_style`."""
 
 import sys
 

@@ -1,7 +1,8 @@
-"""Wording of errors about arguments. Takes names and values, raises or returns nothing.
+"""Checks of arguments, and the wording of their errors.
 
-Every message has the form "`argument` must <rule>. Received: argument=<value>." and,
-where it is known, the remedy. No TensorFlow here: a wrong flag is answered at once.
+Takes an argument's name and value. Every message has the form "`argument` must <rule>. Received:
+argument=<value>.", followed by a remedy if one is known. No TensorFlow here, so that a wrong flag
+is reported at once.
 """
 
 import difflib
@@ -19,22 +20,22 @@ def suggestion(name: str, choices: Iterable[str]) -> str:
 
 
 def shown(value: Any) -> str:
-    """Returns a value for a message: its `repr`, of which no more than the beginning if long."""
+    """Returns a value's `repr` for a message, shortened if it is long."""
     try:
         text = repr(value)
-    except ValueError:  # Python writes no integer of more than 4,300 digits.
-        return f"a {type(value).__name__} that is too long to be written"
+    except ValueError:  # Python refuses to print integers of over 4,300 digits.
+        return f"a {type(value).__name__} that is too long to print"
     return text if len(text) <= 300 else f"{text[:80]}... ({len(text):,} characters)"
 
 
 def one_line(error: BaseException) -> str:
-    """Returns an error's message, or its type's name, for another message; of a long one a part."""
+    """Returns an error's message on one line, shortened, or its type's name if it has none."""
     text = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     return text if len(text) <= 300 else f"{text[:200]}..."
 
 
 def check_choice(argument: str, value: str, choices: Iterable[str]) -> None:
-    """Raises ValueError unless `value` is one of `choices`, named in their order."""
+    """Raises ValueError, listing the choices in order, unless `value` is one of `choices`."""
     names = list(choices)
     if value not in names:
         listed = ", ".join(repr(name) for name in names)
@@ -61,9 +62,9 @@ def check_number(
 
 
 def user_path(path: str | os.PathLike) -> Path:
-    """Returns the path with a leading `~` or `~user` replaced by that home, if there is one."""
+    """Returns the path with a leading `~` or `~user` expanded, if that user exists."""
     path = Path(path)
     try:
         return path.expanduser()
-    except (RuntimeError, ValueError):  # No such user: a file whose name begins with "~".
+    except (RuntimeError, ValueError):  # No such user, so the file's own name starts with "~".
         return path

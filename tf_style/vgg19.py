@@ -1,10 +1,10 @@
 """VGG-19 as data: layer names, their aliases, kernel shapes and smallest inputs.
 
-Simonyan & Zisserman (2015), configuration E, without the dense layers. Names are
-Keras' (`block4_conv2`). In Keras a convolution layer's output includes its ReLU, so
-`block4_conv2` is what other tools call `relu4_2` and what Gatys et al. call `conv4_2`:
-`conv4_2` and `relu4_2` are both accepted as aliases of `block4_conv2`, and `pool4` of
-`block4_pool`. Pre-ReLU outputs are not offered. No TensorFlow here.
+Simonyan & Zisserman (2015), configuration E, without the dense layers. Layers have their Keras
+names (`block4_conv2`). In Keras the output of a convolution layer includes its ReLU, so
+`block4_conv2` is what other tools call `relu4_2` and what Gatys et al. call `conv4_2`. Both are
+accepted as aliases of `block4_conv2`, and `pool4` as an alias of `block4_pool`. Pre-ReLU outputs
+are not available. No TensorFlow here.
 """
 
 from collections.abc import Iterable
@@ -23,13 +23,13 @@ def _layers() -> tuple[str, ...]:
 
 
 LAYERS: tuple[str, ...] = _layers()
-"""The 16 convolution and 5 pooling layers, in the order of the data."""
+"""The 16 convolution and 5 pooling layers, from input to output."""
 
 CONVOLUTIONS: tuple[str, ...] = tuple(name for name in LAYERS if "conv" in name)
-"""The 16 convolution layers, in the order of the data."""
+"""The 16 convolution layers, from input to output."""
 
 POOLINGS: tuple[str, ...] = tuple(name for name in LAYERS if "pool" in name)
-"""The 5 pooling layers, in the order of the data."""
+"""The 5 pooling layers, from input to output."""
 
 
 def _kernel_shapes() -> dict[str, tuple[int, int, int, int]]:
@@ -42,7 +42,7 @@ def _kernel_shapes() -> dict[str, tuple[int, int, int, int]]:
 
 
 KERNEL_SHAPES: dict[str, tuple[int, int, int, int]] = _kernel_shapes()
-"""Kernel shape (height, width, input channels, filters) of each convolution."""
+"""The kernel shape (height, width, input channels, filters) of each convolution."""
 
 
 def _aliases() -> dict[str, str]:
@@ -58,14 +58,14 @@ def _aliases() -> dict[str, str]:
 
 
 ALIASES: dict[str, str] = _aliases()
-"""Other tools' names (`conv4_2`, `relu4_2`, `pool4`) to Keras' names."""
+"""From other tools' names (`conv4_2`, `relu4_2`, `pool4`) to Keras names."""
 
 
 def canonical_layer(name: str, *, argument: str = "layer") -> str:
-    """Returns the Keras name of a layer given by its Keras name or an alias.
+    """Returns the Keras name of a layer, given its Keras name or an alias.
 
     Raises:
-        ValueError: if there is no such layer; names `argument` and the nearest name.
+        ValueError: if there is no such layer; the message names `argument` and the nearest name.
     """
     if name in LAYERS:
         return name
@@ -79,22 +79,22 @@ def canonical_layer(name: str, *, argument: str = "layer") -> str:
 
 
 def minimum_side(layers: Iterable[str], padding: str = "zeros") -> int:
-    """Returns the smallest height and width, in px, at which every layer has an output."""
+    """Returns the smallest side of an image, in px, for which every layer has an output."""
 
     def side(layer: str) -> int:
         poolings = int(layer[5]) - (0 if layer.endswith("pool") else 1)
         return 2**poolings
 
-    # A reflection needs 2 px in the deepest layer, where the others need 1.
+    # Reflection in every layer needs 2 px in the deepest one; all other paddings need 1 px.
     return max(side(layer) for layer in layers) * (2 if padding == "reflect_all" else 1)
 
 
 def channels_of(layer: str) -> int:
-    """Returns the channels of a layer's output."""
+    """Returns the number of channels of a layer's output."""
     return _BLOCKS[int(layer[5]) - 1][1]
 
 
 def up_to(layers: Iterable[str]) -> tuple[str, ...]:
-    """Returns all layers of the network up to the deepest of `layers`, in order."""
+    """Returns all layers of the network up to the deepest of `layers`, from input to output."""
     deepest = max(LAYERS.index(layer) for layer in layers)
     return LAYERS[: deepest + 1]

@@ -1,4 +1,4 @@
-"""One name for each layer, as people write it."""
+"""Parsing one name for each layer."""
 
 import pytest
 
@@ -38,7 +38,7 @@ def test_every_layer_gets_a_name(text, expected):
         ("conv1_1:gram", "nothing for 'block4_conv1'. Add a name without a layer"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_with_the_way_out(text, message):
+def test_invalid_text_is_an_error_with_a_remedy(text, message):
     with pytest.raises(ValueError) as error:
         layer_choices(text, LAYERS, NAMES, argument="style_loss")
     assert message in str(error.value)

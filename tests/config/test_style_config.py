@@ -45,7 +45,7 @@ def terms_of(name):
 
 @pytest.mark.parametrize(
     ("name", "content", "style", "variation"),
-    [  # The weights as each project has them: of means of squares, MSE(G / M) being 4 E_l.
+    [  # Each project's own weights, for means of squares; MSE(G / M) is 4 E_l.
         ("pastiche", 0.01, [4 * 10.0 / n**2 for n in FILTERS], 0.0),
         ("gatys_code", 1.0, [4 * 1e3 / n**2 for n in FILTERS], 0.0),
         ("neural_style", 5.0, [4 * 1e2 / n**2 for n in FILTERS], 1e-3 * 256**2),
@@ -73,14 +73,14 @@ def test_crowsonkb_has_its_projects_weights_in_the_scale_of_these_features():
     assert (preset.loss.style_loss, preset.loss.tv_form) == ("wasserstein", "nine_point")
 
 
-def test_layers_without_weights_share_one_equally():
+def test_layers_without_weights_share_1_equally():
     assert layer_lists.layer_weights("conv1_1,relu2_1", argument="x") == (
         ("block1_conv1", 0.5),
         ("block2_conv1", 0.5),
     )
 
 
-def test_layers_come_in_the_networks_order_with_their_weights():
+def test_layers_are_sorted_by_the_networks_order():
     assert layer_lists.layer_weights("conv4_2:2, conv1_1:0.5", argument="x") == (
         ("block1_conv1", 0.5),
         ("block4_conv2", 2.0),
@@ -177,8 +177,8 @@ def test_any_values_are_a_config_or_a_clear_error(values):
         ({"color": "match", "color_match": "histo"}, "'histogram'. Received: color_match='histo'"),
         (
             {"color_match": "symmetric"},
-            "Cannot use `color_match` with color='style'. This is because it says how color='match'"
-            " works. Received: color_match='symmetric'. Use it with color='match'.",
+            "Cannot use `color_match` with color='style'. This is because only color='match' uses "
+            "it. Received: color_match='symmetric'. Use it with color='match'.",
         ),
         ({"content_weight": 0.0, "style_weight": 0.0}, "must be above 0"),
         ({"content_weight": 0.0, "style_layers": "conv1_1:0"}, "style_strength="),
@@ -192,11 +192,11 @@ def test_any_values_are_a_config_or_a_clear_error(values):
         ({"time_budget": float("inf")}, "`time_budget` must be a finite number"),
         (
             {"deterministic": True, "time_budget": 5.0},
-            "Cannot use `deterministic` with `time_budget`. This is because how far a run comes",
+            "Cannot use `deterministic` with `time_budget`. This is because the number of steps",
         ),
     ],
 )
-def test_wrong_values_are_named_with_the_rule(options, message):
+def test_wrong_values_are_errors_that_name_the_rule(options, message):
     with pytest.raises(ValueError) as error:
         style_config.StyleConfig().replace(**options)
     assert message in str(error.value)
@@ -206,7 +206,7 @@ def test_wrong_values_are_named_with_the_rule(options, message):
     "options",
     [{"steps": 1.5}, {"normalized": 1}, {"steps": True}, {"gamut": 1}, {"deterministic": "yes"}],
 )
-def test_wrong_types_are_named(options):
+def test_wrong_types_are_errors(options):
     (name,) = options
     with pytest.raises(TypeError, match=f"`{name}` must be of type"):
         style_config.StyleConfig().replace(**options)
@@ -217,7 +217,7 @@ def test_an_unknown_preset_lists_the_presets():
         style_config.preset("gatys2015")
 
 
-def test_a_preset_is_chosen_by_name_not_by_label():
+def test_a_preset_is_applied_by_its_function_not_by_replacing_its_name():
     with pytest.raises(ValueError, match=r"Use `tf_style.preset\('gatys2016'\)`"):
         style_config.StyleConfig().replace(preset="gatys2016")
     with pytest.raises(ValueError, match="`preset` must be one of"):
@@ -227,27 +227,26 @@ def test_a_preset_is_chosen_by_name_not_by_label():
     )
 
 
-def test_choices_are_those_of_the_tables_that_do_the_work():
+def test_choices_are_those_of_the_tables():
     from tf_style.engine import parametrization, solver
     from tf_style.images import color_match
     from tf_style.losses import content as content_losses
     from tf_style.losses import style as style_losses
     from tf_style.network import extractor
 
-    additive = [name for name, loss in style_losses.STYLE_LOSSES.items() if loss.is_additive]
-    assert not set(additive) & set(loss_options.UNTILEABLE)
-    assert {*additive, *loss_options.UNTILEABLE} >= set(loss_options.STYLE_LOSS_NAMES)
-    assert tuple(extractor.POOLINGS) == network.POOLINGS
-    assert tuple(extractor.PADDINGS) == network.PADDINGS
+    assert tuple(extractor.POOLING_LAYERS) == network.POOLINGS
+    assert tuple(extractor.PADDING_RULES) == network.PADDINGS
     assert tuple(content_losses.CONTENT_LOSSES) == loss_options.REDUCTIONS
     assert tuple(style_losses.STYLE_LOSSES) == loss_options.STYLE_LOSS_NAMES
     assert tuple(variations.TOTAL_VARIATIONS) == loss_options.TV_FORMS
+    names = {*loss_options.STYLE_LOSS_NAMES, *loss_options.REDUCTIONS}
+    assert names.issuperset(loss_options.UNTILEABLE)
     assert tuple(solver.MINIMIZERS) == optimizer.OPTIMIZER_NAMES
     assert tuple(color_match.MATCHES) == style_config.COLOR_MATCHES
     assert tuple(parametrization.PARAMETRIZATIONS) == optimizer.PARAMETRIZATION_NAMES
 
 
-def test_every_style_layer_has_a_loss_of_its_own():
+def test_each_style_layer_may_have_its_own_loss():
     loss = loss_options.LossConfig(style_layers="conv1_1,conv3_1", style_loss="gram,relu3_1:sliced")
     assert loss.style_losses == {"block1_conv1": "gram", "block3_conv1": "sliced"}
     assert loss_options.LossConfig().style_losses == {
@@ -265,7 +264,7 @@ def test_json_uses_the_options_flat_names():
 
 
 @pytest.mark.parametrize("text", ["9" * 5000, '{"steps": ' + "9" * 5000 + "}", "[" * 100_000])
-def test_json_that_python_does_not_read_says_so(text):
+def test_json_that_python_cannot_read_is_an_error(text):
     with pytest.raises(ValueError, match="The config must be JSON"):
         style_config.StyleConfig.from_json(text)
 
@@ -283,7 +282,7 @@ def test_json_that_python_does_not_read_says_so(text):
         {"x" * 9999: 1},
     ],
 )
-def test_long_values_are_not_repeated_whole(options):
+def test_long_values_are_shortened_in_errors(options):
     with pytest.raises((ValueError, TypeError), match="`") as error:
         style_config.StyleConfig().replace(**options)
     assert len(str(error.value)) < 1500

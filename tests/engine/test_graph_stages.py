@@ -22,18 +22,18 @@ SIDES = (16, 33, 95, 96, 191, 192, 200, 383, 384, 511, 512, 600, 1024, 1999, 409
 @pytest.mark.parametrize(("steps", "smallest"), [(1, 2), (25, 16), (37, 32)])
 def test_sizes_and_steps_are_the_schedules(scales, steps, smallest):
     graph = tf.function(
-        lambda height, width, steps: graph_stages.plan(
+        lambda height, width, steps: graph_stages.graph_plan_stages(
             (height, width), scales=scales, steps=steps, smallest_side=smallest
         ),
         input_signature=[tf.TensorSpec([], tf.int32)] * 3,
     )
     for size in itertools.product(SIDES, (16, 192, 333, 1024)):
-        expected = schedule.plan(size, scales=scales, steps=steps, smallest_side=smallest)
+        expected = schedule.plan_stages(size, scales=scales, steps=steps, smallest_side=smallest)
         found = graph(*size, steps)
         assert list(zip(found.scales.numpy(), found.steps.numpy(), strict=True)) == list(expected)
-        shapes = graph_stages.scaled(size, found.scales)
+        shapes = graph_stages.graph_scaled_size(size, found.scales)
         assert list(zip(*(sides.numpy() for sides in shapes), strict=True)) == [
-            schedule.scaled(size, stage.scale) for stage in expected
+            schedule.scaled_size(size, stage.scale) for stage in expected
         ]
 
 

@@ -8,7 +8,7 @@ from reference import cosine_transform
 
 from tf_style.config.style_config import StyleConfig
 from tf_style.engine.parametrization import PARAMETRIZATIONS
-from tf_style.engine.problem import Given, Problem
+from tf_style.engine.problem import Problem, ProblemData
 from tf_style.network.extractor import build_extractor
 from tf_style.objective.objective import Objective
 
@@ -34,7 +34,7 @@ class Case:
         self.content = rng.uniform(size=(1, *SIZE, 3)).astype("float32")
         self.style = rng.uniform(size=(1, 20, 17, 3)).astype("float32")
         self.targets = self.objective.targets(self.content, self.style)
-        self.given = Given(self.targets, self.kind.basis(*SIZE))
+        self.data = ProblemData(self.targets, self.kind.basis(*SIZE))
         self.spectral = parametrization == "spectrum"
 
     def image(self, position):
@@ -42,7 +42,7 @@ class Case:
         if not self.spectral:
             return position
         rows, columns = map(cosine_transform, SIZE)
-        scaled = position * self.given.basis.scale.numpy().astype(np.float64)
+        scaled = position * self.data.basis.scale.numpy().astype(np.float64)
         return np.stack([rows.T @ channel @ columns for channel in scaled], -1)[None]
 
     def value(self, position):
@@ -68,8 +68,8 @@ def test_value_and_gradient_are_those_of_the_float64_program(
     case = Case(mini_layers, rng, parametrization, gamut)
     span = (0.1, 0.9) if where == "inside" else (-2.0, 3.0)
     image = tf.constant(rng.uniform(*span, (1, *SIZE, 3)), tf.float32)
-    position = case.kind.to_position(image, case.given.basis)
-    value, gradient = case.problem.value_and_gradient(position, case.given)
+    position = case.kind.to_position(image, case.data.basis)
+    value, gradient = case.problem.value_and_gradient(position, case.data)
     position, gradient = position.numpy().astype(np.float64), gradient.numpy()
     assert gradient.shape == position.shape
     assert float(value) == pytest.approx(case.value(position), rel=1e-4)
@@ -89,7 +89,7 @@ def test_value_and_gradient_are_those_of_the_float64_program(
 def test_inside_the_gamut_the_value_is_the_objectives_total(mini_layers, rng):
     case = Case(mini_layers, rng, "pixels", True)
     image = tf.constant(rng.uniform(size=(1, *SIZE, 3)), tf.float32)
-    value, gradient = case.problem.value_and_gradient(image, case.given)
+    value, gradient = case.problem.value_and_gradient(image, case.data)
     total, slope = case.objective.value_and_gradient(image, case.targets)
     assert float(value) == pytest.approx(float(total), rel=1e-6)
     assert float(value) == pytest.approx(float(case.objective.terms(image, case.targets).total))
@@ -101,11 +101,11 @@ def test_what_lies_outside_is_pulled_back_in_and_costs_more(mini_layers, rng):
     case = Case(mini_layers, rng, "pixels", True)
     image = rng.uniform(0.2, 0.8, (1, *SIZE, 3)).astype("float32")
     image[0, 3, 4], image[0, 8, 9] = 1.5, -0.5
-    value, gradient = case.problem.value_and_gradient(tf.constant(image), case.given)
+    value, gradient = case.problem.value_and_gradient(tf.constant(image), case.data)
     assert np.all(gradient[0, 3, 4] > 0.0)
     assert np.all(gradient[0, 8, 9] < 0.0)
     clipped = np.clip(image, 0.0, 1.0)
-    below, _ = case.problem.value_and_gradient(tf.constant(clipped), case.given)
+    below, _ = case.problem.value_and_gradient(tf.constant(clipped), case.data)
     assert float(value) > float(below)
     np.testing.assert_array_equal(case.problem.shown(image), clipped)
 
@@ -114,8 +114,8 @@ def test_what_lies_outside_is_pulled_back_in_and_costs_more(mini_layers, rng):
 def test_black_and_white_pixels_start_where_the_loss_has_a_slope(parametrization, mini_layers, rng):
     case = Case(mini_layers, rng, parametrization, gamut=True)
     image = rng.integers(0, 2, (1, *SIZE, 3)).astype("float32")
-    position = case.kind.to_position(case.problem.start(image), case.given.basis)
-    found = case.kind.to_image(position, case.given.basis).numpy()
+    position = case.kind.to_position(case.problem.start(image), case.data.basis)
+    found = case.kind.to_image(position, case.data.basis).numpy()
     assert 0.0 < found.min() < found.max() < 1.0
     np.testing.assert_allclose(found, image, atol=0.05 / 255.0)
     free = Case(mini_layers, rng, parametrization, gamut=False).problem

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tf_style.config.scales import Stage, parse_scales
-from tf_style.engine.schedule import OVERHEAD, first_share, plan, scaled
+from tf_style.engine.schedule import OVERHEAD, first_share, plan_stages, scaled_size
 
 
 @pytest.mark.parametrize(
@@ -25,19 +25,19 @@ from tf_style.engine.schedule import OVERHEAD, first_share, plan, scaled
     ],
 )
 def test_auto_halves_while_the_picture_is_large_enough(size, stages):
-    found = plan(size, scales="auto", steps=20, smallest_side=16)
+    found = plan_stages(size, scales="auto", steps=20, smallest_side=16)
     assert found == tuple(Stage(*stage) for stage in stages)
 
 
 def test_none_is_the_full_size_alone():
-    assert plan((2000, 2000), scales="none", steps=7, smallest_side=16) == (Stage(1.0, 7),)
+    assert plan_stages((2000, 2000), scales="none", steps=7, smallest_side=16) == (Stage(1.0, 7),)
 
 
 def test_a_users_plan_is_followed_where_the_layers_have_room():
     scales = "0.1:5,0.25:80,1:20"
-    found = plan((100, 120), scales=scales, steps=7, smallest_side=16)
+    found = plan_stages((100, 120), scales=scales, steps=7, smallest_side=16)
     assert found == (Stage(0.25, 80), Stage(1.0, 20))
-    assert plan((100, 120), scales=scales, steps=7, smallest_side=10)[0] == Stage(0.1, 5)
+    assert plan_stages((100, 120), scales=scales, steps=7, smallest_side=10)[0] == Stage(0.1, 5)
 
 
 def test_spaces_are_no_matter():
@@ -80,13 +80,13 @@ def test_any_text_is_a_plan_or_a_clear_error(text):
 )
 def test_every_automatic_plan_ends_at_the_full_size_and_fits(height, width, steps, smallest):
     smallest = min(smallest, height, width)
-    stages = plan((height, width), scales="auto", steps=steps, smallest_side=smallest)
+    stages = plan_stages((height, width), scales="auto", steps=steps, smallest_side=smallest)
     assert stages[-1].scale == 1.0
     assert steps <= stages[-1].steps <= 4 * steps
     assert {stage.steps for stage in stages[:-1]} <= {steps, 2 * steps}
     for coarse, fine in zip(stages, stages[1:], strict=False):
         assert fine.scale == 2 * coarse.scale
-    assert min(scaled((height, width), stages[0].scale)) >= smallest
+    assert min(scaled_size((height, width), stages[0].scale)) >= smallest
 
 
 def test_each_size_gets_its_share_of_the_time_and_later_ones_a_few_evaluations():
@@ -107,7 +107,7 @@ def test_each_size_gets_its_share_of_the_time_and_later_ones_a_few_evaluations()
 
 
 def test_sizes_are_rounded_and_never_vanish():
-    assert scaled((30, 41), 0.5) == (15, 21)
-    assert scaled((100, 3), 0.125) == (13, 1)
-    assert scaled((10, 10), 0.04) == (1, 1)
-    assert scaled((7, 9), 1.0) == (7, 9)
+    assert scaled_size((30, 41), 0.5) == (15, 21)
+    assert scaled_size((100, 3), 0.125) == (13, 1)
+    assert scaled_size((10, 10), 0.04) == (1, 1)
+    assert scaled_size((7, 9), 1.0) == (7, 9)

@@ -13,8 +13,9 @@ from places import SUPPORT
 import tf_style
 from tf_style.config.style_config import StyleConfig
 from tf_style.engine import assembly, memory_plan, plan
+from tf_style.engine.coarse_to_fine import refined
 from tf_style.engine.parametrization import PARAMETRIZATIONS
-from tf_style.engine.pictures import Pictures, at_scale, refined
+from tf_style.engine.pictures import Pictures, at_scale
 from tf_style.engine.solver import Solver
 from tf_style.images import resizing
 from tf_style.inputs.inputs import prepare_inputs
@@ -76,9 +77,9 @@ def test_low_frequencies_move_further_at_the_first_size_and_high_ones_after_it(
         return bases[-1]
 
     monkeypatch.setitem(PARAMETRIZATIONS, "spectrum", original._replace(basis=basis))
-    assembly._problem.cache_clear()
+    assembly._shared.cache_clear()
     tf_style.stylize(*pictures, config=config(scales="0.5:1,1:1"))
-    assembly._problem.cache_clear()
+    assembly._shared.cache_clear()
     coarse, fine = (basis.scale.numpy()[:, 0] for basis in bases)
     assert coarse.size < fine.size
     assert coarse[1] > coarse[-1]
@@ -173,7 +174,7 @@ def test_small_styles_and_wide_paddings_survive_the_coarse_sizes(padding, rng):
     options = config(size=0, scales="0.3:2,0.5:2,0.6:2,1:2", padding=padding)
     result = tf_style.stylize(content, style, config=options)
     assert np.isfinite(result.loss)
-    sizes = [stage.scale for stage in plan.plan((60, 120), options)]
+    sizes = [stage.scale for stage in plan.stages_of((60, 120), options)]
     assert sizes == ([0.3, 0.5, 0.6, 1.0] if padding == "zeros" else [0.6, 1.0])
 
 
@@ -255,17 +256,17 @@ def test_a_size_that_does_not_fit_has_the_same_picture_in_tiles(pictures, monkey
 
 
 def test_a_size_for_which_there_is_not_enough_memory_is_tried_again_in_tiles(pictures, monkeypatch):
-    solve, tries = Solver.solve, []
+    minimize, tries = Solver.minimize, []
 
-    def too_large(solver, here, *arguments, **options):
-        tiling = solver.size_plan.tiling
-        if here.start.shape[1:] == (HEIGHT, WIDTH):
+    def too_large(solver, stage, plan, *arguments, **options):
+        tiling = plan.tiling
+        if stage.start.shape[1:] == (HEIGHT, WIDTH):
             tries.append(tiling)
             if tiling is None:
                 raise tf.errors.ResourceExhaustedError(None, None, "There is no memory.")
-        return solve(solver, here, *arguments, **options)
+        return minimize(solver, stage, plan, *arguments, **options)
 
-    monkeypatch.setattr(Solver, "solve", too_large)
+    monkeypatch.setattr(Solver, "minimize", too_large)
     monkeypatch.setattr(memory_plan, "_PROGRAM", 0.0)
     monkeypatch.setattr(memory_plan, "_TILE_GRAPHS", 0.0)
     monkeypatch.setattr(memory_plan, "_TILE", 0.0)
@@ -278,7 +279,7 @@ def test_where_no_plan_takes_less_memory_the_way_out_is_told(pictures, monkeypat
     def too_large(*_, **__):
         raise tf.errors.ResourceExhaustedError(None, None, "There is no memory.")
 
-    monkeypatch.setattr(Solver, "solve", too_large)
+    monkeypatch.setattr(Solver, "minimize", too_large)
     with pytest.raises(MemoryError, match="Use a smaller `size`"):
         tf_style.stylize(*pictures, config=config(style_loss="sliced"))
 
@@ -287,7 +288,7 @@ def test_a_dry_run_tells_sizes_memory_and_time(pictures, monkeypatch):
     lines = report(prepare_inputs(*pictures, config()), tiled(monkeypatch))
     assert lines[0].startswith("24x18 px: 6 steps, whole")
     assert lines[1].startswith("48x36 px: 4 steps, in tiles of 32 px")
-    assert lines[2].startswith("In all: 10 steps, about 12 evaluations")
+    assert lines[2].startswith("Total: 10 steps, about 12 evaluations")
 
 
 def test_a_run_goes_on_with_the_memory_that_it_was_begun_with_or_with_less():

@@ -1,4 +1,4 @@
-"""SavedModels: whoever runs them, the numbers and pictures are those of the command line."""
+"""SavedModels give the numbers and pictures of the command line, whatever program runs them."""
 
 import io
 import json
@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 from mini_network import use_mini_network
 from PIL import Image
-from places import ROOT, SUPPORT
+from places import SUPPORT, TOOLS
 
 import tf_style
 from tf_style.cli import main
@@ -28,15 +28,15 @@ from tf_style.network import winograd
 
 OPTIONS = {"scales": "none", "steps": 5, "size": 40}
 SHALLOW = {"content_layers": "conv3_1", "style_layers": "conv1_1,conv2_1,conv3_1"}
-"""Two poolings, and half the layers of the default: for what does not depend on depth."""
+"""Two poolings and half of the default layers: for tests that do not depend on depth."""
 SIMPLE = {**SHALLOW, "optimizer": "adam"}
-"""Without a line search, whose graph takes seconds: for what does not depend on the optimizer."""
+"""No line search, which takes seconds to trace: for tests that do not depend on the optimizer."""
 CONTENT, STYLE = (36, 48), (41, 32)
 
 ALONE = """
 import sys
 for name in ("keras", "tf_keras", "tensorflow_probability", "tf_style"):
-    sys.modules[name] = None  # To import it would fail.
+    sys.modules[name] = None  # Importing it fails.
 import numpy as np, tensorflow as tf
 folder, inputs, outputs = sys.argv[1:]
 model, found = tf.saved_model.load(folder), {}
@@ -64,7 +64,7 @@ import sys
 sys.path[:0] = sys.argv[1].split(":")
 import numpy as np, pytest, tensorflow as tf
 from tf_style.cli import process
-process.tune_tensorflow()  # As the command line does: the same graph rewriting for both.
+process.tune_tensorflow()  # As the command line does, so both have the same graph rewriting.
 tf.config.experimental.enable_op_determinism()
 from mini_network import make_mini_layers, use_mini_network
 from test_saved_model import SHALLOW, image, settings
@@ -126,7 +126,7 @@ def pixels_of(png):
 
 
 def distance(found, expected):
-    """The norm of the difference by the norm of what is expected."""
+    """Returns the norm of the difference, relative to the norm of the expected array."""
     found, expected = (np.asarray(value, np.float64) for value in (found, expected))
     assert found.shape == expected.shape
     return np.linalg.norm(found - expected) / np.linalg.norm(expected)
@@ -152,7 +152,7 @@ def objective(mini_layers, config):
 
 @pytest.fixture(scope="module")
 def expected(inputs, mini_layers):
-    """What the process itself computes, by the names of `ALONE`."""
+    """Returns the values that this process computes, by the names that `ALONE` uses."""
     ours = objective(mini_layers, settings())
     targets = ours.targets(inputs["content"], inputs["style"])
     value, gradient = ours.value_and_gradient(tf.constant(inputs["image"]), targets)
@@ -175,7 +175,7 @@ def expected(inputs, mini_layers):
 @pytest.fixture(scope="module")
 def expected_pixels(inputs):
     small = Image.open(io.BytesIO(inputs["content_png"])).size
-    assert max(small) != 40, "the graph is to resize too"
+    assert max(small) != 40, "the graph must have to resize"
     return tf_style.stylize(pixels(CONTENT, 1), pixels(STYLE, 2), config=settings()).pixels
 
 
@@ -198,13 +198,13 @@ def test_tensorflow_alone_gives_the_same_numbers(
     found = np.load(tmp_path / "out.npz")
     assert set(found) == {*expected, "png"}
     for name, value in expected.items():
-        limit = 1e-4 if name.startswith("stylize") else 1e-5  # Steps amplify rounding.
+        limit = 1e-4 if name.startswith("stylize") else 1e-5  # Steps amplify rounding errors.
         assert distance(found[name], value) <= limit, name
     difference = pixels_of(found["png"].tobytes()).astype(int) - expected_pixels
-    assert np.abs(difference).max() <= 1  # Pillow and the graph round differently in resizing.
+    assert np.abs(difference).max() <= 1  # Pillow and the graph round differently when they resize.
 
 
-def test_deterministic_the_pictures_bits_are_those_of_the_command_line(tmp_path):
+def test_deterministic_pictures_equal_those_of_the_command_line_to_the_bit(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", SAME_BITS, f"{SUPPORT}:{Path(__file__).parent}", tmp_path / "model"],
         capture_output=True,
@@ -235,11 +235,11 @@ def test_tensorflows_own_command_line_runs_a_signature(folder, inputs, expected,
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory):
-    """The C program, compiled."""
+    """Compiles the C program; returns its path."""
     path = tmp_path_factory.mktemp("c") / "run_saved_model"
     library = tf.sysconfig.get_lib()
     subprocess.run(
-        ["gcc", "-O2", "-Wall", "-Wextra", "-Werror", ROOT / "tools/run_saved_model.c",
+        ["gcc", "-O2", "-Wall", "-Wextra", "-Werror", TOOLS / "exports/run_saved_model.c",
          f"-I{tf.sysconfig.get_include()}", f"-L{library}", "-l:libtensorflow_cc.so.2",
          "-l:libtensorflow_framework.so.2", f"-Wl,-rpath,{library}", "-o", path],
         check=True,
@@ -313,7 +313,7 @@ def test_the_command_line_saves_the_same_picture(model, inputs, tmp_path):
     assert np.abs(pixels_of(png) - saved).max() <= 1
 
 
-def test_targets_can_be_used_again(model, inputs, expected):
+def test_precomputed_targets_give_the_same_loss_and_gradient(model, inputs, expected):
     targets = model.targets(inputs["content"], inputs["style"])
     found = model.loss_and_gradient_from_targets(inputs["image"], targets)
     again = model.loss_and_gradient(inputs["image"], inputs["content"], inputs["style"])
@@ -322,7 +322,7 @@ def test_targets_can_be_used_again(model, inputs, expected):
         assert distance(value, again[name]) <= 1e-5, name
 
 
-def test_a_batch_gives_each_its_own_picture(model, inputs):
+def test_a_batch_equals_its_pictures_one_by_one(model, inputs):
     contents = np.concatenate([inputs["content"], inputs["image"]])
     together = model.stylize(contents, inputs["style"], num_steps=[2, 5], style_weight=[9.0, 90.0])
     for index, options in enumerate([(2, 9.0), (5, 90.0)]):
@@ -336,7 +336,7 @@ def test_a_batch_gives_each_its_own_picture(model, inputs):
             np.testing.assert_allclose(value[0], together[name][index], atol=1e-4)
 
 
-def test_files_of_many_kinds_are_read(model, inputs):
+def test_png_and_jpeg_files_of_all_modes_are_read(model, inputs):
     colors = pixels(CONTENT, 1)
     alpha = np.full((*CONTENT, 1), 128, np.uint8)
     files = {
@@ -359,7 +359,7 @@ def test_files_of_many_kinds_are_read(model, inputs):
 
 
 def bomb():
-    """A PNG of a few bytes that claims 60,000 x 60,000 px."""
+    """Returns a PNG of a few bytes whose header claims 60,000 x 60,000 px."""
     return (
         file_of(pixels((4, 4), 0))[:16] + (60_000).to_bytes(4, "big") * 2 + b"\x08\x02" + 9 * b"0"
     )
@@ -378,11 +378,11 @@ def bomb():
         ({"num_steps": 0}, "`num_steps` must lie within 1..10000"),
         ({"style_weight": -1.0}, "`style_weight` must lie within 0..1e.30"),
         ({"tv_weight": np.nan}, "`tv_weight` must lie within"),
-        ({"num_steps": [1, 2, 3]}, "`num_steps` must have one value, or as many"),
+        ({"num_steps": [1, 2, 3]}, "`num_steps` must have one value, or one for each content"),
     ],
     ids=str,
 )
-def test_bad_requests_are_answered_with_what_is_wrong(model, inputs, change, message):
+def test_errors_of_bad_requests_name_the_argument_and_the_rule(model, inputs, change, message):
     given = {
         "content_bytes": inputs["content_png"],
         "style_bytes": inputs["style_png"],
@@ -393,12 +393,12 @@ def test_bad_requests_are_answered_with_what_is_wrong(model, inputs, change, mes
         model.stylize_png(**given)
 
 
-def test_images_that_are_not_numbers_are_told(model, inputs):
+def test_images_with_nan_are_refused(model, inputs):
     with pytest.raises(tf.errors.InvalidArgumentError, match="`content` must have values of 0..1"):
         model.stylize(np.nan * inputs["content"], inputs["style"])
 
 
-def test_a_loss_that_is_not_finite_is_an_error_and_no_picture(inputs, mini_layers):
+def test_a_loss_that_is_not_finite_is_an_error(inputs, mini_layers):
     layers = {name: (1e12 * kernel, bias) for name, (kernel, bias) in mini_layers.items()}
     config = settings(**SIMPLE)
     stylize = Signatures(make_problem(layers, config, "direct"), config, max_pixels=100_000).stylize
@@ -406,17 +406,17 @@ def test_a_loss_that_is_not_finite_is_an_error_and_no_picture(inputs, mini_layer
         stylize(inputs["content"], inputs["style"])
 
 
-def test_images_of_0_to_255_are_told(model, inputs):
+def test_images_of_0_to_255_are_refused(model, inputs):
     with pytest.raises(tf.errors.InvalidArgumentError, match="`style` must have values of 0..1"):
         model.targets(inputs["content"], 255.0 * inputs["style"])
 
 
-def test_pictures_of_different_sizes_have_no_loss(model, inputs):
+def test_an_image_must_have_the_size_of_the_content(model, inputs):
     with pytest.raises(tf.errors.InvalidArgumentError, match="`image` must have the size of"):
         model.loss_and_gradient(image((40, 40), 0), inputs["content"], inputs["style"])
 
 
-def test_what_is_stored_for_winograd_gives_the_direct_numbers_in_every_call(
+def test_stored_winograd_kernels_give_the_direct_numbers_in_every_call(
     inputs, mini_layers, monkeypatch, tmp_path, graph_rewriting
 ):
     config = settings(**SIMPLE)
@@ -434,7 +434,7 @@ def test_what_is_stored_for_winograd_gives_the_direct_numbers_in_every_call(
     finally:
         keras.config.set_dtype_policy("float32")
     model = tf.saved_model.load(str(tmp_path / "1"))
-    for _ in range(2):  # The first call makes the kernels.
+    for _ in range(2):  # The first call computes the transformed kernels.
         found = model.loss_and_gradient(inputs["image"], inputs["content"], inputs["style"])
         for name, value in found.items():
             assert distance(value, expected[name]) <= 1e-4, name
@@ -443,7 +443,7 @@ def test_what_is_stored_for_winograd_gives_the_direct_numbers_in_every_call(
         assert distance(value, features[name]) <= 1e-5, name
 
 
-def test_a_model_tells_how_it_was_made(folder, model):
+def test_a_model_records_how_it_was_made(folder, model):
     about = json.loads((folder / "assets/tf_style.json").read_text())
     assert about["software"] == f"tf_style {tf_style.__version__}"
     assert about["weights_sha256"] == model.weights_sha256 == "0" * 64
@@ -471,14 +471,14 @@ def test_inputs_have_defaults_for_servers(folder):
 
 
 @pytest.mark.parametrize("init", ["noise", "style"])
-def test_a_start_from_noise_or_from_the_style_is_the_command_lines(init, inputs):
+def test_starts_from_noise_or_style_match_the_command_line(init, inputs):
     config = settings(init=init, size=0)
     start = start_image(config, inputs["content"], inputs["style"])
     expected = prepare_inputs(inputs["content"], inputs["style"], config).start
     assert start.shape == expected.shape
     if init == "style":
         np.testing.assert_allclose(start, expected, atol=2e-6)
-    else:  # Other numbers of the same distribution.
+    else:  # Other random numbers, from the same distribution.
         assert float(tf.reduce_mean(start)) == pytest.approx(expected.mean(), abs=0.01)
         assert float(tf.math.reduce_std(start)) == pytest.approx(expected.std(), rel=0.05)
 
@@ -496,7 +496,7 @@ def test_a_start_from_noise_or_from_the_style_is_the_command_lines(init, inputs)
         ({"deterministic": True}, "Cannot export `deterministic`.*enable_op_determinism"),
     ],
 )
-def test_what_needs_a_running_program_is_not_exported(tmp_path, options, message):
+def test_options_that_a_graph_cannot_honor_are_refused(tmp_path, options, message):
     with pytest.raises(ValueError, match=message):
         tf_style.export_saved_model(tmp_path / "model", config=settings(**options))
     assert not list(tmp_path.iterdir())
@@ -521,7 +521,7 @@ def test_a_failed_export_leaves_nothing(tmp_path, monkeypatch):
     assert not list((tmp_path / "a").iterdir())
 
 
-def test_only_models_of_tf_style_are_loaded(folder, tmp_path):
+def test_other_or_damaged_models_are_not_loaded(folder, tmp_path):
     with pytest.raises(FileNotFoundError, match="`path` must be an existing folder"):
         tf_style.load(tmp_path / "none")
     with pytest.raises(ValueError, match="`path` must be a folder that `tf_style export` wrote"):
@@ -534,7 +534,7 @@ def test_only_models_of_tf_style_are_loaded(folder, tmp_path):
             tf_style.load(tmp_path / "copy")
 
 
-def test_the_command_exports_what_its_flags_say(tmp_path, monkeypatch, capsys):
+def test_the_command_passes_its_flags_on(tmp_path, monkeypatch, capsys):
     asked = []
 
     def record(output_dir, **options):
@@ -562,7 +562,7 @@ def test_the_command_exports_what_its_flags_say(tmp_path, monkeypatch, capsys):
     assert "--max_pixels" in capsys.readouterr().out
 
 
-def test_fixed_scales_have_steps_of_their_own(mini_layers):
+def test_with_scales_the_number_of_steps_is_no_input(mini_layers):
     config = settings(scales="0.5:2,1:3")
     problem = make_problem(mini_layers, config, "direct")
     names = Signatures(problem, config, max_pixels=100_000).stylize.function_spec.arg_names

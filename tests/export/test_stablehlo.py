@@ -1,4 +1,4 @@
-"""StableHLO: programs for XLA, run by JAX in a process without TensorFlow."""
+"""StableHLO programs, run by JAX in a process without TensorFlow."""
 
 import importlib
 import json
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from mini_network import make_mini_layers, use_mini_network
-from places import ROOT
+from places import TOOLS
 
 import tf_style
 from tf_style.cli import main
@@ -27,7 +27,7 @@ def done(tmp_path_factory):
     with pytest.MonkeyPatch.context() as monkeypatch:
         use_mini_network(monkeypatch, make_mini_layers())
         folder = tmp_path_factory.mktemp("stablehlo") / "programs"
-        tf.config.experimental.enable_op_determinism()  # No program may need random numbers.
+        tf.config.experimental.enable_op_determinism()  # Fails if a program draws random numbers.
         return export_stablehlo(folder, config=settings(), height=32, width=40)
 
 
@@ -35,7 +35,7 @@ def done(tmp_path_factory):
 def test_jax_computes_the_same_numbers(done):
     assert done.signatures == ("targets", "loss_and_gradient_from_targets", "stylize")
     found = subprocess.run(
-        [sys.executable, ROOT / "tools/run_stablehlo.py", done.path, "--repeats=2"],
+        [sys.executable, TOOLS / "exports/run_stablehlo.py", done.path, "--repeats=2"],
         capture_output=True,
         text=True,
     )
@@ -44,14 +44,14 @@ def test_jax_computes_the_same_numbers(done):
     assert rows == ["program", *done.signatures]
 
 
-def test_the_weights_are_arguments_and_pictures_lie_beside(done):
+def test_weights_are_arguments_and_the_folder_holds_sample_inputs(done):
     described = json.loads((done.path / "tf_style.json").read_text())
     given = {*np.load(done.path / "weights.npz"), *np.load(done.path / "arguments.npz")}
     for program in described["programs"].values():
         assert sum(name.startswith("weight_") for name in program["arguments"]) == 26
         assert set(program["arguments"]) <= given
     assert np.load(done.path / "arguments.npz")["content"].shape == (1, 32, 40, 3)
-    # 13 kernels of the small network would be larger than the program.
+    # With the 13 kernels of the small network inside, the program would be larger.
     assert (done.path / "loss_and_gradient_from_targets.mlir").stat().st_size < 60_000
     assert tf_style.StyleConfig.from_dict(described["config"]) == settings()
 
@@ -65,11 +65,11 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 @pytest.mark.slow
-def test_the_bench_of_gpus_runs_what_it_wrote_without_tensorflow(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "tools")
+def test_bench_gpu_runs_its_programs_without_tensorflow(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(TOOLS / "speed")
     bench_gpu = importlib.import_module("bench_gpu")
     bench_gpu.write(tmp_path, [16, 24], 0)
-    words = [sys.executable, "-c", WITHOUT_TENSORFLOW, ROOT / "tools/bench_gpu.py"]
+    words = [sys.executable, "-c", WITHOUT_TENSORFLOW, TOOLS / "speed/bench_gpu.py"]
     done = subprocess.run(
         [*words, f"--read={tmp_path}", "--repeats=1"], capture_output=True, text=True
     )
@@ -78,7 +78,7 @@ def test_the_bench_of_gpus_runs_what_it_wrote_without_tensorflow(tmp_path, monke
     assert rows[1:] == [[size, kind] for size in ("16", "24") for kind in ("float32", "bfloat16")]
 
 
-def test_wrong_sizes_are_told(tmp_path):
+def test_invalid_options_are_refused(tmp_path):
     with pytest.raises(ValueError, match="`height` must lie within 16..30000"):
         export_stablehlo(tmp_path / "p", config=settings(), height=8, width=40)
     with pytest.raises(ValueError, match="`init` must be one of 'content', 'style', 'noise'"):

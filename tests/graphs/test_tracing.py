@@ -1,4 +1,4 @@
-"""Graphs for all sizes, and slots that graphs hand tensors on in."""
+"""Graphs for all sizes, slots that pass on tensors, and the cache by function."""
 
 import functools
 import gc
@@ -16,7 +16,7 @@ def read(place):
     return tf.raw_ops.ReadVariableOp(resource=place, dtype=tf.float32).numpy()
 
 
-def test_one_graph_serves_all_sizes_and_one_more_every_type():
+def test_there_is_one_graph_for_all_sizes_and_one_more_for_each_type():
     traced = []
 
     def doubled(x):
@@ -30,7 +30,7 @@ def test_one_graph_serves_all_sizes_and_one_more_every_type():
     assert traced == [tf.int64, tf.float32]
 
 
-def test_a_slot_hands_a_tensor_from_graph_to_graph():
+def test_a_slot_passes_a_tensor_from_graph_to_graph():
     like = tf.TensorSpec([None, None], tf.float32)
 
     def with_row(handle, row, values):
@@ -46,7 +46,7 @@ def test_a_slot_hands_a_tensor_from_graph_to_graph():
     np.testing.assert_array_equal(read(place), [[4.0, 5.0, 6.0], [1.0, 2.0, 3.0]])
 
 
-def test_what_is_taken_leaves_the_slot_empty():
+def test_taking_a_tensor_empties_the_slot():
     place = slot(tf.ones([2, 3]))
     like = tf.TensorSpec([None, None], tf.float32)
     graph = for_all_sizes(lambda handle: taken(handle, like))
@@ -54,7 +54,7 @@ def test_what_is_taken_leaves_the_slot_empty():
     assert read(place).size == 0
 
 
-def test_what_is_made_of_a_function_is_kept_for_two_functions(monkeypatch):
+def test_results_are_cached_for_the_last_two_functions(monkeypatch):
     kept_as_in_programs = functools.lru_cache(maxsize=2)(tracing._made_of.__wrapped__)
     monkeypatch.setattr(tracing, "_made_of", kept_as_in_programs)
     made = []
@@ -76,7 +76,7 @@ def test_what_is_made_of_a_function_is_kept_for_two_functions(monkeypatch):
     first(functions[1], 1)
     assert second(functions[0]) is kept
     first(functions[1], 1)
-    first(functions[2], 1)  # Lets go of all that was made of the function used longest ago.
+    first(functions[2], 1)  # Frees all results for the least recently used function.
     assert made == [2, 14, 3, 5]
     held = weakref.ref(functions[1])
     del functions[1]

@@ -1,4 +1,4 @@
-"""Statistics of color against NumPy's own, in float64."""
+"""Color statistics, compared with those that NumPy computes in float64."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def moments(image, weights=None):
 
 
 def colorful(rng, size, center, spread):
-    """Correlated channels of different spread within 0..1, with few equal values."""
+    """Returns correlated channels of different spread within 0..1, with few equal values."""
     mixing = rng.normal(size=(3, 3)) * spread
     values = np.log(center) - np.log(1 - np.array(center)) + rng.normal(size=(1, *size, 3)) @ mixing
     return (1 / (1 + np.exp(-values))).astype(np.float32)
@@ -54,7 +54,7 @@ def test_mean_and_covariance_become_the_contents(style, content, method):
 
 
 @pytest.mark.parametrize("method", LINEAR)
-def test_with_weights_the_regions_mean_and_covariance_are_matched(style, content, method, rng):
+def test_weights_restrict_the_match_to_a_region(style, content, method, rng):
     weights = {
         "style_weights": rng.random((*style.shape[:3], 1)),
         "content_weights": np.zeros((*content.shape[:3], 1), np.float32),
@@ -67,7 +67,7 @@ def test_with_weights_the_regions_mean_and_covariance_are_matched(style, content
 
 
 @pytest.mark.parametrize("method", MATCHES)
-def test_equal_weights_are_as_none(style, content, method):
+def test_uniform_weights_equal_no_weights(style, content, method):
     equal = match_colors(
         style,
         content,
@@ -86,7 +86,7 @@ def test_maps_solve_the_papers_equation(make_map, rng):
         np.testing.assert_allclose(matrix @ ours @ matrix.T, wanted, atol=1e-10)
 
 
-def test_the_cholesky_map_is_of_cholesky_factors(rng):
+def test_the_cholesky_map_is_made_of_cholesky_factors(rng):
     ours, wanted = covariance(rng), covariance(rng)
     expected = np.linalg.cholesky(wanted) @ np.linalg.inv(np.linalg.cholesky(ours))
     np.testing.assert_allclose(cholesky_map(ours, wanted), expected, atol=1e-10)
@@ -113,12 +113,12 @@ def test_the_symmetric_map_is_symmetric_positive_definite_and_moves_least(rng):
 
 
 @pytest.mark.parametrize("method", MATCHES)
-def test_a_picture_matched_with_itself_is_itself(content, method):
+def test_matching_a_picture_with_itself_changes_nothing(content, method):
     np.testing.assert_allclose(match_colors(content, content, method=method), content, atol=1e-6)
 
 
 def test_the_histogram_becomes_the_contents_value_for_value(rng):
-    # As many pixels, all different: the sorted values must be the same.
+    # Equally many pixels, all different: the sorted values must be equal.
     style, content = (rng.random((1, 20, 30, 3), np.float32) ** power for power in (1, 3))
     found = match_colors(style, content, method="histogram")
     for channel in range(3):
@@ -128,7 +128,7 @@ def test_the_histogram_becomes_the_contents_value_for_value(rng):
         assert (np.diff(found[..., channel].ravel()[order]) >= 0).all()
 
 
-def test_the_histogram_of_another_size_has_the_contents_quantiles(style, content):
+def test_histogram_matching_across_sizes_gives_the_contents_quantiles(style, content):
     found = match_colors(style, content, method="histogram")
     shares = np.linspace(0.05, 0.95, 19)
     np.testing.assert_allclose(
@@ -138,14 +138,14 @@ def test_the_histogram_of_another_size_has_the_contents_quantiles(style, content
     )
 
 
-def test_equal_values_stay_equal_under_the_histogram(rng, content):
+def test_histogram_matching_keeps_equal_values_equal(rng, content):
     style = np.repeat(rng.integers(0, 4, (1, 20, 20, 1)) / 3, 3, axis=-1).astype(np.float32)
     found = match_colors(style, content, method="histogram")
     for value in np.unique(style):
         assert np.ptp(found[style[..., 0] == value], axis=0).max() == 0
 
 
-def test_a_histograms_region_counts_by_its_weights(style):
+def test_histogram_matching_uses_the_weights(style):
     content = np.zeros((1, 10, 10, 3), np.float32)
     content[:, :5] = 1.0
     weights = np.zeros((1, 10, 10, 1))
@@ -172,23 +172,23 @@ def test_a_content_of_one_color_gives_that_color(style, method):
 
 
 @pytest.mark.parametrize("method", MATCHES)
-def test_a_grey_content_makes_the_style_gray(style, content, method):
+def test_a_gray_content_makes_the_style_gray(style, content, method):
     found = match_colors(style, gray(luminance(content)), method=method)
-    if method == "histogram":  # Channels of equal distribution, each in its own order.
+    if method == "histogram":  # Equal distributions, but each channel in its own order.
         np.testing.assert_allclose(*np.sort(found[0].reshape(-1, 3), axis=0).T[:2], atol=0.02)
     else:
         assert np.ptp(found, axis=-1).max() < 1e-5
 
 
 @pytest.mark.parametrize("method", LINEAR)
-def test_rounding_in_a_grey_style_is_not_amplified_into_color(rng, style, content, method):
+def test_rounding_errors_of_a_gray_style_are_not_amplified_into_color(rng, style, content, method):
     plain = gray(luminance(style))
     rounded = np.round(plain * 255 + rng.uniform(-0.6, 0.6, plain.shape)) / 255
     clean, noisy = (
         match_colors(image.astype(np.float32), content, method=method) for image in (plain, rounded)
     )
     assert np.abs(clean).max() < 2
-    # A level of 8 bits becomes no more than the content's own deviation.
+    # One 8-bit level grows to at most the deviation of the content.
     deviation = np.sqrt(np.linalg.eigvalsh(moments(content)[1]).max())
     assert np.sqrt(np.mean((noisy - clean) ** 2)) < 1.1 * deviation
 
@@ -208,14 +208,14 @@ def test_a_style_of_one_color_has_the_contents_mean_luma(content):
     np.testing.assert_allclose(found, luminance(content).mean(), atol=1e-5)
 
 
-def test_wrong_arguments_are_named(style, content):
+def test_errors_name_the_argument(style, content):
     with pytest.raises(ValueError, match=r"`method` must be one of 'cholesky', 'symmetric', 'hi.*"):
         match_colors(style, content, method="pca")
     with pytest.raises(ValueError, match=r"`method` .*Did you mean 'symmetric'\?"):
         match_colors(style, content, method="symetric")
-    with pytest.raises(ValueError, match=r"`style_weights` must have the shape \(1, 33, 27, 1\)"):
+    with pytest.raises(ValueError, match=r"`style_weights` must have shape \(1, 33, 27, 1\)"):
         match_colors(style, content, style_weights=np.ones((1, 9, 9, 1)))
     for value in (0.0, -1.0, np.nan, np.inf):
         weights = np.full((*content.shape[:3], 1), value)
-        with pytest.raises(ValueError, match="`content_weights` must be at least 0, finite, and"):
+        with pytest.raises(ValueError, match="`content_weights` must be finite, at least 0, and"):
             shift_luminance(style, content, content_weights=weights)

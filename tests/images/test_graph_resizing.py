@@ -1,4 +1,4 @@
-"""Resizing in graphs: Pillow's numbers, for sizes known and unknown."""
+"""Resizing in graphs: gives what Pillow gives, for static and dynamic sizes."""
 
 import numpy as np
 import pytest
@@ -11,21 +11,21 @@ SIZES = [((31, 40), (16, 20)), ((31, 40), (62, 81)), ((7, 90), (13, 11)), ((20, 
 
 
 @pytest.mark.parametrize(("old", "new"), SIZES)
-def test_a_resized_image_is_pillows(rng, old, new):
+def test_resize_gives_what_pillow_gives(rng, old, new):
     image = rng.random((1, *old, 3), np.float32)
     expected = resizing.resize(image, new, clip=False)
     np.testing.assert_allclose(resize(tf.constant(image), new), expected, atol=2e-6)
 
 
 @pytest.mark.parametrize(("old", "new"), SIZES)
-def test_an_image_that_covers_another_size_is_pillows(rng, old, new):
+def test_cover_gives_what_pillow_gives(rng, old, new):
     image = rng.random((1, *old, 3), np.float32)
     found = tf.clip_by_value(cover(tf.constant(image), new), 0.0, 1.0)
     np.testing.assert_allclose(found, resizing.cover(image, new), atol=2e-6)
 
 
 @pytest.mark.parametrize(("old", "new"), [*SIZES, ((12, 9), (12, 9))])
-def test_sizes_known_when_the_graph_runs_give_the_same_bits(rng, old, new):
+def test_dynamic_sizes_give_the_same_bits(rng, old, new):
     image = tf.constant(rng.random((1, *old, 3), np.float32))
     graph = tf.function(
         lambda image, size: resize(image, tf.unstack(size)),
@@ -37,7 +37,7 @@ def test_sizes_known_when_the_graph_runs_give_the_same_bits(rng, old, new):
     np.testing.assert_array_equal(graph(image, tf.constant(new)), resize(image, new))
 
 
-def test_an_image_of_the_size_asked_for_is_given_back(rng):
+def test_an_image_of_the_right_size_is_returned_unchanged(rng):
     image = tf.constant(rng.random((1, 9, 12, 3), np.float32))
     assert resize(image, (9, 12)) is image
     assert size_of(image) == (9, 12)

@@ -1,4 +1,4 @@
-"""Pictures beyond Pillow, in and out: many pixels, 16 bits, floats, BigTIFF."""
+"""Reading and writing what Pillow cannot: many pixels, 16 bits, floats, BigTIFF."""
 
 import os
 import resource
@@ -35,8 +35,8 @@ UINT16 = 65535.0
 
 @pytest.fixture
 def small_limit(monkeypatch):
-    """Makes every picture of over 100 pixels one that is not left to Pillow."""
-    monkeypatch.setattr(pillow, "PIL_PIXELS", 100)
+    """Lowers the limit of Pillow to 100 pixels."""
+    monkeypatch.setattr(reading, "PIL_PIXELS", 100)
     monkeypatch.setattr(pillow, "PIL_PIXELS", 100)
 
 
@@ -75,7 +75,7 @@ def test_16_bit_tiffs_keep_their_16_bits(tmp_path, values, options):
     np.testing.assert_allclose(found.image[0], values / UINT16, rtol=2e-7)
 
 
-def test_planes_of_channels_are_joined(tmp_path, values):
+def test_planar_channels_are_joined(tmp_path, values):
     planes = np.ascontiguousarray(values.transpose(2, 0, 1))
     tifffile.imwrite(tmp_path / "a.tif", planes, photometric="rgb", planarconfig="separate")
     found = reading.read_picture(tmp_path / "a.tif").image
@@ -83,14 +83,14 @@ def test_planes_of_channels_are_joined(tmp_path, values):
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
-def test_floats_are_taken_as_they_are(tmp_path, rng, dtype):
+def test_floats_are_read_unchanged(tmp_path, rng, dtype):
     values = rng.uniform(size=(20, 30, 3)).astype(dtype)
     tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb", tile=(16, 16))
     found = reading.read_picture(tmp_path / "a.tif").image
     np.testing.assert_array_equal(found[0], values.astype("float32"))
 
 
-def test_grey_with_alpha_of_16_bits(tmp_path, values):
+def test_16_bit_gray_with_alpha(tmp_path, values):
     values[0, 0, 1] = 0
     tifffile.imwrite(
         tmp_path / "a.tif",
@@ -104,12 +104,12 @@ def test_grey_with_alpha_of_16_bits(tmp_path, values):
     seen = values[..., 1] > 600
     expected = np.repeat(values[..., :1], 3, -1)[seen] / UINT16
     np.testing.assert_allclose(found.image[0][seen], expected, atol=1e-5)
-    assert found.image[0, 0, 0].tolist() == [1.0, 1.0, 1.0]  # White where nothing is seen.
+    assert found.image[0, 0, 0].tolist() == [1.0, 1.0, 1.0]  # Transparent pixels are white.
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1"])
 @pytest.mark.parametrize("suffix", ["png", "tif"])
-def test_large_files_give_what_pillow_gives(tmp_path, rng, small_limit, suffix, mode):
+def test_libvips_reads_the_same_pixels_as_pillow(tmp_path, rng, small_limit, suffix, mode):
     pixels = rng.integers(0, 256, (23, 31, 4), np.uint8)
     pixels[..., 3] |= 1
     if (mode, suffix) == ("LA", "tif"):
@@ -119,7 +119,7 @@ def test_large_files_give_what_pillow_gives(tmp_path, rng, small_limit, suffix, 
     picture.save(path)
     expected = reading.read_picture(path if mode == "CMYK" else picture.crop((0, 0, 31, 3)))
     found = reading.read_picture(path)
-    if mode == "CMYK":  # Without a profile, each program has its own notion of inks.
+    if mode == "CMYK":  # Without a profile, programs convert CMYK differently.
         assert found.image.shape == (1, 23, 31, 3)
         return
     np.testing.assert_array_equal(
@@ -141,7 +141,9 @@ def test_large_jpeg_and_webp_files_are_read(tmp_path, small_limit, suffix):
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("suffix", ["tif", "png"])
-def test_orientation_is_honored_as_by_pillow(tmp_path, rng, monkeypatch, suffix, orientation):
+def test_libvips_applies_orientation_as_pillow_does(
+    tmp_path, rng, monkeypatch, suffix, orientation
+):
     exif = Image.Exif()
     exif[0x0112] = orientation
     path = tmp_path / f"a.{suffix}"
@@ -187,7 +189,7 @@ def test_pictures_are_reduced_while_they_are_read(tmp_path):
 def test_hidden_colors_do_not_bleed_when_a_file_is_reduced(tmp_path):
     y, x = np.mgrid[:64, :64]
     disc = np.hypot(y - 32, x - 32) < 20
-    values = np.zeros((64, 64, 4), np.uint16)  # Black where nothing is seen.
+    values = np.zeros((64, 64, 4), np.uint16)  # Transparent pixels are black.
     values[disc] = [65535, 0, 0, 65535]
     tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb", extrasamples=["unassalpha"])
     small = reading.read_picture(tmp_path / "a.tif", long_edge=24)
@@ -197,7 +199,7 @@ def test_hidden_colors_do_not_bleed_when_a_file_is_reduced(tmp_path):
     assert small.image[small.alpha[..., 0] == 0].min() == 1.0
 
 
-def test_a_run_reduces_its_pictures_to_what_it_uses(tmp_path, values):
+def test_inputs_are_read_at_the_size_that_the_run_uses(tmp_path, values):
     large = np.repeat(np.repeat(values, 4, 0), 4, 1)
     for name in ("content", "style"):
         tifffile.imwrite(tmp_path / f"{name}.tif", large, photometric="rgb")
@@ -212,7 +214,7 @@ def test_a_run_reduces_its_pictures_to_what_it_uses(tmp_path, values):
     np.testing.assert_allclose(found.styles[1], arrays.styles[1], atol=0.1)
 
 
-def test_files_are_closed_once_they_are_read(tmp_path, values):
+def test_files_are_closed_after_reading(tmp_path, values):
     tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb", tile=(16, 16))
     for options in ({}, {"long_edge": 20}):
         reading.read_picture(tmp_path / "a.tif", **options)
@@ -231,15 +233,15 @@ def test_memory_stays_small_while_a_large_file_is_reduced(tmp_path):
     program = """
         import resource, sys
         import numpy as np
-        from tf_style import images
-        images.read_picture(np.zeros((8, 8, 3)))
+        from tf_style.images import reading
+        reading.read_picture(np.zeros((8, 8, 3)))
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        assert images.read_picture(sys.argv[1], long_edge=64).image.shape == (1, 64, 64, 3)
+        assert reading.read_picture(sys.argv[1], long_edge=64).image.shape == (1, 64, 64, 3)
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
     """
     command = [sys.executable, "-c", textwrap.dedent(program), str(path)]
     grown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert int(grown) < 110_000  # KB, libvips itself included; as floats it has 200 MB.
+    assert int(grown) < 110_000  # KB, including libvips itself; all pixels as floats take 200 MB.
 
 
 # Files that cannot be read.
@@ -251,22 +253,22 @@ def refused(path, kind=ValueError, **options):
     return " ".join(str(error.value).split())
 
 
-def test_cut_and_empty_files_are_told(tmp_path, values):
+def test_truncated_files_are_refused(tmp_path, values):
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, values, photometric="rgb", rowsperstrip=8)
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
-    assert "is damaged, or of a kind that libvips does not read" in refused(path)
+    assert "is damaged, or of a type that libvips cannot read" in refused(path)
     path.write_bytes(data[:6])
     refused(path)
 
 
-def test_an_unknown_compression_is_told(tmp_path, values):
+def test_an_unknown_compression_is_refused(tmp_path, values):
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, values, photometric="rgb")
     with tifffile.TiffFile(path, mode="r+b") as file:
         file.pages[0].tags["Compression"].overwrite(65000)
-    assert "damaged, or of a kind" in refused(path)
+    assert "damaged, or of a type" in refused(path)
 
 
 @pytest.mark.parametrize(
@@ -274,18 +276,18 @@ def test_an_unknown_compression_is_told(tmp_path, values):
     [
         (np.zeros((9, 8, 3), np.uint32), "of 8 or 16 bits or float"),
         (np.zeros((9, 8, 5), np.uint16), "5 channels of type ushort"),
-        (np.full((9, 8, 3), 2.0, np.float32), "float values of 0..1"),
-        (np.full((9, 8, 3), -1e-3, np.float32), "float values of 0..1"),
+        (np.full((9, 8, 3), 2.0, np.float32), "float values within 0..1"),
+        (np.full((9, 8, 3), -1e-3, np.float32), "float values within 0..1"),
         (np.full((9, 8, 3), np.nan, np.float32), "must"),
-        (np.full((9, 8, 3), np.inf, np.float32), "float values of 0..1"),
+        (np.full((9, 8, 3), np.inf, np.float32), "float values within 0..1"),
     ],
 )
-def test_other_pixels_are_refused(tmp_path, values, message):
+def test_unsupported_types_of_pixels_are_refused(tmp_path, values, message):
     tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb")
     assert message in refused(tmp_path / "a.tif")
 
 
-def test_one_value_that_is_none_is_found(tmp_path, rng):
+def test_a_single_nan_is_found(tmp_path, rng):
     values = rng.uniform(size=(64, 64, 3)).astype("float32")
     values[30, 40, 1] = np.nan
     tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb")
@@ -293,7 +295,7 @@ def test_one_value_that_is_none_is_found(tmp_path, rng):
         assert "must be finite" in refused(tmp_path / "a.tif", **options)
 
 
-def test_absurd_sizes_in_a_header_are_refused_at_once(tmp_path, values):
+def test_huge_sizes_in_a_header_are_refused_at_once(tmp_path, values):
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, values, photometric="rgb", bigtiff=True)
     with tifffile.TiffFile(path, mode="r+b") as file:
@@ -303,16 +305,14 @@ def test_absurd_sizes_in_a_header_are_refused_at_once(tmp_path, values):
     assert "at most 1,073,741,824 pixels" in refused(path, long_edge=64)
 
 
-def test_more_pixels_than_are_held_are_refused_unless_they_are_reduced(
-    tmp_path, values, monkeypatch
-):
+def test_images_too_large_for_memory_are_refused_unless_reduced(tmp_path, values, monkeypatch):
     monkeypatch.setattr(reading, "MAX_PIXELS", 1999)
     tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb")
     assert "at most 1,999 pixels" in refused(tmp_path / "a.tif")
     assert reading.read_picture(tmp_path / "a.tif", long_edge=49).image.shape == (1, 39, 49, 3)
 
 
-def test_files_that_are_unpacked_whole_have_a_lower_limit(tmp_path, monkeypatch, small_limit):
+def test_files_that_must_be_decoded_whole_have_a_lower_limit(tmp_path, monkeypatch, small_limit):
     monkeypatch.setattr(large_reading, "MAX_UNPACKED_PIXELS", 200)
     picture = Image.new("RGB", (20, 12))
     picture.save(tmp_path / "a.jpg")
@@ -354,7 +354,7 @@ def test_any_damage_gives_a_picture_or_a_clear_error(tmp_path, small_limit, data
 
 
 @pytest.mark.usefixtures("no_libvips")
-def test_without_libvips_the_way_to_it_is_told(tmp_path, values, small_limit):
+def test_without_libvips_errors_name_the_pip_command(tmp_path, values, small_limit):
     tifffile.imwrite(tmp_path / "a.tif", values.astype("float32") / UINT16, photometric="rgb")
     Image.new("RGB", (20, 12)).save(tmp_path / "a.png")
     for name in ("a.tif", "a.png"):
@@ -368,7 +368,7 @@ def test_without_libvips_the_way_to_it_is_told(tmp_path, values, small_limit):
 
 
 @pytest.mark.usefixtures("no_libvips")
-def test_without_libvips_16_bit_colors_are_read_with_8_bits(tmp_path, values):
+def test_without_libvips_16_bit_colors_are_reduced_to_8_bits(tmp_path, values):
     tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb")
     found = reading.read_picture(tmp_path / "a.tif").image
     np.testing.assert_allclose(found[0], values / UINT16, atol=1.01 / 255)
@@ -391,7 +391,7 @@ def rounded(image, alpha, bits):
 
 
 def read_back(path, bits):
-    """Returns the values in a file by a reader that is not libvips."""
+    """Returns the values in a file, read without libvips."""
     if path.suffix == ".png":
         return tf.io.decode_png(path.read_bytes(), dtype=f"uint{bits}").numpy()
     return tifffile.imread(path)
@@ -400,7 +400,7 @@ def read_back(path, bits):
 @pytest.mark.parametrize("has_alpha", [False, True])
 @pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("suffix", ["png", "tif", "tiff", "btf"])
-def test_values_are_rounded_and_all_is_told(
+def test_values_are_rounded_and_metadata_is_stored(
     tmp_path, rng, image, small_limit, suffix, bits, has_alpha
 ):
     alpha = rng.uniform(size=(1, 70, 53, 1)).astype("float32") if has_alpha else None
@@ -426,9 +426,7 @@ def test_values_are_rounded_and_all_is_told(
     ("name", "most", "is_big"),
     [("a.tif", 10**9, False), ("a.tif", 9, True), ("a.btf", 10**9, True)],
 )
-def test_tiffs_are_tiled_and_big_where_they_must_be(
-    tmp_path, image, monkeypatch, name, most, is_big
-):
+def test_tiffs_are_tiled_and_bigtiff_if_necessary(tmp_path, image, monkeypatch, name, most, is_big):
     monkeypatch.setattr(large_writing, "_CLASSIC_BYTES", most)
     writing.save_image(tmp_path / name, image, None, DESCRIPTION, bits=16)
     with tifffile.TiffFile(tmp_path / name) as file:
@@ -439,7 +437,7 @@ def test_tiffs_are_tiled_and_big_where_they_must_be(
         assert page.predictor == tifffile.PREDICTOR.HORIZONTAL
 
 
-def test_ordinary_pictures_are_written_as_before(tmp_path, image):
+def test_ordinary_pictures_are_written_with_pillow(tmp_path, image):
     for suffix in ("png", "jpg", "webp", "tif"):
         writing.save_image(tmp_path / f"a.{suffix}", image, None, DESCRIPTION)
         writing.save_picture(tmp_path / f"b.{suffix}", writing.to_pixels(image), DESCRIPTION)
@@ -447,13 +445,13 @@ def test_ordinary_pictures_are_written_as_before(tmp_path, image):
         assert files[0] == files[1]
 
 
-def test_pixels_of_many_rows_are_those_of_all_at_once(rng):
+def test_converting_rows_in_batches_gives_the_same_pixels(rng):
     image = rng.uniform(-0.1, 1.1, (1, 2 * 256 + 9, 3, 3)).astype("float32")
     np.testing.assert_array_equal(writing.to_pixels(image), rounded(image, None, 8))
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
-def test_settings_are_found_in_pictures_that_pillow_refuses(tmp_path, image, monkeypatch, suffix):
+def test_settings_are_read_from_pictures_that_pillow_refuses(tmp_path, image, monkeypatch, suffix):
     writing.save_image(tmp_path / f"a.{suffix}", image, None, DESCRIPTION, bits=16)
     Image.new("RGB", (70, 53)).save(tmp_path / f"plain.{suffix}")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
@@ -463,7 +461,7 @@ def test_settings_are_found_in_pictures_that_pillow_refuses(tmp_path, image, mon
 
 
 @pytest.mark.parametrize("name", ["a.tif", "a.png"])
-def test_a_file_that_cannot_be_finished_leaves_the_old_one(tmp_path, rng, name):
+def test_a_failed_write_leaves_the_old_file(tmp_path, rng, name):
     noise = rng.uniform(size=(1, 300, 300, 3)).astype("float32")
     (tmp_path / name).write_bytes(b"old")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -480,12 +478,14 @@ def test_a_file_that_cannot_be_finished_leaves_the_old_one(tmp_path, rng, name):
 @pytest.mark.parametrize(
     ("name", "bits", "message"),
     [
-        ("a.jpg", 16, "`output` must be a PNG or TIFF for 16 bits"),
-        ("a.webp", 16, "`output` must be a PNG or TIFF for 16 bits"),
+        ("a.jpg", 16, "`output` must be a PNG or TIFF file for 16 bits"),
+        ("a.webp", 16, "`output` must be a PNG or TIFF file for 16 bits"),
         ("a.png", 12, "`bits` must be 8 or 16. Received: bits=12"),
     ],
 )
-def test_bits_that_a_format_lacks_are_refused_early(tmp_path, image, name, bits, message):
+def test_bits_that_a_format_does_not_support_are_refused_early(
+    tmp_path, image, name, bits, message
+):
     with pytest.raises(ValueError, match=message):
         writing.check_output(tmp_path / name, bits=bits)
     with pytest.raises(ValueError, match="bits"):
@@ -493,7 +493,7 @@ def test_bits_that_a_format_lacks_are_refused_early(tmp_path, image, name, bits,
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_space_that_is_reserved_suffices_for_noise_of_16_bits(tmp_path, rng):
+def test_the_reserved_space_suffices_for_16_bit_noise(tmp_path, rng):
     image = rng.uniform(size=(1, 200, 300, 3)).astype("float32")
     alpha = rng.uniform(size=(1, 200, 300, 1)).astype("float32")
     for suffix in ("png", "tif", "btf"):

@@ -1,4 +1,4 @@
-"""Pictures as people have them."""
+"""Reading files, PIL pictures and arrays; resizing."""
 
 import io
 import os
@@ -33,7 +33,7 @@ def test_an_8_bit_picture_is_read_exactly(tmp_path, rng):
 def test_exif_orientation_is_honored(tmp_path, orientation):
     upright = np.zeros((2, 3, 3), np.uint8)
     upright[0, 0] = 255  # one white corner
-    # What a camera stores, by EXIF's definition of each orientation.
+    # The pixels that a camera stores for each orientation, by the EXIF standard.
     stored = {
         1: upright,
         2: upright[:, ::-1],
@@ -64,7 +64,7 @@ def test_a_damaged_icc_profile_is_ignored(tmp_path):
     assert writing.to_pixels(reading.read_picture(path).image)[0, 0].tolist() == [9, 8, 7]
 
 
-def test_grey_palette_and_bilevel_pictures_are_accepted(tmp_path, rng):
+def test_gray_palette_and_bilevel_pictures_are_accepted(tmp_path, rng):
     gray = Image.fromarray(rng.integers(0, 256, (4, 5), np.uint8))
     for picture in (gray, gray.convert("1")):
         path = save(tmp_path, "a.png", picture)
@@ -86,7 +86,7 @@ def test_cmyk_is_accepted(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
-def test_16_bit_grey_keeps_its_16_bits(tmp_path, suffix):
+def test_16_bit_gray_keeps_its_16_bits(tmp_path, suffix):
     values = np.array([[0, 1, 32768], [255, 256, 65535]], np.uint16)
     path = save(tmp_path, f"a.{suffix}", Image.fromarray(values))
     found = reading.read_picture(path).image
@@ -155,7 +155,7 @@ def test_arrays_pictures_and_tensors_are_read_alike(tmp_path, rng):
         (None, "NoneType"),
     ],
 )
-def test_wrong_arrays_are_named(array, message):
+def test_errors_about_arrays_name_the_argument(array, message):
     with pytest.raises(ValueError, match="`content`") as error:
         reading.read_picture(array, argument="content")
     assert message in str(error.value)
@@ -167,18 +167,18 @@ def test_a_pipe_is_refused_at_once(tmp_path):
         reading.read_picture(tmp_path / "pipe.png")
 
 
-def test_a_name_that_begins_with_a_tilde_is_a_name(tmp_path, monkeypatch):
+def test_a_file_name_may_start_with_a_tilde(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Image.new("RGB", (4, 4)).save("~picture.png")
     assert reading.read_picture("~picture.png").image.shape == (1, 4, 4, 3)
 
 
-def test_wrong_dtypes_are_named():
+def test_errors_about_dtypes_name_the_dtype():
     with pytest.raises(TypeError, match="uint8, uint16 or float. Received: dtype int64"):
         reading.read_picture(np.zeros((4, 4, 3), np.int64))
 
 
-def test_what_is_no_picture_is_named(tmp_path):
+def test_errors_about_files_name_the_argument(tmp_path):
     (tmp_path / "text.jpg").write_text("not a picture\n" * 50)
     (tmp_path / "empty.png").write_bytes(b"")
     buffer = io.BytesIO()
@@ -198,8 +198,8 @@ def test_what_is_no_picture_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("side", "most"), [(12_000, "89,478,485"), (100_000, "89,478,485"), (100_000, "1,073,741,824")]
 )
-def test_bombs_are_refused_before_they_are_unpacked(tmp_path, monkeypatch, side, most):
-    if most == "89,478,485":  # What libvips unpacks is told in test_large_pictures.py.
+def test_decompression_bombs_are_refused_before_decoding(tmp_path, monkeypatch, side, most):
+    if most == "89,478,485":  # For libvips, see also test_large_reading.py.
         monkeypatch.setattr(libvips, "is_installed", lambda: False)
     header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
     data = b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header)
@@ -252,7 +252,7 @@ def test_resizing_keeps_a_flat_picture_flat_and_a_mean_roughly(rng):
     small = resizing.resize(noise, (16, 16))
     assert small.shape == (1, 16, 16, 3)
     assert small.mean() == pytest.approx(noise.mean(), abs=0.01)
-    assert small.std() < 0.5 * noise.std()  # An antialiased average, not samples.
+    assert small.std() < 0.5 * noise.std()  # Averaged, not sampled.
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_fit_keeps_the_aspect_and_meets_the_long_edge(size, edge, expected):
     assert resizing.fit(size, edge) == expected
 
 
-def test_cover_cuts_the_overhang_and_does_not_distort():
+def test_cover_crops_the_excess_and_does_not_distort():
     ramp = np.tile(np.linspace(0, 1, 40, dtype=np.float32)[None, None, :, None], (1, 20, 1, 3))
     found = resizing.cover(ramp, (20, 20))
     np.testing.assert_allclose(found, ramp[:, :, 10:30], atol=1e-6)
@@ -280,7 +280,7 @@ def test_hidden_colors_do_not_bleed_into_visible_ones():
     assert small.image[~seen & (small.alpha[..., 0] == 0)].min() == 1.0
 
 
-def test_transparent_parts_are_shown_on_white():
+def test_transparent_parts_are_composited_on_white():
     image = np.zeros((1, 1, 2, 3), np.float32)
     alpha = np.array([0.0, 1.0], np.float32).reshape(1, 1, 2, 1)
     assert reading.over_white(reading.Picture(image, alpha))[0, 0, :, 0].tolist() == [1.0, 0.0]
@@ -292,13 +292,13 @@ def test_pixels_are_clipped_and_rounded():
 
 
 @pytest.mark.parametrize("size", [(59, 96), (94, 131), (98, 135)])
-def test_cover_takes_a_whole_side_though_the_division_is_rounded(size):
+def test_cover_tolerates_rounding_of_its_box(size):
     picture = np.zeros((1, *size, 3), np.float32)
     for side in (33, 64, 96):
         assert resizing.cover(picture, (side, side)).shape == (1, side, side, 3)
 
 
-def test_masks_are_0_where_all_that_they_cover_is_0(rng):
+def test_resized_masks_do_not_ring(rng):
     mask = np.zeros([768, 1024], np.float32)
     mask[384:] = rng.uniform(size=(384, 1024))
     small = resizing.resize_mask(mask, (72, 96))
@@ -311,7 +311,7 @@ def test_masks_are_0_where_all_that_they_cover_is_0(rng):
     np.testing.assert_array_equal(resizing.resize_mask(mask, mask.shape), mask)
 
 
-def test_a_pil_picture_that_cannot_be_read_is_named(tmp_path):
+def test_errors_about_pil_pictures_name_the_argument(tmp_path):
     buffer = io.BytesIO()
     Image.effect_noise((64, 64), 50).save(buffer, "JPEG")
     cut = Image.open(io.BytesIO(buffer.getvalue()[:600]))
@@ -319,18 +319,20 @@ def test_a_pil_picture_that_cannot_be_read_is_named(tmp_path):
         reading.read_picture(cut, argument="content")
     with pytest.raises(ValueError, match="`content` must have at least one pixel.*0x5 px"):
         reading.read_picture(Image.new("RGB", (0, 5)), argument="content")
-    with pytest.raises(ValueError, match="`content` is damaged: .*La.*"):  # Nor can Pillow.
+    with pytest.raises(
+        ValueError, match="`content` is damaged: .*La.*"
+    ):  # Pillow cannot convert this mode.
         reading.read_picture(Image.new("La", (4, 5)), argument="content")
 
 
-def test_what_is_no_array_or_beyond_float32_is_named():
-    with pytest.raises(TypeError, match="`content` .* Received: list, which is no array"):
+def test_ragged_lists_and_values_beyond_float32_are_refused():
+    with pytest.raises(TypeError, match="`content` .* Received: list, which is not an array"):
         reading.read_picture([[1], [2, 3]], argument="content")
     with pytest.raises(ValueError, match="`content` must be finite"):
         reading.read_picture(np.full((4, 4, 3), 1e300), argument="content")
 
 
-def test_a_path_that_the_system_does_not_take_is_named():
+def test_errors_about_invalid_paths_name_the_argument():
     with pytest.raises(OSError, match="`content` cannot be read: File name too long") as error:
         reading.read_picture("a" * 5000, argument="content")
     assert len(str(error.value)) < 500
@@ -338,7 +340,7 @@ def test_a_path_that_the_system_does_not_take_is_named():
         reading.read_picture("~no\0body/a.png", argument="content")
 
 
-def test_a_length_of_any_size_in_a_file_is_damage_and_not_want_of_memory(tmp_path):
+def test_a_huge_length_in_a_file_counts_as_damage_not_as_lack_of_memory(tmp_path):
     buffer = io.BytesIO()
     Image.new("RGB", (4, 4)).save(buffer, "JPEG2000")
     data = buffer.getvalue()

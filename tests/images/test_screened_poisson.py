@@ -1,4 +1,4 @@
-"""Results nearer to photographs: against dense linear algebra, and by what must stay as it is."""
+"""The screened Poisson filter: dense linear algebra as reference, and its invariants."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from tf_style.images.screened_poisson import screened_poisson
 
 
 def differences(height, width):
-    """The matrix that takes a picture, row by row, to differences of all pairs of neighbors."""
+    """Returns the matrix that maps a flattened picture to its differences of neighboring pixels."""
     places = np.arange(height * width).reshape(height, width)
     pairs = [*zip(places[:, :-1].ravel(), places[:, 1:].ravel(), strict=True)]
     pairs += zip(places[:-1].ravel(), places[1:].ravel(), strict=True)
@@ -24,7 +24,7 @@ def pictures(rng, size=(9, 14)):
 
 @pytest.mark.parametrize("size", [(9, 14), (8, 8), (1, 7), (5, 1), (1, 1)])
 @pytest.mark.parametrize("fidelity", [1e-3, 0.2, 5.0])
-def test_it_is_the_least_squares_solution(size, fidelity, rng):
+def test_the_result_is_the_least_squares_solution(size, fidelity, rng):
     image, content = pictures(rng, size)
     gradient = differences(*size)
     found = screened_poisson(image, content, fidelity=fidelity)
@@ -39,7 +39,7 @@ def test_it_is_the_least_squares_solution(size, fidelity, rng):
         np.testing.assert_allclose(found[0, ..., channel].ravel(), expected, atol=2e-6)
 
 
-def test_the_content_gives_itself_back(rng):
+def test_the_content_itself_is_unchanged(rng):
     _, content = pictures(rng)
     for fidelity in (1e-6, 1.0, 1e6):
         np.testing.assert_array_equal(
@@ -47,7 +47,7 @@ def test_the_content_gives_itself_back(rng):
         )
 
 
-def test_a_tint_stays_and_means_stay(rng):
+def test_a_tint_and_the_means_are_kept(rng):
     image, content = pictures(rng)
     tinted = content + np.float32([0.2, -0.1, 0.05])
     np.testing.assert_allclose(screened_poisson(tinted, content, fidelity=1e-4), tinted, atol=1e-6)
@@ -55,7 +55,7 @@ def test_a_tint_stays_and_means_stay(rng):
     np.testing.assert_allclose(found.mean((0, 1, 2)), image.mean((0, 1, 2)), atol=1e-6)
 
 
-def test_of_a_flat_content_comes_a_blur_and_of_infinite_fidelity_the_image(rng):
+def test_a_flat_content_blurs_and_infinite_fidelity_keeps_the_image(rng):
     image, content = pictures(rng, (40, 51))
     flat = np.full_like(content, 0.3)
     spreads = [screened_poisson(image, flat, fidelity=f).std() for f in (1e-4, 1e-2, 1.0, 1e2)]
@@ -64,7 +64,7 @@ def test_of_a_flat_content_comes_a_blur_and_of_infinite_fidelity_the_image(rng):
     np.testing.assert_array_equal(screened_poisson(image, content, fidelity=np.inf), image)
 
 
-def test_channels_are_apart(rng):
+def test_channels_are_independent(rng):
     image, content = pictures(rng)
     other = image.copy()
     other[..., 1] = rng.uniform(size=other[..., 1].shape)

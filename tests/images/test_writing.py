@@ -1,4 +1,4 @@
-"""Pictures out: formats, metadata, atomicity and early refusals."""
+"""Writing pictures: formats, metadata, atomicity and early checks."""
 
 import errno
 import io
@@ -25,7 +25,7 @@ DESCRIPTION = description.describe(preset("gatys2016"), "ab" * 32)
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_the_name_decides_the_format_and_all_is_told(tmp_path, suffix):
+def test_the_suffix_decides_the_format_and_metadata_is_stored(tmp_path, suffix):
     path = tmp_path / f"out.{suffix}"
     pixels = np.full((20, 30, 3), (200, 100, 50), np.uint8)
     writing.save_picture(path, pixels, DESCRIPTION)
@@ -34,7 +34,7 @@ def test_the_name_decides_the_format_and_all_is_told(tmp_path, suffix):
         assert picture.size == (30, 20)
         profile = ImageCms.ImageCmsProfile(io.BytesIO(picture.info["icc_profile"]))
         assert "sRGB" in ImageCms.getProfileDescription(profile)
-        # The date of its making would make equal pictures unequal files.
+        # The profile has a fixed date; the current one would make files of equal pictures differ.
         assert picture.info["icc_profile"][24:36] == bytes([7, 208, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0])
         assert picture.getexif()[0x0131].startswith("tf_style ")
         np.testing.assert_allclose(np.asarray(picture)[10, 10], [200, 100, 50], atol=3)
@@ -52,7 +52,7 @@ def test_lossless_formats_keep_every_pixel(tmp_path, rng, suffix):
         np.testing.assert_array_equal(np.asarray(picture), pixels)
 
 
-def test_jpeg_shows_alpha_on_white(tmp_path):
+def test_jpeg_composites_alpha_on_white(tmp_path):
     writing.save_picture(tmp_path / "a.jpg", np.zeros((16, 16, 4), np.uint8), DESCRIPTION)
     with Image.open(tmp_path / "a.jpg") as picture:
         assert np.asarray(picture).min() > 250
@@ -72,7 +72,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["out.png"]
 
 
-def test_new_files_have_the_rights_that_the_umask_gives(tmp_path):
+def test_the_umask_determines_the_permissions(tmp_path):
     writing.save_picture(tmp_path / "a.png", np.zeros((4, 4, 3), np.uint8), DESCRIPTION)
     (tmp_path / "plain").write_bytes(b"")
     assert (tmp_path / "a.png").stat().st_mode == (tmp_path / "plain").stat().st_mode
@@ -89,7 +89,7 @@ def test_new_files_have_the_rights_that_the_umask_gives(tmp_path):
         ("link.png", ValueError, "must not overwrite another file"),
     ],
 )
-def test_outputs_that_cannot_be_are_refused_early(tmp_path, name, kind, message):
+def test_impossible_outputs_are_refused_early(tmp_path, name, kind, message):
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "input.png").write_bytes(b"")
     (tmp_path / "link.png").symlink_to(tmp_path / "input.png")
@@ -98,7 +98,7 @@ def test_outputs_that_cannot_be_are_refused_early(tmp_path, name, kind, message)
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES, errno.EROFS])
-def test_no_space_and_no_permission_are_found_early(tmp_path, monkeypatch, code):
+def test_missing_space_and_permission_are_found_early(tmp_path, monkeypatch, code):
     def refuse(*arguments):
         raise OSError(code, os.strerror(code))
 
@@ -108,19 +108,19 @@ def test_no_space_and_no_permission_are_found_early(tmp_path, monkeypatch, code)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_size_that_the_format_lacks_is_refused(tmp_path):
+def test_a_size_that_the_format_does_not_support_is_refused(tmp_path):
     with pytest.raises(ValueError, match="WEBP holds at most 16383 px"):
         writing.check_output(tmp_path / "out.webp", size=(100, 20000))
 
 
-def test_checking_leaves_an_existing_file_alone(tmp_path):
+def test_checking_does_not_change_an_existing_file(tmp_path):
     (tmp_path / "out.png").write_bytes(b"old")
     writing.check_output(tmp_path / "out.png", size=(10, 10))
     assert (tmp_path / "out.png").read_bytes() == b"old"
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_the_space_that_is_reserved_suffices_for_noise(tmp_path, rng):
+def test_the_reserved_space_suffices_for_noise(tmp_path, rng):
     pixels = rng.integers(0, 256, (200, 300, 4), np.uint8)
     for suffix in FORMATS:
         path = tmp_path / f"a.{suffix}"
@@ -128,13 +128,13 @@ def test_the_space_that_is_reserved_suffices_for_noise(tmp_path, rng):
         assert path.stat().st_size < 6 * 200 * 300 + 65536
 
 
-def test_long_and_foreign_names_can_be_written(tmp_path):
+def test_long_and_non_ascii_names_can_be_written(tmp_path):
     path = tmp_path / ("\u7d75" * 80 + ".png")
     writing.save_picture(path, np.zeros((4, 4, 3), np.uint8), DESCRIPTION)
     assert path.exists()
 
 
-def test_hostile_settings_in_a_picture_are_refused(tmp_path):
+def test_malformed_settings_in_a_picture_are_refused(tmp_path):
     exif = Image.Exif()
     for text in ("[" * 60000, "{}", "not json", '{"config": 3}'):
         exif[0x010E] = text
@@ -143,7 +143,7 @@ def test_hostile_settings_in_a_picture_are_refused(tmp_path):
             description.read_description(tmp_path / "a.png")
 
 
-def test_a_picture_without_settings_says_so(tmp_path):
+def test_a_picture_without_settings_is_refused(tmp_path):
     Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
     with pytest.raises(ValueError, match="holds no settings of tf_style"):
         description.read_description(tmp_path / "a.png")

@@ -1,4 +1,4 @@
-"""Regions found in several pictures at once, on textures that anyone can tell apart."""
+"""Regions found in several pictures at once, on clearly different textures."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def textures(size, rng):
 
 
 def picture(size, where, rng):
-    """The picture [1, H, W, 3] with texture i where `where` is i."""
+    """A picture, float32 [1, H, W, 3], with texture i where `where` is i."""
     found = np.zeros([*size, 3], np.float32)
     for index, texture in enumerate(textures(size, rng)):
         found[where == index] = texture[where == index]
@@ -28,7 +28,7 @@ def picture(size, where, rng):
 
 
 def left(size, share):
-    """0 in the left part of this share, 1 elsewhere."""
+    """0 in the left part, which has this share of the width, 1 elsewhere."""
     return np.broadcast_to(np.arange(size[1]) >= share * size[1], size).astype(int)
 
 
@@ -53,12 +53,12 @@ def pair(rng):
 
 
 @pytest.mark.parametrize("num_regions", [2, 5])
-def test_textures_are_matched_wherever_they_are(num_regions, pair, extractor):
+def test_textures_are_matched_at_any_position(num_regions, pair, extractor):
     content, style, here, there = pair
     found = automatic_regions(
         extractor, content, [style], num_regions=num_regions, seed=1, blend=[1.0]
     )
-    # More than there are to find split a texture, never join the two.
+    # Extra regions split a texture; they never join two.
     for texture in (0, 1):
         own = [
             region
@@ -78,7 +78,7 @@ def test_textures_are_matched_wherever_they_are(num_regions, pair, extractor):
     np.testing.assert_array_equal(found.strengths, np.ones(found.content.shape[-1]))
 
 
-def test_the_same_seed_gives_the_same_and_another_the_same_regions(pair, extractor):
+def test_regions_do_not_depend_on_the_seed(pair, extractor):
     content, style, *_ = pair
     first, again, other = (
         automatic_regions(extractor, content, [style], num_regions=2, seed=seed, blend=[1.0])
@@ -86,19 +86,19 @@ def test_the_same_seed_gives_the_same_and_another_the_same_regions(pair, extract
     )
     np.testing.assert_array_equal(first.content, again.content)
     np.testing.assert_array_equal(first.styles[0], again.styles[0])
-    # Regions are ordered by size, whatever clusters are called.
+    # Regions are ordered by size, not by the index of their cluster.
     np.testing.assert_allclose(first.content, other.content, atol=1e-5)
 
 
-def test_styles_without_a_region_have_no_part_in_it(rng, extractor):
-    # Stripes above noise above a board; one style has all, the other no stripes.
+def test_styles_without_a_region_have_weight_0_in_it(rng, extractor):
+    # Stripes, noise and a board, top to bottom; one style has all, the other has no stripes.
     size = (96, 96)
     thirds = np.broadcast_to(np.arange(96)[:, np.newaxis] // 32, size)
     content, whole = picture(size, thirds, rng), picture(size, 2 - thirds, rng)
     partial = picture(size, np.maximum(thirds, 1), rng)
 
     def labels(image):
-        # Features that are the textures' names: only the matching is looked at here.
+        # One-hot textures as features: this test is only about the matching.
         means = image[0].reshape(24, 4, 24, 4, 3).mean((1, 3))
         hard = np.eye(3)[np.argmax(means, -1)]
         return {"block3_conv1": (hard - hard.mean((0, 1)) + 3.0)[np.newaxis].astype(np.float32)}
@@ -109,14 +109,14 @@ def test_styles_without_a_region_have_no_part_in_it(rng, extractor):
     assert found.content.shape[-1] == 3
     blends = sorted(map(tuple, found.blend.tolist()))
     assert blends == [(0.25, 0.75), (0.25, 0.75), (1.0, 0.0)]
-    # What counts for nothing gives no regions.
+    # A style with weight 0 adds no regions.
     alone = automatic_regions(
         labels, content, [whole, partial], num_regions=3, seed=0, blend=[0.0, 1.0]
     )
     assert np.all(alone.blend == [0.0, 1.0])
 
 
-def test_pictures_that_have_nothing_to_tell_are_one_region(extractor):
+def test_flat_pictures_are_one_region(extractor):
     flat = np.full([1, 40, 50, 3], 0.5, np.float32)
     found = automatic_regions(
         lambda image: {"block1_conv1": np.ones([*image.shape[:3], 4], np.float32)},
@@ -130,7 +130,7 @@ def test_pictures_that_have_nothing_to_tell_are_one_region(extractor):
     np.testing.assert_array_equal(found.styles[0], np.ones([1, 33, 50, 1]))
 
 
-def test_large_pictures_have_the_regions_of_smaller_ones(rng, extractor):
+def test_large_pictures_have_the_regions_of_reduced_ones(rng, extractor):
     size = (150, 320)
     content = picture(size, left(size, 0.5), rng)
     seen = []
@@ -154,7 +154,7 @@ def test_large_pictures_have_the_regions_of_smaller_ones(rng, extractor):
     assert np.abs(smaller - within.content).mean() < 0.02
 
 
-def test_clusters_are_those_that_were_mixed(rng):
+def test_clusters_recover_a_mixture(rng):
     means = rng.normal(0.0, 10.0, (4, 6))
     truth = rng.integers(0, 4, 200)
     rows = (means[truth] + rng.normal(size=(200, 6))).astype(np.float32)
@@ -167,17 +167,17 @@ def test_clusters_are_those_that_were_mixed(rng):
     assert len(centers) == 2 and few[0] == few[1] != few[2]
 
 
-def test_what_is_missing_goes_to_its_nearest():
+def test_centers_that_are_not_chosen_map_to_the_nearest_chosen_one():
     centers = np.array([[0.0], [1.0], [5.0], [9.0]])
     found = nearest_of(centers, np.array([True, False, False, True]))
     assert found.tolist() == [0, 0, 3, 3]
 
 
-def test_wrong_numbers_are_told(pair, extractor):
+def test_wrong_numbers_are_errors(pair, extractor):
     content, style, *_ = pair
     with pytest.raises(ValueError, match=r"`num_regions` must lie within 1..16"):
         automatic_regions(extractor, content, [style], num_regions=0, seed=0, blend=[1.0])
-    with pytest.raises(ValueError, match=r"one above 0. Received: blend=\(1.0, 1.0\) for 1"):
+    with pytest.raises(ValueError, match=r"and one above 0. Received: blend=\(1.0, 1.0\) for 1"):
         automatic_regions(extractor, content, [style], num_regions=2, seed=0, blend=[1.0, 1.0])
-    with pytest.raises(ValueError, match=r"one above 0. Received: blend=\(0.0,\) for 1"):
+    with pytest.raises(ValueError, match=r"and one above 0. Received: blend=\(0.0,\) for 1"):
         automatic_regions(extractor, content, [style], num_regions=2, seed=0, blend=[0.0])

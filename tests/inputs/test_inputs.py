@@ -1,4 +1,4 @@
-"""The pictures of a run: sizes, starts and what is too small."""
+"""The inputs of a run: sizes, start images, colors, and pictures that are too small."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def test_noise_is_seeded():
     assert np.abs(first - other).max() > 0.1
 
 
-def test_noise_is_white_and_normal_about_gray():
+def test_noise_is_white_and_normal_around_gray():
     noise = prepare(init="noise", size=256).start
     assert noise.mean() == pytest.approx(0.5, abs=0.002)
     assert noise.std() == pytest.approx(0.1, abs=0.002)
@@ -68,7 +68,7 @@ def test_content_style_and_a_file_can_be_the_start(tmp_path):
     np.testing.assert_allclose(start[0, 5, 5], [0.2, 0.4, 0.6], atol=1e-6)
 
 
-def test_alpha_comes_along_at_the_results_size():
+def test_alpha_is_resized_to_the_results_size():
     content = np.full((30, 40, 4), 255, np.uint8)
     content[:, 20:, 3] = 0
     inputs = prepare_inputs(content, np.zeros((40, 40, 3)), StyleConfig(size=80))
@@ -91,18 +91,18 @@ def test_alpha_comes_along_at_the_results_size():
         ({"init": "contents"}, "`init` must be one of 'content', 'style', 'noise' or an existing"),
     ],
 )
-def test_what_is_too_small_or_missing_is_named(options, message):
+def test_pictures_too_small_or_missing_are_named(options, message):
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         prepare(**options)
 
 
-def test_a_very_long_start_is_cut_before_it_is_enlarged(tmp_path):
+def test_a_very_long_start_is_cropped_before_it_is_enlarged(tmp_path):
     Image.new("RGB", (16, 60000)).save(tmp_path / "long.png")
     assert prepare(size=512, init=str(tmp_path / "long.png")).start.shape == (1, 384, 512, 3)
 
 
 def colored(seed, size, low, high):
-    """Smooth colors of a range of their own, so that matched ones stay within 0..1."""
+    """Blocks of random colors within low..high, so that matched colors stay within 0..1."""
     corners = np.random.default_rng(seed).uniform(low, high, (4, 4, 3)).astype(np.float32)
     return np.kron(corners, np.ones((size[0] // 4, size[1] // 4, 1), np.float32))
 
@@ -114,7 +114,7 @@ def prepared(content=CONTENT, style=STYLE, **options) -> Inputs:
     return prepare_inputs(content, style, StyleConfig(size=0, style_size=40).replace(**options))
 
 
-def test_the_styles_own_colors_are_left_alone_by_default():
+def test_colors_are_unchanged_by_default():
     plain = prepared()
     np.testing.assert_array_equal(plain.content[0], CONTENT)
     np.testing.assert_array_equal(plain.styles[0][0], STYLE)
@@ -137,7 +137,7 @@ def test_match_gives_the_style_the_contents_mean_and_covariance(method):
     np.testing.assert_allclose(start.mean(0), wanted.mean(0), atol=1e-3)
 
 
-def test_match_by_histogram_gives_the_style_no_value_that_the_content_has_not():
+def test_match_by_histogram_stays_within_the_contents_values():
     inputs = prepared(color="match", color_match="histogram")
     assert not np.array_equal(inputs.styles[0][0], STYLE)
     for channel in range(3):
@@ -146,29 +146,30 @@ def test_match_by_histogram_gives_the_style_no_value_that_the_content_has_not():
         assert inputs.styles[0][..., channel].max() <= values.max()
 
 
-def test_what_is_matched_stays_within_0_and_1():
+def test_matched_colors_stay_within_0_and_1():
     content = np.zeros((40, 40, 3), np.uint8)
     content[:, 20:] = 255
     rare = np.zeros((40, 40, 3), np.uint8)
     rare[:5] = 255
     inputs = prepare_inputs(content, rare, StyleConfig(size=0, style_size=40, color="match"))
-    # White is 2.6 deviations above the mean, black 0.4 below: at 1.8 and 0.3 with the content's.
+    # White is 2.6 deviations above the mean and black 0.4 below it. With the mean and deviation
+    # of the content they would be 1.8 and 0.3.
     assert inputs.styles[0].min() == pytest.approx(0.311, abs=1e-3)
     assert inputs.styles[0].max() == 1.0
 
 
-def test_what_is_transparent_of_the_content_gives_no_colors():
+def test_transparent_parts_of_the_content_give_no_colors():
     content = np.concatenate([CONTENT, np.ones((32, 40, 1), np.float32)], axis=-1)
     content[:, 20:] = (0.0, 1.0, 0.0, 0.0)
     style = prepared(content, color="match").styles[0].reshape(-1, 3)
     seen = CONTENT[:, :20].reshape(-1, 3)
     np.testing.assert_allclose(style.mean(0), seen.mean(0), atol=1e-3)
-    content[..., 3] = 0.0  # Nothing to be seen: then all of it counts, as white.
+    content[..., 3] = 0.0  # If all is transparent, all of it counts, as white.
     np.testing.assert_allclose(prepared(content, color="match").styles[0], 1.0, atol=1e-5)
 
 
 @pytest.mark.parametrize("init", ["content", "style", "noise"])
-def test_luminance_makes_every_picture_grey_and_keeps_the_contents_colors(init):
+def test_luminance_makes_every_picture_gray_and_keeps_the_contents_colors(init):
     inputs = prepared(color="luminance", init=init)
     for image in (inputs.content, inputs.styles[0], inputs.start):
         assert np.ptp(image, axis=-1).max() == 0.0
@@ -179,7 +180,7 @@ def test_luminance_makes_every_picture_grey_and_keeps_the_contents_colors(init):
     assert inputs.styles[0][..., 0].std() == pytest.approx(luma.std(), abs=1e-5)
 
 
-def test_content_changes_no_picture_and_keeps_the_contents_colors():
+def test_color_content_changes_no_picture_and_keeps_the_contents_colors():
     plain, inputs = prepared(), prepared(color="content")
     for ours, theirs in zip(inputs[:3], plain[:3], strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -188,7 +189,7 @@ def test_content_changes_no_picture_and_keeps_the_contents_colors():
 
 @pytest.mark.parametrize("color", ["match", "luminance"])
 @pytest.mark.parametrize("plain", ["content", "style"])
-def test_a_picture_of_one_color_is_no_obstacle(color, plain):
+def test_a_picture_of_one_color_can_be_matched(color, plain):
     one = np.full((40, 40, 3), 0.4, np.float32)
     inputs = prepared(**{plain: one}, color=color)
     assert np.isfinite(inputs.styles[0]).all()
@@ -199,7 +200,7 @@ def test_a_picture_of_one_color_is_no_obstacle(color, plain):
     np.testing.assert_allclose(inputs.styles[0], expected, atol=1e-4)
 
 
-def test_shallow_layers_take_smaller_pictures():
+def test_shallow_layers_allow_smaller_pictures():
     inputs = prepare(
         content=(4, 5), style=(4, 4), size=0, content_layers="conv1_1", style_layers="conv1_1"
     )

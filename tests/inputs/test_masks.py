@@ -1,13 +1,14 @@
-"""Masks and labels: what region takes which style."""
+"""Masks and labels: which region takes which style."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import tf_style
+from tf_style.inputs import masks
 from tf_style.inputs.control_pictures import ControlPictures
 from tf_style.inputs.inputs import prepare_inputs
-from tf_style.inputs.masks import blend_of, read_regions
+from tf_style.inputs.masks import blend_of, read_mask, read_regions
 from tf_style.inputs.sizes import Sizes
 
 CONTENT, STYLE = Sizes((32, 40), (32, 40)), Sizes((24, 20), (24, 20))
@@ -23,7 +24,7 @@ def gray(rng, size):
 
 
 def labels(size, *colors):
-    """Vertical stripes of these colors, of equal width but for the last."""
+    """Vertical stripes of these colors, of equal width except the last."""
     height, width = size
     picture = np.zeros([height, width, 3], np.uint8)
     for index, color in enumerate(colors):
@@ -35,7 +36,7 @@ def read(contents, styles, sizes=(STYLE,), **options):
     return read_regions(contents, styles, content=CONTENT, styles=sizes, config=settings(**options))
 
 
-def test_grey_masks_are_regions_in_their_order(rng):
+def test_gray_masks_become_regions_in_their_order(rng):
     contents, others = ([gray(rng, sizes.used) for _ in range(3)] for sizes in (CONTENT, STYLE))
     regions, notes = read(contents, others)
     for region in range(3):
@@ -81,11 +82,61 @@ def test_regions_of_labels_are_matched_by_their_color():
     np.testing.assert_allclose(regions.blend, [blends[color] for color in order])
 
 
-def test_masks_of_another_size_are_stretched_and_told(rng):
+def test_masks_of_another_size_are_stretched_with_a_note(rng):
     regions, notes = read([gray(rng, (64, 64))], [gray(rng, (24, 20))])
     assert regions.content.shape == (1, 32, 40, 1)
     (note,) = notes
-    assert note == "`content_masks[0]` has 64x64 px where its picture has 40x32; it is stretched."
+    assert note == (
+        "`content_masks[0]` has 64x64 px, but its picture has 40x32; the mask is stretched."
+    )
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_several_scales_read_each_mask_once_and_give_the_regions_of_each(count, rng, monkeypatch):
+    contents = [gray(rng, CONTENT.used) for _ in range(count)]
+    others = [gray(rng, STYLE.used) for _ in range(count)]
+    small = Sizes(STYLE.read, (12, 10))
+    alone = [read(contents, others, sizes=(sizes,) * count)[0] for sizes in (STYLE, small)]
+    sources = []
+
+    def counted(source, argument):
+        sources.append(argument)
+        return read_mask(source, argument)
+
+    monkeypatch.setattr(masks, "read_mask", counted)
+    regions, notes = read_regions(
+        contents,
+        others,
+        content=CONTENT,
+        styles=(STYLE,) * count + (small,) * count,
+        config=settings(),
+        num_scales=2,
+    )
+    assert len(sources) == len(set(sources)) == 2 * count
+    np.testing.assert_array_equal(regions.content, alone[0].content)
+    expected = [mask for each in alone for mask in each.styles]
+    for found, mask in zip(regions.styles, expected, strict=True):
+        np.testing.assert_array_equal(found, mask)
+    blends = np.concatenate([each.blend for each in alone], 1)
+    np.testing.assert_array_equal(regions.blend, blends / 2)
+    assert notes == ()
+
+
+def test_notes_of_all_scales_are_kept_once(rng):
+    # The mask fits the style's size at the last scale only.
+    sizes = (Sizes((24, 20), (24, 20)), Sizes((24, 20), (18, 15)), Sizes((24, 20), (12, 10)))
+    _, notes = read_regions(
+        [gray(rng, (64, 64))],
+        [gray(rng, (12, 10))],
+        content=CONTENT,
+        styles=sizes,
+        config=settings(),
+        num_scales=3,
+    )
+    assert [note.partition(" has ")[0] for note in notes] == [
+        "`style_masks[0]`",
+        "`content_masks[0]`",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -96,13 +147,13 @@ def test_masks_of_another_size_are_stretched_and_told(rng):
         (1, 0, {"style_blend": "1,2"}, "`style_blend` must have one weight for each style"),
     ],
 )
-def test_wrong_numbers_are_told(contents, styles, options, message, rng):
-    masks = [gray(rng, CONTENT.used)] * contents, [gray(rng, STYLE.used)] * styles
+def test_wrong_numbers_of_masks_are_errors(contents, styles, options, message, rng):
+    given = [gray(rng, CONTENT.used)] * contents, [gray(rng, STYLE.used)] * styles
     with pytest.raises(ValueError, match=message):
-        read(*masks, **options)
+        read(*given, **options)
 
 
-def test_masks_that_say_nothing_are_told(rng):
+def test_masks_without_a_region_or_a_counterpart_are_errors(rng):
     black = np.zeros([32, 40, 1], np.uint8)
     with pytest.raises(ValueError, match=r"`content_masks\[0\]` must be white somewhere"):
         read([black], [])
@@ -117,11 +168,11 @@ def test_masks_that_say_nothing_are_told(rng):
     noisy = rng.integers(0, 256, (32, 40, 3), np.uint8)
     with pytest.raises(ValueError, match="at most 16 colors.*Save it as PNG"):
         read([noisy], [labels(STYLE.used, RED, BLUE)])
-    with pytest.raises(ValueError, match="one picture of labels for each style"):
+    with pytest.raises(ValueError, match="one label picture for each style"):
         read([labels(CONTENT.used, RED, GREEN)], [])
 
 
-def test_masks_that_make_no_regions_are_told(rng):
+def test_constant_and_equal_masks_get_notes(rng):
     white = np.full([32, 40, 1], 255, np.uint8)
     _, notes = read([white], [])
     assert notes == ("`content_masks[0]` is the same everywhere: its region is the whole picture.",)
@@ -131,28 +182,28 @@ def test_masks_that_make_no_regions_are_told(rng):
 
 
 @pytest.mark.parametrize("text", ["a", "1,,2", "-1", "nan", "1;2"])
-def test_what_is_no_list_of_numbers_is_told(text):
+def test_text_that_is_no_list_of_numbers_is_an_error(text):
     with pytest.raises(ValueError, match="`style_blend` must be numbers separated by commas"):
         settings(style_blend=text)
 
 
-def test_weights_have_a_sum_of_one():
+def test_weights_of_styles_add_up_to_one():
     np.testing.assert_allclose(blend_of(settings(style_blend="1,3"), 2), [0.25, 0.75])
     np.testing.assert_allclose(blend_of(settings(), 4), [0.25] * 4)
     with pytest.raises(ValueError, match="must have a weight above 0"):
         settings(style_blend="0,0")
-    with pytest.raises(ValueError, match="must have one above 0"):
+    with pytest.raises(ValueError, match="must have a number above 0"):
         settings(region_strengths="0,0")
 
 
-def test_files_pictures_and_arrays_are_taken_alone_or_in_lists(picture_file, rng):
+def test_masks_may_be_files_pictures_or_arrays_alone_or_in_lists(picture_file, rng):
     mask = gray(rng, (32, 40))
     path = picture_file("mask.png")
     Image.fromarray(mask[..., 0]).save(path)
     content, style = picture_file("content.png"), picture_file("style.png")
     given = [
-        prepare_inputs(content, style, settings(size=0), ControlPictures(masks))
-        for masks in (path, [path], (Image.open(path),), mask)
+        prepare_inputs(content, style, settings(size=0), ControlPictures(each))
+        for each in (path, [path], (Image.open(path),), mask)
     ]
     for inputs in given:
         np.testing.assert_array_equal(inputs.regions.content, given[0].regions.content)
@@ -166,7 +217,7 @@ def test_files_pictures_and_arrays_are_taken_alone_or_in_lists(picture_file, rng
     np.testing.assert_allclose(mapped.content_map[0], 1.0 + 3.0 * mask / 255.0, rtol=1e-6)
 
 
-def test_colors_where_grays_are_meant_are_told(rng):
+def test_colored_masks_among_gray_ones_are_errors(rng):
     colored = labels(STYLE.used, RED, GREEN)
     with pytest.raises(ValueError, match=r"`style_masks\[0\]` must be a gray picture"):
         read([gray(rng, CONTENT.used)], [colored])
@@ -175,15 +226,15 @@ def test_colors_where_grays_are_meant_are_told(rng):
         prepare_inputs(content, content, settings(), ControlPictures(content_map=colored))
 
 
-def test_maps_that_are_stretched_or_say_nothing_are_told(rng):
+def test_stretched_and_constant_content_maps_get_notes(rng):
     content = rng.integers(0, 256, (20, 24, 3), np.uint8)
     map_of_ones = np.full([10, 90, 1], 255, np.uint8)
     notes = prepare_inputs(
         content, content, settings(), ControlPictures(content_map=map_of_ones)
     ).notes
     assert notes == (
-        "`content_map` has 90x10 px where its picture has 24x20; it is stretched.",
-        "`content_map` is the same everywhere: the content counts alike everywhere.",
+        "`content_map` has 90x10 px, but its picture has 24x20; the mask is stretched.",
+        "`content_map` is the same everywhere: the content counts equally everywhere.",
     )
 
 
@@ -195,7 +246,7 @@ def test_maps_that_are_stretched_or_say_nothing_are_told(rng):
         ({"region_strengths": "1,2"}, "Cannot use `region_strengths` without `content_masks`"),
     ],
 )
-def test_options_of_pictures_that_are_not_there_are_told(options, message, rng):
+def test_options_of_missing_pictures_are_errors(options, message, rng):
     content = rng.integers(0, 256, (20, 24, 3), np.uint8)
     with pytest.raises(ValueError, match=message):
         prepare_inputs(content, content, settings(**options))
@@ -213,16 +264,16 @@ def test_options_of_pictures_that_are_not_there_are_told(options, message, rng):
         ({"style_blend": "1e-50,1"}, "must be numbers separated by commas"),
     ],
 )
-def test_options_that_do_not_go_together_are_told(options, message):
+def test_contradicting_options_are_errors(options, message):
     with pytest.raises(ValueError, match=message):
         settings(**options)
 
 
 def test_many_styles_for_few_regions_need_a_blend(rng):
-    masks = [gray(rng, CONTENT.used) for _ in range(2)]
-    with pytest.raises(ValueError, match="With `style_blend` all are blended in each"):
-        read(masks, [], sizes=(STYLE,) * 3)
-    regions, _ = read(masks, [], sizes=(STYLE,) * 3, style_blend="1,1,2")
+    given = [gray(rng, CONTENT.used) for _ in range(2)]
+    with pytest.raises(ValueError, match="Use `style_blend` to blend all styles in each"):
+        read(given, [], sizes=(STYLE,) * 3)
+    regions, _ = read(given, [], sizes=(STYLE,) * 3, style_blend="1,1,2")
     np.testing.assert_allclose(regions.blend, [[0.25, 0.25, 0.5]] * 2)
 
 

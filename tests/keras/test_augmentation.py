@@ -1,4 +1,4 @@
-"""The style augmentation: what it changes, what it leaves alone, and how it repeats itself."""
+"""The style augmentation: what it changes, what it leaves unchanged, and reproducibility."""
 
 import functools
 import json
@@ -70,7 +70,7 @@ def test_other_value_ranges_and_pixels_mean_the_same_images(bank, images, eagerl
         np.testing.assert_allclose((found - low) / (high - low), unit, atol=2e-3)
 
 
-def test_strength_says_how_much_of_the_change_is_kept(bank, images, eagerly):
+def test_strength_is_the_share_of_the_change_that_is_applied(bank, images, eagerly):
     whole, half = (
         make(bank, strength=strength).augment(images, seed=SEED) for strength in (1.0, 0.5)
     )
@@ -82,22 +82,22 @@ def test_strength_says_how_much_of_the_change_is_kept(bank, images, eagerly):
     assert np.ptp(shares) > 0.01
 
 
-def test_probability_is_each_images_own(bank):
+def test_each_image_is_restyled_with_the_probability(bank):
     images = np.full((400, 8, 8, 3), 0.5, np.float32)
     new = make(bank, probability=0.3, steps=0)(images, training=True).numpy()
     changed = (new != images).any((1, 2, 3))
-    # 400 draws: a deviation of 0.023.
+    # 400 draws: a standard deviation of 0.023.
     assert abs(changed.mean() - 0.3) < 0.1
     np.testing.assert_array_equal(new[~changed], images[~changed])
 
 
-def test_shares_are_of_so_many_pictures_and_add_up_to_1():
+def test_shares_add_up_to_1_over_num_mixed_pictures():
     seeds = tf.constant([[1, 2], [3, 4]])
     options = {"num_pictures": 5, "seeds": seeds}
     shares = style_bank.random_shares(2000, num_mixed=3, **options).numpy()
     np.testing.assert_allclose(shares.sum(1), 1.0, rtol=1e-5)
     assert ((shares > 0).sum(1) == 3).all()
-    # Flat Dirichlet distribution of three: mean 1/3, variance 1/18; 3 of 5 are drawn.
+    # A flat Dirichlet distribution of three has mean 1/3 and variance 1/18. 3 of 5 are drawn.
     drawn = shares[shares > 0]
     assert drawn.mean() == pytest.approx(1 / 3, rel=1e-5)
     assert drawn.var() == pytest.approx(1 / 18, rel=0.1)
@@ -131,7 +131,7 @@ def test_numbered_batches_depend_on_their_number_alone(bank, images):
     assert np.abs(first[0][0] - first[4][0]).max() > 0.01
 
 
-def test_labels_and_all_else_pass_untouched(bank, images):
+def test_labels_and_everything_else_stay_unchanged(bank, images):
     labels, names = np.array([3, 1, 2, 0], np.int64), np.array([b"a", b"b", b"c", b"d"])
     layer = make(bank)
     pairs = tf.data.Dataset.from_tensor_slices((images, labels, names)).batch(4)
@@ -151,7 +151,7 @@ def test_labels_and_all_else_pass_untouched(bank, images):
         np.testing.assert_array_equal(found["labels"]["name"], names)
 
 
-def test_a_dataset_of_images_alone_stays_one(bank, images):
+def test_a_dataset_of_images_alone_keeps_its_structure(bank, images):
     dataset = tf.data.Dataset.from_tensor_slices(images).batch(4)
     for function in (make(bank), make(bank).map_pair):
         assert dataset.map(function).element_spec.shape == (None, 16, 20, 3)
@@ -178,12 +178,12 @@ def test_unknown_sizes_and_batches_and_single_images_work(bank, rng):
     assert graph(tf.zeros([0, 8, 8, 3])).shape == (0, 8, 8, 3)
 
 
-def test_grey_images_stay_gray(bank, images, eagerly):
+def test_gray_images_stay_gray(bank, images, eagerly):
     gray = images[..., :1]
     new = make(bank, grayscale=True).augment(gray, seed=SEED).numpy()
     assert new.shape == gray.shape
     assert np.abs(new - gray).mean() > 0.01
-    # As a color image of three equal channels, with a bank of gray pictures.
+    # The same as a color image with three equal channels and a bank of gray pictures.
     gray_bank = [np.asarray(tf.image.rgb_to_grayscale(picture)).repeat(3, -1) for picture in bank]
     color = make(gray_bank).augment(gray.repeat(3, -1), seed=SEED).numpy()
     np.testing.assert_allclose(new, color.mean(-1, keepdims=True), atol=0.01)
@@ -229,7 +229,7 @@ def test_a_model_with_it_trains_is_saved_and_exported(bank, images, tmp_path, gr
     loaded = keras.models.load_model(tmp_path / "model.keras")
     expected = model(images, training=False)
     np.testing.assert_array_equal(loaded(images, training=False), expected)
-    # The random sequence begins anew.
+    # The random sequence starts again.
     first = make(bank, probability=0.5)(images, training=True)
     np.testing.assert_array_equal(loaded.layers[0](images, training=True), first)
     model.export(tmp_path / "exported", verbose=False)

@@ -1,4 +1,4 @@
-"""The layer of VGG-19's features: the extractor's, saved, exported and never trained."""
+"""The layer of VGG-19's features: it equals the extractor, is saved, exported, never trained."""
 
 import keras
 import numpy as np
@@ -26,7 +26,7 @@ def features_model(layer):
 
 
 @pytest.mark.parametrize("arithmetic", ["direct", "bfloat16"])
-def test_its_features_are_the_extractors(arithmetic, mini_network, mini_layers, image):
+def test_its_features_are_those_of_the_extractor(arithmetic, mini_network, mini_layers, image):
     network = NetworkConfig(pooling="max", padding="reflect")
     options = {"arithmetic": arithmetic}
     found = VGG19Features(["relu1_1", "pool2", "conv3_2"], network=network, **options)(image)
@@ -72,7 +72,7 @@ def test_other_value_ranges_mean_the_same_pictures(value_range, mini_network, im
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-3, atol=1e-3)
 
 
-def test_pixels_are_taken_as_they_are(mini_network, rng):
+def test_uint8_pixels_give_the_same_features_as_floats(mini_network, rng):
     pixels = rng.integers(0, 256, (1, 16, 16, 3), np.uint8)
     layer = VGG19Features(NAMES, value_range=(0, 255))
     for name, features in layer(pixels).items():
@@ -123,7 +123,7 @@ def test_a_saved_model_holds_the_weights(tmp_path, image, monkeypatch):
     np.testing.assert_array_equal(
         keras.models.load_model(tmp_path / "model.keras")(image)["block2_conv1"], expected
     )
-    # Nothing is fetched where the weights are not at hand.
+    # Nothing is fetched if the weights are not stored locally.
     monkeypatch.setenv("TF_STYLE_CACHE", str(tmp_path / "empty"))
     monkeypatch.setattr("tf_style.network.weights.SOURCES", {"vgg19-8bit": None})
     np.testing.assert_array_equal(

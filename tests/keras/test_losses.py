@@ -1,4 +1,4 @@
-"""The Keras losses against a float64 program, against `Objective`, and in training."""
+"""The Keras losses against a float64 reference, against `Objective`, and in training."""
 
 import dataclasses
 import json
@@ -22,7 +22,7 @@ from tf_style.objective.objective import Objective
 
 STYLE_LAYERS = ("block1_conv1", "block2_conv1")
 SHALLOW = LossConfig(content_layers=["block2_conv2"], style_layers=list(STYLE_LAYERS))
-# The small network's features are some hundred times larger than VGG-19's normalized ones.
+# The mini network's features are about a hundred times as large as VGG-19's normalized ones.
 GENTLE = dataclasses.replace(SHALLOW, content_weight=1e-4, style_weight=1e-5, tv_weight=1.0)
 ALL = [ContentLoss, StyleLoss, PerceptualLoss]
 
@@ -50,7 +50,7 @@ def as_image(pixels):
 
 
 @pytest.mark.parametrize("name", presets.PRESETS)
-def test_every_samples_loss_agrees_with_the_float64_program(name, mini_layers, rng):
+def test_every_samples_loss_agrees_with_the_float64_reference(name, mini_layers, rng):
     preset = style_config.preset(name)
     true, image = rng.uniform(size=(2, 2, 36, 40, 3)).astype("float32")
     style = rng.integers(0, 256, (33, 42, 3), np.uint8)
@@ -64,7 +64,7 @@ def test_every_samples_loss_agrees_with_the_float64_program(name, mini_layers, r
     np.testing.assert_allclose(loss(true, image), expected, rtol=1e-4)
 
 
-def test_for_one_sample_the_losses_are_the_objectives_terms(mini_layers, pictures):
+def test_the_losses_of_one_sample_are_the_objectives_terms(mini_layers, pictures):
     true, image, style = pictures
     truth = objective(mini_layers)
     image = tf.constant(image[:1])
@@ -111,7 +111,7 @@ def test_gradients_of_samples_are_the_objectives(mini_layers, pictures):
         np.testing.assert_allclose(gradient[i : i + 1], expected, atol=1e-5 * scale)
 
 
-def test_a_gradient_agrees_with_differences_of_the_float64_program(mini_layers, pictures, rng):
+def test_a_gradient_agrees_with_differences_of_the_float64_reference(mini_layers, pictures, rng):
     true, image, style = pictures
     loss = PerceptualLoss(config=SHALLOW, style=style)
     options = style_config.StyleConfig().replace(
@@ -205,7 +205,7 @@ def test_unknown_sizes_give_the_same_in_a_graph(kind, pictures):
 
 
 @pytest.mark.parametrize("kind", ALL)
-def test_pictures_of_half_precision_are_computed_in_float32(kind, pictures):
+def test_losses_of_half_precision_pictures_are_computed_in_float32(kind, pictures):
     true, image = (tf.cast(array, tf.bfloat16) for array in pictures[:2])
     loss = kind(config=SHALLOW)
     exact = loss(tf.cast(true, tf.float32), tf.cast(image, tf.float32))
@@ -303,7 +303,7 @@ def test_a_compiled_model_is_saved_without_the_networks_weights(pictures, tmp_pa
     np.testing.assert_array_equal(plain(true), model(true))
 
 
-def test_it_trains_in_a_loop_of_ones_own(pictures, dark_style):
+def test_it_trains_in_a_custom_loop(pictures, dark_style):
     true = pictures[0]
     keras.utils.set_random_seed(5)
     model, optimizer = small_network(), keras.optimizers.Adam(0.03)

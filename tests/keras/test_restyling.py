@@ -18,7 +18,7 @@ def extractor(mini_layers):
 
 @pytest.fixture
 def images(rng):
-    """Three images and three styles of other colors and a coarser grain."""
+    """Three images, and three styles with other colors and a coarser texture."""
     images = rng.uniform(size=(3, 24, 28, 3))
     styles = rng.uniform(size=(3, 6, 5, 3)).repeat(4, 1).repeat(4, 2)
     styles *= np.array([1.0, 0.9, 0.8])
@@ -64,17 +64,17 @@ def test_colors_get_the_styles_mean_and_covariance(images, extractor):
     for image, wanted in zip(restyling.recolored(images, style).numpy(), styles, strict=True):
         mean, covariance = moments(wanted)
         np.testing.assert_allclose(moments(image)[0], mean, atol=1e-5)
-        # Covariances of 1e-2, to which 1e-4 is added on both sides.
+        # Covariances are about 1e-2, and 1e-4 is added to both.
         np.testing.assert_allclose(moments(image)[1], covariance, atol=1e-4)
 
 
-def test_colors_that_have_the_style_already_stay(images, extractor):
+def test_colors_that_already_have_the_style_do_not_change(images, extractor):
     images, _ = images
     same = restyling.style_of(extractor, tf.constant(images))
     np.testing.assert_allclose(restyling.recolored(images, same), images, atol=1e-5)
 
 
-def test_the_map_of_colors_is_symmetric_so_that_hues_are_not_turned_about(images, extractor):
+def test_the_color_map_is_symmetric_so_that_hues_are_not_rotated(images, extractor):
     images, styles = images
     style = restyling.style_of(extractor, tf.constant(styles))
     for image, new in zip(images, restyling.recolored(images, style).numpy(), strict=True):
@@ -141,7 +141,7 @@ def test_a_step_has_polyaks_length(extractor, images):
     gradient = tape.gradient(loss, image)
     new = restyling._descended(extractor, image, grams, 1)
     assert new.numpy().min() > 0.0 and new.numpy().max() < 1.0
-    # Where the tangent of the loss is 0.
+    # The step ends where the tangent of the loss is 0.
     along = float(tf.reduce_sum(gradient * (new - image)))
     assert along == pytest.approx(-float(loss[0]), rel=1e-3)
 
@@ -156,7 +156,7 @@ def test_no_step_changes_an_image_by_more_than_its_limit(extractor, images):
         assert (size > 0.5 * restyling._LONGEST).any()
 
 
-def test_an_image_is_restyled_alike_alone_and_in_a_batch(extractor, images):
+def test_an_image_is_restyled_the_same_alone_and_in_a_batch(extractor, images):
     images, styles = images
     together = run(extractor, images, styles)
     for i in range(3):
@@ -169,7 +169,7 @@ def test_larger_images_keep_their_detail_and_get_the_change_enlarged(extractor, 
     large = images.repeat(2, 1).repeat(2, 2)
     found = run(extractor, large, styles, long_edge=28)
     assert found.shape == large.shape
-    # Its recolored self but for a change that is smooth.
+    # It differs from the recolored image only by a smooth change.
     colors = run(extractor, large, styles, num_steps=0)
     change = (found - colors).reshape(3, 24, 2, 28, 2, 3)
     rough = np.abs(change - change.mean((2, 4), keepdims=True)).mean()
@@ -182,7 +182,7 @@ def test_narrow_images_keep_the_pixels_that_the_layers_need(extractor, images):
     assert np.isfinite(run(extractor, narrow, styles, long_edge=16)).all()
 
 
-def test_black_styles_and_black_images_are_no_trouble(images, mini_layers):
+def test_black_styles_and_black_images_stay_black(images, mini_layers):
     images, styles = images
     dead = {name: (kernel, 0 * bias) for name, (kernel, bias) in mini_layers.items()}
     dead["block1_conv1"] = (0 * dead["block1_conv1"][0], dead["block1_conv1"][1])

@@ -55,8 +55,8 @@ def test_the_summed_total_variation_of_a_checkerboard_counts_the_pixels_with_bot
 
 
 def test_the_nine_point_total_variation_of_a_checkerboard():
-    # Along the diagonals only the repeated border differs: 2 (h - 1) + 2 (w - 1) of the
-    # (h + 1) (w + 1) pairs of each.
+    # Along diagonals only the repeated border differs: for each of them, 2 (h - 1) + 2 (w - 1) of
+    # the (h + 1) (w + 1) pairs.
     straight = 5 / 6 + 7 / 8
     diagonal = 2 * (2 * 5 + 2 * 7) / (7 * 9)
     found = float(variation.total_variation_nine_point(checkerboard(6, 8)))
@@ -92,7 +92,7 @@ def test_gradients_agree_with_central_differences(name, rng):
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_losses_are_the_same_eager_and_as_graphs_of_unknown_size(name, rng):
+def test_losses_are_the_same_eager_and_in_graphs_of_unknown_size(name, rng):
     x, y = (tf.constant(rng.normal(size=(1, 4, 5, 3)).astype("float32")) for _ in range(2))
     spec = tf.TensorSpec([None, None, None, 3], tf.float32)
     graph = tf.function(TABLE[name], input_signature=[spec, spec])
@@ -117,13 +117,13 @@ def test_the_laplacian_agrees_with_a_loop(rng):
 
 
 @pytest.mark.parametrize("name", content.CONTENT_LOSSES)
-def test_a_picture_loses_nothing_against_itself(name, rng):
+def test_the_loss_of_a_picture_against_itself_is_0(name, rng):
     x = tf.constant(rng.normal(size=(1, 4, 5, 3)))
     assert float(TABLE[name](x, x)) == 0.0
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_samples_have_losses_of_their_own_which_make_up_the_batchs(name, rng):
+def test_losses_per_sample_make_up_the_loss_of_the_batch(name, rng):
     loss = {**content.CONTENT_LOSSES, **variation.TOTAL_VARIATIONS}[name]
     arguments = rng.normal(size=(1 + (name in content.CONTENT_LOSSES), 3, 4, 5, 6))
     found = loss(*arguments, per_sample=True)
@@ -166,7 +166,7 @@ def test_a_guide_of_ones_changes_no_content_loss(content_loss, rng):
         np.testing.assert_allclose(guided, loss(x, y, per_sample=per_sample), rtol=1e-12)
 
 
-def test_a_guide_of_one_half_gives_that_halfs_content_loss(content_loss, rng):
+def test_a_guide_of_one_half_gives_the_content_loss_of_that_half(content_loss, rng):
     x, y = rng.normal(size=(2, 1, 4, 6, 3))
     guide = np.zeros((1, 4, 6, 1))
     guide[:, :, :3] = 2.0
@@ -177,7 +177,7 @@ def test_a_guide_of_one_half_gives_that_halfs_content_loss(content_loss, rng):
     assert float(loss(x, y, guide=guide)) == pytest.approx(expected, rel=1e-12)
 
 
-def test_content_losses_but_the_sum_do_not_grow_with_a_repeated_picture(content_loss, rng):
+def test_only_the_summed_content_loss_grows_with_a_repeated_picture(content_loss, rng):
     x, y = rng.normal(size=(2, 1, 4, 5, 3))
     loss = content.CONTENT_LOSSES[content_loss]
     repeated = float(loss(*(np.tile(part, (1, 2, 3, 1)) for part in (x, y))))
@@ -185,7 +185,7 @@ def test_content_losses_but_the_sum_do_not_grow_with_a_repeated_picture(content_
     assert repeated == pytest.approx(growth * float(loss(x, y)), rel=1e-12)
 
 
-def test_self_similarity_does_not_see_another_basis_nor_scale(rng):
+def test_self_similarity_does_not_depend_on_basis_or_scale(rng):
     x = rng.normal(size=(1, 4, 5, 3))
     turned, _ = np.linalg.qr(rng.normal(size=(3, 3)))
     assert float(content.self_similarity_loss(x, 7.0 * x @ turned)) == pytest.approx(0.0, abs=1e-12)
@@ -202,7 +202,7 @@ def test_self_similarity_of_flat_pictures_is_finite_and_so_is_its_gradient():
 
 
 @pytest.mark.parametrize("size", [(32, 32), (33, 31), (64, 48), (1, 5000), (5000, 1), (7, 900)])
-def test_self_similarity_looks_at_an_even_grid_of_at_most_so_many_positions(size):
+def test_self_similarity_uses_an_even_grid_of_at_most_num_compared_positions(size):
     height, width = size
     places = np.stack(np.meshgrid(range(height), range(width), indexing="ij"), -1)[np.newaxis]
     found = content._on_grid(tf.constant(places.astype("float32"))).numpy()[0]

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tf_style.losses import kernels
 
 
-def test_with_many_frequencies_the_loss_is_the_gaussian_kernels(monkeypatch, rng):
+def test_with_many_frequencies_the_loss_is_that_of_the_gaussian_kernel(monkeypatch, rng):
     waves = rng.normal(size=(3, 50_000))
     monkeypatch.setattr(kernels, "frequencies", lambda channels: waves)
     image, style = rng.normal(size=(1, 4, 5, 3)), 1.0 + 2.0 * rng.normal(size=(1, 6, 3, 3))
@@ -26,14 +26,14 @@ def test_with_many_frequencies_the_loss_is_the_gaussian_kernels(monkeypatch, rng
 
 
 @pytest.mark.parametrize("deviation", [1e-6, 0.02, 1.0, 37.0, 1e5])
-def test_the_bandwidth_is_the_root_mean_squared_distance_but_for_rounding(deviation, rng):
+def test_the_bandwidth_is_the_rounded_root_mean_squared_distance(deviation, rng):
     style = tf.constant(5.0 + deviation * rng.normal(size=(1, 20, 20, 8)))
     target = kernels.kernel_target(kernels.kernel_means(style))
     expected = np.clip(4.0 * deviation, kernels.RUNGS[0] ** 0.5, kernels.RUNGS[-1] ** 0.5)
     assert 0.45 < 1.0 / float(target.scale[0]) / expected < 2.2
 
 
-def test_frequencies_are_always_the_same_and_about_normal():
+def test_frequencies_are_always_the_same_and_nearly_normal():
     waves = kernels.frequencies(64)
     assert waves.shape == (64, 128)
     assert waves[0, 0] == pytest.approx(0.21052987081190827, rel=1e-12)

@@ -24,7 +24,7 @@ def test_gram_matrix_is_the_papers_divided_by_positions(rng):
     np.testing.assert_allclose(moments.gram_matrix(features)[0], expected, rtol=1e-12)
 
 
-def test_gram_matrix_does_not_care_where_things_are(rng):
+def test_gram_matrix_does_not_depend_on_the_order_of_positions(rng):
     features = rng.normal(size=(1, 4, 5, 3)).astype("float32")
     shuffled = features.reshape(1, 20, 3)[:, rng.permutation(20)].reshape(1, 4, 5, 3)
     np.testing.assert_allclose(
@@ -76,7 +76,7 @@ def test_the_trace_of_a_root_is_the_sum_of_the_eigenvalues_roots(rng):
 
 
 @pytest.mark.parametrize("smallest", [0.1, 1e-3, 1e-5, 1e-9, 0.0])
-def test_the_trace_of_a_root_and_its_gradient_are_newton_schulzs_at_any_condition(smallest, rng):
+def test_the_trace_of_a_root_and_its_gradient_are_newton_schulzs_for_any_eigenvalues(smallest, rng):
     matrix = positive(rng, 3.0, 1.0, 0.1, smallest)
     trace, gradient = trace_and_gradient(matrix)
     steps = matrix_root.NUM_STEPS
@@ -90,14 +90,14 @@ def test_the_trace_of_a_root_and_its_gradient_are_newton_schulzs_at_any_conditio
         assert np.vdot(gradient, direction) == pytest.approx((ahead - behind) / 2e-7, rel=1e-5)
 
 
-def test_once_converged_the_gradient_of_the_trace_is_half_the_inverse_root(rng):
+def test_the_converged_gradient_of_the_trace_is_half_the_inverse_root(rng):
     matrix = positive(rng, 4.0, 2.0, 1.0)
     values, vectors = np.linalg.eigh(matrix[0])
     expected = 0.5 * vectors / np.sqrt(values) @ vectors.T
     np.testing.assert_allclose(trace_and_gradient(matrix)[1], expected, rtol=1e-7, atol=1e-9)
 
 
-def test_wasserstein_loss_is_that_of_the_eigenvalues_roots(rng):
+def test_wasserstein_loss_agrees_with_roots_by_eigenvalues(rng):
     image, style = rng.normal(size=(1, 9, 8, 5)), 0.3 + rng.normal(size=(1, 7, 6, 5)) * 2.0
     expected = reference.wasserstein(image[0], style[0])
     assert float(wasserstein(image, style)) == pytest.approx(expected, rel=1e-9)
@@ -110,7 +110,7 @@ def test_wasserstein_loss_of_scalars_is_the_distance_of_means_and_of_deviations(
     assert float(wasserstein(image, style)) == pytest.approx(expected, rel=1e-9)
 
 
-def test_wasserstein_loss_is_0_at_its_target_wherever_things_are(rng):
+def test_wasserstein_loss_is_0_at_its_target_for_any_order_of_positions(rng):
     style = rng.normal(size=(1, 9, 8, 5))
     shuffled = style.reshape(1, 72, 5)[:, rng.permutation(72)].reshape(1, 12, 6, 5)
     assert float(wasserstein(shuffled, style)) == pytest.approx(0.0, abs=1e-9)
@@ -130,7 +130,7 @@ def test_moments_of_two_pictures_side_by_side_are_the_means_of_theirs(rng):
         np.testing.assert_allclose(whole, np.mean(parts, 0), atol=1e-12)
 
 
-def test_samples_have_wasserstein_losses_of_their_own_against_one_style(rng):
+def test_wasserstein_losses_per_sample_against_one_style(rng):
     images, style = rng.normal(size=(3, 9, 8, 5)), rng.normal(size=(1, 7, 6, 5))
     target = moments.wasserstein_target(moments.moments(style))
     found = moments.wasserstein_loss(moments.moments(images), target, per_sample=True)

@@ -1,12 +1,13 @@
-"""Every style loss of the table, guided and not, against float64 loops and properties."""
+"""Every style loss of the table, with and without a guide, against float64 loops and properties."""
 
 import numpy as np
 import pytest
 import reference
 import tensorflow as tf
 
+from tf_style.config.loss import UNTILEABLE
 from tf_style.losses import kernels, quantiles
-from tf_style.losses.style import STYLE_LOSSES
+from tf_style.losses.style import STYLE_LOSSES, weighted_sum
 
 SHAPE, STYLE_SHAPE = (1, 4, 5, 3), (1, 6, 3, 3)
 
@@ -76,7 +77,7 @@ def test_gradients_agree_with_central_differences(name, guided, rng):
         loss = STYLE_LOSSES[name].loss(image, target, guide=guide)
     gradient = tape.gradient(loss, image).numpy()
     for _ in range(3):
-        # With a part along the gradient, so that the slope is not a small difference.
+        # A component along the gradient keeps the slope from being a small difference.
         direction = rng.normal(size=image.shape) + gradient / np.sqrt((gradient**2).mean())
         ahead, behind = (
             float(STYLE_LOSSES[name].loss(image + h * direction, target, guide=guide))
@@ -86,7 +87,7 @@ def test_gradients_agree_with_central_differences(name, guided, rng):
 
 
 @pytest.mark.parametrize("size", [(16, 16), (32, 24), (17, 31)])
-def test_gradients_of_more_positions_than_shares_agree_too(name, guided, size, rng):
+def test_gradients_agree_with_more_positions_than_shares(name, guided, size, rng):
     image = tf.constant(rng.normal(size=(1, *size, 3)))
     guide = guide_of(rng, image.shape) if guided else None
     target = target_of(name, rng.normal(size=(1, 20, 20, 3)))
@@ -110,7 +111,7 @@ def test_a_guide_of_ones_changes_nothing(name, rng):
         np.testing.assert_allclose(found, loss_of(name, image, style, per_sample=True), rtol=1e-9)
 
 
-def test_a_guide_of_one_half_gives_that_halfs_loss(name, rng):
+def test_a_guide_of_one_half_gives_the_loss_of_that_half(name, rng):
     image, style = rng.normal(size=(1, 6, 8, 3)), rng.normal(size=(1, 8, 5, 3))
     image[:, :, 4:] *= 3.0
     style[:, 4:] += 1.0
@@ -128,14 +129,14 @@ def test_repeated_pictures_have_the_loss_of_one(name, rng):
     assert float(repeated) == pytest.approx(float(loss_of(name, image, style)), rel=1e-9)
 
 
-def test_the_loss_is_0_at_the_style_wherever_things_are(name, rng):
+def test_the_loss_is_0_at_the_style_for_any_order_of_positions(name, rng):
     style = rng.normal(size=(1, 9, 8, 3))
     shuffled = style.reshape(1, 72, 3)[:, rng.permutation(72)].reshape(1, 12, 6, 3)
     near, far = loss_of(name, shuffled, style), loss_of(name, 1.1 * style, style)
     assert abs(float(near)) < 1e-9 < float(far)
 
 
-def test_samples_have_losses_of_their_own_which_add_up(name, guided, rng):
+def test_losses_per_sample_add_up(name, guided, rng):
     images, style = rng.normal(size=(3, 4, 5, 3)), rng.normal(size=STYLE_SHAPE)
     guide = guide_of(rng, images.shape) / 1.0 if guided else None
     found = loss_of(name, images, style, guide=guide, per_sample=True)
@@ -155,7 +156,7 @@ def test_a_batch_of_styles_has_a_target_for_each_sample(name, rng):
     np.testing.assert_allclose(found, alone, rtol=1e-9)
 
 
-def test_losses_are_the_same_as_graphs_of_unknown_size(name, guided, rng):
+def test_losses_are_the_same_in_graphs_of_unknown_size(name, guided, rng):
     image, style = (rng.normal(size=shape).astype("float32") for shape in (SHAPE, STYLE_SHAPE))
     ones = np.ones((1, 4, 5, 1), "float32")
 
@@ -177,11 +178,18 @@ def test_losses_are_the_same_as_graphs_of_unknown_size(name, guided, rng):
     assert graph.experimental_get_tracing_count() == 1
 
 
-@pytest.mark.parametrize("channels", [3, 8])
-def test_targets_take_as_many_floats_as_is_said(name, channels, rng):
-    target = target_of(name, rng.normal(size=(1, 4, 5, channels)))
-    found = sum(int(tf.size(part)) for part in tf.nest.flatten(target))
-    assert found == STYLE_LOSSES[name].target_floats(channels)
+def test_measures_of_tiles_add_up_except_for_losses_called_untileable(name, rng):
+    image, style = rng.normal(size=(1, 6, 8, 3)), rng.normal(size=STYLE_SHAPE)
+    target, measure = target_of(name, style), STYLE_LOSSES[name].measure
+    # Each tile alone, weighted by its share of the positions, against the whole image.
+    tiles = [measure(image[:, :, :5], target), measure(image[:, :, 5:], target)]
+    whole = tf.nest.flatten(measure(image, target))
+    sums = tf.nest.flatten(weighted_sum(tiles, [5 / 8, 3 / 8]))
+    adds_up = all(
+        np.allclose(part, expected, rtol=1e-9, atol=1e-12)
+        for part, expected in zip(sums, whole, strict=True)
+    )
+    assert adds_up == (name not in UNTILEABLE)
 
 
 def test_a_blend_of_one_style_with_itself_is_that_style(name, rng):
@@ -207,7 +215,7 @@ def test_a_blend_is_the_style_of_a_picture_in_which_each_covers_its_share(name, 
 
 @pytest.mark.parametrize("name", ["sliced", "histogram"])
 def test_a_blend_of_distributions_is_their_barycenter(name, rng):
-    # That of a distribution and the same moved and scaled is one moved and scaled half as far.
+    # Halfway between a distribution and its affine image lies the image under half the map.
     style_loss = STYLE_LOSSES[name]
     one = rng.normal(size=(1, 4, 6, 3))
     kept = [style_loss.statistics(tf.constant(style)) for style in (one, 3.0 * one + 4.0)]
@@ -216,13 +224,13 @@ def test_a_blend_of_distributions_is_their_barycenter(name, rng):
 
 
 def test_the_polynomial_kernels_discrepancy_is_the_loss_of_gatys(rng):
-    # The kernel's by all pairs (`test_values_agree_with_loops`), Gatys' by its Gram matrices.
+    # `test_values_agree_with_loops` checks the kernel by all pairs; this checks Gram matrices.
     image, style = rng.normal(size=SHAPE), rng.normal(size=STYLE_SHAPE)
     found = float(loss_of("mmd_polynomial", image, style))
     assert found == pytest.approx(reference.gram_loss(image[0], style[0]), rel=1e-12)
 
 
-def test_features_that_are_the_same_everywhere_have_finite_losses_and_gradients(name):
+def test_constant_features_have_finite_losses_and_gradients(name):
     flat = tf.zeros((1, 4, 5, 3))
     for image, style in ((flat, flat), (flat, flat + 2.0), (flat + 1e4, flat)):
         target = target_of(name, style)
@@ -234,7 +242,7 @@ def test_features_that_are_the_same_everywhere_have_finite_losses_and_gradients(
 
 
 @pytest.mark.parametrize("name", ["mmd_gaussian", "sliced"])
-def test_xla_compiles_what_waves_and_sorting_need(name, guided, rng):
+def test_xla_compiles_waves_and_sorting(name, guided, rng):
     image, style, guide, style_guide = pictures(rng, guided)
     target = target_of(name, style, style_guide)
 
@@ -248,7 +256,7 @@ def test_xla_compiles_what_waves_and_sorting_need(name, guided, rng):
     np.testing.assert_allclose(gradient, slope, rtol=1e-9, atol=1e-12)
 
 
-def test_a_region_that_is_not_there_makes_nothing_infinite(name, rng):
+def test_statistics_of_an_absent_region_are_finite(name, rng):
     image, style = rng.normal(size=SHAPE), rng.normal(size=STYLE_SHAPE)
     nowhere = np.zeros([*STYLE_SHAPE[:3], 1])
     style_loss = STYLE_LOSSES[name]

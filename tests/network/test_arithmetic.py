@@ -1,4 +1,4 @@
-"""Which arithmetic is chosen, whatever this machine can do."""
+"""The choice of the arithmetic, on simulated machines."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tf_style.network import arithmetic, extractor
 
 @pytest.fixture
 def machine(monkeypatch):
-    """Makes a machine: its processor's features, its GPUs, and what a measurement finds."""
+    """Simulates a machine: processor features, GPUs, and whether bfloat16 measures faster."""
 
     def make(*, features=None, gpus=(), faster=False):
         measured = []
@@ -50,11 +50,13 @@ OLD, NEW = "avx2 fma", "avx2 avx512f avx512_bf16"
         ("bfloat16", False, ["gpu"], False, "bfloat16"),
     ],
 )
-def test_a_precision_means_an_arithmetic(machine, wanted, deterministic, gpus, faster, expected):
+def test_each_precision_gives_the_expected_arithmetic(
+    machine, wanted, deterministic, gpus, faster, expected
+):
     measured = machine(features=NEW, gpus=gpus, faster=faster)
     assert arithmetic.arithmetic(wanted, deterministic=deterministic) == expected
     assert expected in extractor.ARITHMETICS
-    # Only where nothing else decides is anything measured, and against this machine's float32.
+    # It measures only if nothing else decides, and compares with this machine's float32.
     undecided = wanted == "auto" and not deterministic
     assert measured == (["direct" if gpus else "winograd"] if undecided else [])
 

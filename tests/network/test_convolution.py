@@ -1,4 +1,4 @@
-"""Each convolution against a float64 one in NumPy."""
+"""Each convolution and its gradient against float64 ones in NumPy."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ EIGHT_BITS = 2.0**-9  # Relative error of a value rounded to bfloat16's 8 bits o
 
 
 def convolved(inputs, kernel):
-    """The float64 convolution of a batch."""
+    """Returns the float64 convolution of a batch."""
     kernel = kernel.astype(np.float64)
     return np.stack([reference.convolve(image.astype(np.float64), kernel) for image in inputs])
 
@@ -40,7 +40,7 @@ SHAPES = [
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_winograds_algorithm_gives_the_float64_convolution(shape, rng):
+def test_winograd_convolution_agrees_with_float64(shape, rng):
     batch, height, width, channels, filters = shape
     inputs = random(rng, batch, height, width, channels)
     kernel = random(rng, 3, 3, channels, filters)
@@ -51,7 +51,7 @@ def test_winograds_algorithm_gives_the_float64_convolution(shape, rng):
     np.testing.assert_allclose(found, expected, atol=5e-6 * np.abs(expected).max())
 
 
-def test_a_kernel_of_one_at_its_middle_gives_the_picture_back(rng):
+def test_an_identity_kernel_returns_its_inputs(rng):
     kernel = np.zeros((3, 3, 2, 2), np.float32)
     kernel[1, 1] = np.eye(2)
     inputs = random(rng, 1, 9, 7, 2)
@@ -59,7 +59,7 @@ def test_a_kernel_of_one_at_its_middle_gives_the_picture_back(rng):
     np.testing.assert_allclose(found, inputs, atol=1e-5)
 
 
-def test_a_turned_kernel_has_its_corners_and_channels_swapped(rng):
+def test_a_turned_kernel_is_rotated_and_has_its_channels_swapped(rng):
     kernel = random(rng, 3, 3, 2, 4)
     turned = winograd.turned(kernel)
     assert turned.shape == (3, 3, 4, 2)
@@ -69,7 +69,7 @@ def test_a_turned_kernel_has_its_corners_and_channels_swapped(rng):
     np.testing.assert_array_equal(convolution.turned_in_graph(tf.constant(kernel)), turned)
 
 
-def test_a_turned_kernel_makes_the_gradient_of_a_convolution(rng):
+def test_convolving_with_the_turned_kernel_is_the_gradient(rng):
     kernel, upstream = random(rng, 3, 3, 3, 4), random(rng, 1, 6, 5, 4)
     expected = convolved_back(upstream, kernel)
     np.testing.assert_allclose(
@@ -87,7 +87,7 @@ def winograd_relu(inputs, kernel, bias):
     [(convolution.convolution_relu, 1e-6), (winograd_relu, 1e-5)],
 )
 @pytest.mark.parametrize("shape", [(1, 7, 9, 3, 5), (2, 6, 4, 5, 3), (1, 1, 5, 2, 2)])
-def test_values_and_gradients_are_the_float64_ones(operation, tolerance, shape, rng):
+def test_values_and_gradients_agree_with_float64(operation, tolerance, shape, rng):
     batch, height, width, channels, filters = shape
     inputs = tf.constant(random(rng, batch, height, width, channels))
     kernel, bias = random(rng, 3, 3, channels, filters), random(rng, filters)
@@ -104,7 +104,7 @@ def test_values_and_gradients_are_the_float64_ones(operation, tolerance, shape, 
     np.testing.assert_allclose(found, expected, atol=tolerance * np.abs(expected).max())
 
 
-def test_without_padding_the_middle_of_the_padded_convolution_is_left(rng):
+def test_a_convolution_without_padding_is_the_middle_of_the_padded_one(rng):
     inputs, kernel, bias = random(rng, 2, 6, 7, 3), random(rng, 3, 3, 3, 4), random(rng, 4)
     found = convolution.inner_convolution_relu(inputs, kernel, bias)
     expected = np.maximum(convolved(inputs, kernel) + bias, 0.0)[:, 1:-1, 1:-1]
@@ -112,12 +112,15 @@ def test_without_padding_the_middle_of_the_padded_convolution_is_left(rng):
 
 
 def bfloat16_bound(inputs, kernel, result):
-    """Two factors are rounded, each product so by twice 2**-9, then the sum: with float32's own
-    rounding and second-order terms a hundredth more."""
+    """Returns the largest error that bfloat16 may cause.
+
+    Rounding both factors changes each product by at most 2 * 2**-9, and the sum is rounded once
+    more. One percent is added for float32's rounding and second-order terms.
+    """
     return 1.01 * EIGHT_BITS * (2 * convolved(np.abs(inputs), np.abs(kernel)) + np.abs(result))
 
 
-def test_bfloat16_is_right_to_its_eight_bits_both_ways(rng):
+def test_bfloat16_values_and_gradients_have_eight_bits(rng):
     inputs = tf.constant(random(rng, 2, 7, 6, 5))
     kernel, bias, upstream = random(rng, 3, 3, 5, 4), random(rng, 4), random(rng, 2, 7, 6, 4)
     with tf.GradientTape() as tape:
@@ -128,14 +131,14 @@ def test_bfloat16_is_right_to_its_eight_bits_both_ways(rng):
     exact = convolved(inputs.numpy(), kernel)
     error = np.abs(outputs - np.maximum(exact + bias, 0.0))
     assert np.all(error <= bfloat16_bound(inputs.numpy(), kernel, exact))
-    assert error.max() > EIGHT_BITS / 10  # It is not float32 in disguise.
+    assert error.max() > EIGHT_BITS / 10  # It really computes in bfloat16.
     masked = upstream * (outputs.numpy() > 0.0)
     turned = winograd.turned(kernel)
     exact = convolved(masked, turned)
     assert np.all(np.abs(gradient - exact) <= bfloat16_bound(masked, turned, exact))
 
 
-def test_numbers_that_bfloat16_can_hold_are_convolved_exactly(rng):
+def test_bfloat16_is_exact_for_small_integers(rng):
     inputs = rng.integers(-3, 4, (1, 5, 6, 2)).astype("float32")
     kernel = rng.integers(-2, 3, (3, 3, 2, 3)).astype("float32")
     found = convolution.bfloat16_relu(inputs, kernel, np.full(3, 0.001, np.float32))
@@ -148,7 +151,7 @@ def test_one_graph_serves_all_sizes(rng):
     kernel = winograd.winograd_kernel(random(rng, 3, 3, 9, 11))
     for height, width in ((4, 4), (5, 9), (1, 2)):
         winograd.winograd_convolution(random(rng, 1, height, width, 9), kernel)
-    graph = winograd._winograd_graph(9, 11)  # Of channels that nothing else here has.
+    graph = winograd._winograd_graph(9, 11)  # No other test uses these numbers of channels.
     assert graph.experimental_get_tracing_count() == 1
 
 

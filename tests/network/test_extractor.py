@@ -1,4 +1,4 @@
-"""The extractor against Keras' VGG19 and a float64 program."""
+"""The extractor against Keras' VGG19 and a float64 reference."""
 
 import keras
 import numpy as np
@@ -8,12 +8,12 @@ import tensorflow as tf
 
 from tf_style import vgg19
 from tf_style.network import winograd
-from tf_style.network.extractor import PADDINGS, build_extractor
+from tf_style.network.extractor import PADDING_RULES, build_extractor
 from tf_style.network.keras_layers import StoredWinogradReLU, WinogradReLU
 from tf_style.network.weights import normalize
 
 
-def test_features_are_those_of_keras_vgg19_with_max_pooling(rng):
+def test_features_with_max_pooling_agree_with_keras_vgg19(rng):
     theirs = keras.applications.VGG19(weights=None, include_top=False)
     names = ["block1_conv2", "block2_pool", "block3_conv4", "block4_conv2", "block5_conv1"]
     submodel = keras.Model(theirs.input, [theirs.get_layer(name).output for name in names])
@@ -29,7 +29,7 @@ def test_features_are_those_of_keras_vgg19_with_max_pooling(rng):
 
 
 @pytest.mark.parametrize("pooling", ["avg", "max"])
-def test_features_agree_with_the_float64_program(pooling, mini_layers, rng):
+def test_features_agree_with_the_float64_reference(pooling, mini_layers, rng):
     image = rng.uniform(size=(1, 21, 34, 3)).astype("float32")
     names = ["block1_conv1", "block3_conv2", "block5_conv1"]
     expected, _ = reference.forward(image, mini_layers, "block5_conv1", pooling)
@@ -38,8 +38,8 @@ def test_features_agree_with_the_float64_program(pooling, mini_layers, rng):
         np.testing.assert_allclose(found[name][0], expected[name], rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("padding", PADDINGS)
-def test_features_agree_with_the_float64_program_for_every_padding(padding, mini_layers, rng):
+@pytest.mark.parametrize("padding", PADDING_RULES)
+def test_features_agree_with_the_float64_reference_for_every_padding(padding, mini_layers, rng):
     image = rng.uniform(size=(1, 33, 38, 3)).astype("float32")
     names = ["block1_conv1", "block2_conv2", "block4_conv1"]
     expected, _ = reference.forward(image, mini_layers, names[-1], "avg", padding)
@@ -48,8 +48,8 @@ def test_features_agree_with_the_float64_program_for_every_padding(padding, mini
         np.testing.assert_allclose(found[name][0], expected[name], rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("padding", PADDINGS)
-def test_a_flat_picture_has_no_border_where_the_padding_repeats_it(padding, mini_layers):
+@pytest.mark.parametrize("padding", PADDING_RULES)
+def test_a_flat_picture_has_flat_features_where_the_padding_mirrors_it(padding, mini_layers):
     names = ["block1_conv1", "block3_conv4"]
     model = build_extractor(mini_layers, layers=names, padding=padding)
     features = model(np.full((1, 24, 24, 3), 0.7, "float32"))
@@ -72,7 +72,7 @@ def test_normalizing_only_divides_each_feature_by_its_mean(pooling, mini_layers,
         )
 
 
-def test_filters_have_a_mean_of_1_after_normalizing_by_their_own_means(mini_layers, rng):
+def test_normalizing_gives_filters_a_mean_of_1(mini_layers, rng):
     image = rng.uniform(size=(1, 32, 32, 3)).astype("float32")
     names = ["block1_conv1", "block1_conv2", "block2_conv1"]
     raw = build_extractor(mini_layers, layers=names)(image)
@@ -84,13 +84,13 @@ def test_filters_have_a_mean_of_1_after_normalizing_by_their_own_means(mini_laye
         np.testing.assert_allclose(scaled[name].numpy().mean((0, 1, 2))[alive], 1.0, rtol=1e-4)
 
 
-def test_the_network_is_cut_after_the_deepest_layer(mini_layers):
+def test_the_network_ends_after_the_deepest_layer(mini_layers):
     model = build_extractor(mini_layers, layers=["conv2_1"])
     assert model.layers[-1].name == "block2_conv1"
 
 
 @pytest.mark.parametrize("layer", ["block1_conv1", "block2_conv2", "block5_conv1"])
-def test_the_smallest_size_has_an_output_and_one_less_has_none(layer, mini_layers):
+def test_the_minimum_side_is_the_smallest_that_has_an_output(layer, mini_layers):
     model = build_extractor(mini_layers, layers=[layer])
     side = vgg19.minimum_side([layer])
     assert min(model(tf.zeros((1, side, side, 3)))[layer].shape) > 0
@@ -103,13 +103,13 @@ def test_the_smallest_size_has_an_output_and_one_less_has_none(layer, mini_layer
 
 
 @pytest.mark.parametrize("layer", ["block1_conv1", "block2_conv2", "block5_conv1"])
-def test_reflection_everywhere_takes_twice_the_smallest_size(layer, mini_layers):
+def test_reflect_all_needs_twice_the_minimum_side(layer, mini_layers):
     model = build_extractor(mini_layers, layers=[layer], padding="reflect_all")
     side = 2 * vgg19.minimum_side([layer])
     assert model(tf.zeros((1, side, side, 3)))[layer].shape[1:3] == (2, 2)
 
 
-def test_wrong_layers_and_pooling_are_named(mini_layers):
+def test_errors_name_wrong_layers_pooling_and_padding(mini_layers):
     with pytest.raises(ValueError, match="Did you mean 'conv1_2'"):
         build_extractor(mini_layers, layers=["conv1_22"])
     with pytest.raises(ValueError, match="`pooling` must be one of 'avg', 'max'"):
@@ -146,7 +146,7 @@ def test_the_model_saves_and_loads_with_keras(
 
 
 def features_and_gradient(model, image, weights):
-    """Every layer's features, and the gradient of their weighted sum for the image."""
+    """Returns every layer's features, and the gradient of their weighted sum at the image."""
     with tf.GradientTape() as tape:
         tape.watch(image)
         features = model(image)
@@ -156,10 +156,10 @@ def features_and_gradient(model, image, weights):
 
 @pytest.mark.parametrize(
     ("arithmetic", "tolerance"),
-    # bfloat16 rounds to 8 bits: 2**-9 relative, for each of 9 layers' two factors and result.
+    # bfloat16 rounds by 2**-9 relative: two factors and the result in each of 9 layers.
     [("winograd", 1e-4), ("bfloat16", 9 * 3 * 2.0**-9)],
 )
-def test_every_arithmetic_gives_the_direct_ones_features_and_gradient(
+def test_every_arithmetic_agrees_with_the_direct_one(
     arithmetic, tolerance, mini_layers, rng, monkeypatch
 ):
     monkeypatch.setattr(winograd, "_MINIMUM_CHANNELS", 1)
@@ -177,7 +177,7 @@ def test_every_arithmetic_gives_the_direct_ones_features_and_gradient(
         assert error < tolerance
         assert found[name].dtype == tf.float32
     assert np.linalg.norm(found_slope - slope) < 2 * tolerance * np.linalg.norm(slope)
-    # It is not the direct one under another name.
+    # It really is another arithmetic.
     assert np.any(found[names[-1]].numpy() != expected[names[-1]].numpy())
 
 
@@ -185,7 +185,7 @@ def kinds(model):
     return {layer.name: type(layer).__name__ for layer in model.layers}
 
 
-def test_only_convolutions_for_which_it_pays_are_computed_by_winograds_algorithm(rng):
+def test_winograd_is_used_only_for_convolutions_with_many_channels(rng):
     layers, channels = {}, 3
     for name, filters in zip(vgg19.CONVOLUTIONS[:4], (64, 128, 128, 128), strict=True):
         layers[name] = (
@@ -209,13 +209,13 @@ def test_the_first_convolution_and_padded_ones_stay_in_float32(mini_layers):
         assert not {"WinogradReLU", "BFloat16ReLU"} & set(kinds(model).values())
 
 
-def test_an_unknown_arithmetic_is_named(mini_layers):
+def test_the_error_for_an_unknown_arithmetic_lists_the_choices(mini_layers):
     with pytest.raises(ValueError, match="`arithmetic` must be one of 'direct', 'winograd'"):
         build_extractor(mini_layers, layers=["conv1_1"], arithmetic="float16")
 
 
-def test_kernels_left_out_of_a_file_are_made_at_the_first_call(rng, tmp_path):
-    channels = 128  # As Winograd's algorithm asks for.
+def test_kernels_left_out_of_a_file_are_computed_at_the_first_call(rng, tmp_path):
+    channels = 128  # The least for which Winograd's algorithm is used.
     kernel = rng.normal(0.0, 0.03, (3, 3, channels, channels)).astype(np.float32)
     bias = rng.normal(size=channels).astype(np.float32)
     image = tf.constant(rng.random((1, 9, 10, channels), np.float32))
@@ -245,7 +245,7 @@ def test_kernels_left_out_of_a_file_are_made_at_the_first_call(rng, tmp_path):
         tape.watch(image)
         expected = plain(image)
     slope = tape.gradient(expected, image)
-    for _ in range(2):  # The second call finds them made.
+    for _ in range(2):  # The second call reuses the kernels.
         features, gradient = model.gradient(image)
         np.testing.assert_allclose(features, expected, atol=1e-5)
         np.testing.assert_allclose(gradient, slope, atol=1e-5)

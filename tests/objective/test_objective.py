@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import reference
 import tensorflow as tf
-from places import ROOT
+from places import GOLDENS as GOLDEN_FILES
+from places import TOOLS
 
 from tf_style.config import loss as loss_options
 from tf_style.config import presets, style_config
@@ -26,8 +27,8 @@ from tf_style.objective.targets import (
 )
 from tf_style.objective.terms import loss_terms
 
-PRESET_TOTALS = json.loads((ROOT / "tests/goldens/presets.json").read_text())
-GOLDENS = json.loads((ROOT / "tests/goldens/vgg19_8bit.json").read_text())
+PRESET_TOTALS = json.loads((GOLDEN_FILES / "presets.json").read_text())
+GOLDENS = json.loads((GOLDEN_FILES / "vgg19_8bit.json").read_text())
 STYLE_LAYERS = [f"block{block}_conv1" for block in range(1, 6)]
 
 
@@ -45,7 +46,7 @@ def build(layers, style_config):
 @pytest.mark.weights
 @pytest.mark.parametrize("name", GOLDENS)
 def test_the_real_network_agrees_with_the_float64_goldens(name, real_layers, monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    monkeypatch.syspath_prepend(str(TOOLS / "numbers"))
     synthetic_picture = __import__("make_goldens").synthetic_picture
     golden, layers = GOLDENS[name], real_layers
     if golden["normalized"]:
@@ -80,7 +81,7 @@ def test_the_real_network_agrees_with_the_float64_goldens(name, real_layers, mon
 def test_every_presets_loss_agrees_with_the_float64_goldens(
     name, real_layers, monkeypatch, eagerly
 ):
-    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    monkeypatch.syspath_prepend(str(TOOLS / "numbers"))
     image, content, style = map(tf.constant, __import__("make_goldens").preset_pictures())
     preset, layers = style_config.preset(name), real_layers
     if preset.network.normalized:

@@ -10,7 +10,7 @@ from tf_style.engine import graph_stages
 from tf_style.engine.assembly import load_problem
 from tf_style.engine.parametrization import PARAMETRIZATIONS
 from tf_style.engine.pictures import pictures_of
-from tf_style.engine.problem import Problem, scene
+from tf_style.engine.problem import Problem
 from tf_style.inputs.control_pictures import ControlPictures
 from tf_style.inputs.inputs import prepare_inputs
 from tf_style.network.extractor import make_extractor
@@ -212,15 +212,15 @@ def test_the_gradient_of_regions_is_that_of_differences(mini_layers, rng):
     inputs = prepare_inputs(
         CONTENT, [STYLE, OTHER], config, ControlPictures([LEFT // 2 + 60, picture(5)[..., :1]])
     )
-    here = scene(problem, pictures_of(inputs))
+    here = problem.at(pictures_of(inputs))
     position = here.start + tf.constant(rng.normal(0, 0.1, here.start.shape), tf.float32)
-    _, gradient = problem.value_and_gradient(position, here.given)
+    _, gradient = problem.value_and_gradient(position, here.data)
     for _ in range(3):
         # Uphill too, as of values of 1e9 only large differences are told by float32.
         direction = gradient / tf.math.reduce_std(gradient)
         direction += rng.normal(size=here.start.shape).astype(np.float32)
         values = [
-            float(problem.value_and_gradient(position + step * direction, here.given)[0])
+            float(problem.value_and_gradient(position + step * direction, here.data)[0])
             for step in (1e-3, -1e-3)
         ]
         slope = (values[0] - values[1]) / 2e-3

@@ -9,9 +9,9 @@ from functions import MINIMUM, ROSENBROCK_START, bowl, rosenbrock
 
 from tf_style.config.optimizer import OptimizerConfig
 from tf_style.optimizers.adam import minimize_adam
-from tf_style.optimizers.graph_minimizers import graph_minimizer
 from tf_style.optimizers.lbfgs import minimize_lbfgs
 from tf_style.optimizers.scaling import unit_scale
+from tf_style.optimizers.table import OPTIMIZERS
 from tf_style.optimizers.tfp_lbfgs import minimize_tfp_lbfgs
 
 LED_BY_PYTHON = {"lbfgs": minimize_lbfgs, "tfp_lbfgs": minimize_tfp_lbfgs, "adam": minimize_adam}
@@ -20,7 +20,8 @@ LED_BY_PYTHON = {"lbfgs": minimize_lbfgs, "tfp_lbfgs": minimize_tfp_lbfgs, "adam
 @functools.cache  # Tracing takes seconds.
 def minimizer(function, shape, optimizer, *, in_place=True, jit_compile=False, **options):
     """The minimizer as a graph: a function of start, number of steps and the loss's factor."""
-    minimize = graph_minimizer(OptimizerConfig(optimizer=optimizer, **options), in_place=in_place)
+    config = OptimizerConfig(optimizer=optimizer, **options)
+    minimize = OPTIMIZERS[optimizer].in_graph
     size = tf.TensorShape(shape).num_elements()
 
     def scaled(start, num_steps, factor):
@@ -28,7 +29,7 @@ def minimizer(function, shape, optimizer, *, in_place=True, jit_compile=False, *
             value, gradient = function(tf.reshape(position, shape))
             return value * factor, tf.reshape(gradient * factor, [-1])
 
-        return minimize(flat, start, num_steps)
+        return minimize(flat, start, config, num_steps=num_steps, in_place=in_place)
 
     graph = tf.function(
         scaled,

@@ -28,12 +28,14 @@ def two_loop(gradient, pairs):
 HISTORY = 4
 
 
-def walk(rng, num_pairs, size=9, dtype=tf.float64, kept_as=None, in_place=True):
+def walk(rng, num_pairs, size=9, dtype=tf.float64, stored_as=None, in_place=True):
     """A state after random steps on a random quadratic, and the pairs it went through."""
     root = rng.normal(size=(size, size))
     curvature = root @ root.T + np.eye(size)
     positions = np.cumsum(rng.normal(size=(num_pairs + 1, size)), 0)
-    state = lbfgs_steps.initial_state(tf.constant(positions[0], dtype), HISTORY, kept_as=kept_as)
+    state = lbfgs_steps.initial_state(
+        tf.constant(positions[0], dtype), HISTORY, stored_as=stored_as
+    )
     state = state._replace(gradient=tf.constant(curvature @ positions[0], dtype))
     for position in positions[1:]:
         value = tf.constant(0.5 * position @ curvature @ position, dtype)
@@ -60,7 +62,7 @@ def test_the_direction_is_that_of_the_two_loop_recursion(rng, num_pairs, dtype, 
 @pytest.mark.parametrize("num_pairs", [1, 3, 4, 5, 11])
 @pytest.mark.parametrize("in_place", [True, False])
 def test_with_pairs_kept_in_bfloat16_it_is_that_of_the_rounded_pairs(rng, num_pairs, in_place):
-    state, pairs = walk(rng, num_pairs, kept_as=tf.bfloat16, in_place=in_place)
+    state, pairs = walk(rng, num_pairs, stored_as=tf.bfloat16, in_place=in_place)
     assert state.position_deltas.dtype == tf.bfloat16
     assert int(state.num_pairs) == num_pairs
     rounded = [
@@ -81,7 +83,10 @@ def test_with_pairs_kept_in_bfloat16_the_minimum_is_the_same(jit_compile):
 def test_without_pairs_the_direction_is_down_the_gradient_and_as_long_as_asked(rng):
     state, _ = walk(rng, 0)
     gradient = state.gradient.numpy()
-    for empty in (state, lbfgs_steps.forgotten(walk(rng, 6)[0])._replace(gradient=state.gradient)):
+    for empty in (
+        state,
+        lbfgs_steps.without_history(walk(rng, 6)[0])._replace(gradient=state.gradient),
+    ):
         found = lbfgs_steps.step_direction(empty, tf.constant(0.03, tf.float64)).numpy()
         expected = -0.03 * gradient / np.sqrt(np.mean(gradient**2))
         np.testing.assert_allclose(found, expected, rtol=1e-12)
@@ -89,7 +94,7 @@ def test_without_pairs_the_direction_is_down_the_gradient_and_as_long_as_asked(r
 
 def test_after_forgetting_only_new_pairs_count(rng):
     state, _ = walk(rng, 6)
-    state = lbfgs_steps.forgotten(state)
+    state = lbfgs_steps.without_history(state)
     move, change = rng.normal(size=9), np.arange(1.0, 10.0)
     change *= np.sign(move)  # Positive curvature.
     after = lbfgs_steps.advanced(state, state.position + move, state.value, state.gradient + change)

@@ -1,4 +1,4 @@
-"""Many pictures: through `tf.data`, to files, and on several devices."""
+"""Many pictures through `tf.data`: to files, and on several devices."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ from tf_style.pipeline.pictures import read_pictures, stylizer
 
 pytestmark = pytest.mark.usefixtures("mini_network")
 
-# Adam, as the graph of a line search takes seconds.
+# Adam, because the graph of a line search takes seconds to build.
 CONFIG = tf_style.StyleConfig(size=40).replace(scales="0.5:3,1:4", optimizer="adam")
 
 TWO_DEVICES = """
@@ -55,7 +55,7 @@ def files(picture_file):
 
 @pytest.fixture(scope="module")
 def add_image():
-    """The function of elements, traced once for all tests."""
+    """The function for `Dataset.map`, traced once for all tests."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         use_mini_network(monkeypatch, make_mini_layers())
         yield stylizer(CONFIG)
@@ -75,7 +75,7 @@ def test_each_picture_is_the_one_that_stylize_makes(files, add_image):
         np.testing.assert_allclose(element["image"], expected.image, atol=1e-4)
 
 
-def test_names_differ_whatever_the_files_are_called(picture_file, tmp_path):
+def test_names_are_unique_whatever_the_files_are_called(picture_file, tmp_path):
     for folder in ("x", "y"):
         (tmp_path / folder).mkdir()
     styles = [picture_file(name) for name in ("x/s.png", "y/s.png", "s-2.png", "s.png")]
@@ -121,7 +121,7 @@ def test_two_devices_share_the_pictures(files):
     assert float(done.stdout) <= 1e-4
 
 
-def test_wrong_input_is_told(files, tmp_path):
+def test_wrong_arguments_are_named(files, tmp_path):
     with pytest.raises(ValueError, match="`styles` must be one path, or as many"):
         read_pictures(files, files[:2])
     with pytest.raises(FileNotFoundError, match="`styles` must be existing files"):
@@ -138,7 +138,7 @@ def test_wrong_input_is_told(files, tmp_path):
         list(read_pictures([broken], files[:1]))
 
 
-def test_equal_names_get_numbers_and_a_name_leads_nowhere_else(files, tmp_path):
+def test_duplicate_names_get_numbers_and_a_name_cannot_leave_the_folder(files, tmp_path):
     found = read_pictures([files[0]] * 3, files[:1], config=CONFIG)
     assert [element["name"].numpy() for element in found] == [b"a-a", b"a-a-2", b"a-a-3"]
     elements = [{"name": tf.constant("../a"), "image": tf.zeros([1, 4, 4, 3])}]
@@ -156,5 +156,21 @@ def test_a_damaged_picture_is_not_blamed_on_the_file_to_write(files, tmp_path):
 
 def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path):
     elements = [{"name": tf.constant("a"), "image": tf.zeros([1, 4, 4, 3])}]
-    with pytest.raises(OSError, match="`path` cannot be written"):
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
         write_tfrecords(elements, tmp_path / "none" / "out.tfrecord")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_keeps_the_old_records(tmp_path, monkeypatch):
+    class FullDisk(tf.io.TFRecordWriter):
+        def write(self, record):
+            raise tf.errors.ResourceExhaustedError(None, None, "no space left")
+
+    path = tmp_path / "out.tfrecord"
+    path.write_bytes(b"old")
+    monkeypatch.setattr(tf.io, "TFRecordWriter", FullDisk)
+    elements = [{"name": tf.constant("a"), "image": tf.zeros([1, 4, 4, 3])}]
+    with pytest.raises(OSError, match="`path` cannot be written: no space left"):
+        write_tfrecords(elements, path)
+    assert [file.name for file in tmp_path.iterdir()] == ["out.tfrecord"]
+    assert path.read_bytes() == b"old"

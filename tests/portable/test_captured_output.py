@@ -1,4 +1,4 @@
-"""What is printed while converters work: kept off the terminal, and told."""
+"""Output of converters is captured, and the streams are restored afterwards."""
 
 import logging
 import os
@@ -7,7 +7,7 @@ import sys
 from tf_style.portable.captured_output import captured_output
 
 
-def test_what_python_and_c_print_is_kept_and_told(capfd):
+def test_output_from_python_and_c_is_captured(capfd):
     with captured_output(loggers=["of a converter"]) as lines:
         sys.stdout.write("to stdout\n")
         sys.stderr.write("to stderr\n")
@@ -23,7 +23,7 @@ def test_what_python_and_c_print_is_kept_and_told(capfd):
     assert capfd.readouterr() == ("behind\n", "behind, too\n")
 
 
-def test_an_error_passes_and_the_streams_come_back(capfd):
+def test_an_error_propagates_and_the_streams_are_restored(capfd):
     lines = []
     try:
         with captured_output() as lines:
@@ -35,7 +35,7 @@ def test_an_error_passes_and_the_streams_come_back(capfd):
     assert capfd.readouterr().err == "back\n"
 
 
-def test_a_loggers_settings_come_back(caplog):
+def test_the_settings_of_a_logger_are_restored(caplog):
     logger = logging.getLogger("of a converter")
     with captured_output(loggers=[logger.name]):
         logger.warning("kept")

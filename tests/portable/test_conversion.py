@@ -17,15 +17,14 @@ from tf_style.network.weights import Weights, normalize
 from tf_style.objective.objective import Objective
 from tf_style.portable import comparison, conversion
 
-SHALLOW = StyleConfig().replace(
-    content_layers="conv2_2", style_layers="conv1_1,pool2"
-)  # The time of a conversion grows with the layers.
+SHALLOW = StyleConfig().replace(content_layers="conv2_2", style_layers="conv1_1,pool2")
+"""Few layers, as the time of a conversion grows with their number."""
 GRADIENT = "loss_and_gradient_from_targets"
-SIZES = [(33, 46), (40, 32)]  # Other ones than those of the check on export.
+SIZES = [(33, 46), (40, 32)]  # Other sizes than in the check on export.
 
 
 def layers_of(mini_layers, channels=None):
-    """Returns the small network, or one so wide that its kernels are worth rounding."""
+    """Returns the small network, or one wide enough that its kernels are stored rounded."""
     if channels is None:
         return mini_layers
     rng = np.random.default_rng(11)
@@ -39,7 +38,7 @@ def layers_of(mini_layers, channels=None):
 
 
 class World:
-    """A network that exports are made of, and the truth about it."""
+    """A network to export, and its reference values by automatic differentiation."""
 
     def __init__(self, layers):
         self.layers = layers
@@ -62,7 +61,7 @@ class World:
         return Objective(build_extractor(layers, layers=config.loss.layers, **kind), config.loss)
 
     def truth(self, config, signature, size, rng):
-        """Returns inputs by name, and outputs by automatic differentiation."""
+        """Returns inputs by name, and the outputs that automatic differentiation gives for them."""
         tf.config.run_functions_eagerly(True)  # Tracing would take most of the time.
         try:
             return self._truth(config, signature, size, rng)
@@ -95,7 +94,7 @@ def small(mini_layers):
 
 
 def check(world, config, made, rng, limit, sizes=SIZES[:1]):
-    """Runs the files at sizes of their own."""
+    """Runs the files on pictures of these sizes, and compares the outputs with the truth."""
     for file in made:
         for size in sizes:
             inputs, expected = world.truth(config, file.signature, size, rng)
@@ -108,7 +107,7 @@ def check(world, config, made, rng, limit, sizes=SIZES[:1]):
 
 
 @pytest.mark.parametrize("kind", FORMAT_NAMES)
-def test_every_function_gives_tensorflows_numbers_at_any_size(kind, small, tmp_path, rng, capfd):
+def test_every_function_matches_tensorflow_at_any_size(kind, small, tmp_path, rng, capfd):
     made = small.export(tmp_path / "out", SHALLOW, format=kind)
     assert capfd.readouterr() == ("", "")
     assert [file.signature for file in made] == list(SIGNATURES)
@@ -135,7 +134,7 @@ def test_every_function_gives_tensorflows_numbers_at_any_size(kind, small, tmp_p
             "content_layers": "conv2_1",
             "style_layers": "conv1_1",
             "content_reduction": "sum",
-            "tv_weight": 0.0,  # So that the variation is a constant.
+            "tv_weight": 0.0,  # Makes the variation loss a constant.
         },
     ],
 )
@@ -146,7 +145,7 @@ def test_every_kind_of_objective_converts(kind, choice, small, tmp_path, rng):
 
 
 @pytest.mark.parametrize("kind", ["litert", "onnx"])
-def test_weights_of_16_and_8_bits_make_smaller_files(kind, mini_layers, tmp_path, rng):
+def test_float16_and_int8_weights_make_smaller_files(kind, mini_layers, tmp_path, rng):
     wide = World(layers_of(mini_layers, 32))
     sizes = {}
     for precision in PRECISION_NAMES:
@@ -168,7 +167,7 @@ def test_weights_of_16_and_8_bits_make_smaller_files(kind, mini_layers, tmp_path
     "kind, precision, limit",
     [("litert", "float16", 0.03), ("litert", "int8", 0.2), ("onnx", "int8", 0.2)],
 )
-def test_the_gradient_can_be_had_from_smaller_weights(
+def test_gradients_with_rounded_weights_are_close(
     kind, precision, limit, mini_layers, tmp_path, rng
 ):
     wide = World(layers_of(mini_layers, 32))
@@ -176,7 +175,7 @@ def test_the_gradient_can_be_had_from_smaller_weights(
     check(wide, SHALLOW, wide.export(tmp_path / "out", SHALLOW, **choice), rng, limit)
 
 
-def test_onnx_rounds_kernels_to_16_bits_and_nothing_else(mini_layers, tmp_path, rng):
+def test_onnx_float16_rounds_only_the_kernels(mini_layers, tmp_path, rng):
     config = SHALLOW.replace(normalized=False)
     wide = World(layers_of(mini_layers, 32))
     choice = {"format": "onnx", "precision": "float16", "signatures": GRADIENT}
@@ -188,7 +187,7 @@ def test_onnx_rounds_kernels_to_16_bits_and_nothing_else(mini_layers, tmp_path, 
     check(World(rounded), config, made, rng, 1e-4)
 
 
-def test_onnx_rounds_kernels_to_255_steps_for_each_filter(mini_layers, tmp_path, rng):
+def test_onnx_int8_rounds_to_255_levels_for_each_filter(mini_layers, tmp_path, rng):
     config = SHALLOW.replace(normalized=False)
     wide = World(layers_of(mini_layers, 32))
     made = wide.export(
@@ -205,10 +204,10 @@ def test_onnx_rounds_kernels_to_255_steps_for_each_filter(mini_layers, tmp_path,
 
 
 @pytest.mark.parametrize("kind", ["litert", "onnx"])
-def test_what_cannot_be_converted_is_named_with_the_converters_words(kind, small, tmp_path, capfd):
+def test_the_error_of_a_failed_conversion_quotes_the_converter(kind, small, tmp_path, capfd):
     config = SHALLOW.replace(style_loss="wasserstein")
-    told = "`targets` cannot be converted to .* The converter says: .*SelfAdjointEigV2"
-    with pytest.raises(conversion.ConversionError, match=told) as error:
+    message = "`targets` cannot be converted to .* The converter says: .*SelfAdjointEigV2"
+    with pytest.raises(conversion.ConversionError, match=message) as error:
         small.export(tmp_path / "out", config, format=kind, signatures="targets")
     assert len(str(error.value)) < 800
     assert "Leave it out of `signatures`" in str(error.value)
@@ -217,7 +216,7 @@ def test_what_cannot_be_converted_is_named_with_the_converters_words(kind, small
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_file_that_gives_other_numbers_is_not_declared_good(small, tmp_path, monkeypatch):
+def test_a_file_with_wrong_outputs_is_refused(small, tmp_path, monkeypatch):
     whole = conversion.FORMATS["saved_model"]
 
     def off(path, inputs):
@@ -228,12 +227,12 @@ def test_a_file_that_gives_other_numbers_is_not_declared_good(small, tmp_path, m
         small.export(tmp_path / "out", SHALLOW, signatures="features")
     nothing = whole._replace(run=lambda path, inputs: {})
     monkeypatch.setitem(conversion.FORMATS, "saved_model", nothing)
-    with pytest.raises(conversion.ConversionError, match="its outputs became"):
+    with pytest.raises(conversion.ConversionError, match="its outputs have other shapes"):
         small.export(tmp_path / "out", SHALLOW, signatures="features")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_numbers_that_are_not_finite_are_not_good(small, tmp_path, monkeypatch):
+def test_a_file_with_outputs_that_are_not_finite_is_refused(small, tmp_path, monkeypatch):
     whole = conversion.FORMATS["saved_model"]
 
     def broken(path, inputs):
@@ -244,15 +243,15 @@ def test_numbers_that_are_not_finite_are_not_good(small, tmp_path, monkeypatch):
         small.export(tmp_path / "out", SHALLOW, signatures="features")
 
 
-def test_a_saved_model_has_one_function_for_other_converters(small, tmp_path):
+def test_a_saved_model_has_one_signature(small, tmp_path):
     for file in small.export(tmp_path / "out", SHALLOW, signatures="features,targets"):
         loaded = tf.saved_model.load(str(file.path))
         assert list(loaded.signatures) == ["serving_default"]
 
 
-def test_the_folder_tells_what_is_in_it(small, tmp_path):
+def test_the_folder_describes_its_files(small, tmp_path):
     config = SHALLOW.replace(style_weight=123.0)
-    told = []
+    notes = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             conversion, "load_weights", lambda name, notify: Weights(small.layers, "ab" * 32)
@@ -262,7 +261,7 @@ def test_the_folder_tells_what_is_in_it(small, tmp_path):
             tmp_path / "out",
             config=config,
             options=PortableOptions(signatures="loss_and_gradient"),
-            notify=told.append,
+            notify=notes.append,
         )
     (file,) = made
     description = json.loads((tmp_path / "out" / "tf_style.json").read_text())
@@ -274,7 +273,7 @@ def test_the_folder_tells_what_is_in_it(small, tmp_path):
     assert entry["inputs"] == {name: [1, None, None, 3] for name in ("image", "content", "style")}
     assert entry["outputs"]["gradient"] == [1, None, None, 3]
     assert entry["outputs"]["total_loss"] == []
-    assert told == ["Converting 'loss_and_gradient' (saved_model, float32)"]
+    assert notes == ["Converting 'loss_and_gradient' (saved_model, float32)"]
 
 
 @pytest.mark.parametrize(
@@ -286,7 +285,7 @@ def test_the_folder_tells_what_is_in_it(small, tmp_path):
         ("onnx", "onnxruntime", "onnx"),
     ],
 )
-def test_a_missing_package_is_told_before_any_work(
+def test_a_missing_package_is_reported_before_any_work(
     kind, package, extra, small, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setitem(sys.modules, package, None)
@@ -304,7 +303,7 @@ def test_a_full_folder_is_left_alone(small, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
-def test_options_name_what_is_wrong():
+def test_invalid_options_are_refused():
     with pytest.raises(ValueError, match="`format` must be one of .* Did you mean 'onnx'"):
         PortableOptions(format="onx")
     with pytest.raises(ValueError, match="Cannot use `precision` with `format='saved_model'`"):

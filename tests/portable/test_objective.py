@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import reference
 import tensorflow as tf
-from places import ROOT
+from places import GOLDENS as GOLDEN_FILES
+from places import TOOLS
 
 from tf_style.config import loss as loss_options
 from tf_style.config import presets, style_config
@@ -17,16 +18,16 @@ from tf_style.losses import content as content_losses
 from tf_style.losses import moments, variation
 from tf_style.losses.style import STYLE_LOSSES
 from tf_style.network import weights
-from tf_style.network.extractor import PADDINGS, POOLINGS, build_extractor
+from tf_style.network.extractor import PADDING_RULES, POOLING_LAYERS, build_extractor
 from tf_style.objective.objective import Objective
 from tf_style.portable import layers as portable_layers
 from tf_style.portable import losses as portable_losses
 from tf_style.portable.objective import PortableObjective
 
-GOLDENS = json.loads((ROOT / "tests/goldens/vgg19_8bit.json").read_text())
-NETWORKS = list(itertools.product(POOLINGS, PADDINGS))
+GOLDENS = json.loads((GOLDEN_FILES / "vgg19_8bit.json").read_text())
+NETWORKS = list(itertools.product(POOLING_LAYERS, PADDING_RULES))
 SHALLOW = {"content_layers": "conv3_1", "style_layers": "conv1_1,conv2_1,conv3_1"}
-"""Two poolings, and half the layers of the default: for what does not depend on depth."""
+"""Two poolings and half of the default layers: for tests that do not depend on depth."""
 LOSSES = list(itertools.product(portable_losses.CONTENT_LOSSES, variation.TOTAL_VARIATIONS))
 
 
@@ -38,7 +39,7 @@ def make(layers, pooling="avg", padding="replicate", **loss):
 
 
 def pictures(rng, *sizes, levels=None):
-    """Returns random images; with `levels`, of that many gray levels, so that there are ties."""
+    """Returns random images; with `levels`, with only that many levels of gray, to force ties."""
     found = (rng.uniform(size=(1, *size, 3)) for size in sizes)
     if levels is not None:
         found = (np.floor(array * levels) / levels for array in found)
@@ -46,7 +47,7 @@ def pictures(rng, *sizes, levels=None):
 
 
 def agree(found, expected, limit=1e-5):
-    """Tells whether two arrays agree, by the norm of their difference."""
+    """Returns whether two arrays agree, by the norm of their difference."""
     assert found.shape == expected.shape
     return np.linalg.norm(found - expected) <= limit * np.linalg.norm(expected)
 
@@ -77,7 +78,7 @@ def compare_gradients(objective, portable, image, targets, own):
 
 
 @pytest.mark.parametrize("pooling, padding", NETWORKS)
-def test_losses_and_gradient_are_those_of_automatic_differentiation(
+def test_losses_and_gradient_match_automatic_differentiation(
     pooling, padding, mini_layers, rng, eagerly
 ):
     image, content, style = pictures(rng, (33, 38), (33, 38), (34, 37))
@@ -92,9 +93,9 @@ def test_losses_and_gradient_are_those_of_automatic_differentiation(
         compare_gradients(objective, portable, image, targets, own)
 
 
-@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("pooling", POOLING_LAYERS)
 @pytest.mark.parametrize("size", [(32, 32), (33, 32), (32, 47), (63, 61)])
-def test_odd_lines_that_pooling_drops_get_no_gradient_from_behind(
+def test_odd_rows_and_columns_that_pooling_drops_get_no_gradient(
     size, pooling, mini_layers, rng, eagerly
 ):
     images = pictures(rng, size, size, (40, 33))
@@ -102,7 +103,7 @@ def test_odd_lines_that_pooling_drops_get_no_gradient_from_behind(
 
 
 @pytest.mark.parametrize("levels", [1, 2, 3])
-@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize("padding", PADDING_RULES)
 def test_ties_in_max_pooling_are_broken_as_in_tensorflow(
     padding, levels, mini_layers, rng, eagerly
 ):
@@ -110,15 +111,13 @@ def test_ties_in_max_pooling_are_broken_as_in_tensorflow(
     compare(*make(mini_layers, "max", padding, **SHALLOW), flat, content + 0.25, style + 0.5)
 
 
-def test_the_wasserstein_distance_has_the_gradient_of_automatic_differentiation(
-    mini_layers, rng, eagerly
-):
+def test_the_wasserstein_gradient_matches_automatic_differentiation(mini_layers, rng, eagerly):
     images = pictures(rng, (39, 46), (39, 46), (34, 37))
     compare(*make(mini_layers, style_loss="wasserstein", style_weight=1.0), *images)
 
 
 @pytest.mark.parametrize("name", presets.PRESETS)
-def test_every_presets_gradient_is_that_of_automatic_differentiation(
+def test_the_gradient_of_every_preset_matches_automatic_differentiation(
     name, mini_layers, rng, eagerly
 ):
     preset = style_config.preset(name)
@@ -130,13 +129,13 @@ def test_every_presets_gradient_is_that_of_automatic_differentiation(
     compare(*pair, *pictures(rng, (39, 46), (39, 46), (34, 37)))
 
 
-def test_several_layers_of_either_kind_add_up_pooling_layers_too(mini_layers, rng, eagerly):
+def test_layers_of_both_kinds_and_pooling_layers_add_up(mini_layers, rng, eagerly):
     layers = {"content_layers": "conv2_2:0.3,conv3_1:0.7", "style_layers": "pool1:2,conv3_1,pool3"}
     images = pictures(rng, (25, 30), (25, 30), (34, 37))
     compare(*make(mini_layers, style_strength=3.0, tv_weight=0.0, **layers), *images)
 
 
-@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("pooling", POOLING_LAYERS)
 def test_the_gradient_agrees_with_central_differences_of_the_float64_program(
     pooling, mini_layers, rng
 ):
@@ -152,7 +151,7 @@ def test_the_gradient_agrees_with_central_differences_of_the_float64_program(
 
     assert float(found["total_loss"]) == pytest.approx(truth(image.numpy()), rel=1e-5)
     for _ in range(3):
-        # With a part along the gradient, so that the gradient is not a small difference.
+        # A component along the gradient keeps the directional derivative from being tiny.
         direction = rng.normal(size=image.shape) + gradient / np.sqrt((gradient**2).mean())
         ahead, behind = (truth(image.numpy() + h * direction) for h in (1e-7, -1e-7))
         assert np.vdot(gradient, direction) == pytest.approx((ahead - behind) / 2e-7, rel=1e-3)
@@ -161,7 +160,7 @@ def test_the_gradient_agrees_with_central_differences_of_the_float64_program(
 @pytest.mark.weights
 @pytest.mark.parametrize("name", GOLDENS)
 def test_the_real_network_agrees_with_the_float64_goldens(name, real_layers, monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    monkeypatch.syspath_prepend(str(TOOLS / "numbers"))
     synthetic_picture = __import__("make_goldens").synthetic_picture
     golden, layers = GOLDENS[name], real_layers
     if golden["normalized"]:
@@ -199,7 +198,7 @@ LAYERS = {
 
 @pytest.mark.parametrize("size", [(2, 6, 8), (1, 7, 9), (1, 3, 3), (3, 4, 5)])
 @pytest.mark.parametrize("kind", LAYERS)
-def test_each_layers_backward_function_is_the_gradient_of_its_forward_function(kind, size, rng):
+def test_each_layers_backward_is_the_gradient_of_its_forward(kind, size, rng):
     step = LAYERS[kind](rng)
     inputs = tf.constant(rng.integers(-2, 3, (*size, 4)).astype(np.float64))
     with tf.GradientTape() as tape:
@@ -211,7 +210,7 @@ def test_each_layers_backward_function_is_the_gradient_of_its_forward_function(k
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
 
 
-def test_among_equals_the_first_gets_the_gradient_wherever_the_equals_are():
+def test_max_pooling_gives_the_gradient_to_the_first_of_equal_values():
     every_pattern = np.array(list(itertools.product([0.0, 1.0], repeat=4)))
     inputs = every_pattern.reshape(16, 2, 2, 1)
     upstream = np.arange(1.0, 17.0).reshape(16, 1, 1, 1)
@@ -239,7 +238,7 @@ LAYER_LOSSES = {
 
 
 @pytest.mark.parametrize("name", LAYER_LOSSES)
-def test_each_losss_slope_is_its_gradient(name, rng):
+def test_the_gradient_of_each_loss_matches_automatic_differentiation(name, rng):
     features, other = (tf.constant(rng.uniform(size=(1, 6, 7, 4))) for _ in range(2))
     portable, own = LAYER_LOSSES[name]
     with tf.GradientTape() as tape:
@@ -250,7 +249,7 @@ def test_each_losss_slope_is_its_gradient(name, rng):
     assert agree(gradient, tape.gradient(value, features), 1e-10)
 
 
-def test_a_style_target_need_not_be_symmetric(rng):
+def test_the_gram_gradient_holds_for_targets_that_are_not_symmetric(rng):
     features = tf.constant(rng.uniform(size=(1, 6, 7, 4)))
     target = tf.constant(rng.uniform(size=(1, 4, 4)))
     with tf.GradientTape() as tape:
@@ -262,7 +261,7 @@ def test_a_style_target_need_not_be_symmetric(rng):
 
 @pytest.mark.parametrize("size", [(2, 2), (5, 9), (16, 3)])
 @pytest.mark.parametrize("form", variation.TOTAL_VARIATIONS)
-def test_each_total_variations_slope_is_its_gradient(form, size, rng):
+def test_the_gradient_of_each_variation_matches_automatic_differentiation(form, size, rng):
     image = rng.uniform(size=(1, *size, 3))
     value, gradient = portable_losses.variation(tf.constant(image), form)
     assert float(value) == pytest.approx(reference.variation(image, form), rel=1e-12)
@@ -274,7 +273,7 @@ def test_each_total_variations_slope_is_its_gradient(form, size, rng):
 
 
 def operations(function):
-    """Returns the types of all operations of a graph, in functions that it calls too."""
+    """Returns the types of all operations in a graph and in the functions that it calls."""
     definition = function.get_concrete_function().graph.as_graph_def()
     nodes = [*definition.node]
     for inner in definition.library.function:
@@ -288,18 +287,18 @@ FORWARD = {
     "Pad", "Placeholder", "Pow", "ReadVariableOp", "RealDiv", "Relu", "Reshape", "ReverseV2",
     "Shape", "Square", "SquaredDifference", "StridedSlice", "Sub", "Sum", "Transpose", "Unpack",
 }  # fmt: skip
-"""What the portable graphs are made of; nothing here comes of automatic differentiation."""
+"""The operations of portable graphs; automatic differentiation adds others."""
 
 
 @pytest.mark.parametrize("pooling, padding", NETWORKS)
 def test_graphs_hold_forward_operations_only(pooling, padding, mini_layers):
     form = {"avg": "nine_point", "max": "sum_square"}[pooling]
     _, portable = make(mini_layers, pooling, padding, tv_form=form, **SHALLOW)
-    found = operations(portable.signature("loss_and_gradient"))  # It holds all the others.
+    found = operations(portable.signature("loss_and_gradient"))  # It contains the other functions.
     assert found <= FORWARD, found - FORWARD
 
 
-def test_automatic_differentiation_would_have_left_others(mini_layers):
+def test_automatic_differentiation_adds_other_operations(mini_layers):
     objective, portable = make(mini_layers, "max")
     targets = tf.function(portable.targets, autograph=False).get_concrete_function(
         *[tf.TensorSpec([1, None, None, 3], tf.float32)] * 2
@@ -313,8 +312,9 @@ def test_automatic_differentiation_would_have_left_others(mini_layers):
 
 @pytest.mark.parametrize("style_loss", portable_losses.STYLE_LOSSES)
 def test_all_functions_agree_at_any_size_from_one_trace(style_loss, mini_layers, rng):
-    # One style layer: in others of this network some filters never fire, so that the Wasserstein
-    # distance's roots, in a graph and out of it, differ by 0.3 % in the objective itself.
+    # One style layer. In the other layers of this network some filters never fire; there the matrix
+    # roots of the Wasserstein distance differ by 0.3 % between graph and eager execution, in
+    # `Objective` too.
     layers = {"content_layers": "conv2_2", "style_layers": "conv1_1"}
     objective, portable = make(mini_layers, style_loss=style_loss, **layers)
     functions = {name: portable.signature(name) for name in SIGNATURES}
@@ -336,7 +336,7 @@ def test_all_functions_agree_at_any_size_from_one_trace(style_loss, mini_layers,
     assert all(graph.experimental_get_tracing_count() == 1 for graph in functions.values())
 
 
-def test_the_targets_of_the_objective_may_be_used(mini_layers, rng):
+def test_targets_of_objective_are_accepted(mini_layers, rng):
     objective, portable = make(mini_layers)
     image, content, style = pictures(rng, (33, 40), (33, 40), (34, 37))
     targets = objective.targets(content, style)
@@ -345,7 +345,7 @@ def test_the_targets_of_the_objective_may_be_used(mini_layers, rng):
     assert agree(found["gradient"], gradient)
 
 
-def test_the_weights_are_held_once(mini_layers):
+def test_weights_are_stored_once(mini_layers):
     _, portable = make(mini_layers)
     portable.signature("loss_and_gradient").get_concrete_function()
     names = [name for name in mini_layers if name <= "block5_conv1"]
@@ -353,7 +353,7 @@ def test_the_weights_are_held_once(mini_layers):
     assert sum(int(tf.size(variable)) for variable in portable.variables) == expected
 
 
-def test_what_cannot_be_made_portable_is_refused(mini_layers):
+def test_extractors_with_other_arithmetic_or_layers_are_refused(mini_layers):
     loss = loss_options.LossConfig()
     rounded = build_extractor(mini_layers, layers=loss.layers, arithmetic="bfloat16")
     with pytest.raises(ValueError, match="built with arithmetic='direct'.*BFloat16ReLU"):
@@ -380,8 +380,8 @@ def test_losses_without_a_gradient_in_forward_operations_are_refused(loss, messa
         PortableObjective(build_extractor(mini_layers, layers=loss.layers), loss)
 
 
-def test_layers_may_have_style_losses_of_their_own(mini_layers, rng):
-    # The small network's Gram losses are millions of times as large as Wasserstein distances.
+def test_layers_can_have_different_style_losses(mini_layers, rng):
+    # The small network's Gram losses are millions of times larger than its Wasserstein losses.
     layers = {"content_layers": "conv2_1", "style_layers": "conv1_1:1,conv2_1:1e-6"}
     objective, portable = make(mini_layers, style_loss="gram,conv1_1:wasserstein", **layers)
     image, content, style = pictures(rng, (33, 40), (33, 40), (34, 37))

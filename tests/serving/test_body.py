@@ -1,4 +1,4 @@
-"""Bodies of requests, whatever their headers say."""
+"""Reading bodies whose headers may be wrong."""
 
 import asyncio
 
@@ -16,18 +16,18 @@ def read(length, body=b"{}"):
     async def whole():
         headers = [(b"content-length", length)]
         request = Request({"type": "http", "method": "POST", "headers": headers}, receive)
-        async with bodies.read(request) as found:
-            return bytes(found)
+        async with bodies.read(request) as body:
+            return bytes(body)
 
     bodies = Bodies(max_bytes=1000, max_held_bytes=1000, timeout_s=5.0)
-    found = asyncio.run(whole())
+    body = asyncio.run(whole())
     assert bodies.held_bytes == 0
-    return found
+    return body
 
 
-# What is no number in HTTP's digits is left to the server, which knows how long the body is.
+# A length that is not a number in HTTP is ignored here; the server knows the body's length.
 @pytest.mark.parametrize("length", [b"2", b"0002", b"1000", b"", b"\xb2", b"-1", b"1_0", b"0x2"])
-def test_a_length_that_is_small_or_none_lets_the_body_pass(length):
+def test_a_body_with_a_small_or_invalid_length_is_read(length):
     assert read(length) == b"{}"
 
 

@@ -1,4 +1,4 @@
-"""Requests in a queue, run one by one or as a batch, with models made of Python."""
+"""A queue of requests, run one by one or as a batch, with models in pure Python."""
 
 import threading
 import time
@@ -24,7 +24,7 @@ def signature(name="twice", inputs=None, outputs=None):
 
 
 class Python:
-    """A model that doubles; refuses negative numbers; can be held up."""
+    """A model that doubles numbers, refuses negative ones, and can be blocked."""
 
     signatures = {}
 
@@ -60,7 +60,7 @@ def model():
 
 @pytest.fixture
 def start():
-    """Returns a function that makes an executor, to be stopped at the end."""
+    """Returns a function that starts an executor, which is stopped after the test."""
     started = []
 
     def make(*, on_run=lambda *values: None, **limits):
@@ -84,7 +84,7 @@ def job(model, x, *, seconds=60.0, of=None, version=1, **more):
 
 
 def held_up(executor, model):
-    """Makes the worker wait in a first job, so that others pile up; returns that job."""
+    """Blocks the worker in a first job, so that other jobs must wait; returns that job."""
     model.go_on.clear()
     first = job(model, [0.0], of=signature("alone"))
     executor.submit(first)
@@ -108,7 +108,7 @@ def outcome(job):
         return error.status
 
 
-def test_nothing_of_a_job_is_kept_once_it_is_done(start, model):
+def test_a_finished_jobs_arrays_are_freed(start, model):
     executor = start(workers=2)
     kept = []
     for number in range(4):
@@ -137,7 +137,7 @@ def test_requests_merge_row_after_row_and_split_again():
     assert [part["y"].tolist() for part in parts] == [[10, 20], [30], [40, 50]]
 
 
-def test_arrays_without_common_rows_are_no_batch():
+def test_arrays_without_common_rows_are_not_a_batch():
     assert batching.batch_size({"x": np.zeros(2), "y": np.zeros(3)}) is None
     assert batching.batch_size({"x": np.zeros(())}) is None
     assert batching.batch_size({"x": np.zeros((0, 2))}) is None
@@ -145,13 +145,13 @@ def test_arrays_without_common_rows_are_no_batch():
     assert batching.split({"y": np.zeros(())}, [1]) is None
 
 
-def test_requests_with_other_sizes_do_not_share_a_batch():
+def test_requests_with_different_sizes_do_not_share_a_batch():
     small, large = {"x": np.zeros((1, 2))}, {"x": np.zeros((1, 3))}
     assert batching.shape_key(small) != batching.shape_key(large)
     assert batching.shape_key(small) == batching.shape_key({"x": np.zeros((5, 2))})
 
 
-def test_a_job_gets_its_outputs_and_gives_back_its_lease(start, model):
+def test_a_job_gets_its_outputs_and_releases_its_lease(start, model):
     one = job(model, [1.0, 2.0])
     start().submit(one)
     assert outcome(one) == [2.0, 4.0]
@@ -161,7 +161,7 @@ def test_a_job_gets_its_outputs_and_gives_back_its_lease(start, model):
     assert one.lease.releases == 1
 
 
-def test_waiting_jobs_share_a_run_and_get_each_its_own_rows(start, model):
+def test_waiting_jobs_share_a_run_and_each_gets_its_own_rows(start, model):
     runs = []
     executor = start(batch=8, on_run=lambda *values: runs.append(values[:2]))
     jobs = [job(model, [1.0]), job(model, [2.0, 3.0]), job(model, [4.0])]
@@ -170,7 +170,7 @@ def test_waiting_jobs_share_a_run_and_get_each_its_own_rows(start, model):
     assert runs == [("alone", 1), ("twice", 4)]
 
 
-def test_a_batch_has_at_most_so_many_rows(start, model):
+def test_a_batch_has_a_limit_of_rows(start, model):
     jobs = [job(model, [float(number)]) for number in range(5)]
     found = submit_all(start(batch=2), model, jobs)
     assert found == [[0.0], [2.0], [4.0], [6.0], [8.0]]
@@ -190,7 +190,7 @@ def test_a_signature_without_rows_is_not_batched(start, model, outputs):
     assert len(model.runs) == 3
 
 
-def test_other_versions_signatures_and_shapes_do_not_share_a_run(start, model):
+def test_jobs_of_different_versions_signatures_or_shapes_do_not_share_a_run(start, model):
     pairs = signature(inputs={"x": ROW_PAIRS}, outputs={"y": ROW_PAIRS})
     jobs = [
         job(model, [1.0]),
@@ -204,7 +204,7 @@ def test_other_versions_signatures_and_shapes_do_not_share_a_run(start, model):
     assert sorted(len(run["x"]) for run in model.runs[1:]) == [1, 1, 1, 2]
 
 
-def test_an_option_for_all_rows_goes_with_its_own_request(start, model):
+def test_a_single_row_applies_to_all_rows_of_its_own_request(start, model):
     of = signature(inputs={"x": ROWS, "plus": ROWS})
     jobs = [job(model, [1.0, 2.0], of=of, plus=[100.0]), job(model, [3.0], of=of, plus=[0.5])]
     assert submit_all(start(batch=8), model, jobs) == [[102.0, 104.0], [6.5]]
@@ -216,12 +216,12 @@ def test_a_bad_request_does_not_spoil_its_batch(start, model):
     assert submit_all(start(batch=8), model, jobs) == [[2.0], 400, [6.0]]
 
 
-def test_outputs_that_are_no_rows_after_all_are_run_one_by_one(start, model):
+def test_jobs_whose_outputs_are_not_rows_are_run_one_by_one(start, model):
     jobs = [job(model, [1.0, 2.0], of=signature("sum")), job(model, [4.0], of=signature("sum"))]
     assert submit_all(start(batch=8), model, jobs) == [[3.0], [4.0]]
 
 
-def test_a_full_queue_is_told_with_a_time_to_come_again(start, model):
+def test_a_full_queue_refuses_a_job_with_a_retry_time(start, model):
     executor = start(queue=2)
     held_up(executor, model)
     waiting = [job(model, [1.0]), job(model, [2.0])]
@@ -260,14 +260,14 @@ def test_a_late_job_is_not_run(start, model):
     assert model.runs == [{"x": [0.0]}]
 
 
-def test_a_run_is_given_what_is_left_of_the_time(start, model):
+def test_a_runs_timeout_is_the_time_left(start, model):
     one = job(model, [1.0], seconds=5.0)
     start().submit(one)
     outcome(one)
     assert 4.0 < model.timeouts[0] <= 5.0
 
 
-def test_a_discarded_job_is_not_run_and_makes_room(start, model):
+def test_a_discarded_job_is_not_run_and_frees_its_place(start, model):
     executor = start(queue=1)
     held_up(executor, model)
     gone, next_one = job(model, [1.0]), job(model, [2.0])
@@ -281,7 +281,7 @@ def test_a_discarded_job_is_not_run_and_makes_room(start, model):
     assert {"x": [1.0]} not in model.runs
 
 
-def test_a_bug_in_a_model_goes_to_its_request_only(start):
+def test_a_bug_in_a_model_affects_only_its_request(start):
     class Buggy:
         def run(self, signature, inputs, *, timeout_s):
             raise KeyError("bug")
@@ -310,7 +310,7 @@ def test_several_workers_run_at_a_time(start):
     assert [outcome(each) for each in jobs] == [[1.0], [2.0]]
 
 
-def test_a_stop_ends_what_was_taken_and_takes_no_more(start, model):
+def test_a_stop_finishes_accepted_jobs_and_refuses_new_ones(start, model):
     executor = start()
     held_up(executor, model)
     waiting = job(model, [1.0])

@@ -1,6 +1,6 @@
-"""Signatures follow TensorFlow Serving's gRPC conventions: its own client proves it.
+"""Signatures follow TensorFlow Serving's gRPC conventions: its own client can call them.
 
-The servicer below is what a gRPC server needs to have over the same store as the REST server.
+The servicer below is a minimal gRPC server over the same store as the REST server.
 """
 
 import concurrent.futures
@@ -133,7 +133,7 @@ def test_a_tensorflow_serving_client_gets_predictions(stub):
     assert response.model_spec.signature_name == "serving_default"
 
 
-def test_pictures_go_as_bytes_and_options_may_be_left_out(stub, rng):
+def test_pictures_are_bytes_and_options_may_be_left_out(stub, rng):
     data, pixels = toy_models.png(rng)
     for more, expected in (({}, 255 - pixels), ({"times": np.int32([2])}, pixels)):
         request = request_of("invert_png", {"content_bytes": [data], **more})
@@ -163,7 +163,7 @@ def test_errors_have_tensorflow_servings_codes(stub, request_, code, words):
     assert words in caught.value.details()
 
 
-def test_the_metadata_are_the_signatures_as_saved(stub):
+def test_the_metadata_contains_the_saved_signatures(stub):
     request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
     request.model_spec.name = "toy"
     response = stub.GetModelMetadata(request, timeout=30)
@@ -179,7 +179,7 @@ def test_the_metadata_are_the_signatures_as_saved(stub):
     assert signature.outputs["png_bytes"].dtype == tf.string.as_datatype_enum
 
 
-def test_the_status_is_told(channel):
+def test_the_status_is_available(channel):
     request = get_model_status_pb2.GetModelStatusRequest()
     request.model_spec.name = "toy"
     stub = model_service_pb2_grpc.ModelServiceStub(channel)
@@ -192,7 +192,7 @@ def test_the_status_is_told(channel):
 def test_an_exported_model_gives_the_pictures_and_losses_of_the_process(
     tmp_path, rng, mini_network, mini_layers
 ):
-    # Adam, as the graph of a line search takes seconds.
+    # Adam, because the graph of a line search takes seconds to build.
     config = tf_style.StyleConfig().replace(scales="none", steps=2, optimizer="adam")
     tf_style.export_saved_model(tmp_path / "5", config=config)
     pictures = {
@@ -218,7 +218,7 @@ def test_an_exported_model_gives_the_pictures_and_losses_of_the_process(
     )
     expected = named_terms(terms)
     assert losses.keys() == {*expected, "gradient"}
-    # Not value by value: a small one is the difference of large ones.
+    # Compared as a whole: small values are differences of large ones.
     apart = tf.make_ndarray(losses["gradient"]) - gradient
     assert np.linalg.norm(apart) <= 1e-6 * np.linalg.norm(gradient)
     for name, value in expected.items():

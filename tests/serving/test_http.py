@@ -1,4 +1,4 @@
-"""A server with a small SavedModel, asked over HTTP by a real client."""
+"""A server with a small SavedModel, called over HTTP by a real client."""
 
 import base64
 import concurrent.futures
@@ -16,7 +16,7 @@ from serving_client import serve
 
 from tf_style.serving import server as server_module
 
-DAY = 2**31 - 1  # Steps of `spin` that nobody waits for.
+DAY = 2**31 - 1  # Steps of `spin`: far more than a test waits for.
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +37,10 @@ def b64(data):
     return {"b64": base64.b64encode(data).decode()}
 
 
-# --- What TensorFlow Serving's page "RESTful API" shows ---------------------------------------
+# --- Examples of TensorFlow Serving's page "RESTful API" ---------------------------------------
 
 
-def test_the_status_is_tensorflow_servings(running):
+def test_the_status_is_that_of_tensorflow_serving(running):
     expected = {
         "model_version_status": [
             {
@@ -56,7 +56,7 @@ def test_the_status_is_tensorflow_servings(running):
         assert answer.headers["content-type"] == "application/json"
 
 
-def test_rows_are_predicted_as_on_the_page(running):
+def test_rows_are_predicted_as_in_the_documentation(running):
     answer = running.predict('{"instances": [1.0,2.0,5.0]}')
     assert (answer.status, answer.json) == (200, {"predictions": [3.5, 4.0, 5.5]})
     assert answer.headers["content-type"] == "application/json"
@@ -74,14 +74,14 @@ def test_columns_are_answered_as_columns(running):
     assert running.predict('{"inputs": [3.0, 4.0]}').json == {"outputs": [4.5, 5.0]}
 
 
-def test_an_unknown_model_is_the_pages_error(running):
+def test_an_unknown_model_gives_the_documented_error(running):
     answer = running.send("POST", "/v1/models/half:predict", '{"instances": [1.0,5.0]}')
     assert answer.status == 404
     assert answer.error.startswith("Servable not found for request: Latest(half). ")
     assert "'toy', version 1" in answer.error
 
 
-def test_the_pages_named_inputs_go_in_rows_and_columns(running):
+def test_named_inputs_may_be_rows_or_columns(running):
     rows = [
         {"tag": "foo", "signal": [1, 2, 3, 4, 5], "sensor": [[1, 2], [3, 4]]},
         {"tag": "bar", "signal": [3, 4, 1, 2, 5], "sensor": [[4, 5], [6, 8]]},
@@ -109,7 +109,7 @@ def test_numbers_that_are_not_finite_go_both_ways(running):
     assert answer.body == b'{"predictions": [NaN, Infinity, -Infinity]}'
 
 
-def test_the_metadata_is_tensorflow_servings(running):
+def test_the_metadata_is_that_of_tensorflow_serving(running):
     answer = running.get("/v1/models/toy/metadata")
     assert answer.status == 200
     assert answer.json["model_spec"] == {"name": "toy", "signature_name": "", "version": "1"}
@@ -166,15 +166,15 @@ def test_strings_are_utf8(running):
     assert answer.json == {"predictions": ["GRÜN", ""]}
 
 
-# --- What is refused, and how -------------------------------------------------------------------
+# --- Refused requests ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "signature, inputs, status, words",
     [
         ("add", {"x": ["one"]}, 400, "`inputs.x[0]` must be a number, for float32"),
-        ("add", {"x": 1.0}, 400, "A batch of one is a list of one."),
-        ("add", {"y": [1.0]}, 400, "must have the keys 'x' and, if wanted, 'amount'"),
+        ("add", {"x": 1.0}, 400, "Put a single row into a list."),
+        ("add", {"y": [1.0]}, 400, "must have the keys 'x' and, optionally, 'amount'"),
         ("ad", {"x": [1.0]}, 400, "Did you mean 'add'?"),
         ("add", {"x": [1.0, 2.0], "amount": [1.0, 2.0, 3.0]}, 400, "ncompatible shapes"),
         ("invert_png", {"content_bytes": [{"b64": "iVBOR"}]}, 400, "be base64"),
@@ -184,7 +184,7 @@ def test_strings_are_utf8(running):
         ("__saved_model_init_op", {}, 400, "not found in signature def"),
     ],
 )
-def test_bad_inputs_are_answered_with_what_is_wrong(running, signature, inputs, status, words):
+def test_the_response_says_what_is_wrong_with_bad_inputs(running, signature, inputs, status, words):
     answer = running.predict({"signature_name": signature, "inputs": inputs})
     assert answer.status == status, answer.body
     assert words in answer.error
@@ -223,7 +223,7 @@ def test_a_damaged_picture_or_a_bomb_is_the_models_error_400(running, rng):
         ("/predict", 404, "Not found: POST /predict"),
     ],
 )
-def test_wrong_addresses_are_told(running, path, status, words):
+def test_wrong_paths_get_an_error(running, path, status, words):
     answer = running.send("POST", path, '{"instances": [1.0]}')
     assert answer.status == status
     assert words in answer.error
@@ -241,7 +241,7 @@ def test_wrong_addresses_are_told(running, path, status, words):
         ("/", 404),
     ],
 )
-def test_wrong_addresses_to_read_are_told(running, path, status):
+def test_wrong_paths_of_get_requests_get_an_error(running, path, status):
     answer = running.get(path)
     assert answer.status == status
     assert answer.error
@@ -283,7 +283,7 @@ def test_a_compressed_body_is_refused(running):
     assert answer.status == 415
 
 
-def test_a_slow_body_is_given_up(folder):
+def test_a_slow_body_times_out(folder):
     with serve(folder, body_timeout_s=0.3) as running:
         with contextlib.closing(running.connect()) as connection:
             connection.putrequest("POST", "/v1/models/toy:predict")
@@ -298,7 +298,7 @@ def test_a_slow_body_is_given_up(folder):
         assert running.metric("tf_style_held_bytes") == 0
 
 
-def test_bodies_that_together_hold_too_much_are_told_to_come_again(folder):
+def test_bodies_that_are_too_large_together_get_503_with_a_retry_time(folder):
     with serve(folder, max_body_bytes=1000, body_timeout_s=20.0) as running:
         with contextlib.ExitStack() as stack:
             connections = [
@@ -328,7 +328,7 @@ def test_a_client_that_asks_first_is_refused_before_it_sends(running):
         assert connection.recv(1000).startswith(b"HTTP/1.1 413")
 
 
-def test_a_client_that_leaves_in_its_body_is_let_go(running):
+def test_a_client_that_disconnects_in_its_body_frees_the_bytes(running):
     with contextlib.closing(running.socket()) as connection:
         connection.sendall(
             b"POST /v1/models/toy:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{"
@@ -337,7 +337,7 @@ def test_a_client_that_leaves_in_its_body_is_let_go(running):
     wait_for(lambda: running.metric("tf_style_held_bytes") == 0)
 
 
-def test_a_slow_head_is_given_up(running, monkeypatch):
+def test_a_slow_head_closes_the_connection(running, monkeypatch):
     monkeypatch.setattr(server_module, "_HEAD_TIMEOUT_S", 0.2)
     for start in (b"", b"POST /v1/models/toy:predict HTTP/1.1\r\nHost:"):
         with contextlib.closing(running.socket()) as connection:
@@ -345,7 +345,7 @@ def test_a_slow_head_is_given_up(running, monkeypatch):
             assert connection.recv(100) == b""
 
 
-def test_what_is_no_http_is_refused(running):
+def test_bytes_that_are_not_http_are_refused(running):
     with contextlib.closing(running.socket()) as connection:
         connection.sendall(b"\x16\x03\x01\x00\xa5\r\n\r\n")
         assert connection.recv(100).startswith(b"HTTP/1.1 400")
@@ -371,7 +371,7 @@ def test_a_connection_serves_many_requests(running):
             response.read()
 
 
-def test_a_bug_is_told_as_one(running, monkeypatch, caplog):
+def test_a_bug_gives_500_and_a_traceback_in_the_log(running, monkeypatch, caplog):
     def fail(*arguments):
         raise KeyError("bug")
 
@@ -411,15 +411,15 @@ def test_metrics_count_what_happened(running):
     assert running.get("/metrics").headers["content-type"].startswith("text/plain")
 
 
-def test_requests_can_be_told_line_by_line(running):
+def test_the_access_log_has_a_line_for_each_request(running):
     running.get("/v1/models/toy/versions/7")
     wait_for(lambda: any("GET /v1/models/toy/versions/7 404 0." in line for line in running.lines))
 
 
-# --- Time, place, company -----------------------------------------------------------------------
+# --- Timeouts and load --------------------------------------------------------------------------
 
 
-def test_a_run_is_ended_when_its_time_is_over_and_the_next_one_follows(folder):
+def test_a_run_is_ended_at_its_timeout_and_the_next_one_follows(folder):
     with serve(folder, timeout_s=0.5) as running:
         began = time.monotonic()
         answer = running.predict({"signature_name": "spin", "inputs": [DAY]})
@@ -431,7 +431,7 @@ def test_a_run_is_ended_when_its_time_is_over_and_the_next_one_follows(folder):
         wait_for(lambda: running.metric("tf_style_running") == 0)
 
 
-def test_a_full_queue_is_503_with_a_time_to_come_again(folder):
+def test_a_full_queue_gives_503_with_a_retry_time(folder):
     limits = {"workers": 1, "queue": 1}
     with serve(folder, timeout_s=3.0, limits=limits) as running:
         busy = [threading.Thread(target=spin, args=(running,)) for _ in range(2)]
@@ -442,7 +442,7 @@ def test_a_full_queue_is_503_with_a_time_to_come_again(folder):
         assert answer.status == 503
         assert int(answer.headers["retry-after"]) >= 1
         assert "queue is full" in answer.error
-        assert running.get("/healthz").status == 200  # Nothing else is held up.
+        assert running.get("/healthz").status == 200  # Nothing else is blocked.
         assert running.metric("tf_style_queue_length") == 1
         for thread in busy:
             thread.join()
@@ -454,7 +454,7 @@ def spin(running, steps=DAY):
         return running.predict({"signature_name": "spin", "inputs": [steps]})
 
 
-def test_a_client_that_leaves_makes_room(folder):
+def test_a_client_that_disconnects_frees_its_place(folder):
     with serve(folder, timeout_s=2.0, limits={"workers": 1, "queue": 1}) as running:
         busy = threading.Thread(target=spin, args=(running,))
         busy.start()
@@ -474,7 +474,7 @@ def wait_for(condition, seconds=10):
         time.sleep(0.005)
 
 
-def test_many_clients_get_each_their_own_answer(running, rng):
+def test_each_of_many_clients_gets_its_own_answer(running, rng):
     pictures = [toy_models.png(rng, int(height), 6) for height in rng.integers(1, 20, 40)]
 
     def ask(number):
@@ -563,7 +563,7 @@ def test_a_broken_version_is_reported_and_the_old_one_stays(tmp_path):
         assert running.metric("tf_style_load_failures") == 1
 
 
-def test_a_stop_answers_what_runs_and_takes_nothing_new(folder):
+def test_a_stop_answers_running_requests_and_refuses_new_ones(folder):
     with serve(folder) as running:
         with contextlib.closing(running.connect()) as kept:
             kept.request("GET", "/healthz")

@@ -1,6 +1,6 @@
 """JSON to arrays and back, and the REST API's requests and answers, without a socket.
 
-The pairs are TensorFlow Serving's own: those of its page "RESTful API" and of its tests.
+The examples are those of TensorFlow Serving's page "RESTful API" and of its tests.
 """
 
 import base64
@@ -90,7 +90,7 @@ def test_other_paths_are_malformed_requests(method, path, text):
     assert refused(400, paths.parse_path, method, path).startswith(text)
 
 
-# --- Requests: pairs of TensorFlow Serving's tests and of its page ----------------------------
+# --- Requests: examples of TensorFlow Serving's tests and page --------------------------------
 
 
 def test_a_plain_list_goes_to_the_only_input():
@@ -210,8 +210,8 @@ def test_inputs_with_defaults_may_be_left_out():
         ("string", '{"inputs": ["\\ud800"]}', "must be valid Unicode"),
         ("string", '{"instances": [["a"], {"x": ["b"]}]}', "`instances[1]` must be a value or a"),
         ("string", '{"instances": [{"x": "a"}, "b"]}', "`instances[1]` must be an object"),
-        ("string", '{"instances": [{"y": "a"}]}', "Received: instances[0]='y', an unknown one"),
-        ("string", '{"instances": [{}]}', "must have the keys 'x'. Received: instances[0]=none"),
+        ("string", '{"instances": [{"y": "a"}]}', "an object with the unknown key 'y'"),
+        ("string", '{"instances": [{}]}', "Received: instances[0]=an object without 'x'"),
         ("string", '{"instances": []}', "must be a list with at least one entry"),
         ("string", '{"instances": {"x": "a"}}', "must be a list with at least one entry"),
         ("string", '{"instances": [1], "inputs": [1]}', "either `instances`"),
@@ -223,7 +223,7 @@ def test_inputs_with_defaults_may_be_left_out():
         ("string", '{"inputs": ' + "[" * 990, "JSON Parse error: "),
     ],
 )
-def test_what_is_wrong_is_told_with_its_place(dtype, text, words):
+def test_errors_say_what_is_wrong_and_where(dtype, text, words):
     assert words in refused(400, inputs_of, text, {"x": info(dtype)})
 
 
@@ -231,26 +231,24 @@ def test_several_inputs_must_be_given_by_name():
     known = {"a": info("int32"), "b": info("int32")}
     for text in ('{"instances": [1]}', '{"inputs": [1]}', '{"inputs": {"b64": "aGVsbG8="}}'):
         assert "give inputs by name" in refused(400, inputs_of, text, known)
-    assert "none 'b'" in refused(400, inputs_of, '{"inputs": {"a": 1}}', known)
+    assert "an object without 'b'" in refused(400, inputs_of, '{"inputs": {"a": 1}}', known)
     message = refused(400, inputs_of, '{"instances": [{"a": 1, "B": 2}]}', known)
     assert message.endswith("Did you mean 'b'?") or "unknown" in message
 
 
-def test_rows_must_agree_in_what_they_give():
+def test_rows_must_have_the_same_keys():
     known = {"x": info("int32"), "n": info("int32")}
     text = '{"instances": [{"x": 1}, {"x": 1, "n": 2}]}'
     message = refused(400, inputs_of, text, known, defaults={"n": np.array([1])})
     assert message.startswith("`instances[1]` must have the same keys as the first ('x')")
 
 
-def test_shapes_are_held_against_the_signature():
+def test_shapes_are_checked_against_the_signature():
     known = {"x": info("float32", (None, 2))}
     assert "have the shape [?, 2]. Received: inputs.x=an array of shape [1, 3]" in refused(
         400, inputs_of, '{"inputs": [[1, 2, 3]]}', known
     )
-    assert "A batch of one is a list of one." in refused(
-        400, inputs_of, '{"inputs": [1, 2]}', known
-    )
+    assert "Put a single row into a list." in refused(400, inputs_of, '{"inputs": [1, 2]}', known)
 
 
 def test_numbers_that_a_float_holds_pass_however_many_digits_they_have():
@@ -258,11 +256,11 @@ def test_numbers_that_a_float_holds_pass_however_many_digits_they_have():
     np.testing.assert_array_equal(arrays["x"], np.float32([2.0**24, -(2.0**100)]))
 
 
-def test_types_that_json_has_not_are_not_implemented():
+def test_input_types_without_json_values_are_not_implemented():
     assert "complex64" in refused(501, inputs_of, '{"inputs": [1]}', {"x": info("complex64")})
 
 
-def test_a_deep_or_long_document_is_refused_before_it_is_made():
+def test_a_deep_or_long_document_is_refused_before_parsing():
     nested = ('{"inputs": ' + "[" * 100_000).encode()
     assert "nested too deeply" in refused(400, rest.parse_body, nested, max_values=10**9)
     long = b'{"inputs": [' + b"0," * 1000 + b"0]}"
@@ -270,7 +268,7 @@ def test_a_deep_or_long_document_is_refused_before_it_is_made():
     assert len(rest.parse_body(long, max_values=1010)["inputs"]) == 1001
 
 
-def test_text_that_is_no_utf8_is_refused():
+def test_text_that_is_not_utf8_is_refused():
     assert "JSON Parse error" in refused(400, rest.parse_body, b'{"a": "\xff"}', max_values=9)
 
 
@@ -278,8 +276,8 @@ def test_the_signature_is_found_by_name():
     known = {"serving_default": signature({}), "stylize": signature({})}
     assert rest.signature_of({}, known) is known["serving_default"]
     assert rest.signature_of({"signature_name": "stylize"}, known) is known["stylize"]
-    message = refused(400, rest.signature_of, {"signature_name": "stylize"}, known)
-    assert 'Serving signature name: "stylize" not found in signature def' in message
+    message = refused(400, rest.signature_of, {"signature_name": "stilize"}, known)
+    assert 'Serving signature name: "stilize" not found in signature def' in message
     assert message.endswith("Did you mean 'stylize'?")
     assert '"a\\nb" not found' in refused(400, rest.signature_of, {"signature_name": "a\nb"}, known)
     assert "be a string" in refused(400, rest.signature_of, {"signature_name": 5}, known)
@@ -371,7 +369,7 @@ def test_empty_arrays_keep_their_shape(shape, rows, columns):
     assert json.loads(answer(outputs, {"y": "float32"}, as_rows=False)) == {"outputs": columns}
 
 
-def test_outputs_without_a_common_batch_are_no_rows():
+def test_outputs_without_a_common_batch_cannot_be_rows():
     dtypes = {"a": "int32", "b": "int32"}
     for outputs in ({"a": [1, 2], "b": [1]}, {"a": [1], "b": 1}, {"a": np.zeros([0]), "b": [1]}):
         message = refused(400, answer, outputs, dtypes, as_rows=True)
@@ -379,16 +377,16 @@ def test_outputs_without_a_common_batch_are_no_rows():
         assert json.loads(answer(outputs, dtypes, as_rows=False))
 
 
-def test_scalars_are_given_as_such():
+def test_scalars_stay_scalars():
     assert answer({"y": 2.5}, {"y": "float32"}, as_rows=False) == '{"outputs": 2.5}'
 
 
-def test_bytes_that_are_no_text_need_a_name_that_says_so():
+def test_bytes_that_are_not_text_need_the_suffix_bytes():
     message = refused(500, answer, {"text": [b"\xff"]}, {"text": "string"}, as_rows=True)
     assert "'_bytes'" in message
 
 
-def test_types_that_json_has_not_cannot_be_answered():
+def test_output_types_without_json_values_are_not_implemented():
     refused(501, answer, {"z": [1j]}, {"z": "complex64"}, as_rows=True)
 
 
@@ -406,7 +404,7 @@ def test_errors_are_json_objects():
         )
     )
 )
-def test_every_array_comes_back_as_it_went(array):
+def test_every_array_survives_the_round_trip(array):
     name = array.dtype.name
     text = json_arrays.text(array, name="y", dtype_name=name)
     back = json_arrays.to_array(json.loads(text), info(name), "y")
@@ -416,7 +414,7 @@ def test_every_array_comes_back_as_it_went(array):
 
 @settings(deadline=None, max_examples=100)
 @given(st.binary(max_size=50))
-def test_all_bytes_come_back_as_they_went(data):
+def test_all_bytes_survive_the_round_trip(data):
     array = np.array([data, b"x"], object)
     text = json_arrays.text(array, name="png_bytes", dtype_name="string")
     assert json.loads(text)[0] == {"b64": base64.b64encode(data).decode()}
@@ -447,7 +445,7 @@ DOCUMENTS = st.dictionaries(
 
 @settings(deadline=None, max_examples=500)
 @given(DOCUMENTS, st.sampled_from(sorted(DTYPES)))
-def test_whatever_a_document_holds_it_gives_arrays_that_fit_or_is_refused(document, dtype):
+def test_any_document_gives_fitting_arrays_or_is_refused(document, dtype):
     known = {"x": info(dtype), "n": info("int32", (None,))}
     default = {"n": np.array([1], np.int32)}
     for inputs in (known, {"x": known["x"]}):
@@ -465,7 +463,7 @@ def test_whatever_a_document_holds_it_gives_arrays_that_fit_or_is_refused(docume
 
 @settings(deadline=None, max_examples=200)
 @given(st.text(max_size=20))
-def test_whatever_is_sent_is_an_object_or_refused(text):
+def test_any_body_is_an_object_or_is_refused(text):
     try:
         rest.parse_body(text.encode("utf-8", "surrogatepass"), max_values=100)
     except RequestError as error:

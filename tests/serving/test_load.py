@@ -1,4 +1,4 @@
-"""The load test itself, shortened: good and bad requests from four clients at once."""
+"""A short run of the load test: good and bad requests from four clients at once."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ import sys
 import pytest
 from places import TOOLS
 
-TOOL = TOOLS / "load_test.py"
+TOOL = TOOLS / "hardening" / "load_test.py"
 
 
 @pytest.mark.slow

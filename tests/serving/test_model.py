@@ -1,4 +1,4 @@
-"""A SavedModel's signatures as they are read and run, and TensorFlow's errors as they are told."""
+"""Reading and running a SavedModel's signatures, and the messages of TensorFlow's errors."""
 
 import time
 
@@ -62,7 +62,7 @@ def test_outputs_have_the_signatures_types(model):
     assert found["name_bytes"].item() == b"\x00\xff"
 
 
-def test_a_loop_is_ended_when_its_time_is_over(model):
+def test_a_loop_is_ended_at_its_timeout(model):
     began = time.monotonic()
     with pytest.raises(RequestError) as caught:
         run(model, "spin", timeout_s=0.2, steps=np.int32([2**31 - 1]))
@@ -70,7 +70,7 @@ def test_a_loop_is_ended_when_its_time_is_over(model):
     assert time.monotonic() - began < 5
 
 
-def test_a_models_own_check_is_told_in_its_words(model):
+def test_a_models_own_check_keeps_its_message(model):
     bomb = tf.io.encode_png(np.zeros((1100, 1000, 3), np.uint8)).numpy()
     with pytest.raises(RequestError, match="`content_bytes` must be small.") as caught:
         run(model, "invert_png", content_bytes=np.array([bomb], object))
@@ -101,10 +101,10 @@ def test_the_metadata_has_the_fields_of_tensorflow_serving(model):
         ("", "The model failed."),
     ],
 )
-def test_errors_are_told_without_nodes_and_lines_of_code(text, plain):
+def test_messages_have_no_node_names_and_lines_of_code(text, plain):
     assert plain_message(text) == plain
 
 
-def test_what_is_no_saved_model_cannot_be_loaded(tmp_path):
+def test_a_folder_without_a_saved_model_cannot_be_loaded(tmp_path):
     with pytest.raises(OSError, match="SavedModel"):
         SavedModel(tmp_path)

@@ -1,4 +1,4 @@
-"""Versions found, loaded, switched and released, with models that are only named."""
+"""Finding, loading, switching and releasing versions, with fake models."""
 
 import threading
 
@@ -138,7 +138,7 @@ def test_a_start_takes_the_newest_that_can_be_loaded(tmp_path, store):
     assert store.statuses()[0][1].error == "Version 2 cannot be loaded: broken file"
 
 
-def test_a_new_version_is_taken_up_when_it_is_at_rest(tmp_path, store):
+def test_a_new_version_is_loaded_once_its_files_stop_changing(tmp_path, store):
     write(tmp_path / "1")
     store.start()
     write(tmp_path / "2")
@@ -151,7 +151,7 @@ def test_a_new_version_is_taken_up_when_it_is_at_rest(tmp_path, store):
     assert newest(store) == 2
 
 
-def test_a_half_copied_version_is_left_alone(tmp_path, store):
+def test_a_half_copied_version_is_not_loaded(tmp_path, store):
     write(tmp_path / "1")
     store.start()
     write(tmp_path / "2")
@@ -177,7 +177,7 @@ def test_an_old_version_is_closed_when_its_last_request_has_ended(tmp_path, stor
     assert newest(store) == 2
     assert states(store) == {2: "AVAILABLE", 1: "UNLOADING"}
     first.release()
-    first.release()  # Twice is once.
+    first.release()  # The second call does nothing.
     assert not old.closed
     second.release()
     assert old.closed
@@ -206,14 +206,14 @@ def test_a_new_version_is_loaded_before_the_old_one_goes(tmp_path):
     assert seen[1].version == 1
 
 
-def test_a_broken_version_is_told_once_and_tried_again_when_it_changes(tmp_path, store):
+def test_a_broken_version_is_reported_once_and_tried_again_when_it_changes(tmp_path, store):
     write(tmp_path / "1")
     store.start()
     write(tmp_path / "2", broken=True)
     for _ in range(4):
         store.poll()
     assert store.num_failures == 1
-    assert store.said[-1] == "Version 2 cannot be loaded: broken file. Version 1 stays."
+    assert store.said[-1] == "Version 2 cannot be loaded: broken file. Version 1 stays in use."
     assert newest(store) == 1
     (tmp_path / "2" / "broken").unlink()
     store.poll()
@@ -239,7 +239,7 @@ def test_an_emptied_folder_changes_nothing(tmp_path, store):
     assert newest(store) == 1
 
 
-def test_an_unreadable_folder_is_told_once(tmp_path, store):
+def test_an_unreadable_folder_is_reported_once(tmp_path, store):
     write(tmp_path / "1")
     store.start()
     tmp_path.rename(tmp_path.with_name("elsewhere"))

@@ -25,17 +25,16 @@ def make_mini_layers(seed=7):
 def use_mini_network(monkeypatch, mini_layers):
     """Does the work of `mini_network`, for fixtures of other scopes."""
     from tf_style.engine import assembly
-    from tf_style.export import saved_model, stablehlo
+    from tf_style.export import saved_model
     from tf_style.network import extractor
     from tf_style.network.weights import Weights
-    from tf_style.pipeline import pictures
 
     weights = Weights(mini_layers, "0" * 64)
-    for module in (saved_model, extractor, pictures, stablehlo, assembly):
+    for module in (extractor, assembly):
         monkeypatch.setattr(module, "load_weights", lambda name, notify=None: weights)
     means = {name: np.ones(kernel.shape[-1]) for name, (kernel, _) in mini_layers.items()}
     monkeypatch.setattr(extractor, "mean_activations", lambda: means)
     # Nothing here is to depend on how fast this machine computes in bfloat16.
-    for module in (saved_model, pictures, assembly):
+    for module in (saved_model, assembly):
         monkeypatch.setattr(module, "arithmetic", lambda precision, **_: "direct")
     # Problems stay cached from test to test, by the hash of their weights: tracing takes seconds.

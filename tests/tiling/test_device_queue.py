@@ -1,4 +1,4 @@
-"""Work spread over devices: in order, each once, one at a time on each device."""
+"""Work spread over devices: results in order, each item once, one at a time on each device."""
 
 import threading
 import time
@@ -11,7 +11,7 @@ from tf_style.tiling.device_queue import spread
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 @pytest.mark.parametrize("length", [0, 1, 2, 7])
-def test_each_item_is_worked_on_once_and_given_in_order(count, length):
+def test_each_item_is_processed_once_and_results_are_in_order(count, length):
     running, most, lock = [0] * count, [0] * count, threading.Lock()
     loaded = []
 
@@ -23,7 +23,7 @@ def test_each_item_is_worked_on_once_and_given_in_order(count, length):
         with lock:
             running[which] += 1
             most[which] = max(most[which], running[which])
-        time.sleep(0.01 * (length - item))  # The first ones end last.
+        time.sleep(0.01 * (length - item))  # The first items end last.
         with lock:
             running[which] -= 1
         return 10 * item
@@ -34,7 +34,7 @@ def test_each_item_is_worked_on_once_and_given_in_order(count, length):
     assert max(most) <= 1
 
 
-def test_the_next_item_is_under_way_while_one_is_kept():
+def test_the_next_item_is_processed_while_a_result_is_stored():
     begun = threading.Event()
 
     def work(item):
@@ -46,7 +46,7 @@ def test_the_next_item_is_under_way_while_one_is_kept():
         assert item or begun.wait(10.0)
 
 
-def test_work_is_done_on_its_device():
+def test_work_runs_on_its_device():
     def work(value):
         return tf.constant(value).device
 
@@ -55,7 +55,7 @@ def test_work_is_done_on_its_device():
 
 
 @pytest.mark.parametrize("fails", ["load", "work"])
-def test_errors_reach_the_caller_and_no_thread_is_left(fails):
+def test_errors_reach_the_caller_and_all_threads_end(fails):
     def failing(name, item):
         if name == fails and item == 2:
             raise ValueError("third")

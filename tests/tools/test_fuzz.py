@@ -1,4 +1,4 @@
-"""The fuzzer of tools/: its mutations and its judgment, and a few hundred of its cases."""
+"""The fuzzer in tools/hardening: its mutations, its judgment, and a few hundred cases."""
 
 import sys
 import warnings
@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from places import TOOLS
 
-sys.path.insert(0, str(TOOLS))
+sys.path.insert(0, str(TOOLS / "hardening"))
 
 import fuzz
 import fuzz_mutations
 from fuzz_targets import TARGETS, Target
 
-# These start TensorFlow.
+# These import TensorFlow.
 SLOW = ("command_line", "exported_model")
 
 
@@ -23,7 +23,7 @@ SLOW = ("command_line", "exported_model")
 def test_hostile_input_gives_a_result_or_a_clear_error(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     target = TARGETS[name]
-    for data in target.seeds():  # Of most, some are right: the cases start behind the door.
+    for data in target.seeds():  # Most mutations start from these valid files.
         assert fuzz.judge(target, data)[1] is None
     findings = []
     fuzz.run_cases(
@@ -73,13 +73,13 @@ def wrong_result():
         (wrong_result, "wrong result, values beyond 0..1"),
     ],
 )
-def test_a_fault_is_told_by_its_kind(fault, kind):
+def test_a_fault_is_reported_by_its_kind(fault, kind):
     target = Target(lambda: [b""], lambda data: fault(), ("`picture`",))
     _, finding = fuzz.judge(target, b"")
     assert finding.kind.startswith(kind)
 
 
-def test_a_named_error_in_one_line_is_right():
+def test_an_error_in_one_line_that_names_the_input_is_no_fault():
     def refuse(data):
         raise ValueError("`picture` must be a picture.")
 
@@ -88,7 +88,7 @@ def test_a_named_error_in_one_line_is_right():
 
 
 @pytest.mark.parametrize("name", ["images", "weights_npz", "config", "command_line"])
-def test_what_is_taken_apart_and_put_together_is_the_same(name):
+def test_splitting_and_joining_changes_nothing(name):
     target = TARGETS[name]
     taken = 0
     for data in target.seeds():
@@ -100,5 +100,5 @@ def test_what_is_taken_apart_and_put_together_is_the_same(name):
 
 
 @given(st.binary(max_size=40), st.tuples(*[st.integers(0, 2**16)] * 4))
-def test_mutations_take_any_numbers(data, change):
+def test_mutations_accept_any_numbers(data, change):
     assert isinstance(fuzz_mutations.mutated(data, change, [b"token"]), bytes)

@@ -1,4 +1,4 @@
-"""The domains of examples/style_augmentation.py are what its first lines say."""
+"""The domains of examples/style_augmentation.py are as its docstring describes them."""
 
 import sys
 
@@ -15,7 +15,7 @@ def example(monkeypatch):
     return style_augmentation
 
 
-def test_digits_lie_over_photographs_as_a_difference(example, rng):
+def test_digits_and_photographs_are_combined_by_difference(example, rng):
     side = example.SIDE
     flat = [np.full((side + 3, side + 5, 3), 51, np.uint8)]
     digits = rng.uniform(size=(4, side, side, 3)).astype("float32")
@@ -23,7 +23,7 @@ def test_digits_lie_over_photographs_as_a_difference(example, rng):
     np.testing.assert_allclose(found, np.abs(0.2 - digits), atol=1e-6)
 
 
-def test_scanners_keep_digits_lighter_than_what_is_around_them(example, rng):
+def test_scanned_digits_are_lighter_than_their_surroundings(example, rng):
     side = example.SIDE
     digits = np.zeros((50, side, side, 3), np.float32)
     digits[:, 8:24, 12:20] = 1.0
@@ -37,18 +37,18 @@ def test_scanners_keep_digits_lighter_than_what_is_around_them(example, rng):
     assert np.std([image.mean() for image in found]) > 0.05
 
 
-def test_styles_are_crops_half_as_long_from_all_pictures(example):
+def test_styles_are_half_size_crops_of_all_pictures(example):
     pictures = [np.full((40, 30, 3), value, np.uint8) for value in (1, 2)]
     found = example.crops(pictures)
     assert [crop.shape for crop in found] == [(20, 15, 3)] * (2 * example.CROPS)
     assert sorted({int(crop[0, 0, 0]) for crop in found}) == [1, 2]
 
 
-def test_test_backgrounds_are_no_styles(example):
+def test_no_test_background_is_a_style(example):
     assert not set(example.BACKGROUNDS) & set(example.STYLES)
 
 
-def test_without_its_packages_it_names_the_command(example, monkeypatch):
+def test_missing_packages_are_reported_with_the_pip_command(example, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     monkeypatch.setattr(sys, "argv", ["style_augmentation.py"])
     with pytest.raises(SystemExit, match=r"pip install 'tf_style\[examples\]'"):

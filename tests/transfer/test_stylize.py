@@ -80,9 +80,9 @@ def test_the_same_command_gives_the_same_picture():
 
 def test_further_runs_of_any_size_trace_nothing_again(monkeypatch):
     used = []
-    assembly._problem.cache_clear()
-    real = assembly._problem
-    monkeypatch.setattr(assembly, "_problem", lambda recipe: used.append(real(recipe)) or used[-1])
+    assembly._shared.cache_clear()
+    real = assembly._shared
+    monkeypatch.setattr(assembly, "_shared", lambda recipe: used.append(real(recipe)) or used[-1])
     counts = []
     for seed, sizes in enumerate(
         [((36, 48), (40, 40)), ((36, 48), (40, 40)), ((40, 32), (20, 24))]
@@ -346,9 +346,9 @@ def test_graphs_that_tensorflow_rewrites_make_the_same_picture(losses, request):
     options = config(style_loss=losses, scales="none", steps=3)
     plain = tf_style.stylize(*pictures(), config=options).image
     request.getfixturevalue("graph_rewriting")
-    assembly._problem.cache_clear()
+    assembly._shared.cache_clear()
     rewritten = tf_style.stylize(*pictures(), config=options).image
-    assembly._problem.cache_clear()
+    assembly._shared.cache_clear()
     np.testing.assert_allclose(rewritten, plain, atol=1e-4)
 
 

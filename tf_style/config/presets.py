@@ -1,6 +1,6 @@
 """Presets: named settings, with the source of each. No TensorFlow here.
 
-Each names the options in which it differs from the fields' defaults in `config`.
+A preset lists only the options that differ from the defaults of the option fields.
 """
 
 from typing import Any
@@ -28,9 +28,9 @@ _GATYS2016 = {
     "steps": 300,
 }
 
-# The rivals' objectives. "MSE" is the mean of squared differences over all entries; G / M is
-# `losses.gram_matrix`, E_l = MSE(G / M) / 4. Where the optimizer and the number of steps are a
-# matter of taste, they are left to the fields' defaults.
+# The objectives of other projects. "MSE" is the mean of squared differences over all entries;
+# G / M is `moments.gram_matrix`, and E_l = MSE(G / M) / 4. The optimizer and the number of steps
+# keep the defaults of this project.
 _STYLE_LAYERS = tuple(f"block{block}_conv1" for block in range(1, 6))
 _ORIGINAL_NETWORK = {
     "pooling": "max",
@@ -50,22 +50,22 @@ _AUTHORS = {
 }
 
 PRESETS: dict[str, dict[str, Any]] = {
-    # Today's best practical choice; BUILD_NOTES.md gives the measurement behind each value.
+    # The best practical choice so far; docs/notes/ has the measurement behind each value.
     "default": {},
     "gatys2016": _GATYS2016,
-    # Differs from Gatys et al. (2016), eq. 1: the mean of squares, not half their sum. With the
-    # sum, almost a million times as large at 512 px, figure 3's alpha / beta gives the
-    # photograph back; with the mean, as in the authors' code, the style comes through.
+    # Differs from Gatys et al. (2016), eq. 1: the mean of squares, not half their sum. The sum is
+    # almost a million times as large at 512 px, and figure 3's alpha / beta then returns the
+    # photograph; with the mean, as in the authors' code, the style comes through.
     "gatys2016_mean": {**_GATYS2016, "content_reduction": "mean"},
     # leongatys/NeuralImageSynthesis, the original network: MSE at conv4_2, 1e3 / N^2 MSE(G / M).
     "gatys_code": {**_AUTHORS, "content_weight": 1.0, "style_weight": 1e3},
-    # dstein64/pastiche: a hundredth of the above. Differs: 512 px, where theirs is the area of
-    # 500 x 500.
+    # dstein64/pastiche: a hundredth of those weights. Differs: the longer edge has 512 px; theirs
+    # sets the area, 500 x 500 px.
     "pastiche": {**_AUTHORS, "content_weight": 0.01, "style_weight": 10.0},
-    # jcjohnson/neural-style: 5 MSE at conv4_2, 100 MSE(G / (N M)), and 1e-3 of its total
-    # variation, of values 0..256. Differs: starts from the content, which is an option there,
-    # not from noise; the network reads 0..255, as it was trained, where theirs reads 0..256;
-    # they leave the total variation out of the loss that is shown and searched along.
+    # jcjohnson/neural-style: 5 MSE at conv4_2, 100 MSE(G / (N M)), and 1e-3 times its total
+    # variation of values 0..256. Differs: starts from the content (an option there), not from
+    # noise; the network reads 0..255, as in its training, not 0..256; and the total variation is
+    # part of the loss that is reported and used by the line search, which it is not there.
     "neural_style": {
         **_AUTHORS,
         "content_weight": 5.0,
@@ -73,12 +73,12 @@ PRESETS: dict[str, dict[str, Any]] = {
         "tv_weight": 1e-3 * 256.0**2,
         "tv_form": "sum_square",
     },
-    # crowsonkb/style-transfer-pytorch: 0.015 MSE at conv4_2, the Wasserstein distance, and 2 of
-    # its total variation. Differs: one size and this project's optimizer, where theirs goes
-    # through several sizes with Adam and averages; and the weights are Keras', not torchvision's.
-    # Those read pixels divided by 255 * 0.226, so that by the ReLUs' homogeneity features are
-    # about that much smaller, and all terms but the total variation by its square: this is
-    # what the total variation is multiplied by. An estimate, as the two were trained apart.
+    # crowsonkb/style-transfer-pytorch: 0.015 MSE at conv4_2, the Wasserstein distance, and 2 times
+    # its total variation. Differs: this project's schedule and optimizer, not several sizes with
+    # Adam and averaged iterates; and Keras' VGG-19 weights, not torchvision's. The latter read
+    # pixels divided by 255 * 0.226. ReLUs are homogeneous, so their features are smaller by about
+    # that factor, and all terms except the total variation by its square; the total variation is
+    # multiplied by that square here. An estimate: the two networks were trained separately.
     "crowsonkb": {
         **_ORIGINAL_NETWORK,
         "padding": "replicate",
@@ -95,4 +95,4 @@ PRESETS: dict[str, dict[str, Any]] = {
         "tv_weight": 2.0 * (255.0 * 0.226) ** 2,
     },
 }
-"""Named settings: the options in which each differs from the fields' defaults."""
+"""Options by preset name: those that differ from the defaults of the fields."""

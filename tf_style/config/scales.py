@@ -6,11 +6,11 @@ from tf_style._checks import shown
 
 
 class Stage(NamedTuple):
-    """One size of the schedule.
+    """One size of a coarse-to-fine schedule.
 
     Attributes:
-        scale: the size relative to the result's, at most 1.
-        steps: of the optimizer.
+        scale: size relative to the result, above 0 and at most 1.
+        steps: number of optimizer steps, at least 1.
     """
 
     scale: float
@@ -18,11 +18,11 @@ class Stage(NamedTuple):
 
 
 def parse_scales(text: str) -> tuple[Stage, ...]:
-    """Returns the stages of 'scale:steps,...'; none for 'auto' and 'none'.
+    """Returns the stages in 'scale:steps,...'; an empty tuple for 'auto' and 'none'.
 
     Raises:
-        ValueError: if the text is not of this form, the scales do not rise to 1, or steps are
-            below 1.
+        ValueError: if the text has another form, the scales do not increase to 1, or a number
+            of steps is below 1.
     """
     if text in ("auto", "none"):
         return ()

@@ -1,7 +1,7 @@
-"""Options as frozen dataclasses, and their JSON form. No TensorFlow here.
+"""`StyleConfig`: all options of a run in one object, with a JSON form. No TensorFlow here.
 
-A default and its help text exist once, in the field; command-line flags are made from
-the fields, and a config written with `to_json` repeats a run exactly.
+Options have flat names across the groups; `FIELDS` lists them, and flags are made from it. A
+config written with `to_json` repeats a run exactly.
 """
 
 import dataclasses
@@ -26,38 +26,36 @@ COLOR_MATCHES = ("cholesky", "symmetric", "histogram")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StyleConfig(TypeChecked):
-    """Everything that decides the picture, except the two pictures themselves.
+    """Everything that determines the result, except the pictures themselves.
 
-    The groups' options are set by flat names: `StyleConfig().replace(steps=50)`.
+    Options of the groups are set by flat names: `StyleConfig().replace(steps=50)`.
     """
 
     preset: str = option(
-        "default", "Named settings that the other flags change one by one (in Python: `preset`)."
+        "default", "Named settings, which the other flags then change (in Python: `preset`)."
     )
     init: str = option(
-        "content", "Start from 'content', 'style', 'noise', or the picture at this path."
+        "content", "Start from 'content', 'style', 'noise', or the picture in this file."
     )
     size: int = option(512, "Longer edge of the result, in px; 0 keeps the content's own size.")
-    style_size: int = option(
-        0, "Longer edge to which the style picture is brought, in px; 0 follows --style_scale."
-    )
+    style_size: int = option(0, "Longer edge of the style picture, in px; 0 follows --style_scale.")
     style_scale: float = option(
         1.0,
-        "Longer edge of the style picture relative to the result's; it is never enlarged beyond "
-        "its own pixels.",
+        "Longer edge of the style picture relative to the result's; the style picture is never "
+        "enlarged.",
     )
     color: str = option(
         "style",
-        "Whose colors: the painting's, with its 'style'; the photograph's, by painting first and "
-        "then taking its chroma ('content'), by giving the painting its colors before ('match'), "
-        "or by painting light and dark alone ('luminance'). With regions also one for each, "
-        "separated by commas.",
+        "Colors of the result: those of the painting ('style'), or those of the photograph, in one "
+        "of three ways: 'content' restores its chroma after painting, 'match' recolors the "
+        "style picture before painting, 'luminance' paints in gray and then restores its chroma. "
+        "With regions, one for each is possible, separated by commas.",
     )
     color_match: str = option(
         "cholesky",
-        "What --color=match gives the painting: the photograph's mean and covariance, by the "
-        "paper's 'cholesky' or the 'symmetric' map that moves colors least; or its 'histogram' "
-        "in each channel.",
+        "How --color=match recolors the style picture: to the photograph's mean and covariance, by "
+        "the paper's 'cholesky' map or the 'symmetric' map, which moves colors least; or to its "
+        "'histogram' in each channel.",
     )
     seed: int = option(0, "Seed of the noise that --init=noise starts from.")
     network: NetworkConfig = dataclasses.field(default_factory=NetworkConfig)
@@ -78,9 +76,9 @@ class StyleConfig(TypeChecked):
         check_choice("color_match", self.color_match, COLOR_MATCHES)
         if len(self.colors) > 1 and self.control.regions == "auto":
             raise ValueError(
-                "Cannot use several rules of `color` with regions='auto'. This is because it is "
-                f"not known how many are found. Received: color={self.color!r}. Use one rule, or "
-                "`content_masks`."
+                "Cannot use several rules of `color` with regions='auto'. This is because the "
+                "number of regions is not known in advance. "
+                f"Received: color={self.color!r}. Use one rule, or `content_masks`."
             )
         if not self.init:
             raise ValueError("`init` must not be empty. Received: init=''.")
@@ -92,8 +90,8 @@ class StyleConfig(TypeChecked):
             )
         if self.color_match != COLOR_MATCHES[0] and "match" not in self.colors:
             raise ValueError(
-                f"Cannot use `color_match` with color={self.color!r}. This is because it says how "
-                f"color='match' works. Received: color_match={self.color_match!r}. Use it with "
+                f"Cannot use `color_match` with color={self.color!r}. This is because only "
+                f"color='match' uses it. Received: color_match={self.color_match!r}. Use it with "
                 "color='match'."
             )
 
@@ -103,16 +101,16 @@ class StyleConfig(TypeChecked):
         return tuple(self.color.split(","))
 
     def replace(self, /, **options: Any) -> "StyleConfig":
-        """Returns a copy with options changed by their flat names, e.g. `style_weight=100`.
+        """Returns a copy with some options changed, by flat name, e.g. `style_weight=100`.
 
         Raises:
-            ValueError: on an unknown name (with the nearest one) or a value out of range.
+            ValueError: on an unknown name (suggests the nearest) or a value out of range.
             TypeError: on a value of a wrong type.
         """
         if options.get("preset", self.preset) != self.preset:
             raise ValueError(
                 "`preset` cannot be replaced, as it names where the settings came from. Use "
-                f"`tf_style.preset({options['preset']!r})` and replace what is to differ."
+                f"`tf_style.preset({options['preset']!r})` and replace single options of it."
             )
         groups: dict[str, dict[str, Any]] = {}
         for name, value in options.items():
@@ -127,11 +125,11 @@ class StyleConfig(TypeChecked):
         return dataclasses.replace(self, **changed)
 
     def to_json(self) -> str:
-        """Returns the config as JSON text of one object, one line an option."""
+        """Returns the config as JSON text: one object, with one option on each line."""
         return json.dumps(self.to_dict(), indent=2) + "\n"
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns every option by its flat name, in plain JSON types."""
+        """Returns every option by flat name, in plain JSON types."""
         values = {}
         for name, (group, _, _) in FIELDS.items():
             value = getattr(getattr(self, group) if group else self, name)
@@ -140,7 +138,7 @@ class StyleConfig(TypeChecked):
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "StyleConfig":
-        """Returns the config of `to_dict`; options left out come from its preset.
+        """Returns the config that `to_dict` described; missing options come from the preset.
 
         Raises:
             ValueError: on an unknown name or preset, or a value out of range.
@@ -153,11 +151,11 @@ class StyleConfig(TypeChecked):
 
     @classmethod
     def from_json(cls, text: str) -> "StyleConfig":
-        """Returns the config of `to_json` text.
+        """Returns the config that `to_json` wrote.
 
         Raises:
-            ValueError: if the text is not a JSON object, or as `from_dict`.
-            TypeError: as `from_dict`.
+            ValueError: if the text is not a JSON object, or as in `from_dict`.
+            TypeError: as in `from_dict`.
         """
         try:
             values = json.loads(text)
@@ -182,14 +180,14 @@ def _fields() -> dict[str, tuple[str, dataclasses.Field, Any]]:
 
 
 FIELDS: dict[str, tuple[str, dataclasses.Field, Any]] = _fields()
-"""Every option by its flat name: (group in StyleConfig or "", field, type)."""
+"""(group in StyleConfig or "", field, type) of every option, by flat name."""
 
 
 def preset(name: str) -> StyleConfig:
     """Returns the config of a preset.
 
     Raises:
-        ValueError: if there is no such preset; names the nearest.
+        ValueError: if there is no such preset; suggests the nearest.
     """
     check_choice("preset", name, PRESETS)
     return StyleConfig(preset=name).replace(**PRESETS[name])

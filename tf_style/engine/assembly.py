@@ -1,8 +1,9 @@
-"""Problems by config, kept from call to call with their traced graphs."""
+"""From a config to the problem that it describes: weights, network, objective, parametrization."""
 
 import dataclasses
 import functools
 from collections.abc import Callable
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -18,19 +19,74 @@ from tf_style.network.weights import load_weights
 from tf_style.objective.objective import Objective
 
 
-def make_problem(
-    layer_arrays: LayerArrays, config: StyleConfig, arithmetic: str, *, jit_compile: bool = False
-) -> Problem:
-    """Returns the problem that a config means.
+class LoadedProblem(NamedTuple):
+    """A problem, and what it was made of.
+
+    Attributes:
+        problem: what a config minimizes.
+        weights_sha256: hash of the network's weights.
+    """
+
+    problem: Problem
+    weights_sha256: str
+
+
+def load_problem(
+    config: StyleConfig,
+    *,
+    kind: str | None = None,
+    is_shared: bool = True,
+    notify: Callable[[str], None] | None = None,
+) -> LoadedProblem:
+    """Returns the problem that a config describes.
 
     Args:
-        layer_arrays: weights, as `Weights.layers` has them.
+        config: everything but the pictures.
+        kind: arithmetic of the convolutions, in `extractor.ARITHMETICS`; the best one for this
+            machine if omitted.
+        is_shared: return the same problem, with its traced graphs, for the same config; the
+            problems of the last two configs stay in memory.
+        notify: called with a line of text before weights are downloaded.
+
+    Raises:
+        OSError: if the weights cannot be downloaded.
+        ValueError: if the weights are invalid.
+    """
+    if config.compute.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    weights = load_weights(config.network.weights, notify=notify)
+    recipe = _Recipe(
+        weights.sha256,
+        kind
+        or arithmetic(
+            config.compute.precision,
+            deterministic=config.compute.deterministic,
+            jit_compile=config.compute.jit_compile != "off",
+        ),
+        config.compute.jit_compile == "objective",
+        config.network,
+        config.loss,
+        config.optimizer.parametrization_in_use,
+        config.optimizer.gamut,
+        weights.layers,
+        config,
+    )
+    return LoadedProblem(_shared(recipe) if is_shared else _made(recipe), weights.sha256)
+
+
+def make_problem(
+    layer_arrays: LayerArrays, config: StyleConfig, kind: str, *, jit_compile: bool = False
+) -> Problem:
+    """Returns the problem that a config describes, with the given weights.
+
+    Args:
+        layer_arrays: weights, as in `Weights.layers`.
         config: network, loss, parametrization and gamut.
-        arithmetic: of `extractor.ARITHMETICS`.
-        jit_compile: whether XLA compiles each evaluation.
+        kind: arithmetic of the convolutions, in `extractor.ARITHMETICS`.
+        jit_compile: compile each evaluation with XLA.
     """
     extractor = make_extractor(
-        layer_arrays, config.network, layers=config.loss.layers, arithmetic=arithmetic
+        layer_arrays, config.network, layers=config.loss.layers, arithmetic=kind
     )
     return Problem(
         Objective(extractor, config.loss),
@@ -40,44 +96,9 @@ def make_problem(
     )
 
 
-def load_problem(
-    config: StyleConfig, *, notify: Callable[[str], None] | None = None
-) -> tuple[Problem, str]:
-    """Returns what a config minimizes, and its weights' hash; those of two configs are kept.
-
-    Args:
-        config: everything but the pictures.
-        notify: called with a line of text before weights are fetched.
-
-    Raises:
-        OSError: if the weights cannot be fetched.
-        ValueError: if they cannot be used.
-    """
-    if config.compute.deterministic:
-        tf.config.experimental.enable_op_determinism()
-    weights = load_weights(config.network.weights, notify=notify)
-    kind = arithmetic(
-        config.compute.precision,
-        deterministic=config.compute.deterministic,
-        jit_compile=config.compute.jit_compile != "off",
-    )
-    recipe = _Recipe(
-        weights.sha256,
-        kind,
-        config.compute.jit_compile == "objective",
-        config.network,
-        config.loss,
-        config.optimizer.parametrization_in_use,
-        config.optimizer.gamut,
-        weights.layers,
-        config,
-    )
-    return _problem(recipe), weights.sha256
-
-
 @dataclasses.dataclass(frozen=True)
 class _Recipe:
-    """What decides a problem; equal recipes share one, and its traced graphs."""
+    """Everything that decides a problem; equal recipes share one problem and its graphs."""
 
     weights_sha256: str
     arithmetic: str
@@ -90,8 +111,12 @@ class _Recipe:
     config: StyleConfig = dataclasses.field(compare=False)
 
 
-@functools.lru_cache(maxsize=2)
-def _problem(recipe: _Recipe) -> Problem:
+def _made(recipe: _Recipe) -> Problem:
     return make_problem(
         recipe.layer_arrays, recipe.config, recipe.arithmetic, jit_compile=recipe.jit_compile
     )
+
+
+@functools.lru_cache(maxsize=2)
+def _shared(recipe: _Recipe) -> Problem:
+    return _made(recipe)

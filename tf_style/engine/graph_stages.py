@@ -1,8 +1,9 @@
-"""The whole optimization, from coarse to fine, as one graph without Python in it.
+"""A whole run, from coarse to fine, as one graph without Python in it.
 
-The same sizes, steps and numbers as `engine.run` without a deadline.
+The same sizes, steps and numbers as `stages.run` without a deadline.
 """
 
+import functools
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -10,26 +11,28 @@ import tensorflow as tf
 from tf_style.config.scales import parse_scales
 from tf_style.config.style_config import INITS, StyleConfig
 from tf_style.engine import schedule
+from tf_style.engine.coarse_to_fine import StageStart, coarse_to_fine, refined
 from tf_style.engine.parametrization import COARSEST, FINER
-from tf_style.engine.pictures import Pictures, at_scale, at_size, refined
-from tf_style.engine.problem import Problem, scene
+from tf_style.engine.pictures import Pictures, at_scale, at_size
+from tf_style.engine.plan import stages_of
+from tf_style.engine.problem import Problem
 from tf_style.images.graph_resizing import Size, cover, size_of
 from tf_style.inputs.inputs import NOISE_DEVIATION, NOISE_MEAN
 from tf_style.inputs.sizes import smallest_side
 from tf_style.objective.terms import LossWeights
-from tf_style.optimizers.graph_minimizers import graph_minimizer
+from tf_style.optimizers.table import OPTIMIZERS
 
 _HALVINGS = 16  # Of the longer edge, more than any picture has.
 
 
 class Stylized(NamedTuple):
-    """Where a run in a graph ended.
+    """The end of a run in a graph.
 
     Attributes:
         image: float32 `[1, H, W, 3]`, RGB, nominally 0..1.
-        loss: float32 scalar, the value that was minimized.
-        num_steps: int32 scalar, steps done, at all sizes.
-        num_evaluations: int32 scalar, evaluations done, at all sizes.
+        loss: float32 scalar, the minimized value.
+        num_steps: int32 scalar, steps made, at all sizes.
+        num_evaluations: int32 scalar, evaluations made, at all sizes.
     """
 
     image: tf.Tensor
@@ -38,8 +41,8 @@ class Stylized(NamedTuple):
     num_evaluations: tf.Tensor
 
 
-class Stages(NamedTuple):
-    """The sizes of a run, from coarse to fine; `schedule.Stage`s as tensors.
+class GraphStages(NamedTuple):
+    """The stages of a run, from coarse to fine: `scales.Stage`s as tensors.
 
     Attributes:
         scales: float64 `[k]`, relative to the result's size.
@@ -51,10 +54,11 @@ class Stages(NamedTuple):
 
 
 def check_graph(config: StyleConfig) -> None:
-    """Raises ValueError if a config needs what a graph has not.
+    """Raises unless a config can be run inside a graph.
 
     Raises:
-        TypeError: if it is no StyleConfig.
+        TypeError: if it is not a StyleConfig.
+        ValueError: if it needs what a graph does not have.
     """
     if not isinstance(config, StyleConfig):
         raise TypeError(f"`config` must be a StyleConfig. Received: {type(config).__name__}.")
@@ -85,16 +89,16 @@ def check_graph(config: StyleConfig) -> None:
         )
     if config.compute.time_budget:
         raise ValueError(
-            "Cannot use `time_budget` in a graph. This is because it does not plan by the clock. "
+            "Cannot use `time_budget` in a graph. This is because a graph has no clock. "
             f"Received: time_budget={config.compute.time_budget:g}. Use `steps`."
         )
 
 
 def start_image(config: StyleConfig, content: tf.Tensor, style: tf.Tensor) -> tf.Tensor:
-    """Returns the image to start from, of the content's size, as `init` names it.
+    """Returns the image to start from, of the content's size, as `init` says.
 
     Args:
-        config: `init`, which must be one of `config.INITS`, and `seed`.
+        config: `init`, which must be one of `style_config.INITS`, and `seed`.
         content: float32 `[1, H, W, 3]`, RGB 0..1.
         style: float32 `[1, H', W', 3]`, RGB 0..1.
     """
@@ -102,14 +106,16 @@ def start_image(config: StyleConfig, content: tf.Tensor, style: tf.Tensor) -> tf
         return content
     if config.init == "style":
         return tf.clip_by_value(cover(style, size_of(content)), 0.0, 1.0)
-    # Not the noise of `prepare_inputs`, which is NumPy's; of the same distribution.
+    # Other values than `prepare_inputs` gives, which uses NumPy, but the same distribution.
     return tf.random.stateless_normal(
         tf.shape(content), [0, config.seed], NOISE_MEAN, NOISE_DEVIATION
     )
 
 
-def plan(size: Size, *, scales: str, steps: int | tf.Tensor, smallest_side: int) -> Stages:
-    """Returns the stages of `schedule.plan`, for a size and steps known when the graph runs."""
+def graph_plan_stages(
+    size: Size, *, scales: str, steps: int | tf.Tensor, smallest_side: int
+) -> GraphStages:
+    """Returns `schedule.plan_stages` for a size and steps that are known when the graph runs."""
     edge = tf.cast(tf.maximum(*size), tf.float64)
     if scales == "auto":
         halvings = tf.range(_HALVINGS - 1, -1, -1, dtype=tf.float64)
@@ -123,13 +129,13 @@ def plan(size: Size, *, scales: str, steps: int | tf.Tensor, smallest_side: int)
         factors = tf.constant([stage.scale for stage in fixed] or [1.0], tf.float64)
         counts = tf.stack([stage.steps for stage in fixed] or [steps])
         used = tf.ones_like(factors, tf.bool)
-    shorter = tf.minimum(*scaled(size, factors))
+    shorter = tf.minimum(*graph_scaled_size(size, factors))
     used &= (factors == 1.0) | (shorter >= smallest_side)
-    return Stages(tf.boolean_mask(factors, used), tf.boolean_mask(counts, used))
+    return GraphStages(tf.boolean_mask(factors, used), tf.boolean_mask(counts, used))
 
 
-def scaled(size: Size, scale: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns height and width at a scale, float64 of any shape: `schedule.scaled`."""
+def graph_scaled_size(size: Size, scale: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns `schedule.scaled_size` for a scale that is a float64 tensor of any shape."""
     height, width = (
         tf.maximum(1, tf.cast(tf.floor(tf.cast(side, tf.float64) * scale + 0.5), tf.int32))
         for side in size
@@ -145,14 +151,14 @@ def stylize_in_graph(
     num_steps: tf.Tensor | None = None,
     weights: LossWeights | None = None,
 ) -> Stylized:
-    """Returns where the optimization ends, at the pictures' own size.
+    """Returns the end of a run, for pictures of sizes that are known when the graph runs.
 
     Args:
         problem: what is minimized.
-        pictures: of the result's size, the styles' but for their own.
+        pictures: of the result's size; the styles have sizes of their own.
         config: scales, steps, the optimizer.
-        num_steps: int32 scalar, in the place of the config's `steps`.
-        weights: of the loss terms, in the place of the config's.
+        num_steps: int32 scalar, replaces the config's `steps`.
+        weights: replace the config's.
 
     Raises:
         tf.errors.InvalidArgumentError: when the graph runs, if the loss or its gradient is not
@@ -161,7 +167,7 @@ def stylize_in_graph(
     size = tf.unstack(tf.shape(pictures.content)[1:3])
     style_sizes = [tf.unstack(tf.shape(style)[1:3]) for style in pictures.styles]
     smallest = smallest_side(config)
-    stages = plan(
+    stages = graph_plan_stages(
         size,
         scales=config.optimizer.scales,
         steps=config.optimizer.steps if num_steps is None else num_steps,
@@ -175,9 +181,9 @@ def stylize_in_graph(
     def stage(index: tf.Tensor, before: Stylized) -> tuple[tf.Tensor, Stylized]:
         here = at_size(
             pictures,
-            scaled(size, stages.scales[index]),
+            graph_scaled_size(size, stages.scales[index]),
             [
-                scaled(each, scales[index])
+                graph_scaled_size(each, scales[index])
                 for each, scales in zip(style_sizes, style_scales, strict=True)
             ],
         )
@@ -186,7 +192,7 @@ def stylize_in_graph(
             lambda: here.start,
             lambda: refined(before.image, here.start, pictures.start),
         )
-        after = solve(
+        after = minimize_stage(
             problem,
             here._replace(start=tf.ensure_shape(start, [1, None, None, 3])),
             config,
@@ -194,10 +200,7 @@ def stylize_in_graph(
             num_steps=stages.steps[index],
             weights=weights,
         )
-        return index + 1, after._replace(
-            num_steps=before.num_steps + after.num_steps,
-            num_evaluations=before.num_evaluations + after.num_evaluations,
-        )
+        return index + 1, _added(before, after)
 
     nothing = Stylized(tf.zeros([1, 1, 1, 3]), tf.zeros([]), tf.constant(0), tf.constant(0))
     shapes = Stylized(tf.TensorShape([1, None, None, 3]), *3 * [tf.TensorShape([])])
@@ -209,17 +212,17 @@ def stylize_in_graph(
         parallel_iterations=1,
     )[1]
     finite = tf.math.is_finite(found.loss) & tf.reduce_all(tf.math.is_finite(found.image))
-    told = tf.debugging.Assert(
+    check = tf.debugging.Assert(
         finite & (found.num_evaluations > 0),
         ["The loss or its gradient is not finite. Use smaller weights, or the normalized "
          "network. Received: loss", found.loss],
     )  # fmt: skip
-    with tf.control_dependencies([told]):
+    with tf.control_dependencies([check]):
         return found._replace(image=tf.identity(found.image))
 
 
 def stylize_at_size(problem: Problem, pictures: Pictures, config: StyleConfig) -> Stylized:
-    """Returns what `stylize_in_graph` does, for sizes that are known: what XLA can compile.
+    """Returns what `stylize_in_graph` does, for known sizes, so that XLA can compile it.
 
     Args:
         problem: what is minimized.
@@ -227,35 +230,37 @@ def stylize_at_size(problem: Problem, pictures: Pictures, config: StyleConfig) -
         config: scales, steps, the optimizer.
     """
     smallest = smallest_side(config)
-    stages = schedule.plan(
-        tuple(pictures.content.shape[1:3]),
-        scales=config.optimizer.scales,
-        steps=config.optimizer.steps,
-        smallest_side=smallest,
+    ends = coarse_to_fine(
+        stages_of(tuple(pictures.content.shape[1:3]), config),
+        pictures.start,
+        pictures_at=lambda stage: at_scale(pictures, stage.scale, smallest_side=smallest),
+        minimize=lambda start: _minimize_start(problem, start, config),
     )
-    found: Stylized | None = None
-    for stage in stages:
-        here = at_scale(pictures, stage.scale, smallest_side=smallest)
-        if found is not None:
-            here = here._replace(start=refined(found.image, here.start, pictures.start))
-        after = solve(
-            problem,
-            here,
-            config,
-            exponent=COARSEST if found is None else FINER,
-            num_steps=stage.steps,
-            in_place=False,
-        )
-        image = tf.ensure_shape(after.image, here.start.shape)
-        steps, evaluations = (found.num_steps, found.num_evaluations) if found else (0, 0)
-        found = Stylized(
-            image, after.loss, steps + after.num_steps, evaluations + after.num_evaluations
-        )
-    assert found is not None  # noqa: S101  There is at least one stage.
-    return found
+    return functools.reduce(_added, ends)
 
 
-def solve(
+def _minimize_start(problem: Problem, start: StageStart, config: StyleConfig) -> Stylized:
+    pictures = start.pictures
+    end = minimize_stage(
+        problem,
+        pictures,
+        config,
+        exponent=start.exponent,
+        num_steps=start.stage.steps,
+        in_place=False,
+    )
+    return end._replace(image=tf.ensure_shape(end.image, pictures.start.shape))
+
+
+def _added(before: Stylized, after: Stylized) -> Stylized:
+    """Returns the end of a stage with the counts of the stages before."""
+    return after._replace(
+        num_steps=before.num_steps + after.num_steps,
+        num_evaluations=before.num_evaluations + after.num_evaluations,
+    )
+
+
+def minimize_stage(
     problem: Problem,
     pictures: Pictures,
     config: StyleConfig,
@@ -265,26 +270,31 @@ def solve(
     weights: LossWeights | None = None,
     in_place: bool = True,
 ) -> Stylized:
-    """Returns where the minimization at one size ends.
+    """Returns the end of one stage.
 
     Args:
         problem: what is minimized.
-        pictures: all of the stage's size, the styles' but for their own.
+        pictures: of the stage's size; the styles have sizes of their own.
         config: the optimizer.
         exponent: of the parametrization.
         num_steps: of the optimizer.
-        weights: of the loss terms, in the place of the config's.
-        in_place: as for `graph_minimizers.graph_minimizer`.
+        weights: replace the config's.
+        in_place: as for `graph_minimizers.minimize_lbfgs_in_graph`.
     """
-    here = scene(problem, pictures, exponent=exponent, weights=weights)
-    shape = tf.shape(here.start)
+    stage = problem.at(pictures, exponent=exponent, weights=weights)
+    shape = tf.shape(stage.start)
 
     def function(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        value, gradient = problem.value_and_gradient(tf.reshape(position, shape), here.given)
+        value, gradient = problem.value_and_gradient(tf.reshape(position, shape), stage.data)
         return value, tf.reshape(gradient, [-1])
 
-    minimize = graph_minimizer(config.optimizer, in_place=in_place)
-    found = minimize(function, tf.reshape(here.start, [-1]), num_steps)
+    found = OPTIMIZERS[config.optimizer.optimizer].in_graph(
+        function,
+        tf.reshape(stage.start, [-1]),
+        config.optimizer,
+        num_steps=num_steps,
+        in_place=in_place,
+    )
     position = tf.reshape(found.position, shape)
-    image = tf.ensure_shape(problem.picture(position, here.given), [1, None, None, 3])
+    image = tf.ensure_shape(problem.picture(position, stage.data), [1, None, None, 3])
     return Stylized(image, found.value, found.num_steps, found.num_evaluations)

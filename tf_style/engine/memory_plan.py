@@ -1,7 +1,7 @@
-"""Memory as a plan: what each size of a run takes, and how it is made to fit. No TensorFlow here.
+"""The plan of memory: what each size of a run needs, and how it is made to fit.
 
-An estimate is the sum of what is held at the peak. Its constants were measured on CPUs
-(BUILD_NOTES.md, "Plan of memory").
+An estimate is the sum of everything in memory at the peak. Its constants were measured on CPUs
+(docs/notes/engine.md, "Plan of memory"). No TensorFlow here.
 """
 
 import itertools
@@ -12,19 +12,21 @@ from tf_style import vgg19
 from tf_style.config.optimizer import OptimizerConfig
 from tf_style.config.style_config import StyleConfig
 from tf_style.engine import machine_memory
+from tf_style.optimizers.table import OPTIMIZERS
 from tf_style.tiling.tiles import Tiling
 
 GB = 1e9
-_FLOATS = 12  # Bytes of an image's pixel.
+"""Bytes of a gigabyte."""
 
+_PIXEL = 12  # Bytes a pixel of an image: three floats.
 _PROGRAM = 1.2 * GB  # TensorFlow, the network, and the graphs.
-_FEATURES = 2300.0  # Bytes a pixel, of a whole image's evaluation.
-_IMAGES = 20  # Images that pictures, positions, gradients and the line search take together.
-_KEPT = 310.0  # Bytes a pixel, of what tiles keep; none in files.
-_TILE_GRAPHS = 0.3 * GB  # Those of tiles of each size and border, with their loading ahead.
-_TILE = 950.0  # Bytes a pixel of a tile of the first block; of each further one half of that.
+_FEATURES = 2300.0  # Bytes a pixel, for the features of a whole image.
+_IMAGES = 20  # Images besides the history: pictures, positions, gradients, line search.
+_TILE_MAPS = 310.0  # Bytes a pixel, for the maps between tiles; none if they are on disk.
+_TILE_GRAPHS = 0.3 * GB  # Graphs for tiles of each size and border, and tiles loaded ahead.
+_TILE = 950.0  # Bytes a pixel of a tile in the first block; half of that in each further block.
 _SIDES = (1024, 768, 512, 256, 128)  # px, of tiles.
-_STRIP = 256
+_STRIP = 256  # Rows.
 _SHORTEST_HISTORY = 3
 
 
@@ -32,13 +34,13 @@ class SizePlan(NamedTuple):
     """How one size of a run is computed.
 
     Attributes:
-        tiling: into which parts; None for the whole image at once.
-        history: curvature pairs that L-BFGS keeps.
-        bfloat16_history: whether it keeps them rounded to bfloat16, to spare memory.
-        is_short: whether these are fewer than asked for.
-        pool: bytes that TensorFlow takes, estimated. It never gives them back: a run takes the
-            most of its sizes.
-        kept: bytes that what tiles keep takes besides, while they are computed.
+        tiling: segments and tiles; None for the whole image at once.
+        history: number of curvature pairs of L-BFGS.
+        bfloat16_history: whether they are rounded to bfloat16, to save memory.
+        is_short: whether there are fewer pairs than asked for.
+        pool: estimated bytes that TensorFlow allocates. It never returns them, so a run needs the
+            most of all its sizes.
+        maps: estimated bytes of the maps between tiles, which are returned.
     """
 
     tiling: Tiling | None
@@ -46,16 +48,16 @@ class SizePlan(NamedTuple):
     bfloat16_history: bool = False
     is_short: bool = False
     pool: float = 0.0
-    kept: float = 0.0
+    maps: float = 0.0
 
     @property
     def memory(self) -> float:
-        """Bytes that the process takes at this size, estimated."""
-        return self.pool + self.kept
+        """Estimated bytes that the process needs at this size."""
+        return self.pool + self.maps
 
 
 WHOLE = SizePlan(None, OptimizerConfig.history)
-"""Where nothing is known."""
+"""The plan if nothing is known about memory."""
 
 
 def plan_sizes(
@@ -63,36 +65,36 @@ def plan_sizes(
 ) -> list[SizePlan]:
     """Returns how the sizes of a run are computed.
 
-    Each whole if that fits, else in tiles, else with the history rounded, then shorter, too: the
-    first way that fits, or the one that takes least where none does.
+    Each size gets the first plan that fits: whole, else in tiles, else with a rounded history too,
+    else with a shorter one too. If none fits, it gets the plan that needs the least.
 
     Args:
-        sizes: pixels and steps of each size, the largest one last; L-BFGS keeps no more pairs
-            than it makes steps.
+        sizes: pixels and steps of each size, the largest last. L-BFGS stores at most one pair for
+            each step.
         config: losses and optimizer.
-        limit: bytes that may be taken; 0 if that is not known: then all are computed whole.
+        limit: bytes that the run may use; 0 if unknown: then every size is computed whole.
     """
     *smaller, largest = (list(_plans(pixels, steps, config)) for pixels, steps in sizes)
     last = _fitting(largest, limit)
-    return [*(_fitting(plans, limit and max(limit - last.kept, 1.0)) for plans in smaller), last]
+    return [*(_fitting(plans, limit and max(limit - last.maps, 1.0)) for plans in smaller), last]
 
 
 def peak(plans: Sequence[SizePlan]) -> float:
-    """Returns the bytes that a run takes, estimated."""
+    """Returns the estimated bytes that a run needs."""
     pools = itertools.accumulate((plan.pool for plan in plans), max)
-    return max(pool + plan.kept for pool, plan in zip(pools, plans, strict=True))
+    return max(pool + plan.maps for pool, plan in zip(pools, plans, strict=True))
 
 
 def excess(plans: Sequence[SizePlan], config: StyleConfig, limit: float) -> str | None:
-    """Returns a line that tells of a run which takes more than may be taken; None if it fits."""
+    """Returns a warning if a run needs more memory than it may use, else None."""
     most = peak(plans)
     if not limit or most <= limit:
         return None
     losses = ", ".join(config.loss.untileable)
     way_out = f"losses other than {losses}, which allow tiles" if losses else "fewer `steps`"
     return (
-        f"This takes about {most / GB:.1f} GB, more than the {limit / GB:.1f} GB that it may take: "
-        f"use a smaller `size`, or {way_out}."
+        f"This needs about {most / GB:.1f} GB, more than the {limit / GB:.1f} GB that it may use. "
+        f"Use a smaller `size`, or {way_out}."
     )
 
 
@@ -104,12 +106,12 @@ def _fitting(plans: list[SizePlan], limit: float) -> SizePlan:
 
 
 def _plans(pixels: int, steps: int, config: StyleConfig) -> Iterator[SizePlan]:
-    """Yields plans from the fastest to the one of least memory."""
-    optimizer = config.optimizer.optimizer
+    """Yields plans, from the fastest one to the one that needs the least memory."""
+    optimizer = OPTIMIZERS[config.optimizer.optimizer]
     histories = [(min(config.optimizer.history, steps), False)]
-    if optimizer == "lbfgs":  # TFP's cannot round what it keeps.
+    if optimizer.can_round:
         histories.append((histories[0][0], True))
-    while histories[-1][0] > _SHORTEST_HISTORY and optimizer != "adam":
+    while optimizer.can_shorten and histories[-1][0] > _SHORTEST_HISTORY:
         history, rounded = histories[-1]
         histories.append((max(history // 2, _SHORTEST_HISTORY), rounded))
     tilings: list[Tiling | None] = [None]
@@ -122,10 +124,8 @@ def _plans(pixels: int, steps: int, config: StyleConfig) -> Iterator[SizePlan]:
     )
     for history, rounded in histories:
         is_short = history < histories[0][0]
-        # TFP's L-BFGS copies its pairs; Adam's two moments take as much as one.
-        pairs = {"adam": 1, "tfp_lbfgs": 5 * history}.get(optimizer, history)
-        images = _IMAGES + (1 if rounded else 2) * pairs
-        held = _PROGRAM + pixels * _FLOATS * images
+        images = _IMAGES + (1 if rounded else 2) * optimizer.pairs_stored(history)
+        held = _PROGRAM + pixels * _PIXEL * images
         for tiling in tilings:
             if tiling is None:
                 pool = held + pixels * (content + _FEATURES)
@@ -135,18 +135,18 @@ def _plans(pixels: int, steps: int, config: StyleConfig) -> Iterator[SizePlan]:
                     _TILE / 2**block * min(pixels, side**2)
                     for block, side in enumerate(tiling.sides)
                 )
-                kept = 0.0 if tiling.on_disk else pixels * (content + _KEPT)
-                yield SizePlan(tiling, history, rounded, is_short, held + tile, kept)
+                maps = 0.0 if tiling.on_disk else pixels * (content + _TILE_MAPS)
+                yield SizePlan(tiling, history, rounded, is_short, held + tile, maps)
 
 
 def _tiling(side: int, *, on_disk: bool) -> Tiling:
-    # Units are fewer in later blocks: their tiles may be larger, and have less margin then.
+    # Later blocks have fewer units, so their tiles may be larger, with a smaller share of margin.
     sides = side, side, 2 * side, 3 * side, 4 * side
     return Tiling(vgg19.POOLINGS[:-1], sides, _STRIP, on_disk)
 
 
 def described(plan: SizePlan) -> str:
-    """Returns how a size is computed, in words."""
+    """Returns a plan in words."""
     memory = f"{plan.memory / GB:.1f} GB"
     rounded = " in bfloat16" if plan.bfloat16_history else ""
     history = f"history {plan.history}{rounded}{', shortened' if plan.is_short else ''}"
@@ -158,9 +158,9 @@ def described(plan: SizePlan) -> str:
 
 
 def limit_of(config: StyleConfig) -> float | None:
-    """Returns the bytes that a run may take: `memory_limit`, or what is left of the machine's.
+    """Returns the bytes that a run may use: `memory_limit`, or what the machine has left.
 
-    A deterministic run's is a share of all that the machine has: what is left of it is chance.
+    A deterministic run may use a share of all the memory, because what is left depends on chance.
     """
     if config.compute.memory_limit:
         return config.compute.memory_limit * GB

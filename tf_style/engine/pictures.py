@@ -1,4 +1,7 @@
-"""The pictures of a run as tensors, and brought to the size of a stage."""
+"""The pictures of a run as tensors, at the full size and at the size of a stage.
+
+Sizes may be integers, or tensors that are known only when a graph runs.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_style.engine import schedule
-from tf_style.images.graph_resizing import Size, resize, size_of
+from tf_style.images.graph_resizing import Size, resize
 from tf_style.inputs.inputs import Inputs
 from tf_style.objective.region_targets import Controls
 
@@ -19,7 +22,7 @@ class Pictures(NamedTuple):
         content: 0..1, of the result's size.
         styles: 0..1, each of any size.
         start: nominally 0..1, of the result's size.
-        controls: what counts where, of the pictures' sizes.
+        controls: blends, regions and maps, of the pictures' sizes.
     """
 
     content: tf.Tensor
@@ -29,10 +32,10 @@ class Pictures(NamedTuple):
 
 
 def pictures_of(inputs: Inputs) -> Pictures:
-    """Returns the pictures of a run, and what counts where, as tensors."""
+    """Returns the pictures of a run, with their controls, as tensors."""
     regions, controls = inputs.regions, Controls()
     if regions is not None:
-        # What stays as it is takes no part.
+        # Untouched regions have no style.
         used = regions.strengths > 0.0
         masks = regions.content[..., used]
         controls = Controls(
@@ -55,7 +58,7 @@ def pictures_of(inputs: Inputs) -> Pictures:
 
 
 def at_size(pictures: Pictures, size: Size, style_sizes: Sequence[Size]) -> Pictures:
-    """Returns the pictures at the size of a stage, the styles' at their own."""
+    """Returns the pictures at the size of a stage; each style has a size of its own."""
     controls = pictures.controls
 
     def clipped(image: tf.Tensor, size: Size) -> tf.Tensor:
@@ -79,12 +82,12 @@ def at_size(pictures: Pictures, size: Size, style_sizes: Sequence[Size]) -> Pict
 
 
 def at_scale(pictures: Pictures, scale: float, *, smallest_side: int = 1) -> Pictures:
-    """Returns the pictures of a stage, of sizes that are known.
+    """Returns the pictures of a stage; their sizes must be known.
 
     Args:
         pictures: of the result's size.
         scale: of the stage.
-        smallest_side: px; a style picture shrinks only so far that its sides keep them.
+        smallest_side: px; no side of a style picture gets shorter than this.
     """
     size, *style_sizes = (
         tuple(picture.shape[1:3]) for picture in (pictures.content, *pictures.styles)
@@ -92,19 +95,6 @@ def at_scale(pictures: Pictures, scale: float, *, smallest_side: int = 1) -> Pic
     style_scales = (max(scale, min(1.0, smallest_side / min(each))) for each in style_sizes)
     return at_size(
         pictures,
-        schedule.scaled(size, scale),
-        [schedule.scaled(*pair) for pair in zip(style_sizes, style_scales, strict=True)],
+        schedule.scaled_size(size, scale),
+        [schedule.scaled_size(*pair) for pair in zip(style_sizes, style_scales, strict=True)],
     )
-
-
-def refined(image: tf.Tensor, start: tf.Tensor, whole: tf.Tensor) -> tf.Tensor:
-    """Returns a coarser stage's image at the next size, with the start's finer detail.
-
-    Enlarged alone it would be blurred, and the detail of the photograph lost.
-
-    Args:
-        image: float32 `[1, h, w, 3]` of the coarser stage.
-        start: float32, the start at the size that is asked for.
-        whole: float32 `[1, H, W, 3]`, the start at the full size.
-    """
-    return resize(image - resize(whole, size_of(image)), size_of(start)) + start

@@ -1,4 +1,4 @@
-"""The objective as the optimizer sees it: over positions, and of the picture that is saved."""
+"""The problem that an optimizer sees: the objective of the saved picture, over positions."""
 
 from typing import Any, NamedTuple
 
@@ -17,42 +17,55 @@ from tf_style.tiling.tiles import Tiling
 _MARGIN = 1e-4
 
 
-class Kept(NamedTuple):
-    """Which parts of the picture stay as they are.
+class UntouchedParts(NamedTuple):
+    """The parts of the picture that stay as the content is.
 
     Attributes:
         content: float32 `[1, h, w, 3]`, RGB 0..1.
-        touched: float32 `[1, h, w, 1]`, 0..1: 0 where the picture is the content's, to the bit.
+        touched: float32 `[1, h, w, 1]`, 0..1. Where it is 0 the picture is the content, bit for
+            bit.
     """
 
     content: tf.Tensor
     touched: tf.Tensor
 
 
-class Given(NamedTuple):
-    """What a problem is about, besides the position.
+class ProblemData(NamedTuple):
+    """Everything besides the position that the value of a problem depends on.
 
     Attributes:
         targets: what the image must match.
         basis: of the parametrization, at the image's size.
-        kept: what parts of the picture stay, one `Kept` or nothing.
-        weights: of the loss terms, one `LossWeights` in the place of the config's, or nothing;
-            a tuple, as a nest of tensors holds no None.
+        weights: one `LossWeights` that replaces the config's, or nothing. It is a tuple, because a
+            nest of tensors cannot hold None.
+        untouched: one `UntouchedParts`, or nothing.
     """
 
     targets: Targets
     basis: Any
     weights: tuple[LossWeights, ...] = ()
-    kept: tuple[Kept, ...] = ()
+    untouched: tuple[UntouchedParts, ...] = ()
+
+
+class StageProblem(NamedTuple):
+    """A problem at the size of one stage.
+
+    Attributes:
+        data: what its value depends on.
+        start: float32, the position to start from.
+    """
+
+    data: ProblemData
+    start: tf.Tensor
 
 
 class Problem:
     """A minimization over the positions of a parametrization.
 
-    With `gamut`, the loss is that of the image clipped to 0..1, as it will be saved, times
-    1 + the mean squared excess: that pulls back what lies outside, where the loss has no slope
-    of its own. Clipping only at the end can cost more than all the later steps have gained
-    (BUILD_NOTES.md).
+    With `gamut` the loss is that of the image clipped to 0..1, as it will be saved, times 1 + the
+    mean squared excess. The factor pulls values back from outside, where the loss has no slope of
+    its own. Clipping only at the end can cost more than all late steps gain
+    (docs/notes/engine.md).
     """
 
     def __init__(
@@ -63,38 +76,76 @@ class Problem:
         gamut: bool,
         jit_compile: bool = False,
     ) -> None:
+        """Makes the problem.
+
+        Args:
+            objective: the loss of an image.
+            parametrization: from positions to images.
+            gamut: whether the loss is that of the clipped image.
+            jit_compile: compile each evaluation with XLA.
+        """
         self.objective = objective
         self._tiled: dict[Tiling, Problem] = {}
         self.parametrization = parametrization
         self.gamut = gamut
-        # A line search calls it in many places: one function, so that TensorFlow's graph
-        # rewriting goes through the network once, not once for each.
+        # A line search calls it in many places. As one function, it is rewritten once by
+        # TensorFlow, not once for each call.
         self.value_and_gradient = tf.function(
             self._value_and_gradient,
             autograph=False,
             jit_compile=jit_compile,
             experimental_attributes={"_noinline": True},
         )
-        """Maps (position, `Given`) to the value there and its gradient, of the position's shape."""
+        """Maps (position, `ProblemData`) to the value and its gradient, of the position's shape."""
 
     def tiled(self, tiling: Tiling) -> "Problem":
-        """Returns the same problem, evaluated in tiles; kept for the next call."""
+        """Returns the same problem, evaluated in tiles; it is cached."""
         if tiling not in self._tiled:
             objective = TiledObjective(self.objective, tiling)
             self._tiled[tiling] = Problem(objective, self.parametrization, gamut=self.gamut)
         return self._tiled[tiling]
 
-    def _value_and_gradient(self, position: tf.Tensor, given: Given) -> tuple[tf.Tensor, tf.Tensor]:
-        image = self.parametrization.to_image(position, given.basis)
+    def at(
+        self,
+        pictures: Pictures,
+        *,
+        exponent: float | tf.Tensor = COARSEST,
+        weights: LossWeights | None = None,
+    ) -> StageProblem:
+        """Returns the problem at the size of its pictures.
+
+        Args:
+            pictures: of the stage's size; the styles have sizes of their own.
+            exponent: of the parametrization, `COARSEST` or `FINER`.
+            weights: replace the config's.
+        """
+        height, width = size_of(pictures.content)
+        basis = self.parametrization.basis(height, width, exponent)
+        controls = pictures.controls
+        targets = controlled_targets(self.objective, pictures.content, pictures.styles, controls)
+        untouched: tuple[UntouchedParts, ...] = ()
+        if controls.touched is not None:
+            untouched = (UntouchedParts(pictures.content, controls.touched),)
+        data = ProblemData(targets, basis, () if weights is None else (weights,), untouched)
+        return StageProblem(data, self.position(pictures.start, data))
+
+    def position(self, image: tf.Tensor, data: ProblemData) -> tf.Tensor:
+        """Returns the position of an image to start from, float32."""
+        return self.parametrization.to_position(self.start(image), data.basis)
+
+    def _value_and_gradient(
+        self, position: tf.Tensor, data: ProblemData
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        image = self.parametrization.to_image(position, data.basis)
         image = tf.ensure_shape(image, [1, None, None, 3])
         shown = self.shown(image)
         value, gradient = self.objective.value_and_gradient(
-            composed(shown, given),
-            given.targets,
-            weights=given.weights[0] if given.weights else None,
+            composed(shown, data),
+            data.targets,
+            weights=data.weights[0] if data.weights else None,
         )
-        for kept in given.kept:
-            gradient *= kept.touched
+        for parts in data.untouched:
+            gradient *= parts.touched
         if self.gamut:
             excess = image - shown
             share = 1.0 / tf.cast(tf.size(image), image.dtype)
@@ -102,65 +153,26 @@ class Problem:
             inside = tf.cast(tf.equal(excess, 0.0), image.dtype)
             gradient = factor * inside * gradient + 2.0 * share * value * excess
             value = factor * value
-        return value, self.parametrization.to_position_gradient(gradient, given.basis)
+        return value, self.parametrization.to_position_gradient(gradient, data.basis)
 
     def start(self, image: tf.Tensor) -> tf.Tensor:
-        """Returns the image to start from, a little (0.03 of 255) off black and white.
+        """Returns the image to start from, kept 0.03 of 255 away from black and white.
 
-        There rounding may put a value outside, where the loss has no slope.
+        Exactly there, rounding may put a value outside, where the loss has no slope.
         """
         return tf.clip_by_value(image, _MARGIN, 1.0 - _MARGIN) if self.gamut else image
 
     def shown(self, image: tf.Tensor) -> tf.Tensor:
-        """Returns the image as it is saved, but for parts that stay as they are."""
+        """Returns the image as it is saved, except for untouched parts."""
         return tf.clip_by_value(image, 0.0, 1.0) if self.gamut else image
 
-    def picture(self, position: tf.Tensor, given: Given) -> tf.Tensor:
-        """Returns the image whose loss counts, float32 `[1, h, w, 3]`."""
-        return composed(self.shown(self.parametrization.to_image(position, given.basis)), given)
+    def picture(self, position: tf.Tensor, data: ProblemData) -> tf.Tensor:
+        """Returns the image whose loss is minimized, float32 `[1, h, w, 3]`."""
+        return composed(self.shown(self.parametrization.to_image(position, data.basis)), data)
 
 
-def composed(image: tf.Tensor, given: Given) -> tf.Tensor:
-    """Returns the image with the content's in the parts that stay as they are."""
-    for kept in given.kept:
-        image = kept.content + kept.touched * (image - kept.content)
+def composed(image: tf.Tensor, data: ProblemData) -> tf.Tensor:
+    """Returns the image with the content in its untouched parts."""
+    for parts in data.untouched:
+        image = parts.content + parts.touched * (image - parts.content)
     return image
-
-
-class Scene(NamedTuple):
-    """A problem at one size.
-
-    Attributes:
-        given: what the problem is about.
-        start: float32, the position to start from.
-    """
-
-    given: Given
-    start: tf.Tensor
-
-
-def scene(
-    problem: Problem,
-    pictures: Pictures,
-    *,
-    exponent: float | tf.Tensor = COARSEST,
-    weights: LossWeights | None = None,
-) -> Scene:
-    """Returns a problem at the size of its pictures.
-
-    Args:
-        problem: what is minimized.
-        pictures: all of the stage's size, the styles' but for their own.
-        exponent: of the parametrization, `COARSEST` or `FINER`.
-        weights: of the loss terms, in the place of the config's.
-    """
-    height, width = size_of(pictures.content)
-    basis = problem.parametrization.basis(height, width, exponent)
-    targets = controlled_targets(
-        problem.objective, pictures.content, pictures.styles, pictures.controls
-    )
-    start = problem.parametrization.to_position(problem.start(pictures.start), basis)
-    kept: tuple[Kept, ...] = ()
-    if pictures.controls.touched is not None:
-        kept = (Kept(pictures.content, pictures.controls.touched),)
-    return Scene(Given(targets, basis, () if weights is None else (weights,), kept), start)

@@ -20,7 +20,7 @@ OVERHEAD = 12_000
 """Pixels that an evaluation costs beside those of the image; measured on two cores."""
 
 
-def plan(
+def plan_stages(
     size: tuple[int, int], *, scales: str, steps: int, smallest_side: int
 ) -> tuple[Stage, ...]:
     """Returns the stages for a result of this size.
@@ -49,7 +49,7 @@ def plan(
     return tuple(
         stage
         for stage in stages
-        if stage.scale == 1.0 or min(scaled(size, stage.scale)) >= smallest_side
+        if stage.scale == 1.0 or min(scaled_size(size, stage.scale)) >= smallest_side
     )
 
 
@@ -79,7 +79,7 @@ def first_share(
     return min(left * costs[0] / sum(costs), left - kept)
 
 
-def scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
+def scaled_size(size: tuple[int, int], scale: float) -> tuple[int, int]:
     """Returns height and width at a scale, rounded, at least 1 px."""
     height, width = (max(1, math.floor(side * scale + 0.5)) for side in size)
     return height, width

@@ -1,24 +1,25 @@
-"""From pictures to the solution: the stages from coarse to fine, within time and memory."""
+"""A run: from the pictures to the last stage's end, within time and memory."""
 
 import contextlib
-import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import tensorflow as tf
 
+from tf_style.config.scales import Stage
 from tf_style.config.style_config import StyleConfig
 from tf_style.engine.clock import Clock
-from tf_style.engine.memory_plan import WHOLE
-from tf_style.engine.parametrization import COARSEST, FINER
-from tf_style.engine.pictures import at_scale, pictures_of, refined
-from tf_style.engine.plan import MOST_STEPS, limit_for, plan, planned
-from tf_style.engine.problem import Given, Problem, Scene
-from tf_style.engine.solver import Before, Solver, Stand, resumed
+from tf_style.engine.coarse_to_fine import StageStart, coarse_to_fine
+from tf_style.engine.memory_plan import SizePlan
+from tf_style.engine.pictures import at_scale, pictures_of
+from tf_style.engine.plan import MOST_STEPS, limit_for, plan_run, stages_of
+from tf_style.engine.problem import Problem
+from tf_style.engine.run_state import FinishedStages, RunState, restored_stages
+from tf_style.engine.solver import Solver
 from tf_style.inputs.inputs import Inputs
 from tf_style.inputs.sizes import smallest_side
 from tf_style.optimizers.solution import State, Status
 
-_LESS = 0.7  # Of the memory that was not there.
+_LESS = 0.7  # Share of the memory of a plan that did not fit, for the next plan.
 
 
 def run(
@@ -28,101 +29,131 @@ def run(
     *,
     deadline: float | None = None,
     pause_every: int | None = None,
-    on_slice: Callable[[Stand], bool | None] | None = None,
+    on_slice: Callable[[RunState], bool | None] | None = None,
     resume_from: State | None = None,
-) -> Stand:
-    """Returns where the last stage ended.
+) -> RunState:
+    """Returns the end of the last stage.
 
     Args:
         problem: what is minimized.
         inputs: the pictures, of the result's size.
         config: `scales`, `steps` and the optimizer.
-        deadline: when to end, on the clock of `time.perf_counter`. Each stage gets its share;
-            a size for which too little time is left is not begun. The coarser ones take no
-            more than their steps, the full size all the time that is left.
-        pause_every: slices also end at every multiple of so many steps.
+        deadline: latest end, on the clock of `time.perf_counter`. Each stage gets its share. A
+            stage for which too little time is left does not start. Coarse stages make at most
+            their planned steps, the full size uses all the time that is left.
+        pause_every: slices also end at every multiple of this many steps.
         on_slice: called between slices of steps; a true result ends the run.
-        resume_from: what `Stand.state` gave in a run of the same problem, inputs and config.
+        resume_from: what `RunState.state` gave in a run of the same problem, inputs and config.
 
     Raises:
-        FloatingPointError: if value or gradient are not finite; names the term.
-        ValueError: if `resume_from` is of another run.
+        FloatingPointError: if value or gradient is not finite; names the term.
+        ValueError: if `resume_from` comes from another run.
     """
     whole = pictures_of(inputs)
-    height, width = whole.content.shape[1:3]
-    stages = plan((height, width), config)
-    solver = Solver(
-        problem=problem,
-        config=config,
-        size_plan=WHOLE,
-        num_steps=sum(stage.steps for stage in stages),
-        pause_every=pause_every,
-        on_slice=on_slice,
-    )
-    clock = Clock(deadline, height * width)
-    before = Before(limit=limit_for((height, width), config, resume_from))
-    first, begun_with = 0, None
-    if resume_from is not None:
-        found = resumed(resume_from, len(stages))
-        first = found.stages
-        begun_with = planned((height, width), config, found.limit)[first].size_plan
-        before = found._replace(limit=before.limit)
-    for index in range(first, len(stages)):
-        stage, left = stages[index], stages[index:]
-        if index > first and not clock.has_time_for(stage):
+    size = whole.content.shape[1:3]
+    stages = stages_of(size, config)
+    clock = Clock(deadline, size[0] * size[1])
+    num_steps = sum(stage.steps for stage in stages)
+    solver = Solver(problem, config, num_steps, pause_every, on_slice)
+    staged = _StagedRun(solver, stages, size, clock, resume_from)
+    smallest = smallest_side(config)
+    for state in coarse_to_fine(
+        stages,
+        whole.start,
+        pictures_at=lambda stage: at_scale(whole, stage.scale, smallest_side=smallest),
+        minimize=staged.minimize,
+        first=staged.finished.stages,
+    ):
+        if state.status is Status.CANCELLED or not staged.has_time_for_next:
             break
-        pictures = at_scale(whole, stage.scale, smallest_side=smallest_side(config))
-        if before.image is not None:
-            start = refined(before.image, pictures.start, whole.start)
-            pictures = pictures._replace(start=start)
-        exponent = FINER if index else COARSEST
-        num_steps = MOST_STEPS if deadline is not None and len(left) == 1 else stage.steps
+    return state
+
+
+class _StagedRun:
+    """The stages of a run, one after the other.
+
+    Attributes:
+        finished: what the finished stages add up to.
+    """
+
+    def __init__(
+        self,
+        solver: Solver,
+        stages: Sequence[Stage],
+        size: tuple[int, int],
+        clock: Clock,
+        resume_from: State | None,
+    ) -> None:
+        self._solver = solver
+        self._stages = stages
+        self._size = size
+        self._clock = clock
+        self._resume_from = resume_from
+        self._stored: SizePlan | None = None  # How the resumed optimizer stores its history.
+        self.finished = FinishedStages(limit=limit_for(size, solver.config, resume_from))
+        if resume_from is not None:
+            saved = restored_stages(resume_from, len(stages))
+            self._stored = self._plan(saved.stages, saved.limit)
+            self.finished = saved._replace(limit=self.finished.limit)
+
+    @property
+    def has_time_for_next(self) -> bool:
+        """Whether the next stage, if there is one, is worth starting."""
+        following = self._stages[self.finished.stages :]
+        return not following or self._clock.has_time_for(following[0])
+
+    def minimize(self, start: StageStart) -> RunState:
+        """Returns the end of a stage; plans it with less memory if there is not enough."""
         while True:
-            size_plan = planned((height, width), config, before.limit)[index].size_plan
-            if resume_from is not None and begun_with is not None:  # The state holds these pairs.
-                size_plan = size_plan._replace(
-                    history=begun_with.history, bfloat16_history=begun_with.bfloat16_history
+            plan = self._plan(start.number, self.finished.limit)
+            if self._stored is not None:
+                plan = plan._replace(
+                    history=self._stored.history, bfloat16_history=self._stored.bfloat16_history
                 )
-            solver = dataclasses.replace(solver, size_plan=size_plan)
             try:
-                here = solver.scene(pictures, exponent)
-                stand = clock.solve(solver, here, before, left, num_steps, resume_from)
+                state = self._minimize(start, plan)
                 break
             except tf.errors.ResourceExhaustedError:
-                less = before._replace(limit=int(_LESS * size_plan.memory))
-                if planned((height, width), config, less.limit)[index].size_plan == size_plan:
-                    raise  # There is no plan that takes less.
-                before = less
-        if stand.status is Status.CANCELLED:
-            break
-        resume_from = None
-        before = Before(index + 1, stand.step, stand.num_evaluations, before.limit, stand.image)
-    return stand
+                limit = int(_LESS * plan.memory)
+                if self._plan(start.number, limit) == plan:
+                    raise  # No plan needs less.
+                self.finished = self.finished._replace(limit=limit)
+        self._resume_from = self._stored = None
+        self.finished = self.finished._replace(
+            stages=start.number + 1, step=state.step, num_evaluations=state.num_evaluations
+        )
+        return state
 
+    def _minimize(self, start: StageStart, plan: SizePlan) -> RunState:
+        solver, finished = self._solver, self.finished
+        stage = solver.problem_for(plan).at(start.pictures, exponent=start.exponent)
+        is_last = start.number == len(self._stages) - 1
+        by_clock = self._clock.deadline is not None and is_last
 
-def go_on(
-    problem: Problem, image: tf.Tensor, given: Given, config: StyleConfig, *, num_steps: int
-) -> Stand:
-    """Returns where a minimization ends that begins at an image, at its size.
+        def minimize(deadline: float | None) -> RunState:
+            return solver.minimize(
+                stage,
+                plan,
+                MOST_STEPS if by_clock else start.stage.steps,
+                finished=finished,
+                deadline=deadline,
+                resume_from=self._resume_from,
+            )
 
-    Args:
-        problem: what is minimized.
-        image: float32 `[1, H, W, 3]`, RGB, nominally 0..1.
-        given: what the problem is about, at that size.
-        config: the optimizer.
-        num_steps: at most.
+        return self._clock.minimize(
+            self._stages[start.number :],
+            minimize,
+            num_evaluations=finished.num_evaluations,
+            time_evaluation=lambda: solver.time_evaluation(stage, plan),
+        )
 
-    Raises:
-        FloatingPointError: if value or gradient are not finite; names the term.
-    """
-    solver = Solver(problem, config, WHOLE._replace(history=config.optimizer.history), num_steps)
-    start = problem.parametrization.to_position(problem.start(image), given.basis)
-    return solver.solve(Scene(given, start), Before(), num_steps)
+    def _plan(self, index: int, limit: int) -> SizePlan:
+        return plan_run(self._size, self._solver.config, limit)[index].size_plan
 
 
 @contextlib.contextmanager
 def enough_memory(size: tuple[int, int]) -> Iterator[None]:
-    """Raises MemoryError, with ways out, where TensorFlow has none left for pictures of a size."""
+    """Raises MemoryError, with ways out, if TensorFlow runs out of memory for this size."""
     try:
         yield
     except tf.errors.ResourceExhaustedError as error:

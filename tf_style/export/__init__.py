@@ -1,4 +1,4 @@
-"""Models for other programs: SavedModel and StableHLO.
+"""Exports for programs without Python: one SavedModel, or StableHLO programs, of a config.
 
 Private to the package.
 """

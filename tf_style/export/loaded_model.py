@@ -1,4 +1,8 @@
-"""SavedModels that `export` wrote, as Python functions again."""
+"""Loads a SavedModel that `saved_model.export_saved_model` wrote, with its signatures as methods.
+
+Takes the folder; gives an `ExportedModel`, whose methods take arrays or tensors and return tensors
+by name.
+"""
 
 import dataclasses
 import json
@@ -16,12 +20,12 @@ from tf_style.export.options import ABOUT
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ExportedModel:
-    """A SavedModel of `export_saved_model`, loaded: its signatures as functions.
+    """A SavedModel that `export_saved_model` wrote, with its signatures as methods.
 
     Attributes:
-        config: the options that it was made with.
+        config: the options that the model was exported with.
         weights_sha256: hash of the network's weights.
-        version: of the program that made it.
+        version: version of tf_style that exported the model.
     """
 
     config: StyleConfig
@@ -30,7 +34,7 @@ class ExportedModel:
     _functions: Any = dataclasses.field(repr=False)
 
     def features(self, image: Any) -> NamedTensors:
-        """Returns the features of an image by layer name.
+        """Returns the feature maps of images, float32 `[B, h, w, c]`, by layer name.
 
         Args:
             image: float `[B, H, W, 3]`, RGB 0..1.
@@ -38,7 +42,7 @@ class ExportedModel:
         return self._functions.features(_image(image))
 
     def targets(self, content: Any, style: Any) -> NamedTensors:
-        """Returns what an image must match, by name, for `loss_and_gradient_from_targets`.
+        """Returns the content and style targets by name, for `loss_and_gradient_from_targets`.
 
         Args:
             content: float `[1, H, W, 3]`, RGB 0..1.
@@ -47,7 +51,10 @@ class ExportedModel:
         return self._functions.targets(_image(content), _image(style))
 
     def loss_and_gradient(self, image: Any, content: Any, style: Any) -> NamedTensors:
-        """Returns "total_loss", its parts, each layer's, and "gradient" by the image.
+        """Returns the loss and its gradient with respect to the image.
+
+        By name: "total_loss", its terms and those of each layer (see `tensor_names.named_terms`),
+        float32 scalars; and "gradient", float32 `[1, H, W, 3]`.
 
         Args:
             image: float `[1, H, W, 3]`, RGB, nominally 0..1.
@@ -57,39 +64,43 @@ class ExportedModel:
         return self._functions.loss_and_gradient(*map(_image, (image, content, style)))
 
     def loss_and_gradient_from_targets(self, image: Any, targets: NamedTensors) -> NamedTensors:
-        """Returns the same as `loss_and_gradient`.
+        """Returns the same as `loss_and_gradient`, from precomputed targets.
 
         Args:
             image: float `[1, H, W, 3]`, RGB, nominally 0..1.
-            targets: of `targets`.
+            targets: what `targets` returned, for a content of the same size.
         """
         return self._functions.loss_and_gradient_from_targets(_image(image), **targets)
 
     def stylize(self, content: Any, style: Any, **options: Any) -> NamedTensors:
-        """Returns "image", "loss", "num_steps" and "num_evaluations".
+        """Returns the stylized images with their losses and counts.
+
+        By name: "image", float32 `[B, H, W, 3]`, RGB, nominally 0..1; "loss", float32 `[B]`;
+        "num_steps" and "num_evaluations", int32 `[B]`.
 
         Args:
             content: float `[B, H, W, 3]`, RGB 0..1.
-            style: float `[B, H', W', 3]`, RGB 0..1; or one, `[1, ...]`, for all.
-            **options: `num_steps`, `content_weight`, `style_weight`, `tv_weight`: a number, or
-                one for each picture.
+            style: float `[B, H', W', 3]`, RGB 0..1; or `[1, H', W', 3]`, one style for all.
+            **options: `num_steps`, `content_weight`, `style_weight`, `tv_weight`: one number for
+                all pictures, or a list of one number for each.
         """
         return self._functions.stylize(_image(content), _image(style), **_batched(options))
 
     def stylize_png(self, content_bytes: Any, style_bytes: Any, **options: Any) -> list[bytes]:
-        """Returns the bytes of PNG files.
+        """Returns the stylized pictures as the bytes of PNG files.
 
         Args:
-            content_bytes: of a PNG or JPEG file, or a list of such.
-            style_bytes: likewise; or one for all.
-            **options: as for `stylize`, and `size`.
+            content_bytes: the bytes of a PNG or JPEG file, or a list of them.
+            style_bytes: likewise; one style for all contents, or one for each.
+            **options: those of `stylize`, and `size`, the longer edge of the result in px (0: that
+                of the content).
         """
         files = [np.atleast_1d(np.array(data, object)) for data in (content_bytes, style_bytes)]
         found = self._functions.stylize_png(*map(tf.constant, files), **_batched(options))
         return list(found["png_bytes"].numpy())
 
 
-_DAMAGES = (
+_LOADING_ERRORS = (
     OSError,
     ValueError,
     LookupError,
@@ -101,11 +112,11 @@ _DAMAGES = (
 
 
 def load(path: str | os.PathLike) -> ExportedModel:
-    """Returns a model that `export_saved_model` wrote.
+    """Loads a model that `export_saved_model` wrote.
 
     Raises:
         FileNotFoundError: if there is no such folder.
-        ValueError: if it is no SavedModel of tf_style, or damaged.
+        ValueError: if the folder is not a SavedModel of tf_style, or is damaged.
     """
     folder = user_path(path)
     if not folder.is_dir():
@@ -115,7 +126,7 @@ def load(path: str | os.PathLike) -> ExportedModel:
         config = StyleConfig.from_dict(about["config"])
         weights_sha256, version = about["weights_sha256"], about["software"].split()[-1]
         functions = tf.saved_model.load(str(folder))
-    except _DAMAGES as error:
+    except _LOADING_ERRORS as error:
         raise ValueError(
             f"`path` must be a folder that `tf_style export` wrote. Received: path='{folder}': "
             f"{one_line(error)}."
@@ -130,8 +141,9 @@ def _image(image: Any) -> tf.Tensor:
 
 
 def _batched(options: dict[str, Any]) -> dict[str, tf.Tensor]:
-    whole = ("num_steps", "size")
+    """Returns the options as tensors of rank 1, of the types that the signatures take."""
+    integers = ("num_steps", "size")
     return {
-        name: tf.constant(np.atleast_1d(value), tf.int32 if name in whole else tf.float32)
+        name: tf.constant(np.atleast_1d(value), tf.int32 if name in integers else tf.float32)
         for name, value in options.items()
     }

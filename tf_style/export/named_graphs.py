@@ -1,4 +1,7 @@
-"""Graphs whose inputs have names and defaults, and what they check of their inputs."""
+"""Graphs with named inputs and default values, and the input checks that run inside them.
+
+Takes Python functions of named tensors; gives `tf.function`s to export as signatures.
+"""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -18,13 +21,13 @@ def named_graph(
     *,
     before: Callable[[], list[tf.Tensor]] = list,
 ) -> Any:
-    """Returns the function as a graph whose inputs have these names, types and defaults.
+    """Returns a function as a `tf.function` with named, typed inputs, some with defaults.
 
     Args:
-        function: takes and gives tensors by name.
-        specs: of the inputs without a default.
-        defaults: of the others, each of rank 1.
-        before: makes what the function's operations must wait for.
+        function: takes tensors as keyword arguments and returns tensors by name.
+        specs: shapes and types of the inputs without a default, by name.
+        defaults: default values of the other inputs, by name, each of rank 1.
+        before: creates the operations that must run before those of the function.
     """
     defaults = defaults or {}
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
@@ -46,29 +49,29 @@ def named_graph(
 
 
 def at(values: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
-    """Returns the value at an index, or the only one there is."""
+    """Returns the value at an index, or the single value if it holds for the whole batch."""
     return values[tf.minimum(index, tf.shape(values)[0] - 1)]
 
 
 def options_at(options: NamedTensors, index: tf.Tensor) -> NamedTensors:
-    """Returns every option's value at an index."""
+    """Returns the value of every option for the picture at an index, as `at`."""
     return {name: at(values, index) for name, values in options.items()}
 
 
 def batches(inputs: NamedTensors, count: tf.Tensor) -> list[tf.Operation]:
-    """Returns checks that each input has one value, or one for each picture."""
+    """Returns assertions that each input has one value, or one for each of `count` pictures."""
     return [
         tf.debugging.Assert(
             tf.equal(tf.shape(values)[0], 1) | tf.equal(tf.shape(values)[0], count),
-            [f"`{name}` must have one value, or as many as there are contents. Received: values",
-             tf.shape(values)[0], "contents", count],
+            [f"`{name}` must have one value, or one for each content. Received: number of values",
+             tf.shape(values)[0], "number of contents", count],
         )
         for name, values in inputs.items()
     ]  # fmt: skip
 
 
 def within(name: str, value: tf.Tensor, minimum: float, maximum: float) -> tf.Tensor:
-    """Returns an option's value, if it lies between two others."""
+    """Returns the value of an option, and asserts in the graph that it lies within bounds."""
     inside = tf.debugging.Assert(
         (value >= minimum) & (value <= maximum),
         [f"`{name}` must lie within {minimum:g}..{maximum:g}. Received:", value],

@@ -1,4 +1,7 @@
-"""What can be converted, to what: options of an export for other runtimes. No TensorFlow here."""
+"""The options of an export: file formats, precisions, and the functions to export.
+
+Gives the tables of names and `PortableOptions`, which checks its values. No TensorFlow here.
+"""
 
 import dataclasses
 
@@ -6,33 +9,33 @@ from tf_style._checks import check_choice
 from tf_style.config.fields import TypeChecked, option
 
 ABOUT = "tf_style.json"
-"""The file in every export that tells how it was made."""
+"""The file in every export that records how it was made."""
 
 MAX_PIXELS = 4096 * 4096
-"""Of a picture that an exported model takes or makes, if nothing else is said."""
+"""The default limit on the size of a picture that an exported model takes or makes, in pixels."""
 
 FORMAT_NAMES = ("saved_model", "litert", "onnx")
 PRECISION_NAMES = ("float32", "float16", "int8")
 SIGNATURES = ("features", "targets", "loss_and_gradient", "loss_and_gradient_from_targets")
-"""The functions of a config that can be converted: see `PortableObjective.signature`."""
+"""The functions that can be exported for other runtimes: see `PortableObjective.signature`."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PortableOptions(TypeChecked):
-    """What is written, for runtimes other than TensorFlow."""
+    """What to export for runtimes other than TensorFlow."""
 
     format: str = option(
         "saved_model",
-        "'saved_model' (one for each function, in forward operations only, ready for other "
-        "converters), 'litert' or 'onnx'.",
+        "The file format: 'litert', 'onnx', or 'saved_model' (one SavedModel per function, with "
+        "forward operations only, as the input of other converters).",
     )
     precision: str = option(
         "float32",
-        "Of the weights in the files: 'float32'; 'float16' or 'int8' for 'litert' and 'onnx', "
-        "which halve and quarter them.",
+        "How the files store the network's weights: 'float32'; or for 'litert' and 'onnx' "
+        "'float16' (half the size) or 'int8' (a quarter of the size).",
     )
     signatures: str = option(
-        ",".join(SIGNATURES), "Functions to be written, separated by commas; a file for each."
+        ",".join(SIGNATURES), "Functions to export, separated by commas; each gets its own file."
     )
 
     def __post_init__(self) -> None:
@@ -42,8 +45,8 @@ class PortableOptions(TypeChecked):
         if self.format == "saved_model" and self.precision != "float32":
             raise ValueError(
                 "Cannot use `precision` with `format='saved_model'`. This is because a SavedModel "
-                f"keeps its weights in float32. Received: precision={self.precision!r}. Use "
-                "'litert' or 'onnx'."
+                f"stores its weights in float32. Received: precision={self.precision!r}. Use "
+                "format='litert' or format='onnx'."
             )
         names = _names(self.signatures)
         if not names:
@@ -53,7 +56,7 @@ class PortableOptions(TypeChecked):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The functions' names, each once, in the order of `SIGNATURES`."""
+        """The functions to export, each once, in the order of `SIGNATURES`."""
         names = _names(self.signatures)
         return tuple(name for name in SIGNATURES if name in names)
 

@@ -1,8 +1,8 @@
-"""What a SavedModel of tf_style can do: named functions of tensors, with everything inside.
+"""The signatures of an exported SavedModel, as `tf.function`s that hold the whole problem.
 
-Inputs and outputs have names, pictures any size, and the options defaults, so that servers
-(`SignatureDef.defaults`) need only the pictures. Inputs of rank 1 have a batch of options: one
-for all pictures, or one for each.
+Takes a `Problem` and its config; gives functions with named inputs and outputs, for pictures of any
+size. Options have defaults (`SignatureDef.defaults`), so a client of a server need only send the
+pictures. Options are inputs of rank 1: one value for all pictures of a batch, or one for each.
 """
 
 import functools
@@ -16,6 +16,7 @@ from tf_style.engine.graph_stages import Stylized, start_image, stylize_in_graph
 from tf_style.engine.pictures import Pictures
 from tf_style.engine.problem import Problem
 from tf_style.export.named_graphs import NamedTensors, at, batches, named_graph, options_at, within
+from tf_style.export.options import SIGNATURES
 from tf_style.export.tensor_names import named_targets, named_terms, target_names
 from tf_style.images import graph_pictures
 from tf_style.images.graph_resizing import Size, resize, size_of
@@ -25,33 +26,27 @@ from tf_style.objective.targets import Targets
 from tf_style.objective.terms import LossWeights
 
 MAX_STEPS = 10_000
-"""Steps that a caller of `stylize` may ask for."""
+"""The largest `num_steps` that a caller of `stylize` may request."""
 
-NAMES = (
-    "features",
-    "targets",
-    "loss_and_gradient",
-    "loss_and_gradient_from_targets",
-    "stylize",
-    "stylize_png",
-)
+NAMES = (*SIGNATURES, "stylize", "stylize_png")
 """The functions of `Signatures`."""
 
 _IMAGE = [1, None, None, 3]
 _MAX_WEIGHT = 1e30
-_MARGIN = 1.0  # An optimizer's image may leave 0..1; one of 0..255 leaves it by far.
+_MARGIN = 1.0  # An image under optimization may leave 0..1 a little; an image of 0..255 is far out.
 
 
 class Signatures(tf.Module):
-    """A problem's functions, as `tf.function`s of tensors with fixed names and types."""
+    """The functions of a problem, as `tf.function`s of tensors with fixed names and types."""
 
     def __init__(self, problem: Problem, config: StyleConfig, *, max_pixels: int) -> None:
-        """Makes the functions; they are traced when they are exported.
+        """Creates the functions. They are traced on export or on the first call.
 
         Args:
-            problem: what is minimized.
-            config: the options that inputs do not give.
-            max_pixels: of a picture, as given and as made; of several in one tensor together.
+            problem: the network and the objective to minimize.
+            config: the options that are not inputs, and the default values of those that are.
+            max_pixels: the most pixels of a picture, as input and as result; a batch in one tensor
+                counts as a whole.
         """
         super().__init__(name="tf_style")
         self._problem = problem
@@ -66,7 +61,7 @@ class Signatures(tf.Module):
         weights = {name: np.array([value], np.float32) for name, value in self._weights().items()}
         options = {"num_steps": np.array([config.optimizer.steps], np.int32), **weights}
         if scales.parse_scales(config.optimizer.scales):
-            del options["num_steps"]  # The scales have steps of their own.
+            del options["num_steps"]  # Each scale has its own number of steps.
         sized = {"size": np.array([config.size], np.int32), **options}
 
         def ready() -> list[tf.Tensor]:
@@ -88,7 +83,7 @@ class Signatures(tf.Module):
                 self._stylize_png, {"content_bytes": data, "style_bytes": data}, sized
             ),
         }
-        # Traced once for both signatures that use it.
+        # A function of its own, so that `stylize` and `stylize_png` share one trace.
         option = {
             name: tf.TensorSpec([], value.dtype, name=name) for name, value in options.items()
         }
@@ -107,11 +102,11 @@ class Signatures(tf.Module):
         }
 
     def _features(self, image: tf.Tensor) -> NamedTensors:
-        """Returns the features of every layer of the config, by layer name."""
+        """Returns the feature maps of every layer of the config, by layer name."""
         return dict(self._problem.objective.extractor(self._checked(image, "image")))
 
     def _make_targets(self, content: tf.Tensor, style: tf.Tensor) -> NamedTensors:
-        """Returns what `loss_and_gradient_from_targets` takes beside the image."""
+        """Returns the targets, the inputs of `loss_and_gradient_from_targets` beside the image."""
         return named_targets(self._targets_of(content, style))
 
     def _loss_and_gradient(
@@ -129,7 +124,7 @@ class Signatures(tf.Module):
     def _loss_and_gradient_from_targets(
         self, image: tf.Tensor, **targets: tf.Tensor
     ) -> NamedTensors:
-        """Returns the same as `loss_and_gradient`, without looking at the pictures again."""
+        """Returns the same as `loss_and_gradient`, from precomputed targets."""
         flat = [targets[name] for name in tf.nest.flatten(self._names)]
         return self._terms_and_gradient(image, tf.nest.pack_sequence_as(self._names, flat))
 
@@ -144,7 +139,7 @@ class Signatures(tf.Module):
         return {**named_terms(terms), "gradient": gradient}
 
     def _stylize(self, content: tf.Tensor, style: tf.Tensor, **options: tf.Tensor) -> NamedTensors:
-        """Returns the pictures at their own size: "image", "loss", "num_steps", ..."""
+        """Returns the fields of `Stylized` by name, with results of the contents' size."""
         content, style = self._checked(content, "content"), self._checked(style, "style")
         count = tf.shape(content)[0]
 
@@ -170,7 +165,7 @@ class Signatures(tf.Module):
     def _stylize_png(
         self, content_bytes: tf.Tensor, style_bytes: tf.Tensor, **options: tf.Tensor
     ) -> NamedTensors:
-        """Returns PNG files; the content's alpha comes along."""
+        """Returns PNG files, which keep the alpha channel of their contents."""
         count = tf.size(content_bytes)
 
         def one(index: tf.Tensor) -> tf.Tensor:
@@ -194,7 +189,7 @@ class Signatures(tf.Module):
         return {"png_bytes": files}
 
     def _stylize_one(self, content: tf.Tensor, style: tf.Tensor, options: NamedTensors) -> Stylized:
-        """Stylizes one picture at its own size."""
+        """Returns one stylized picture, of the size of its content."""
         steps = None
         if "num_steps" in options:
             steps = within("num_steps", options["num_steps"], 1, MAX_STEPS)
@@ -214,14 +209,14 @@ class Signatures(tf.Module):
         )
 
     def _result_size(self, size: Size, asked: tf.Tensor) -> Size:
-        """Returns height and width of the result for a content of this size."""
+        """Returns the result's height and width for a content of this size."""
         asked = within("size", asked, 0, 30_000)
         size = graph_pictures.fit(size, tf.where(asked > 0, asked, tf.maximum(*size)))
-        with tf.control_dependencies([self._has_place("size", tf.stack(size))]):
+        with tf.control_dependencies([self._size_check("size", tf.stack(size))]):
             return tuple(tf.unstack(tf.stack(size)))
 
     def _style_size(self, style: Size, result: Size) -> Size:
-        """Returns the size to which the style picture is brought, as on the command line."""
+        """Returns the size that the style picture is resized to, as on the command line."""
         longer = tf.maximum(*style)
         if self._config.style_size:
             asked = tf.constant(self._config.style_size)
@@ -230,30 +225,31 @@ class Signatures(tf.Module):
             asked = tf.round(scale * tf.cast(tf.maximum(*result), tf.float64))
             asked = tf.minimum(tf.maximum(tf.cast(asked, tf.int32), 1), longer)
         size = graph_pictures.fit(style, asked)
-        with tf.control_dependencies([self._has_place("style", tf.stack(size))]):
+        with tf.control_dependencies([self._size_check("style", tf.stack(size))]):
             return tuple(tf.unstack(tf.stack(size)))
 
     def _checked(self, image: tf.Tensor, argument: str) -> tf.Tensor:
-        """Returns the images, if sizes and values are such as the layers and the memory allow."""
+        """Returns the images, and asserts in the graph that their sizes and values are allowed."""
         low, high = tf.reduce_min(image), tf.reduce_max(image)
         in_range = tf.debugging.Assert(
             (low >= -_MARGIN) & (high <= 1.0 + _MARGIN),
-            [f"`{argument}` must have values of 0..1. Received: values from, to", low, high,
+            [f"`{argument}` must have values of 0..1. Received: minimum, maximum", low, high,
              "Divide by 255."],
         )  # fmt: skip
         shape = tf.shape(image)
-        place = self._has_place(argument, shape[1:3], count=shape[0])
+        place = self._size_check(argument, shape[1:3], count=shape[0])
         with tf.control_dependencies([in_range, place]):
             return tf.identity(image)
 
-    def _has_place(
+    def _size_check(
         self, argument: str, size: tf.Tensor, *, count: int | tf.Tensor = 1
     ) -> tf.Operation:
+        """Returns an assertion that pictures of this size are neither too small nor too large."""
         smallest = smallest_side(self._config)
         pixels = tf.reduce_prod(tf.cast(size, tf.float64)) * tf.cast(count, tf.float64)
         return tf.debugging.Assert(
             (tf.reduce_min(size) >= smallest) & (pixels <= self._max_pixels),
             [f"`{argument}` must give sides of at least {smallest} px and at most "
-             f"{self._max_pixels} pixels in all. Received: height and width", size, "pictures",
-             count],
+             f"{self._max_pixels} pixels in all. Received: height and width", size,
+             "number of pictures", count],
         )  # fmt: skip

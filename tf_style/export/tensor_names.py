@@ -1,4 +1,7 @@
-"""The names that exported models give tensors, the same in every format."""
+"""The names of tensors in exported models, the same in every format.
+
+Takes `LossTerms` and `Targets`; gives flat dicts of their tensors by name.
+"""
 
 from typing import Any
 
@@ -9,10 +12,11 @@ from tf_style.objective.terms import LossTerms
 
 
 def named_terms(terms: LossTerms) -> dict[str, tf.Tensor]:
-    """Returns the terms by the names that exported models give them.
+    """Returns the loss terms by their names in exported models.
 
     "total_loss", "content_loss", "style_loss", "variation_loss", "content_loss_LAYER" and
-    "style_loss_LAYER": none is a target's, as in some formats outputs must not have inputs' names.
+    "style_loss_LAYER". No target has such a name: in some formats an output must not have the
+    name of an input.
     """
     values = {f"{name}_loss": value for name, value in terms._asdict().items() if name != "layers"}
     for name, value in terms.layers.items():
@@ -22,9 +26,9 @@ def named_terms(terms: LossTerms) -> dict[str, tf.Tensor]:
 
 
 def target_names(targets: Targets) -> Targets:
-    """Returns the names that exported models give the tensors of targets, in their nest's form.
+    """Returns the names of the targets' tensors in exported models, in the same nested structure.
 
-    `content_LAYER` and `style_LAYER`, followed by the part's name where a target has several.
+    `content_LAYER` and `style_LAYER`, followed by `_FIELD` if a target has several tensors.
     """
 
     def names(prefix: str, target: Any) -> Any:
@@ -39,6 +43,6 @@ def target_names(targets: Targets) -> Targets:
 
 
 def named_targets(targets: Targets) -> dict[str, tf.Tensor]:
-    """Returns the tensors of targets by their `target_names`."""
+    """Returns the targets' tensors by their `target_names`."""
     names = tf.nest.flatten(target_names(targets))
     return dict(zip(names, tf.nest.flatten(targets), strict=True))

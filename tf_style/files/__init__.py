@@ -1,4 +1,4 @@
-"""Files and folders that appear only when they are complete. No TensorFlow here.
+"""Writing files and folders that appear only when complete. No TensorFlow here.
 
 Private to the package.
 """

@@ -1,5 +1,10 @@
-"""Files that appear only when they are complete: written beside, synced, then renamed."""
+"""Writes files that appear only when complete: a part file, fsync, then a rename.
 
+Takes a path and a function that writes to an open file. After an error the old file is unchanged
+and no part file is left. No TensorFlow here.
+"""
+
+import contextlib
 import errno
 import os
 import secrets
@@ -17,20 +22,26 @@ def check_writable(
     inputs: Iterable[str | os.PathLike] = (),
     num_bytes: int = 4096,
 ) -> None:
-    """Raises unless a file of that many bytes can be written to `path`.
+    """Raises unless a file of `num_bytes` can be written to `path`.
+
+    Args:
+        path: the file to write. It may exist and be replaced.
+        argument: the name of the argument in error messages.
+        inputs: files that must not be overwritten.
+        num_bytes: the disk space to check for.
 
     Raises:
         ValueError: if `path` is one of `inputs`.
-        OSError: if the folder is missing, cannot be written, or has too little space.
+        OSError: if the folder is missing, not writable, or has too little space.
     """
     path = user_path(path)
     if path.is_dir():
         raise IsADirectoryError(
-            f"`{argument}` must be a file. Received: {argument}='{path}', a folder."
+            f"`{argument}` must be a file. Received: {argument}='{path}', which is a folder."
         )
     if not path.parent.is_dir():
         raise FileNotFoundError(
-            f"`{argument}` must lie in an existing folder. Received: {argument}='{path}'."
+            f"`{argument}` must be in an existing folder. Received: {argument}='{path}'."
         )
     for other in map(user_path, inputs):
         same = path.exists() and other.exists() and path.samefile(other)
@@ -40,7 +51,9 @@ def check_writable(
                 f"{argument}='{path}'. Choose another name."
             )
     if path.exists() and not os.access(path, os.W_OK):
-        raise PermissionError(f"`{argument}` cannot be replaced: '{path}' is read-only.")
+        raise PermissionError(
+            f"`{argument}` must be writable. Received: {argument}='{path}', which is read-only."
+        )
 
     def reserve(file: BinaryIO) -> None:
         if hasattr(os, "posix_fallocate"):
@@ -53,14 +66,22 @@ def check_writable(
     except OSError as error:
         reason = error.strerror
         if error.errno == errno.ENOSPC:
-            reason = f"{num_bytes / 1e6:.1f} MB are needed, and there is no space left"
+            reason = f"no space left on the disk for {num_bytes / 1e6:.1f} MB"
         raise type(error)(
             f"`{argument}` cannot be written: {reason}. Received: {argument}='{path}'."
         ) from error
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Calls `write` with a new file, which takes the place of `path` only when complete."""
+    """Writes a file that replaces `path` only when complete.
+
+    Args:
+        path: the file to write. It may exist.
+        write: called with a part file, open for writing.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
     part = part_file(path, write)
     try:
         part.replace(path)
@@ -70,9 +91,19 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
 
 def part_file(path: Path, write: Callable[[BinaryIO], object]) -> Path:
-    """Returns a complete file beside `path`, with the rights that the user's umask gives."""
+    """Returns the path of a complete, synced part file in the folder of `path`.
+
+    The user's umask determines its permissions.
+
+    Args:
+        path: the file that the part file is meant to replace.
+        write: called with the part file, open for writing.
+
+    Raises:
+        OSError: if the part file cannot be written.
+    """
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"There is no folder '{path.parent}' to write '{path.name}' to.")
+        raise FileNotFoundError(f"Cannot write '{path.name}': there is no folder '{path.parent}'.")
     part = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         with part.open("xb") as file:
@@ -83,3 +114,27 @@ def part_file(path: Path, write: Callable[[BinaryIO], object]) -> Path:
         part.unlink(missing_ok=True)
         raise
     return part
+
+
+def sync_folder(folder: Path) -> None:
+    """Forces all files and folders in `folder`, and then `folder` itself, to disk.
+
+    Raises:
+        OSError: if the content of a file cannot be written.
+    """
+    for parent, _, names in os.walk(folder, topdown=False):
+        for path in (Path(parent, name) for name in names):
+            if path.is_file():
+                _sync(path)
+        if os.name == "posix":  # Elsewhere folders cannot be opened.
+            with contextlib.suppress(OSError):  # Some file systems refuse fsync on folders.
+                _sync(Path(parent))
+
+
+def _sync(path: Path) -> None:
+    # Windows syncs only files that are open for writing.
+    descriptor = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

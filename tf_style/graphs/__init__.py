@@ -1,4 +1,4 @@
-"""TensorFlow graphs: tracing once for all sizes, gradients of our own, slots.
+"""TensorFlow graphs: one trace for all sizes, custom gradients, and slots.
 
 Private to the package.
 """

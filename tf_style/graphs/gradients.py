@@ -1,4 +1,4 @@
-"""What hand-written gradients have in common."""
+"""Tools for custom gradients: a `tf.custom_gradient` that frees its graphs, and ReLU's mask."""
 
 import functools
 import weakref
@@ -10,11 +10,11 @@ from tensorflow.python.framework import ops
 
 
 def custom_gradient(function: Callable) -> Callable:
-    """Returns the function with its own gradient, as `tf.custom_gradient`, but lets go of graphs.
+    """Returns `tf.custom_gradient(function)`, except that its graphs can be freed.
 
-    In a graph, TensorFlow registers the gradient of each call in a table for the whole process,
-    which holds the graph and all that it captured, as a network's weights, for ever. Here the
-    graph holds its gradients, and the table only how to find them while the graph is there.
+    In a graph, TensorFlow registers the gradient of each call in a table of the process. This table
+    keeps the graph and all that it captured, such as a network's weights, for ever. Here the graph
+    owns its gradients, and the table holds only a weak reference to the graph.
     """
     decorated = tf.custom_gradient(function)
 
@@ -29,29 +29,35 @@ def custom_gradient(function: Callable) -> Callable:
 
 
 def _hand_to_graph(operation: tf.Operation) -> None:
-    """Moves the gradient of a call from TensorFlow's table to the graph of the call."""
+    """Moves the gradient of a call from TensorFlow's table into the graph of the call."""
     entry = ops.gradient_registry._registry[operation.get_attr("_gradient_op_type").decode()]
     graph = ops.get_default_graph()
     if not hasattr(graph, "_tf_style_gradients"):
         graph._tf_style_gradients = []
     index = len(graph._tf_style_gradients)
     graph._tf_style_gradients.append(entry["type"])
-    held = weakref.ref(graph)
+    weak_graph = weakref.ref(graph)
 
-    def found(operation: tf.Operation, *gradients: tf.Tensor) -> Any:
-        graph = held()
+    def gradient_from_graph(operation: tf.Operation, *gradients: tf.Tensor) -> Any:
+        graph = weak_graph()
         if graph is None:
-            raise LookupError(f"The graph of '{operation.name}' is there no more.")
+            raise LookupError(f"The graph of '{operation.name}' no longer exists.")
         return graph._tf_style_gradients[index](operation, *gradients)
 
-    entry["type"] = found
+    entry["type"] = gradient_from_graph
 
 
 def masked(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """Returns finite values where the mask is true, 0 elsewhere; what is not finite stays so.
+    """Returns the values where the mask is true, and 0 elsewhere.
 
-    A gradient holds the mask from the forward pass on, a byte for each value. It is made a
-    number, of four bytes, only once the values are there.
+    Infinities and NaNs under a false mask become NaN, so they are not hidden.
+
+    The mask is kept from the forward pass on as booleans, one byte for each value. It is converted
+    to numbers of four bytes only once the values are computed.
+
+    Args:
+        values: float of any shape.
+        mask: bool, same shape.
     """
     with tf.control_dependencies([values]):
         return values * tf.cast(mask, values.dtype)

@@ -1,20 +1,22 @@
-"""Slots: places in which graphs hand on large tensors without a copy."""
+"""Slots: variables through which graphs pass on large tensors without a copy.
+
+An argument of a graph stays unchanged until the graph ends, so an update of it makes a copy. A
+tensor that a graph takes out of a slot belongs to this graph, and is updated in place.
+"""
 
 import tensorflow as tf
 
 
 def slot(value: tf.Tensor) -> tf.Tensor:
-    """Returns the handle of a place where graphs find a tensor and leave another.
+    """Returns the handle of a new slot that holds a tensor.
 
-    An argument of a graph is whole until the graph ends, so that changing it makes a copy of
-    it. What is `taken` from a slot belongs to the graph, and is changed in place. The place
-    is there for as long as its handle.
+    The slot exists as long as its handle. Its tensor may change its shape, but not its type.
     """
     return tf.Variable(value, trainable=False, shape=tf.TensorShape(None)).handle
 
 
 def taken(handle: tf.Tensor, like: tf.TensorSpec) -> tf.Tensor:
-    """Returns what lies in a slot, of this shape and type, and empties the slot."""
+    """Returns the tensor in a slot, with the shape and type of `like`, and empties the slot."""
     value = tf.raw_ops.ReadVariableOp(resource=handle, dtype=like.dtype)
     with tf.control_dependencies([value]):
         tf.raw_ops.AssignVariableOp(resource=handle, value=tf.zeros([0], like.dtype))
@@ -22,10 +24,10 @@ def taken(handle: tf.Tensor, like: tf.TensorSpec) -> tf.Tensor:
 
 
 def put(handle: tf.Tensor, value: tf.Tensor) -> None:
-    """Leaves a tensor in a slot."""
+    """Stores a tensor in a slot."""
     tf.raw_ops.AssignVariableOp(resource=handle, value=value)
 
 
 def seen(handle: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    """Returns what lies in a slot and stays there; changing it costs a copy while this is held."""
+    """Returns the tensor in a slot and leaves it there; an update while it is in use copies it."""
     return tf.raw_ops.ReadVariableOp(resource=handle, dtype=dtype)

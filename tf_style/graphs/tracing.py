@@ -1,4 +1,4 @@
-"""Functions as graphs that are traced once, and tensors that graphs hand on without a copy."""
+"""Functions as graphs that are traced once for all sizes, and a cache of objects by function."""
 
 import functools
 from collections.abc import Callable
@@ -8,10 +8,10 @@ import tensorflow as tf
 
 
 def for_all_sizes(function: Callable, *, jit_compile: bool = False) -> Callable:
-    """Returns the function as one graph for each nest, rank and type of its arguments.
+    """Returns the function with one graph for each structure, rank and type of its arguments.
 
-    A graph of its own for each picture size would cost seconds each time. With `jit_compile`
-    XLA compiles the graph for each size.
+    A new graph for each picture size would take seconds each time. With `jit_compile`, XLA
+    compiles the graph anew for each size.
     """
     graph = tf.function(function, autograph=False, jit_compile=jit_compile)
 
@@ -26,22 +26,23 @@ def for_all_sizes(function: Callable, *, jit_compile: bool = False) -> Callable:
 
 
 def kept_by_function(make: Callable) -> Callable:
-    """Returns `make(function, *options)` so that its results are kept for the last two functions.
+    """Returns `make`, a function `(function, *options)`, with its results cached.
 
-    One memory for all that is made of a function: a function that is not used any more is let go
-    of, whatever was made of it.
+    All functions decorated so share one cache. It holds the results for the two functions that
+    were used last; an older function is freed together with everything made from it.
     """
 
     @functools.wraps(make)
     def get(function: Callable, *options: Any) -> Any:
-        made = _made_of(function)
-        if (make, options) not in made:
-            made[make, options] = make(function, *options)
-        return made[make, options]
+        cached = _made_of(function)
+        if (make, options) not in cached:
+            cached[make, options] = make(function, *options)
+        return cached[make, options]
 
     return get
 
 
 @functools.lru_cache(maxsize=2)
 def _made_of(function: Callable) -> dict[Any, Any]:
+    """Returns the mutable cache of all results for a function, by (make, options)."""
     return {}

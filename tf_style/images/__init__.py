@@ -1,4 +1,4 @@
-"""Pictures in and out, resizing and color.
+"""Reading, writing, resizing and recoloring pictures.
 
 Private to the package.
 """

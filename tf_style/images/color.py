@@ -1,11 +1,10 @@
-"""Luma and chroma of pictures, taken apart and put together. No TensorFlow here.
+"""Splits pictures into luma and chroma, and recombines them. No TensorFlow here.
 
-An image is float32 `[1, H, W, 3]`, RGB as files hold it (sRGB, gamma-encoded), nominally 0..1;
-luma is float32 `[1, H, W, 1]`. Sums are taken in float64.
+An image is float32 `[1, H, W, 3]`, RGB as stored in files (sRGB, gamma-encoded), nominally 0..1;
+luma is float32 `[1, H, W, 1]`. Sums are computed in float64.
 
-Chroma is what is left of a color without its luma: R - Y, G - Y and B - Y. The I and Q of YIQ
-and the U and V of YUV are linear in these three and in nothing else, so that whatever keeps
-them keeps those.
+Chroma is a color minus its luma: R - Y, G - Y and B - Y. I and Q of YIQ, and U and V of YUV, are
+linear functions of these three differences alone, so preserving the differences preserves them.
 
 References:
     Gatys, Bethge, Hertzmann & Shechtman (2016), "Preserving color in neural artistic style
@@ -15,15 +14,15 @@ References:
 import numpy as np
 
 LUMA = np.array([0.299, 0.587, 0.114])
-"""Weights of R, G and B in luma."""
+"""The weights of R, G and B in luma."""
 
 
 def luminance(image: np.ndarray) -> np.ndarray:
     """Returns the luma Y of YIQ, 0.299 R + 0.587 G + 0.114 B of the gamma-encoded values.
 
-    The papers' choice, and JPEG's (BT.601). Differs from BT.709, whose weights belong to sRGB's
-    primaries, but to linear light: of encoded values neither is the luminance of physics, and
-    blue, which counts 0.07 there and 0.11 here, nearly vanishes.
+    These are the BT.601 weights, which the paper and JPEG use. Differs from BT.709, whose weights
+    match sRGB's primaries but apply to linear light: on gamma-encoded values neither gives the
+    physical luminance, and BT.709 nearly ignores blue (0.07, against 0.11 here).
 
     Args:
         image: float32 `[1, H, W, 3]`, RGB, nominally 0..1.
@@ -35,29 +34,29 @@ def luminance(image: np.ndarray) -> np.ndarray:
 
 
 def with_luminance(image: np.ndarray, luma: np.ndarray) -> np.ndarray:
-    """Returns the picture with another luma and its own chroma, both to rounding (1e-6).
+    """Returns the picture with its luma replaced and its chroma unchanged, up to rounding (1e-6).
 
-    The same number is added to R, G and B: the weights of Y sum to 1, those of I and of Q to 0.
+    Adds the same number to R, G and B of a pixel: the weights of Y sum to 1, those of I and Q to 0.
 
     Args:
-        image: float32 `[1, H, W, 3]`, RGB, nominally 0..1: whose chroma it is.
+        image: float32 `[1, H, W, 3]`, RGB, nominally 0..1, which provides the chroma.
         luma: float32 `[1, H, W, 1]`, nominally 0..1.
 
     Returns:
-        float32 `[1, H, W, 3]`, RGB; a saturated color may lie outside 0..1, see `into_gamut`.
+        float32 `[1, H, W, 3]`, RGB. Saturated colors may lie outside 0..1; see `into_gamut`.
 
     References:
-        Gatys et al. (2016), luminance-only transfer: the content's I and Q under another Y.
+        Gatys et al. (2016), luminance-only transfer: the content's I and Q with another Y.
     """
     return (image + (luma - (image @ LUMA)[..., np.newaxis])).astype(np.float32)
 
 
 def into_gamut(image: np.ndarray) -> np.ndarray:
-    """Returns the picture within 0..1: of the same luma and hue, paler where it must be.
+    """Returns the picture within 0..1, with the same luma and hue but less chroma where needed.
 
-    A color that lies outside comes towards the gray of its luma, as far as needed; one that lies
-    inside stays, to the bit. Clipping would change luma and hue; and of a given luma and a given
-    chroma there is but one color, so one of them must give way: strokes are seen by their luma.
+    Colors outside 0..1 move toward the gray of their luma, no further than necessary. Colors
+    inside stay the same to the bit. Clipping would change both luma and hue. Luma and chroma
+    together determine the color, so one has to change: the chroma, since luma carries the strokes.
 
     Args:
         image: float32 `[1, H, W, 3]`, RGB, nominally 0..1.
@@ -78,5 +77,5 @@ def into_gamut(image: np.ndarray) -> np.ndarray:
 
 
 def gray(luma: np.ndarray) -> np.ndarray:
-    """Returns the image `[1, H, W, 3]` of a luma `[1, H, W, 1]`, without chroma."""
+    """Returns the gray image `[1, H, W, 3]` of a luma `[1, H, W, 1]`."""
     return np.repeat(luma, 3, axis=-1)

@@ -1,8 +1,8 @@
-"""A style picture's statistics of color brought to the content's. No TensorFlow here.
+"""Matches the color statistics of a style picture to the content's. No TensorFlow here.
 
-Images are float32 `[1, H, W, 3]`, RGB (sRGB), 0..1; weights are float `[1, H, W, 1]`, at least 0,
-and say how much each pixel counts: with them the colors of one region are matched alone. Sums
-are taken in float64.
+Images are float32 `[1, H, W, 3]`, RGB (sRGB), 0..1. Weights are float `[1, H, W, 1]`, at least 0,
+and say how much each pixel counts, for example to match the colors of a single region. Sums are
+computed in float64.
 
 References:
     Gatys, Bethge, Hertzmann & Shechtman (2016), "Preserving color in neural artistic style
@@ -19,13 +19,13 @@ import numpy as np
 from tf_style._checks import check_choice
 from tf_style.images.color import LUMA, luminance
 
-# One level of 8 bits. A style that varies by less along a direction has no color there, only
-# rounding; amplified to the content's colors this would be noise.
+# One 8-bit level. Along a direction in which a style varies by less, it has no color but only
+# rounding errors, and matching the content's deviation would amplify them into noise.
 _SMALLEST_DEVIATION = 1.0 / 255.0
 
 
 class _Samples(NamedTuple):
-    """Pixels: values float64 `[n, 3]`; weights float64 `[n]`, which sum to 1."""
+    """Weighted pixels: values are float64 `[n, 3]`; weights are float64 `[n]` and sum to 1."""
 
     values: np.ndarray
     weights: np.ndarray
@@ -41,27 +41,27 @@ def match_colors(
 ) -> np.ndarray:
     """Returns the style picture with the content's colors.
 
-    With "cholesky" and "symmetric" mean and covariance of the result are the content's: each
-    pixel p becomes A (p - mean_S) + mean_C, where A Cov_S A^T = Cov_C. With "histogram" each
-    channel's distribution is the content's, so that no value is new.
+    "cholesky" and "symmetric" give the result the content's mean and covariance: each pixel p
+    becomes A (p - mean_S) + mean_C, where A Cov_S A^T = Cov_C. "histogram" gives each channel the
+    content's distribution, so that no channel leaves the content's range.
 
-    A style that varies along some direction of RGB by less than one level of 8 bits (standard
-    deviation, as a gray picture does) is taken to vary by one level there: it does not get all of
-    the content's color, and no noise of rounding either.
+    Where the style's standard deviation along a direction in RGB is below one 8-bit level, as in a
+    gray picture, it counts as one level. Such a style does not take on all of the content's color,
+    but its rounding errors are not amplified either.
 
     Args:
         style: float32 `[1, h, w, 3]`, RGB 0..1.
         content: float32 `[1, H, W, 3]`, RGB 0..1.
-        method: of `MATCHES`.
-        style_weights: float `[1, h, w, 1]`, how much each pixel counts in the statistics; all
-            the same if left out. The whole style is changed in any case.
-        content_weights: float `[1, H, W, 1]`, likewise.
+        method: one of `MATCHES`.
+        style_weights: float `[1, h, w, 1]`, how much each pixel counts in the statistics; uniform
+            if omitted. The whole style is recolored in any case.
+        content_weights: float `[1, H, W, 1]`, the same for the content.
 
     Returns:
-        float32 `[1, h, w, 3]`, RGB, nominally 0..1: not clipped.
+        float32 `[1, h, w, 3]`, RGB, nominally 0..1, not clipped.
 
     Raises:
-        ValueError: on an unknown method, or weights of another size, below 0 or 0 everywhere.
+        ValueError: if the method is unknown, or weights have the wrong shape, are below 0 or all 0.
 
     Example:
         >>> matched = match_colors(painting, photo, method="histogram")
@@ -82,22 +82,22 @@ def shift_luminance(
     style_weights: np.ndarray | None = None,
     content_weights: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Returns the style's luma with mean and standard deviation of the content's.
+    """Returns the style's luma with the mean and standard deviation of the content's luma.
 
-    L' = (deviation_C / deviation_S) (L - mean_S) + mean_C. A style of less contrast than one
-    level of 8 bits is taken to have one level.
+    L' = (deviation_C / deviation_S) (L - mean_S) + mean_C. A style deviation of less than one
+    8-bit level counts as one level.
 
     Args:
         style: float32 `[1, h, w, 3]`, RGB 0..1.
         content: float32 `[1, H, W, 3]`, RGB 0..1.
-        style_weights: float `[1, h, w, 1]`, how much each pixel counts; all the same if left out.
-        content_weights: float `[1, H, W, 1]`, likewise.
+        style_weights: float `[1, h, w, 1]`, how much each pixel counts; uniform if omitted.
+        content_weights: float `[1, H, W, 1]`, the same for the content.
 
     Returns:
-        float32 `[1, h, w, 1]`, nominally 0..1: not clipped.
+        float32 `[1, h, w, 1]`, nominally 0..1, not clipped.
 
     Raises:
-        ValueError: on weights of another size, below 0 or 0 everywhere.
+        ValueError: if weights have the wrong shape, are below 0 or all 0.
 
     References:
         Gatys et al. (2016), luminance-only transfer: L_S'.
@@ -114,14 +114,14 @@ def shift_luminance(
 
 
 def cholesky_map(style_covariance: np.ndarray, content_covariance: np.ndarray) -> np.ndarray:
-    """Returns L_C L_S^-1, of the Cholesky factors L L^T of the covariances.
+    """Returns L_C L_S^-1, where L_S and L_C are the Cholesky factors of the covariances.
 
-    It depends on the order of the channels: a gray axis may turn. Positive semidefinite
-    contents will do, as gray pictures have them.
+    The result depends on the order of the channels, and may tint grays. The content's covariance
+    may be singular, as that of a gray picture is.
 
     Args:
-        style_covariance: float64 `[3, 3]`, raised to the smallest deviation if need be.
-        content_covariance: float64 `[3, 3]`.
+        style_covariance: float64 `[3, 3]`. Deviations below one 8-bit level count as one level.
+        content_covariance: float64 `[3, 3]`, positive semidefinite.
 
     Returns:
         float64 `[3, 3]`, lower triangular.
@@ -129,24 +129,24 @@ def cholesky_map(style_covariance: np.ndarray, content_covariance: np.ndarray) -
     References:
         Gatys et al. (2016), color histogram matching: A_chol.
     """
-    # A factor by QR needs no positive definite matrix, as a decomposition of Cholesky's does:
-    # S = B B^T and B^T = Q R give S = R^T R.
+    # Unlike a Cholesky decomposition, QR also works for singular matrices: C = B B^T and
+    # B^T = Q R give C = R^T R.
     upper = np.linalg.qr(_square_root(content_covariance), mode="r")
     lower = (np.where(np.diag(upper) < 0.0, -1.0, 1.0)[:, np.newaxis] * upper).T
     return lower @ np.linalg.inv(np.linalg.cholesky(_raised(style_covariance)))
 
 
 def symmetric_map(style_covariance: np.ndarray, content_covariance: np.ndarray) -> np.ndarray:
-    """Returns S^-1/2 (S^1/2 C S^1/2)^1/2 S^-1/2: of all that match, what moves colors least.
+    """Returns S^-1/2 (S^1/2 C S^1/2)^1/2 S^-1/2, the matching map that moves colors least.
 
-    Differs from Gatys et al. (2016), who take Image Analogies' C^1/2 S^-1/2: that one matches
-    too, but is a symmetric matrix only if C and S have the same axes; else it also turns colors
-    about. This is the one symmetric, positive (semi)definite solution, the optimal transport
-    between Gaussians.
+    Differs from Gatys et al. (2016), who use C^1/2 S^-1/2 from Image Analogies: it matches too,
+    but is symmetric only if C and S have the same axes; otherwise it also rotates colors. The map
+    here is the only symmetric, positive (semi)definite solution: the optimal transport between
+    two Gaussians.
 
     Args:
-        style_covariance: S, float64 `[3, 3]`, raised to the smallest deviation if need be.
-        content_covariance: C, float64 `[3, 3]`.
+        style_covariance: S, float64 `[3, 3]`. Deviations below one 8-bit level count as one level.
+        content_covariance: C, float64 `[3, 3]`, positive semidefinite.
 
     Returns:
         float64 `[3, 3]`, symmetric.
@@ -157,8 +157,8 @@ def symmetric_map(style_covariance: np.ndarray, content_covariance: np.ndarray) 
     """
     root = _square_root(_raised(style_covariance))
     inverse = np.linalg.inv(root)
-    found = inverse @ _square_root(root @ content_covariance @ root) @ inverse
-    return (found + found.T) / 2.0
+    matrix = inverse @ _square_root(root @ content_covariance @ root) @ inverse
+    return (matrix + matrix.T) / 2.0
 
 
 def _luma_moments(samples: _Samples) -> tuple[float, float]:
@@ -172,14 +172,14 @@ def _samples(image: np.ndarray, weights: np.ndarray | None, argument: str) -> _S
         return _Samples(values, np.full(len(values), 1.0 / len(values)))
     if weights.shape != (*image.shape[:3], 1):
         raise ValueError(
-            f"`{argument}` must have the shape {(*image.shape[:3], 1)}. "
+            f"`{argument}` must have shape {(*image.shape[:3], 1)}. "
             f"Received: shape={weights.shape}."
         )
     flat = weights.reshape(-1).astype(np.float64)
     if not (flat.min() >= 0.0 and 0.0 < flat.sum() < np.inf):
         raise ValueError(
-            f"`{argument}` must be at least 0, finite, and above 0 somewhere. Received: values of "
-            f"{flat.min():g}..{flat.max():g}."
+            f"`{argument}` must be finite, at least 0, and above 0 somewhere. Received: values "
+            f"from {flat.min():g} to {flat.max():g}."
         )
     return _Samples(values, flat / flat.sum())
 
@@ -201,7 +201,7 @@ def _linear(
 
 
 def _histogram(style: _Samples, content: _Samples) -> np.ndarray:
-    """Returns float64 `[n, 3]`: for each value, the content's at the same rank."""
+    """Returns float64 `[n, 3]`: each style value's counterpart of the same rank in the content."""
     channels = [
         np.interp(
             _ranks(style.values[:, channel], style.weights),
@@ -213,17 +213,17 @@ def _histogram(style: _Samples, content: _Samples) -> np.ndarray:
 
 
 def _ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Returns each value's rank, 0..1: the middle of its weight. Equal values have one rank.
+    """Returns each value's rank, 0..1: the cumulative weight up to the middle of its own weight.
 
-    Else a flat area would be shaded by the order of its pixels.
+    Equal values share a rank. Otherwise the order of its pixels would shade a flat area.
     """
-    _, where = np.unique(values, return_inverse=True)
-    mass = np.bincount(where, weights)
-    return (np.cumsum(mass) - mass / 2.0)[where]
+    _, places = np.unique(values, return_inverse=True)
+    mass = np.bincount(places, weights)
+    return (np.cumsum(mass) - mass / 2.0)[places]
 
 
 def _quantiles(values: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the ranks of the samples that count, and their values, both ascending."""
+    """Returns the ranks and the values of the samples with weights above 0, both ascending."""
     order = np.argsort(values, kind="stable")
     order = order[weights[order] > 0.0]
     mass = weights[order]
@@ -237,7 +237,7 @@ def _square_root(matrix: np.ndarray) -> np.ndarray:
 
 
 def _raised(covariance: np.ndarray) -> np.ndarray:
-    """Returns the covariance with no deviation below the smallest; itself if there is none."""
+    """Returns the covariance with all deviations raised to at least `_SMALLEST_DEVIATION`."""
     values, vectors = np.linalg.eigh(covariance)
     if values[0] >= _SMALLEST_DEVIATION**2:
         return covariance
@@ -249,4 +249,4 @@ MATCHES: dict[str, Callable[[_Samples, _Samples], np.ndarray]] = {
     "symmetric": _linear(symmetric_map),
     "histogram": _histogram,
 }
-"""Ways to match colors, by name."""
+"""Methods of color matching, by name."""

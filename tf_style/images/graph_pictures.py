@@ -1,7 +1,7 @@
-"""Picture files in and out inside a graph: PNG and JPEG bytes to images and back.
+"""Decodes and encodes picture files inside a graph: PNG and JPEG bytes to images, images to PNG.
 
-For servers, which get bytes from strangers: the size that a file claims is read from its header
-and checked before anything is decoded.
+Meant for servers, which receive untrusted files: the size in a file's header is checked before
+anything is decoded.
 """
 
 from typing import NamedTuple
@@ -16,11 +16,11 @@ _JPEG = b"\xff\xd8\xff"
 
 
 class GraphPicture(NamedTuple):
-    """A picture as decoded.
+    """A decoded picture.
 
     Attributes:
         image: float32 `[1, H, W, 3]`, RGB, 0..1.
-        alpha: float32 `[1, H, W, 1]`, 0..1: all 1 for a picture without transparency.
+        alpha: float32 `[1, H, W, 1]`, 0..1; all 1 if the picture has no alpha channel.
         has_alpha: bool scalar.
     """
 
@@ -30,25 +30,25 @@ class GraphPicture(NamedTuple):
 
 
 def decode(data: tf.Tensor, *, argument: str, max_pixels: int) -> GraphPicture:
-    """Returns the picture in the bytes of a PNG or JPEG file.
+    """Returns the picture decoded from the bytes of a PNG or JPEG file.
 
-    Differs from `images.read_picture`: EXIF orientation and ICC profiles are not honored, and
-    16-bit pictures keep 8 bits.
+    Differs from `reading.read_picture`: TensorFlow's decoders ignore EXIF orientation and ICC
+    profiles, and 16-bit pictures are reduced to 8 bits.
 
     Args:
-        data: string scalar, the file.
-        argument: how errors call it.
-        max_pixels: more are refused.
+        data: string scalar, the bytes of the file.
+        argument: the name of the argument in error messages.
+        max_pixels: the largest allowed number of pixels.
 
     Raises:
-        tf.errors.InvalidArgumentError: when the graph runs, if it is neither, damaged or too
-            large.
+        tf.errors.InvalidArgumentError: when the graph runs, if the file is not PNG or JPEG, is
+            damaged or too large.
     """
     is_png = tf.equal(tf.strings.substr(data, 0, len(_PNG)), _PNG)
     is_jpeg = tf.equal(tf.strings.substr(data, 0, len(_JPEG)), _JPEG)
     known = tf.debugging.Assert(
         is_png | is_jpeg,
-        [f"`{argument}` must be the bytes of a PNG or JPEG file. Received: bytes that begin with",
+        [f"`{argument}` must be the bytes of a PNG or JPEG file. Received: bytes that start with",
          tf.strings.substr(data, 0, 8), "in a string of length", tf.strings.length(data)],
     )  # fmt: skip
     with tf.control_dependencies([known]):
@@ -64,12 +64,13 @@ def decode(data: tf.Tensor, *, argument: str, max_pixels: int) -> GraphPicture:
             lambda: tf.io.decode_png(data),
             lambda: tf.io.decode_jpeg(data, dct_method="INTEGER_ACCURATE"),
         )
-    # A table, as graph rewriting makes a division by 255 a multiplication, with other bits.
+    # A lookup table: graph rewriting would turn a division by 255 into a multiplication, which
+    # rounds differently.
     table = tf.constant(np.arange(256, dtype=np.float32) / np.float32(255.0))
     values = tf.gather(table, tf.cast(values, tf.int32))[tf.newaxis]
     num_channels = tf.shape(values)[-1]
     has_alpha = tf.equal(num_channels % 2, 0)
-    # Gray and its alpha, or colors and theirs.
+    # 1 or 2 channels are gray, with or without alpha; 3 or 4 are RGB.
     image = tf.cond(
         num_channels < 3, lambda: tf.tile(values[..., :1], [1, 1, 1, 3]), lambda: values[..., :3]
     )
@@ -83,10 +84,10 @@ def decode(data: tf.Tensor, *, argument: str, max_pixels: int) -> GraphPicture:
 
 
 def _png_size(data: tf.Tensor, argument: str) -> tf.Tensor:
-    """Returns height and width as the header has them; 13 bytes of it must be there."""
+    """Returns the height and width in the header, after checking that the header is complete."""
     whole = tf.debugging.Assert(
         tf.strings.length(data) >= 33,
-        [f"`{argument}` must be a whole PNG file. Received: length", tf.strings.length(data)],
+        [f"`{argument}` must be a complete PNG file. Received: length", tf.strings.length(data)],
     )
     with tf.control_dependencies([whole]):
         header = tf.strings.substr(data, 16, 8)
@@ -99,12 +100,12 @@ def _jpeg_size(data: tf.Tensor) -> tf.Tensor:
 
 
 def over_white(picture: GraphPicture) -> tf.Tensor:
-    """Returns the image with its transparent parts shown on white."""
+    """Returns the image composited on white."""
     return picture.image * picture.alpha + (1.0 - picture.alpha)
 
 
 def resize_picture(picture: GraphPicture, size: Size) -> GraphPicture:
-    """Returns the picture at another size; see `images.resize_picture`."""
+    """Returns the resized picture, as `reading.resize_picture` does."""
 
     def clipped(image: tf.Tensor) -> tf.Tensor:
         return tf.clip_by_value(resize(image, size), 0.0, 1.0)
@@ -125,28 +126,30 @@ def resize_picture(picture: GraphPicture, size: Size) -> GraphPicture:
 
 
 def encode_png(image: tf.Tensor, alpha: tf.Tensor, has_alpha: tf.Tensor) -> tf.Tensor:
-    """Returns the bytes of a PNG file: clipped to 0..1, rounded to 8 bits, with alpha if it has it.
+    """Returns the bytes of a PNG file, with the alpha channel if `has_alpha`.
+
+    Values are clipped to 0..1 and rounded to 8 bits.
 
     Args:
-        image: float32 `[1, H, W, 3]`, RGB.
-        alpha: float32 `[1, H, W, 1]`.
+        image: float32 `[1, H, W, 3]`, RGB, nominally 0..1.
+        alpha: float32 `[1, H, W, 1]`, nominally 0..1.
         has_alpha: bool scalar.
     """
     return tf.cond(has_alpha, lambda: to_png(tf.concat([image, alpha], -1)), lambda: to_png(image))
 
 
 def to_png(image: tf.Tensor) -> tf.Tensor:
-    """Returns the bytes of a PNG file: clipped to 0..1, rounded to 8 bits.
+    """Returns the bytes of a PNG file, with values clipped to 0..1 and rounded to 8 bits.
 
     Args:
-        image: float32 `[1, H, W, c]`, RGB or RGBA.
+        image: float32 `[1, H, W, 3 or 4]`, RGB or RGBA, nominally 0..1.
     """
     pixels = tf.round(tf.clip_by_value(image[0], 0.0, 1.0) * 255.0)
     return tf.io.encode_png(tf.cast(pixels, tf.uint8))
 
 
 def fit(size: Size, long_edge: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns height and width with this longer edge, int32: `images.fit`."""
+    """Returns (height, width), int32, with the given longer edge, as `resizing.fit` does."""
     sides = [tf.cast(side, tf.float64) for side in size]
     scale = tf.cast(long_edge, tf.float64) / tf.maximum(*sides)
     height, width = (tf.maximum(1, tf.cast(tf.round(side * scale), tf.int32)) for side in sides)

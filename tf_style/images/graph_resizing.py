@@ -1,7 +1,7 @@
-"""Resizing of images as TensorFlow operations: part of any graph, for sizes unknown when traced.
+"""Resizes images with TensorFlow operations, also in graphs whose sizes are unknown when traced.
 
-The weights are Pillow's for `Resampling.LANCZOS` on float images, so that a picture brought to
-size in a graph is the one that `images.resize` gives, but for rounding.
+The filter weights are those of Pillow's `Resampling.LANCZOS` for float images, so that the result
+equals that of `resizing.resize` up to rounding and clipping.
 """
 
 import math
@@ -12,7 +12,7 @@ import tensorflow as tf
 _LOBES = 3.0
 
 Size: TypeAlias = tuple[int | tf.Tensor, int | tf.Tensor]
-"""Height and width, px: integers, or int32 scalars known when the graph runs."""
+"""(height, width), px: integers, or int32 scalars that are known only when the graph runs."""
 
 
 def lanczos_matrix(
@@ -22,18 +22,18 @@ def lanczos_matrix(
     begin: float | tf.Tensor = 0.0,
     extent: float | tf.Tensor | None = None,
 ) -> tf.Tensor:
-    """Returns the matrix that resamples a row of values with Lanczos' filter of three lobes.
+    """Returns the matrix that resamples a row of values with a three-lobed Lanczos filter.
 
-    Made smaller, the filter is as much wider, so that nothing aliases.
+    For downsampling the filter is widened by the scale, which avoids aliasing.
 
     Args:
-        length: of the row, px.
-        new_length: of the result, px.
-        begin: where the part to take begins, px.
-        extent: the part's length, px; the whole row's if left out.
+        length: the length of the row, px.
+        new_length: the length of the result, px.
+        begin: the start of the section to resample, px.
+        extent: the length of that section, px; the whole row if omitted.
 
     Returns:
-        Float64 `[new_length, length]`; each row's sum is 1.
+        float64 `[new_length, length]`; each row sums to 1.
     """
     old, new = (tf.cast(each, tf.float64) for each in (length, new_length))
     scale = (old if extent is None else tf.cast(extent, tf.float64)) / new
@@ -51,7 +51,7 @@ def _sinc(x: tf.Tensor) -> tf.Tensor:
 
 
 def size_of(image: tf.Tensor) -> Size:
-    """Returns height and width of an image: integers where they are known, tensors elsewhere."""
+    """Returns the height and width of an image: integers if known when traced, else tensors."""
     height, width = (
         tf.shape(image)[axis] if image.shape[axis] is None else image.shape[axis] for axis in (1, 2)
     )
@@ -59,11 +59,11 @@ def size_of(image: tf.Tensor) -> Size:
 
 
 def resize(image: tf.Tensor, size: Size) -> tf.Tensor:
-    """Returns the image at another size, not clipped: the filter rings a little beyond 0..1.
+    """Returns the resized image, not clipped: ringing may exceed the range of the input a little.
 
     Args:
         image: float32 `[1, H, W, channels]`.
-        size: of the result; at the image's own it is given back as it is.
+        size: the size of the result. If it is that of the image, the image is returned unchanged.
     """
     if None not in image.shape[1:3] and not any(tf.is_tensor(side) for side in size):
         return image if tuple(image.shape[1:3]) == tuple(size) else _resampled(image, size)
@@ -77,26 +77,24 @@ def _resampled(image: tf.Tensor, size: Size) -> tf.Tensor:
 
 
 def cover(image: tf.Tensor, size: Size) -> tf.Tensor:
-    """Returns the image, scaled undistorted to cover `size`, with the overhang cut off.
+    """Returns the image scaled to cover `size`, with its aspect ratio kept and the excess cropped.
 
     Args:
         image: float32 `[1, H, W, channels]`.
-        size: of the result.
+        size: the size of the result.
     """
     sides = [tf.cast(side, tf.float64) for side in size_of(image)]
-    asked = [tf.cast(side, tf.float64) for side in size]
-    scale = tf.maximum(asked[0] / sides[0], asked[1] / sides[1])
+    new_sides = [tf.cast(side, tf.float64) for side in size]
+    scale = tf.maximum(new_sides[0] / sides[0], new_sides[1] / sides[1])
     rows, columns = (
-        lanczos_matrix(
-            side, length, begin=(side - length_asked / scale) / 2, extent=length_asked / scale
-        )
-        for side, length, length_asked in zip(sides, size, asked, strict=True)
+        lanczos_matrix(side, length, begin=(side - new_side / scale) / 2, extent=new_side / scale)
+        for side, length, new_side in zip(sides, size, new_sides, strict=True)
     )
     return _by(rows, image, columns)
 
 
 def _by(rows: tf.Tensor, image: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
-    # In float64, as GPUs multiply float32 in TF32, with 10 bits.
+    # In float64, because GPUs multiply float32 matrices in TF32, with a 10-bit mantissa.
     channels = tf.cast(tf.transpose(image[0], [2, 0, 1]), tf.float64)
     channels = tf.matmul(tf.matmul(rows, channels), columns, transpose_b=True)
     return tf.cast(tf.transpose(channels, [1, 2, 0])[tf.newaxis], image.dtype)

@@ -1,4 +1,7 @@
-"""The guided filter: arrays smoothed but where a picture has edges. No TensorFlow here."""
+"""The guided filter: smooths an array but keeps the edges of a guide picture.
+
+Takes and returns NumPy arrays. No TensorFlow here.
+"""
 
 import numpy as np
 
@@ -6,29 +9,29 @@ import numpy as np
 def guided_filter(
     values: np.ndarray, guide: np.ndarray, *, radius: int, epsilon: float
 ) -> np.ndarray:
-    """Returns the values as, within each window, the best affine function of the guide's colors.
+    """Returns the values, smoothed where the guide is flat and sharp at the guide's edges.
 
-    In each square window the values are fitted by least squares as a^T guide + b, with a kept
-    small by `epsilon`; a pixel takes the mean of the fits of all windows that hold it. Where
-    the guide is flat this is a mean of the values; across its edges it is not. At the border
-    windows are cut off.
+    In each square window the values are fitted by least squares as a^T guide + b, where `epsilon`
+    penalizes large a. Each pixel is the mean of the fits of all windows that contain it. Where the
+    guide is flat, this averages the values; across its edges, it does not. Windows are cropped at
+    the border.
 
     Args:
         values: float `[1, H, W, channels]`.
-        guide: float `[1, H, W, colors]`, nominally 0..1, as RGB.
-        radius: of the windows, px, at least 1; they have 2 radius + 1 px on a side.
-        epsilon: above 0, in squares of the guide's units: what varies in the guide by less than
-            its root counts as flat.
+        guide: float `[1, H, W, colors]`, nominally 0..1, for example RGB.
+        radius: of the windows, px, at least 1. A window is 2 radius + 1 px wide and high.
+        epsilon: above 0, in squared units of the guide. Parts of the guide whose standard
+            deviation is below its square root count as flat.
 
     Returns:
-        Like `values`; worked out in float64. Linear in the values; constants stay. May be a
-        little outside of their range.
+        float, same shape and dtype as `values`, computed in float64. Linear in the values; keeps
+        constants. May slightly exceed the range of the values.
 
     References:
-        He, Sun & Tang (2013), Guided image filtering: the filter for guides of several colors.
+        He, Sun & Tang (2013), "Guided image filtering": the filter for color guides.
     """
     colors = guide[0].astype(np.float64)
-    # Sums along the picture keep all their digits when they are of differences from a mean.
+    # Subtracting the means first keeps the cumulative sums over the picture precise.
     middle = values[0].mean((0, 1), dtype=np.float64)
     colors = colors - colors.mean((0, 1))
     signals = values[0].astype(np.float64) - middle
@@ -54,7 +57,7 @@ def guided_filter(
 
 
 def _window_sums(array: np.ndarray, radius: int) -> np.ndarray:
-    """Returns the sums of `[H, W, ...]` over the windows around each pixel, cut at the border."""
+    """Returns the sums of `[H, W, ...]` over the window around each pixel, cropped at borders."""
     for axis in (0, 1):
         length = array.shape[axis]
         places = np.arange(length)

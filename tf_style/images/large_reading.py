@@ -1,6 +1,7 @@
-"""Files beyond Pillow to float arrays, by libvips, reduced while they are read.
+"""Reads picture files that Pillow cannot, with libvips.
 
-No TensorFlow here.
+Takes TIFF, BigTIFF, PNG, JPEG and WebP files and gives float arrays, reduced while the file is
+read. No TensorFlow here.
 """
 
 import contextlib
@@ -15,10 +16,10 @@ from PIL import Image
 from tf_style.images.libvips import check_installed, reason_of, vips
 
 MAX_FILE_PIXELS = 2**30
-"""Larger files are refused. What is unpacked at a time are some rows."""
+"""The largest files that are read. Only a few rows are decoded at a time."""
 
 MAX_UNPACKED_PIXELS = 2**28
-"""The same for files that can only be unpacked whole: WebP, progressive JPEG, interlaced PNG."""
+"""The limit for files that must be decoded whole: WebP, progressive JPEG, interlaced PNG."""
 
 _KINDS = {
     "tiff": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
@@ -28,15 +29,16 @@ _KINDS = {
 }
 _FULL = {"uchar": 255.0, "ushort": 65535.0, "float": 1.0}
 _RGB = {"uchar": "srgb", "ushort": "rgb16", "float": "srgb"}
-# Floats lie in 0..1 and are sRGB or its gray; libvips takes those of TIFF for linear ones.
+# Color spaces taken as sRGB or gray. "scrgb" is among them because libvips takes floats in TIFF for
+# linear light, but here they are sRGB, 0..1.
 _PLAIN = ("srgb", "rgb", "rgb16", "scrgb", "b-w", "grey16")
 
 
 def kind_of(path: Path) -> str | None:
-    """Returns 'tiff', 'png', 'jpeg' or 'webp' by the first bytes of a file; None for others.
+    """Returns 'tiff', 'png', 'jpeg', 'webp' or None, judging by the first bytes of a file.
 
     Raises:
-        OSError: if it cannot be read.
+        OSError: if the file cannot be read.
     """
     with path.open("rb") as file:
         start = file.read(4)
@@ -44,42 +46,43 @@ def kind_of(path: Path) -> str | None:
 
 
 class LargePicture:
-    """A picture in a file, of which no more than the header has been read.
+    """A picture file of which only the header has been read.
 
     Attributes:
-        size: (height, width) in px, upright by its EXIF orientation.
+        size: (height, width) in px, after EXIF orientation is applied.
     """
 
     def __init__(self, path: Path, *, argument: str) -> None:
         """Opens the file.
 
         Args:
-            path: of a TIFF, BigTIFF, PNG, JPEG or WebP file.
-            argument: how errors call it.
+            path: a TIFF, BigTIFF, PNG, JPEG or WebP file.
+            argument: the name of the argument in error messages.
 
         Raises:
             ImportError: if pyvips is not installed.
-            ValueError: if it is another file, damaged, too large, or of another kind of pixels.
+            ValueError: if the format or the type of pixels is not supported, or the file is
+                damaged or too large.
         """
         check_installed(argument, f"{argument}='{path}'")
         self._path, self._argument, self._kind = path, argument, kind_of(path)
         if self._kind is None:
-            raise self._error("must be a TIFF, PNG, JPEG or WebP to be that large", "another file")
-        with self._told():
+            raise self._error("must be a TIFF, PNG, JPEG or WebP file", "another format")
+        with self._errors_translated():
             opened = self._open()
             sides = opened.height, opened.width
             self._turn = _field(opened, "orientation", 1)
-            at_once = self._kind == "webp" or _field(opened, "interlaced", 0)
+            is_unpacked_whole = self._kind == "webp" or _field(opened, "interlaced", 0)
         self.size = sides if self._turn < 5 else sides[::-1]
-        most = MAX_UNPACKED_PIXELS if at_once else MAX_FILE_PIXELS
+        limit = MAX_UNPACKED_PIXELS if is_unpacked_whole else MAX_FILE_PIXELS
         shape = f"{sides[1]}x{sides[0]} px"
-        if sides[0] * sides[1] > most:
-            raise self._error(f"must have at most {most:,} pixels", shape, "Reduce it first.")
+        if sides[0] * sides[1] > limit:
+            raise self._error(f"must have at most {limit:,} pixels", shape, "Reduce it first.")
         channels = opened.bands - bool(opened.hasalpha())
         known = (4,) if opened.interpretation == "cmyk" else (1, 3)
         if opened.format not in _FULL or channels not in known:
             raise self._error(
-                "must be gray, RGB or CMYK, with alpha or without, of 8 or 16 bits or float",
+                "must be gray, RGB or CMYK, with or without alpha, of 8 or 16 bits or float",
                 f"{opened.bands} channels of type {opened.format}",
                 "Convert it first.",
             )
@@ -87,19 +90,19 @@ class LargePicture:
     def read(self, size: tuple[int, int]) -> np.ndarray:
         """Returns float32 `[height, width, 3]`, RGB (sRGB), or `[height, width, 4]` with alpha.
 
-        Values are 0..1; colors are multiplied by alpha. ICC profiles are converted to sRGB.
-        What is not of the file's own size is reduced, by Lanczos filtering after a mean of whole
-        blocks, while the file is read, so that only the result is held.
+        Values are 0..1; colors are premultiplied by alpha. ICC profiles are converted to sRGB.
+        For a smaller size the picture is reduced while the file is read, by averaging whole blocks
+        and then Lanczos filtering, so that only the result is held in memory.
 
         Args:
-            size: (height, width) in px, at most those of `size`.
+            size: (height, width) in px, at most the attribute `size`.
 
         Raises:
-            ValueError: if the file is damaged, or has floats beyond 0..1.
+            ValueError: if the file is damaged, or has floats outside 0..1.
             MemoryError: if there is not enough memory for the result.
         """
         height, width = size if self._turn < 5 else size[::-1]
-        with self._told():
+        with self._errors_translated():
             image = self._float_image()
             if (image.height, image.width) != (height, width):
                 across, down = width / image.width, height / image.height
@@ -110,32 +113,35 @@ class LargePicture:
         return np.ascontiguousarray(_upright(np.clip(values, 0.0, 1.0, out=values), self._turn))
 
     def description(self) -> str | None:
-        """Returns the tag ImageDescription, or None."""
-        with self._told():
+        """Returns the EXIF or TIFF tag ImageDescription, or None."""
+        with self._errors_translated():
             opened = self._open()
             if self._kind == "tiff":
                 return _field(opened, "image-description", None)
             exif = Image.Exif()
-            # Of damaged data Pillow raises almost anything.
+            # Pillow raises almost any exception on damaged EXIF data.
             with contextlib.suppress(ValueError, TypeError, KeyError, SyntaxError, struct.error):
                 exif.load(_field(opened, "exif-data", b""))
             return exif.get(0x010E)
 
     def _open(self) -> Any:
-        """Returns the picture as libvips gives it, to be read once, from its top."""
+        """Returns a new libvips image of the file, which can be read once, from top to bottom."""
         load = getattr(vips().Image, f"{self._kind}load_source")
-        # Named as a source, the file's name is not searched for options.
+        # With a source, libvips does not look for options in the name of the file.
         source = vips().Source.new_from_file(str(self._path))
         return load(source, access="sequential", fail_on="error")
 
     def _float_image(self) -> Any:
-        """Returns libvips' image of three or four channels as `read` does, of the file's size."""
+        """Returns a libvips image of the values that `read` returns, at the file's full size."""
         opened = self._open()
         if opened.format == "float":
-            stats = opened.stats()  # A pass of its own: filters may hide what is beyond.
+            # A separate pass, because filtering could hide values outside the range.
+            stats = opened.stats()
             low, high = stats(0, 0)[0], stats(1, 0)[0]
             if not (low >= 0.0 and high <= 1.0):
-                raise self._error("must have float values of 0..1", f"values of {low:g}..{high:g}")
+                raise self._error(
+                    "must have float values within 0..1", f"values from {low:g} to {high:g}"
+                )
             opened = self._open()
         full = _FULL[opened.format]
         alpha = None
@@ -146,13 +152,13 @@ class LargePicture:
         colors = colors.cast("float").linear(1.0 / _FULL[colors.format], 0.0)
         if colors.bands == 1:
             colors = colors.bandjoin([colors, colors])
-        # Marked as plain numbers, or libvips would take floats for other ranges.
+        # Marked as plain numbers; otherwise libvips would assume another range for floats.
         colors = colors.copy(interpretation="multiband")
         return colors if alpha is None else (colors * alpha).bandjoin(alpha)
 
     @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        """Tells libvips' errors as those of the argument."""
+    def _errors_translated(self) -> Iterator[None]:
+        """Turns libvips' errors into errors that name the argument."""
         try:
             yield
         except vips().Error as error:
@@ -162,24 +168,24 @@ class LargePicture:
                     f"There is not enough memory to read {self._argument}='{self._path}'."
                 ) from error
             raise ValueError(
-                f"`{self._argument}` is damaged, or of a kind that libvips does not read: "
+                f"`{self._argument}` is damaged, or of a type that libvips cannot read: "
                 f"{reason}. Received: {self._argument}='{self._path}'."
             ) from error
 
     def _error(self, rule: str, received: str, remedy: str = "") -> ValueError:
         name = self._argument
-        text = f"`{name}` {rule}. Received: {name}='{self._path}': {received}. {remedy}"
+        text = f"`{name}` {rule}. Received: {name}='{self._path}', {received}. {remedy}"
         return ValueError(text.strip())
 
 
 def _to_srgb(colors: Any) -> Any:
-    """Returns an image without alpha in sRGB, or gray; without a usable profile as it is taken."""
+    """Returns an image without alpha, converted to sRGB or gray by its profile if it is usable."""
     if colors.get_typeof("icc-profile-data"):
         source = colors
-        if colors.format == "float":  # Profiles are of whole numbers.
+        if colors.format == "float":  # Profiles are applied to integers.
             source = colors.linear(65535.0, 0.0).rint().cast("ushort")
             source = source.copy(interpretation="rgb16" if colors.bands == 3 else "grey16")
-        with contextlib.suppress(vips().Error):  # Damaged, or for another kind of picture.
+        with contextlib.suppress(vips().Error):  # A damaged or unsuitable profile.
             if not _is_srgb(colors):
                 return _by_profile(source)
             return colors
@@ -199,9 +205,9 @@ def _by_profile(colors: Any) -> Any:
 
 
 def _is_srgb(colors: Any) -> bool:
-    """Returns whether the profile of RGB leaves 729 colors as they are, to a level of 8 bits.
+    """Returns whether the image's RGB profile changes none of 729 colors by over one 8-bit level.
 
-    A conversion from sRGB to sRGB would cost dark values some of their 16 bits.
+    Such a profile is not applied: converting sRGB to sRGB would cost dark 16-bit values precision.
     """
     if colors.bands != 3 or colors.interpretation == "lab":
         return False
@@ -219,7 +225,7 @@ def _field(image: Any, name: str, default: Any) -> Any:
 
 
 def _upright(values: np.ndarray, orientation: int) -> np.ndarray:
-    """Returns a view of `[H, W, channels]` as EXIF's tag Orientation wants it to be shown."""
+    """Returns a view of `[H, W, channels]` with an EXIF orientation, 1..8, applied."""
     if orientation >= 5:
         values = values.swapaxes(0, 1)
     down = -1 if orientation in (3, 4, 7, 8) else 1

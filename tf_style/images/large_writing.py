@@ -1,6 +1,6 @@
-"""Float images to PNG and TIFF beyond Pillow, by libvips, from some rows at a time.
+"""Writes PNG and TIFF files that Pillow cannot, with libvips: 16-bit, large, or BigTIFF.
 
-No TensorFlow here.
+Takes float images and converts only a few rows at a time. No TensorFlow here.
 """
 
 from typing import Any, BinaryIO
@@ -12,11 +12,11 @@ from tf_style.images.libvips import reason_of, vips
 
 _TILE = 256
 _CLASSIC_BYTES = 2**32 - 2**28
-"""What a TIFF's offsets of 32 bits reach, less what deflate adds to noise, and directories."""
+"""The largest pixel data for 32-bit offsets in TIFF, with room for headers and overhead."""
 
 
 def most_bytes(size: tuple[int, int], bits: int) -> int:
-    """Returns what a file of noise with alpha may need: deflate gains nothing, tiles are whole."""
+    """Returns an upper bound of a file's size, in bytes: incompressible, with alpha and padding."""
     height, width = (-(-side // _TILE) * _TILE for side in size)
     return (bits // 2 + 1) * height * width
 
@@ -31,10 +31,10 @@ def write(
     icc_profile: bytes,
     exif: Image.Exif,
 ) -> None:
-    """Writes a PNG or TIFF from rows of the image: there is no copy of all of its pixels.
+    """Writes a PNG or TIFF row by row, without a copy of the whole image.
 
     Values are clipped to 0..1 and rounded, half to even, without dithering. TIFF files are tiled
-    (256 px), deflated with differences of neighbors, and BigTIFF where 4 GB may not do.
+    (256 px), use deflate with the horizontal predictor, and become BigTIFF if 4 GB may not suffice.
 
     Args:
         file: open for writing, empty.
@@ -42,12 +42,12 @@ def write(
         alpha: float32 `[1, H, W, 1]`, or None.
         kind: 'PNG', 'TIFF' or 'BIGTIFF'.
         bits: 8 or 16, of each channel.
-        icc_profile: kept in the file.
-        exif: likewise; of a TIFF only ImageDescription.
+        icc_profile: stored in the file.
+        exif: stored in the file; in a TIFF, only the tag ImageDescription.
 
     Raises:
         ImportError: if pyvips is not installed.
-        OSError: if it cannot be written.
+        OSError: if the file cannot be written.
     """
     pixel_format, interpretation = {8: ("uchar", "srgb"), 16: ("ushort", "rgb16")}[bits]
     try:
@@ -78,7 +78,7 @@ def write(
 
 
 def _of_array(values: np.ndarray) -> Any:
-    """Returns libvips' image of float32 `[H, W, channels]`, whose memory it shares."""
+    """Returns a libvips image that shares the memory of a float32 `[H, W, channels]` array."""
     height, width, channels = values.shape
     data = np.ascontiguousarray(values, np.float32).data
     return vips().Image.new_from_memory(data, width, height, channels, "float")

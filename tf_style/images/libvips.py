@@ -1,31 +1,31 @@
-"""libvips, an extra: whether it is there, and what its errors say.
+"""Access to libvips, an optional dependency, and its error messages.
 
-The only module that imports pyvips. No TensorFlow here.
+This is the only module that imports pyvips. No TensorFlow here.
 """
 
 import functools
 from typing import Any
 
-INSTALL = "install libvips for it: `pip install 'tf_style[big]'`"
+INSTALL = "install libvips: `pip install 'tf_style[big]'`"
 
 
 @functools.cache
 def vips() -> Any:
-    """Returns pyvips, with its cache of operations off: it would keep the last files open.
+    """Returns the module pyvips, with its operation cache off, which would keep files open.
 
     Raises:
-        ImportError: if it is not installed; names the pip command.
+        ImportError: if pyvips or libvips is missing; names the pip command.
     """
     try:
         import pyvips
-    except (ImportError, OSError) as error:  # The latter if pyvips finds no libvips.
-        raise ImportError(f"pyvips is missing: {INSTALL}.") from error
+    except (ImportError, OSError) as error:  # OSError if pyvips does not find libvips.
+        raise ImportError(f"pyvips is missing. Please {INSTALL}.") from error
     pyvips.cache_set_max(0)
     return pyvips
 
 
 def is_installed() -> bool:
-    """Returns whether libvips is there."""
+    """Returns whether libvips can be used."""
     try:
         return bool(vips())
     except ImportError:
@@ -33,12 +33,12 @@ def is_installed() -> bool:
 
 
 def check_installed(argument: str, received: str) -> None:
-    """Raises ImportError, which tells what `argument` was, unless libvips is there."""
+    """Raises ImportError, naming the argument and its value, unless libvips can be used."""
     if not is_installed():
         raise ImportError(f"`{argument}` needs pyvips. Received: {received}. Please {INSTALL}.")
 
 
 def reason_of(error: Exception) -> str:
-    """Returns the last line of libvips' error, which says most, without its full stop."""
+    """Returns the last line of a libvips error, the most informative one, without the period."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1].rstrip(".") if lines else "libvips does not say why"
+    return lines[-1].rstrip(".") if lines else "libvips gives no reason"

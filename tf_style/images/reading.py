@@ -1,6 +1,7 @@
-"""Pictures in: files, PIL pictures and arrays to float images; resizing. No TensorFlow here.
+"""Reads pictures: takes files, PIL pictures or arrays, gives float images and their alpha.
 
 An image is float32 `[1, H, W, 3]`, RGB (sRGB), 0..1; alpha is float32 `[1, H, W, 1]`, 0..1.
+Ordinary files are read with Pillow, all others with libvips. No TensorFlow here.
 """
 
 import os
@@ -24,16 +25,17 @@ from tf_style.images.pillow import (
 from tf_style.images.resizing import fit, resize
 
 MAX_PIXELS = 2**28
-"""Larger images are refused, as they are held and to be made: 16,384 x 16,384 px take 3.2 GB."""
+"""The largest images that are held in memory: 16,384 x 16,384 px, which take 3.2 GB."""
 
 
 class Picture(NamedTuple):
-    """A picture as read.
+    """An image with its alpha channel.
 
     Attributes:
         image: float32 `[1, H, W, 3]`, RGB (sRGB), 0..1.
         alpha: float32 `[1, H, W, 1]`, 0..1, or None if the picture has no transparency.
-        whole_size: (height, width) of the file, px, if it may have been reduced as it was read.
+        whole_size: (height, width) of the file, px, if it may have been reduced during reading;
+            None otherwise.
     """
 
     image: np.ndarray
@@ -42,7 +44,7 @@ class Picture(NamedTuple):
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width of the picture before it was reduced, px."""
+        """(height, width) of the picture before any reduction, px."""
         _, height, width, _ = self.image.shape
         return self.whole_size or (height, width)
 
@@ -50,27 +52,30 @@ class Picture(NamedTuple):
 def read_picture(
     source: Any, *, argument: str = "picture", long_edge: int | None = None
 ) -> Picture:
-    """Returns a picture as people have them, as a float image.
+    """Returns a file, PIL picture or array as a float image.
 
-    EXIF orientation is honored; ICC profiles are converted to sRGB; gray, palette, CMYK and
-    16-bit pictures are accepted. Files beyond Pillow (of over `PIL_PIXELS`, TIFFs of floats or of
-    other forms that it lacks, colors of 16 bits) are read by libvips, if the extra `big` is
-    installed; without it the first two are refused and of the last 8 bits are kept.
+    EXIF orientation is applied, and ICC profiles are converted to sRGB. Gray, palette, CMYK and
+    16-bit pictures are accepted. With the extra `big`, libvips reads what Pillow cannot: files of
+    more than `PIL_PIXELS` pixels, float TIFFs and other TIFFs that Pillow does not support, and
+    16-bit colors. Without it, 16-bit colors are reduced to 8 bits, and the other files are refused.
 
     Args:
         source: a path, a PIL picture, or an array or tensor `[H, W]`, `[H, W, 1 | 3 | 4]` or
             with a leading batch of 1: uint8 0..255, uint16 0..65535 or float 0..1.
-        argument: how errors call it.
-        long_edge: px that suffice: what libvips reads is reduced to it, and never held whole.
+        argument: the name of the argument in error messages.
+        long_edge: the longer edge that the caller needs, px. libvips reduces a larger file to it
+            while reading; Pillow does not.
 
     Raises:
-        FileNotFoundError, IsADirectoryError, PermissionError: if the path is no readable file.
-        ValueError: if it is no picture, damaged, too large, or an array of another form.
-        ImportError: if it needs the extra.
+        FileNotFoundError, IsADirectoryError, PermissionError: if the path is not a readable file.
+        ValueError: if it is not a picture, damaged or too large, or an array of the wrong shape or
+            range.
+        TypeError: if it cannot be converted to an array, or the array has the wrong dtype.
+        ImportError: if it needs the extra `big`.
         MemoryError: if there is not enough memory for it.
     """
     if isinstance(source, Image.Image):
-        with telling_damage(argument, "a PIL picture"):  # It may be a file still to be read.
+        with telling_damage(argument, "a PIL picture"):  # Its pixels may not be loaded yet.
             return _from_pil(source, argument, received="a PIL picture")
     if not isinstance(source, (str, os.PathLike)):
         return _from_array(source, argument)
@@ -102,10 +107,10 @@ def _read_large(path: Path, argument: str, long_edge: int | None) -> Picture:
 
 
 def resize_picture(picture: Picture, size: tuple[int, int]) -> Picture:
-    """Returns the picture at (height, width) px, without what lies under full transparency.
+    """Returns the picture resized to (height, width) px.
 
-    Colors are weighted by their alpha, so that hidden ones do not bleed into visible ones;
-    where nothing is visible the image is white.
+    Colors are weighted by their alpha, so that hidden colors do not bleed into visible ones. Fully
+    transparent pixels become white.
     """
     if picture.alpha is None:
         return Picture(resize(picture.image, size), None)
@@ -113,14 +118,14 @@ def resize_picture(picture: Picture, size: tuple[int, int]) -> Picture:
 
 
 def _unweighted(weighted: np.ndarray, alpha: np.ndarray) -> Picture:
-    """Returns the picture of colors that are multiplied by alpha: white where it is hidden."""
+    """Returns the picture of premultiplied colors; fully transparent pixels become white."""
     visible = alpha > 0.5 / 255.0
     image = np.where(visible, weighted / np.maximum(alpha, 1e-6), np.float32(1.0))
     return Picture(np.clip(image, 0.0, 1.0), np.where(visible, alpha, np.float32(0.0)))
 
 
 def over_white(picture: Picture) -> np.ndarray:
-    """Returns the picture's image with its transparent parts shown on white."""
+    """Returns the image composited on white."""
     if picture.alpha is None:
         return picture.image
     return picture.image * picture.alpha + (1.0 - picture.alpha)
@@ -144,10 +149,10 @@ def _check_not_empty(argument: str, received: str, shape: str, num_pixels: int) 
 def _from_array(source: Any, argument: str) -> Picture:
     try:
         array = np.asarray(source)
-    except Exception as error:  # Of ragged lists, and whatever has an `__array__` of its own.
+    except Exception as error:  # From ragged lists, or an object's own `__array__`.
         raise TypeError(
             f"`{argument}` must be a path, a PIL picture or an array. Received: "
-            f"{type(source).__name__}, which is no array: {one_line(error)}."
+            f"{type(source).__name__}, which is not an array: {one_line(error)}."
         ) from error
     if array.ndim == 4 and array.shape[0] == 1:
         array = array[0]
@@ -165,14 +170,14 @@ def _from_array(source: Any, argument: str) -> Picture:
     if array.dtype in (np.uint8, np.uint16):
         values = array.astype(np.float32) / np.float32(np.iinfo(array.dtype).max)
     elif array.dtype.kind == "f" or array.dtype.name == "bfloat16":
-        with np.errstate(over="ignore", invalid="ignore"):  # What follows tells of it.
+        with np.errstate(over="ignore", invalid="ignore"):  # Checked below.
             values = array.astype(np.float32)
         if not np.isfinite(values).all():
             raise ValueError(f"`{argument}` must be finite. Received: NaN or infinite values.")
         if values.min() < 0.0 or values.max() > 1.0:
             raise ValueError(
-                f"`{argument}` must have float values of 0..1. Received: values of "
-                f"{values.min():g}..{values.max():g}. Divide by 255, or pass uint8."
+                f"`{argument}` must have float values within 0..1. Received: values from "
+                f"{values.min():g} to {values.max():g}. Divide by 255, or pass uint8."
             )
     else:
         raise TypeError(

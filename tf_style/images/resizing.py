@@ -1,4 +1,8 @@
-"""Resizing of NumPy images and masks."""
+"""Resizes and crops NumPy images and masks with Pillow's filters. No TensorFlow here.
+
+An image is float32 `[1, H, W, channels]`; a mask is float32 `[H, W]`. `graph_resizing` is the
+counterpart for TensorFlow graphs.
+"""
 
 import numpy as np
 from PIL import Image
@@ -11,13 +15,13 @@ def resize(
     box: tuple[float, float, float, float] | None = None,
     clip: bool = True,
 ) -> np.ndarray:
-    """Returns float32 `[1, height, width, channels]` by Lanczos filtering.
+    """Returns the image resized by Lanczos filtering, float32 `[1, height, width, channels]`.
 
     Args:
         image: float32 `[1, H, W, channels]`, nominally 0..1.
         size: (height, width), in px.
-        box: (left, top, right, bottom) of the part to take, in px; all of it if left out.
-        clip: keep the values within 0..1, where the filter rings.
+        box: (left, top, right, bottom) of the region to resize, in px; the whole image if omitted.
+        clip: whether to clip the filter's ringing to 0..1.
     """
     if image.shape[1:3] == size and box is None:
         return image
@@ -35,9 +39,9 @@ def resize(
 
 
 def resize_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Returns float32 `[height, width]`: means of areas, or linear between pixels where it grows.
+    """Returns the resized mask, float32 `[height, width]`: area means, or linear interpolation.
 
-    Unlike `resize` it does not ring: a pixel is 0 where all that it covers is 0.
+    Unlike `resize`, it does not ring: a pixel is 0 if everything that it covers is 0.
 
     Args:
         mask: float32 `[H, W]`, 0..1.
@@ -50,7 +54,7 @@ def resize_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def fit(size: tuple[int, int], long_edge: int) -> tuple[int, int]:
-    """Returns (height, width) with that longer edge and the aspect of `size`, in px.
+    """Returns (height, width) with the given longer edge and the aspect ratio of `size`, in px.
 
     The shorter edge is rounded to the nearest px, at least 1.
     """
@@ -60,7 +64,7 @@ def fit(size: tuple[int, int], long_edge: int) -> tuple[int, int]:
 
 
 def cover(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Returns the image resized, undistorted, to cover `size`, with the overhang cut off.
+    """Returns the image scaled to cover `size`, with its aspect ratio kept and the excess cropped.
 
     Args:
         image: float32 `[1, H, W, channels]`, 0..1.
@@ -68,7 +72,7 @@ def cover(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """
     _, rows, columns, _ = image.shape
     scale = max(size[0] / rows, size[1] / columns)
-    # Rounding may put them a hair beyond the picture, which Pillow refuses.
+    # Rounding may push the box slightly past the picture, which Pillow refuses.
     high, wide = min(rows, size[0] / scale), min(columns, size[1] / scale)
     left, top = (columns - wide) / 2, (rows - high) / 2
     return resize(image, size, box=(left, top, left + wide, top + high))

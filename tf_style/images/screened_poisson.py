@@ -1,56 +1,56 @@
-"""From a result that looks painted to one that looks photographed. No TensorFlow here.
+"""Makes a stylized image look like a photograph, as a post-processing step. No TensorFlow here.
 
-The style loss sees no difference between a photograph's texture and a painter's, so that with
-two photographs the result has distorted lines and noise in its skies. What is done about it
-here is done afterwards, to the finished image.
+The style loss cannot tell the texture of a photograph from that of a painting, so a photograph in
+the style of another one has distorted lines and noisy skies. The screened Poisson equation gives
+the finished image the fine detail of its content.
 """
 
 import numpy as np
 
 
 def screened_poisson(image: np.ndarray, content: np.ndarray, *, fidelity: float) -> np.ndarray:
-    """Returns the image with gradients near those of the content.
+    """Returns the image with its gradients pulled toward those of the content.
 
-    For each channel, the O that minimizes fidelity * sum((O - image)**2) +
-    sum(|grad O - grad content|**2), with differences of neighboring pixels as gradients, none
-    across the border. The minimum is exact: with D = image - content it solves
-    (fidelity + L) (O - content) = fidelity * D, where L is the Laplacian (its negative), which
-    cosines diagonalize. So the change that the style made is kept where it is broad, waves
-    longer than about 2 pi / sqrt(fidelity) px, and what is finer is the content's.
+    Per channel, the result O minimizes fidelity * sum((O - image)**2) +
+    sum(|grad O - grad content|**2), where gradients are differences of neighboring pixels, with
+    none across the border. The minimum is exact: with D = image - content, it solves
+    (fidelity + L) (O - content) = fidelity * D, where L is the negative Laplacian, which the
+    cosine transform diagonalizes. The result keeps what the style changed at wavelengths above
+    about 2 pi / sqrt(fidelity) px; finer detail comes from the content.
 
     Args:
-        image: float32 `[1, H, W, 3]`, RGB, nominally 0..1: what was made of the content.
+        image: float32 `[1, H, W, 3]`, RGB, nominally 0..1, the stylized content.
         content: float32 `[1, H, W, 3]`, RGB 0..1.
-        fidelity: to the image, per px**2, above 0. At infinity the image itself is returned.
+        fidelity: weight of the image, per px**2, above 0. If infinite, the image is returned.
 
     Returns:
-        Float32 `[1, H, W, 3]`, not clipped; worked out in float64.
+        float32 `[1, H, W, 3]`, not clipped; computed in float64.
 
     References:
-        Mechrez, Shechtman & Zelnik-Manor (2017), Photorealistic style transfer with screened
-        Poisson equation; Bhat et al. (2008), Fourier analysis of the 2D screened Poisson equation
-        for gradient domain problems.
+        Mechrez, Shechtman & Zelnik-Manor (2017), "Photorealistic style transfer with screened
+        Poisson equation"; Bhat et al. (2008), "Fourier analysis of the 2D screened Poisson
+        equation for gradient domain problems".
     """
     if np.isinf(fidelity):
         return image
     result = np.empty_like(image, dtype=np.float32)
     height, width = image.shape[1:3]
     rows, columns = (_laplacian(2 * length) for length in (height, width))
-    kept = fidelity / (fidelity + rows[:, np.newaxis] + columns[: width + 1])
-    # One channel after the other, as each takes some 100 bytes for each pixel.
+    gains = fidelity / (fidelity + rows[:, np.newaxis] + columns[: width + 1])
+    # One channel at a time, because each takes about 100 bytes per pixel.
     for channel in range(image.shape[-1]):
         change = image[0, ..., channel].astype(np.float64) - content[0, ..., channel]
-        # Cosines have no step at the borders: they are the waves of the picture beside its
-        # mirror image.
+        # The cosine transform of a picture is the Fourier transform of the picture joined to its
+        # mirror image, which has no step at the borders.
         for axis in (0, 1):
             change = np.concatenate([change, np.flip(change, axis)], axis)
         waves = np.fft.rfft2(change)
-        waves *= kept
+        waves *= gains
         change = np.fft.irfft2(waves, s=change.shape)
         result[0, ..., channel] = content[0, ..., channel] + change[:height, :width]
     return result
 
 
 def _laplacian(length: int) -> np.ndarray:
-    """Returns what second differences (their negative) multiply each wave of a ring by."""
+    """Returns the eigenvalues of the negative second difference on a ring, by frequency."""
     return 2.0 - 2.0 * np.cos(2.0 * np.pi * np.arange(length) / length)

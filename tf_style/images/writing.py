@@ -1,4 +1,8 @@
-"""Pictures out: atomic files with sRGB profile and the whole config. No TensorFlow here."""
+"""Writes pictures: takes float images or pixels, gives files with sRGB profile and description.
+
+Files appear only when complete. `check_output` checks a path before the long work. Ordinary files
+are written with Pillow, all others with libvips. No TensorFlow here.
+"""
 
 import functools
 import json
@@ -37,21 +41,22 @@ def save_image(
     *,
     bits: int = 8,
 ) -> None:
-    """Writes a float image atomically, in the format that the name asks for.
+    """Writes a float image atomically, in the format of the path's suffix.
 
-    Values are clipped to 0..1 and rounded. Ordinary pictures, JPEG and WebP are left to Pillow.
+    Values are clipped to 0..1 and rounded. libvips writes 16-bit files, BigTIFF and large PNG and
+    TIFF files; Pillow writes all others.
 
     Args:
-        path: as for `save_picture`; .btf is BigTIFF.
+        path: as for `save_picture`, or ends in .btf for BigTIFF.
         image: float32 `[1, H, W, 3]`, RGB (sRGB), nominally 0..1.
         alpha: float32 `[1, H, W, 1]`, 0..1, or None.
         description: as for `save_picture`.
-        bits: of each channel: 8, or 16 in PNG and TIFF.
+        bits: bits per channel: 8, or 16 in PNG and TIFF.
 
     Raises:
-        ValueError: if the suffix is none of these, or `bits` not for it.
+        ValueError: if the suffix is unknown, or the format does not support `bits`.
         ImportError: if it needs the extra `big`.
-        OSError: if it cannot be written; nothing half-written is left.
+        OSError: if the file cannot be written; no partial file is left.
     """
     path = user_path(path)
     kind, _ = _encoder(path)
@@ -69,18 +74,18 @@ def save_image(
 
 
 def save_picture(path: str | os.PathLike, pixels: np.ndarray, description: dict[str, Any]) -> None:
-    """Writes a picture atomically, by Pillow, in the format that the name asks for.
+    """Writes a picture atomically with Pillow, in the format of the path's suffix.
 
-    JPEG cannot hold alpha: there, the picture is shown on white.
+    JPEG has no alpha channel, so the picture is composited on white.
 
     Args:
         path: ends in .png, .jpg, .jpeg, .webp, .tif or .tiff.
         pixels: uint8 `[H, W, 3]`, sRGB, or `[H, W, 4]` with alpha.
-        description: kept as JSON in the EXIF tag ImageDescription, see `read_description`.
+        description: stored as JSON in the EXIF tag ImageDescription; see `read_description`.
 
     Raises:
-        ValueError: if the suffix is none of these.
-        OSError: if it cannot be written; nothing half-written is left.
+        ValueError: if the suffix is unknown.
+        OSError: if the file cannot be written; no partial file is left.
     """
     path = user_path(path)
     kind, options = _encoder(path)
@@ -97,12 +102,12 @@ def save_picture(path: str | os.PathLike, pixels: np.ndarray, description: dict[
 def _exif(description: dict[str, Any]) -> Image.Exif:
     exif = Image.Exif()
     exif[SOFTWARE_TAG] = description["software"]
-    exif[DESCRIPTION_TAG] = json.dumps(description)  # ASCII, as EXIF asks
+    exif[DESCRIPTION_TAG] = json.dumps(description)  # ASCII, as EXIF requires
     return exif
 
 
 def _needs_library(kind: str, bits: int, num_pixels: int) -> bool:
-    """Returns whether Pillow cannot write such a picture, or only from a copy that is large."""
+    """Returns whether to write with libvips: Pillow cannot, or would need a large copy."""
     too_large = kind in _DEEP and num_pixels > pillow.PIL_PIXELS
     return bits == 16 or kind == "BIGTIFF" or too_large
 
@@ -115,25 +120,26 @@ def check_output(
     size: tuple[int, int] | None = None,
     bits: int = 8,
 ) -> None:
-    """Raises unless a picture can be written to `path`; called before the long work.
+    """Raises unless a picture can be written to `path`; meant to be called before the long work.
 
     Args:
-        path: where the picture is to go. An existing file may be replaced.
-        argument: how errors call it.
+        path: the file to write. It may exist and be replaced.
+        argument: the name of the argument in error messages.
         inputs: files that must not be overwritten.
-        size: (height, width) in px, to check for the space it needs.
-        bits: of each channel.
+        size: (height, width) in px, if the format's limit and the disk space are to be checked.
+        bits: bits per channel.
 
     Raises:
-        ValueError: on an unknown suffix, an input's own path, or a size or bits the format lacks.
+        ValueError: if the suffix is unknown, `path` is one of `inputs`, or the format does not
+            support the size or the bits.
         ImportError: if it needs the extra `big`.
-        OSError: if the folder is missing, cannot be written, or has too little space.
+        OSError: if the folder is missing, not writable, or has too little space.
     """
     path = user_path(path)
     kind, _ = _encoder(path, argument)
     check_bits(path, bits, argument=argument)
     height, width = size or (0, 0)
-    # The most that an encoder makes of noise with alpha: TIFF's LZW, 5.5 bytes a pixel.
+    # An upper bound: the worst case is noise with alpha in TIFF's LZW, 5.5 bytes per pixel.
     num_bytes = 6 * height * width
     if _needs_library(kind, bits, height * width):
         shape = f", {width}x{height} px" if size else ""
@@ -141,21 +147,21 @@ def check_output(
         num_bytes = large_writing.most_bytes((height, width), bits)
     if size and max(size) > _MAX_SIDE.get(kind, max(size)):
         raise ValueError(
-            f"`{argument}` must be a PNG or TIFF for {size[1]}x{size[0]} px. Received: "
-            f"{argument}='{path}', and {kind} holds at most {_MAX_SIDE[kind]} px a side."
+            f"`{argument}` must be a PNG or TIFF file for {size[1]}x{size[0]} px. Received: "
+            f"{argument}='{path}'. {kind} holds at most {_MAX_SIDE[kind]} px per side."
         )
     check_writable(path, argument=argument, inputs=inputs, num_bytes=num_bytes + 65536)
 
 
 def check_bits(path: Path, bits: int, *, argument: str = "path") -> None:
-    """Raises ValueError unless `bits` is 8, or 16 where the format that `path` names has them."""
+    """Raises ValueError unless `bits` is 8, or 16 with a suffix of PNG or TIFF."""
     kind, _ = _encoder(path, argument)
     if bits not in (8, 16):
         raise ValueError(f"`bits` must be 8 or 16. Received: bits={bits!r}.")
     if bits == 16 and kind not in _DEEP:
         raise ValueError(
-            f"`{argument}` must be a PNG or TIFF for 16 bits. Received: {argument}='{path}'. "
-            "Choose another name, or 8 bits."
+            f"`{argument}` must be a PNG or TIFF file for 16 bits. Received: {argument}='{path}'. "
+            "Choose another suffix, or 8 bits."
         )
 
 
@@ -171,10 +177,10 @@ def _encoder(path: Path, argument: str = "path") -> tuple[str, dict[str, Any]]:
 
 @functools.cache
 def _srgb_profile() -> bytes:
-    """Returns the profile, dated 2000-01-01: equal pixels and settings make equal files.
+    """Returns the sRGB profile, with a fixed date, so that equal pictures give equal files.
 
     References:
-        ICC.1:2022, section 7.2: bytes 24 to 35 of the header are the date of creation.
+        ICC.1:2022, section 7.2: bytes 24 to 35 of the header hold the creation date.
     """
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     return profile[:24] + struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + profile[36:]
@@ -184,11 +190,11 @@ _ROWS = 256
 
 
 def to_pixels(image: np.ndarray, alpha: np.ndarray | None = None) -> np.ndarray:
-    """Returns uint8 `[H, W, 3]`, or `[H, W, 4]` with alpha: clipped to 0..1 and rounded."""
+    """Returns the image as pixels: clipped to 0..1, rounded, uint8 `[H, W, 3]`, or 4 with alpha."""
     parts = [image[0]] if alpha is None else [image[0], alpha[0]]
     height, width = image.shape[1:3]
     pixels = np.empty([height, width, 3 if alpha is None else 4], np.uint8)
-    for top in range(0, height, _ROWS):  # Of large images, floats of some rows only.
+    for top in range(0, height, _ROWS):  # Saves memory: float copies of a few rows at a time.
         rows = np.concatenate([part[top : top + _ROWS] for part in parts], axis=-1)
         pixels[top : top + _ROWS] = np.round(np.clip(rows, 0.0, 1.0) * 255.0)
     return pixels

@@ -1,4 +1,4 @@
-"""The pictures of a run: read, checked and brought to size. No TensorFlow here.
+"""Reads, checks and resizes the pictures of a run. No TensorFlow here.
 
 Private to the package.
 """

@@ -1,8 +1,8 @@
-"""Regions of content and styles found together, by what the network sees. No TensorFlow here.
+"""Finds regions that content and styles have in common, from features. No TensorFlow here.
 
-The positions of all pictures are clustered at once by their features, so that a cluster is a
-kind of place, sky or foliage, in each picture that has it; and what is a kind of place in
-the content takes its style from places of that kind.
+The positions of all pictures are clustered together by their features. A cluster is one kind of
+place, such as sky or foliage, in every picture that has it. Each kind of place in the content then
+takes its style from places of the same kind.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,21 +18,21 @@ from tf_style.images.guided_filter import guided_filter
 from tf_style.inputs.masks import Regions
 
 LAYERS = ("block4_conv2",)
-"""Layers whose features tell regions apart well; looked at: BUILD_NOTES.md."""
+"""Layers whose features separate regions well, judged by eye: docs/notes/images.md."""
 
 LONG_EDGE = 256
-"""Larger pictures are made smaller for the network, px, which sees more of them then."""
+"""Larger pictures are reduced to this longer edge, px, so that a feature sees more of them."""
 
 SMALLEST_SIDE = vgg19.minimum_side(LAYERS, "reflect_all")
-"""A picture must have so many px on each side."""
+"""Fewest px that a picture may have on each side."""
 
 SMALLEST_SHARE = 0.05
-"""Of a picture's positions: a region below it is not there."""
+"""Share of a picture's positions below which a region counts as absent."""
 
 _RESTARTS, _ROUNDS = 8, 100
-_ALIKE = 1e-3  # Features nearer to their mean than this share of it are no kind of their own.
-_FILTERED = 1024  # Longer edge within which masks are brought to a picture's edges, px.
-_EPSILON = 1e-3  # Of the guided filter: colors that differ by less than 0.03 are one.
+_ALIKE = 1e-3  # Features closer to their mean than this share of its length count as the mean.
+_FILTERED = 1024  # Longest edge at which the guided filter refines masks, px.
+_EPSILON = 1e-3  # Of the guided filter: it smooths over color differences below 0.03.
 
 
 def automatic_regions(
@@ -47,39 +47,40 @@ def automatic_regions(
     """Returns the regions that content and styles have in common.
 
     Args:
-        extractor: gives features, float `[1, h, w, c]`, by layer name, as `load_extractor(layers=
-            LAYERS)`; every layer that it gives counts alike.
+        extractor: maps an image to features, float `[1, h, w, c]`, by layer name, as
+            `load_extractor(layers=LAYERS)` does; all its layers count equally.
         content: float32 `[1, H, W, 3]`, RGB 0..1.
-        styles: likewise, at least one, each of its own size.
-        num_regions: to look for, 1..16; where pictures have less in common, fewer are returned.
-        seed: of where the search begins.
+        styles: float32 `[1, h, w, 3]`, RGB 0..1, at least one, each of its own size.
+        num_regions: number of regions to look for, 1..16; fewer are returned if the pictures
+            have fewer in common.
+        seed: seed of the random starts of k-means.
         blend: weights of the styles, at least 0, not all 0; their sum does not matter.
 
     Returns:
-        Regions in the order of their share of the content, the largest first. In each picture the
-        masks' sum is 1 everywhere. A region's blend leaves out the styles without it.
+        Regions by their share of the content, the largest first. In each picture the masks add
+        up to 1 everywhere. The blend of a region is 0 for styles that do not have it.
 
     Raises:
-        ValueError: if `num_regions` is out of range, or `blend` has another length than `styles` or
-            no weight above 0.
+        ValueError: if `num_regions` is out of range, or if `blend` does not have one weight for
+            each style or has no weight above 0.
 
     References:
         Gatys et al. (2017), Controlling perceptual factors in neural style transfer, section 4,
-        for regions with styles of their own; Arthur & Vassilvitskii (2007), k-means++. Differs:
-        masks come from clusters of features, where they are painted by hand in the paper; and
-        features are taken relative to each picture's mean, so that a photograph and a painting
-        have clusters in common. A picture of one kind of place only is therefore divided too.
+        for regions with their own styles; Arthur & Vassilvitskii (2007), k-means++. Differs:
+        masks come from clusters of features, while the paper paints them by hand; and features
+        are taken relative to each picture's mean, so that a photograph and a painting share
+        clusters. Therefore even a picture with only one kind of place is divided.
     """
     check_number("num_regions", num_regions, minimum=1, maximum=MAX_REGIONS)
     if len(blend) != len(styles) or not sum(blend) > 0.0:
         raise ValueError(
-            "`blend` must have one weight for each style, one above 0. Received: "
+            "`blend` must have one weight for each style, and one above 0. Received: "
             f"blend={tuple(blend)} for {len(styles)} styles."
         )
     pictures = [content, *styles]
-    found = [_positions(extractor, picture) for picture in pictures]
-    sizes = [positions.shape[:2] for positions, _ in found]
-    rows = [positions.reshape(-1, positions.shape[-1]) for positions, _ in found]
+    grids = [_positions(extractor, picture) for picture in pictures]
+    sizes = [positions.shape[:2] for positions, _ in grids]
+    rows = [positions.reshape(-1, positions.shape[-1]) for positions, _ in grids]
     labels, centers = clusters(np.concatenate(rows), num_regions, seed=seed)
     own = np.split(labels, np.cumsum([len(each) for each in rows])[:-1])
 
@@ -87,7 +88,7 @@ def automatic_regions(
     counts = np.array([1.0, *(float(weight > 0.0) for weight in blend)])[:, np.newaxis]
     present = shares * counts >= SMALLEST_SHARE
     common = present[0] & present[1:].any(0)
-    if not common.any():  # One region is always in common: the whole.
+    if not common.any():  # Then the whole picture is the one common region.
         common = np.arange(len(centers)) == np.argmax(shares[0])
     target = nearest_of(centers, common)
     merged = [target[each] for each in own]
@@ -95,43 +96,43 @@ def automatic_regions(
     kept = kept[np.argsort(-size, kind="stable")]
 
     masks = []
-    for picture, grid, each, (_, cell) in zip(pictures, sizes, merged, found, strict=True):
+    for picture, grid, each, (_, cell) in zip(pictures, sizes, merged, grids, strict=True):
         hard = (each[:, np.newaxis] == kept).astype(np.float32)
         masks.append(_enlarged(hard.reshape(1, *grid, len(kept)), picture, cell))
-    has = np.stack([np.isin(kept, each[_is_there(each)]) for each in merged[1:]], -1)
+    has = np.stack([np.isin(kept, each[_is_present(each)]) for each in merged[1:]], -1)
     weights = np.where(has, np.asarray(blend, np.float64), 0.0)
     weights /= weights.sum(1, keepdims=True)
     strengths = np.ones(len(kept), np.float32)
     return Regions(masks[0], tuple(masks[1:]), weights.astype(np.float32), strengths)
 
 
-def _is_there(labels: np.ndarray) -> np.ndarray:
-    """Returns for each position whether its cluster has a share worth the name."""
+def _is_present(labels: np.ndarray) -> np.ndarray:
+    """Returns for each position whether its cluster has at least `SMALLEST_SHARE` of them."""
     shares = np.bincount(labels) / len(labels)
     return shares[labels] >= SMALLEST_SHARE
 
 
 def nearest_of(centers: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """Returns for each center the index of the nearest chosen one: a chosen one's is its own.
+    """Returns for each center the index of the nearest chosen center, which may be itself.
 
     Args:
         centers: float `[k, c]`.
-        chosen: bool `[k]`, at least one true.
+        chosen: bool `[k]`, at least one True.
     """
     distances = np.square(centers[:, np.newaxis] - centers).sum(-1)
     return np.argmin(np.where(chosen, distances, np.inf), axis=1)
 
 
 def clusters(rows: np.ndarray, count: int, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the best of several runs of k-means, each begun by k-means++.
+    """Returns the best of several runs of k-means, each initialized by k-means++.
 
     Args:
         rows: float32 `[n, c]`.
-        count: of clusters; fewer are returned if there are fewer different rows.
-        seed: the same gives the same.
+        count: number of clusters; fewer are returned if there are fewer distinct rows.
+        seed: seed of the initializations; the same seed gives the same clusters.
 
     Returns:
-        Int `[n]`, the cluster of each row, and float32 `[k, c]`, the clusters' means.
+        The cluster of each row, int `[n]`, and the means of the clusters, float32 `[k, c]`.
     """
     rng = np.random.default_rng(seed)
     runs = [_lloyd(rows, _spread(rows, count, rng)) for _ in range(_RESTARTS)]
@@ -140,7 +141,7 @@ def clusters(rows: np.ndarray, count: int, *, seed: int) -> tuple[np.ndarray, np
 
 
 def _spread(rows: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Returns rows to begin from, each drawn by its squared distance to those before it."""
+    """Returns initial centers: rows drawn by their squared distance to those already drawn."""
     chosen = [int(rng.integers(len(rows)))]
     distances = np.full(len(rows), np.inf)
     while len(chosen) < count:
@@ -153,7 +154,7 @@ def _spread(rows: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarra
 
 
 def _lloyd(rows: np.ndarray, centers: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-    """Returns the mean squared distance, the labels and the centers when nothing changes more."""
+    """Returns the mean squared distance, the labels and the centers after convergence."""
     lengths = np.square(rows).sum(1)
     labels = np.full(len(rows), -1)
     for _ in range(_ROUNDS):
@@ -163,18 +164,18 @@ def _lloyd(rows: np.ndarray, centers: np.ndarray) -> tuple[float, np.ndarray, np
             break
         members = np.eye(len(centers), dtype=np.float32)[labels]
         sizes = members.sum(0)[:, np.newaxis]
-        # A center that has lost all its rows stays where it is.
+        # A center without rows stays where it is.
         centers = np.where(sizes > 0, members.T @ rows / np.maximum(sizes, 1.0), centers)
     closest = np.take_along_axis(distances, labels[:, np.newaxis], 1)[:, 0]
     return float(np.mean(closest + lengths, dtype=np.float64)), labels, centers
 
 
 def _positions(extractor: Callable, picture: np.ndarray) -> tuple[np.ndarray, float]:
-    """Returns what the network sees in each place, and how many of the picture's px a place is.
+    """Returns features at each position of a grid, and the side of a grid cell in px.
 
-    Features of all layers, each of length 1, float32 `[h, w, c]` with the deepest layer's places.
-    Their mean in the picture is taken off first: what tells all of a painting from all of
-    a photograph says nothing of what is where, and is most of the distance between the two.
+    The features of all layers, each normalized to length 1, float32 `[h, w, c]`, on the grid of the
+    deepest layer. The mean over the picture is subtracted first: it separates paintings from
+    photographs, not places from each other, and dominates the distance between the two.
     """
     size = picture.shape[1:3]
     long_edge = max(LONG_EDGE, -(-SMALLEST_SIDE * max(size) // min(size)))
@@ -184,7 +185,7 @@ def _positions(extractor: Callable, picture: np.ndarray) -> tuple[np.ndarray, fl
     strides = {name: vgg19.minimum_side([name]) for name in features}
     coarsest = max(strides.values())
     height, width = (side // coarsest for side in picture.shape[1:3])
-    found = []
+    normalized = []
     for name, each in features.items():
         side = coarsest // strides[name]
         blocks = each[: height * side, : width * side].reshape(height, side, width, side, -1)
@@ -193,20 +194,20 @@ def _positions(extractor: Callable, picture: np.ndarray) -> tuple[np.ndarray, fl
         means = means - middle
         length = np.linalg.norm(means, axis=-1, keepdims=True)
         differs = length > _ALIKE * np.linalg.norm(middle)
-        found.append(np.where(differs, means / np.maximum(length, 1e-12), 0.0))
-    return np.concatenate(found, -1), coarsest * max(size) / max(picture.shape[1:3])
+        normalized.append(np.where(differs, means / np.maximum(length, 1e-12), 0.0))
+    return np.concatenate(normalized, -1), coarsest * max(size) / max(picture.shape[1:3])
 
 
 def _enlarged(masks: np.ndarray, picture: np.ndarray, cell: float) -> np.ndarray:
-    """Returns masks of a grid's places as masks of the picture, soft over a place, of sum 1.
+    """Returns the masks of a grid at the picture's size, soft over one cell, with sum 1.
 
     Args:
         masks: float32 `[1, h, w, regions]`, 0 or 1.
-        picture: float32 `[1, H, W, 3]`, 0..1, whose edges the masks follow.
-        cell: a place's side, px.
+        picture: float32 `[1, H, W, 3]`, RGB 0..1; the masks follow its edges.
+        cell: side of a grid cell, px.
     """
     size = picture.shape[1:3]
-    if max(size) > _FILTERED:  # The filter takes a kilobyte for each pixel.
+    if max(size) > _FILTERED:  # The filter needs a kilobyte per pixel.
         cell *= _FILTERED / max(size)
         picture = resizing.resize(picture, resizing.fit(size, _FILTERED))
     rows, columns = (
@@ -221,9 +222,9 @@ def _enlarged(masks: np.ndarray, picture: np.ndarray, cell: float) -> np.ndarray
 
 
 def _tents(length: int, places: int, cell: float) -> np.ndarray:
-    """Returns float32 `[length, places]`, linear interpolation from the places' centers.
+    """Returns weights of linear interpolation from cell centers, float32 `[length, places]`.
 
-    Places lie side by side from the first px; what is left over at the end is the last one's.
+    Cells lie side by side from the first px; px left over at the end belong to the last cell.
     """
     where = np.clip((np.arange(length) + 0.5) / cell - 0.5, 0.0, places - 1.0)
     distances = np.abs(where[:, np.newaxis] - np.arange(places))

@@ -1,66 +1,39 @@
-"""The colors that `color` asks for, given to the pictures of a run. No TensorFlow here.
+"""Recolors the pictures of a run by the rules of the option `color`. No TensorFlow here.
 
-One rule for the whole picture, or one for each region.
+There is one rule for the whole picture, or one for each region.
 """
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tf_style.config.style_config import StyleConfig
 from tf_style.images.color import gray, into_gamut, luminance, with_luminance
 from tf_style.images.color_match import match_colors, shift_luminance
-from tf_style.inputs.masks import Regions
+
+if TYPE_CHECKING:
+    from tf_style.inputs.inputs import Inputs
 
 _MERGED = ("content", "luminance")
 
 
-class Colored(NamedTuple):
-    """The pictures of a run in the colors that they are painted with.
-
-    Attributes:
-        content: float32 `[1, H, W, 3]`, RGB 0..1.
-        styles: float32 `[1, h, w, 3]`, RGB 0..1.
-        start: float32 `[1, H, W, 3]`, RGB, nominally 0..1.
-        regions: where which of these styles counts, or None.
-        color: float32 `[1, H, W, 3]`, RGB 0..1, whose chroma the result takes in the end; None
-            if the result keeps its own.
-        color_share: float32 `[1, H, W, 1]`, 0..1, how much of it where; None for all.
-    """
-
-    content: np.ndarray
-    styles: tuple[np.ndarray, ...]
-    start: np.ndarray
-    regions: Regions | None
-    color: np.ndarray | None
-    color_share: np.ndarray | None
-
-
 def colored(
-    content: np.ndarray,
-    styles: tuple[np.ndarray, ...],
-    start: np.ndarray,
-    regions: Regions | None,
-    config: StyleConfig,
-    *,
-    content_weights: np.ndarray | None = None,
-) -> Colored:
-    """Returns the pictures in the colors that `color` asks for.
+    inputs: "Inputs", config: StyleConfig, *, content_weights: np.ndarray | None = None
+) -> "Inputs":
+    """Returns the inputs, recolored by the rules of `color`.
 
-    With a rule for each region, a style picture that several regions use becomes one for each,
-    matched with what lies in that region of both pictures.
+    With a rule for each region, a style picture used by several regions becomes several pictures,
+    each matched to the content within its region.
 
     Args:
-        content: float32 `[1, H, W, 3]`, RGB 0..1.
-        styles: float32 `[1, h, w, 3]`, RGB 0..1.
-        start: float32 `[1, H, W, 3]`, RGB, nominally 0..1.
-        regions: where which style counts, or None.
+        inputs: in the colors of their files.
         config: `color` and `color_match`.
-        content_weights: float32 `[1, H, W, 1]`, how much of the content is seen.
+        content_weights: float32 `[1, H, W, 1]`, 0..1, opacity of the content; None for 1.
 
     Raises:
-        ValueError: if there are several rules, but not one for each region.
+        ValueError: if there are several rules but not one for each region.
     """
+    content, styles, start, regions = inputs.content, inputs.styles, inputs.start, inputs.regions
     rules = config.colors
     if len(rules) == 1:
         painted = tuple(
@@ -70,7 +43,7 @@ def colored(
         color = content if rules[0] in _MERGED else None
         if rules[0] == "luminance":
             content, start = gray(luminance(content)), gray(luminance(start))
-        return Colored(content, painted, start, regions, color, None)
+        return inputs._replace(content=content, styles=painted, start=start, color=color)
     count = 0 if regions is None else regions.content.shape[-1]
     if regions is None or len(rules) != count:
         raise ValueError(
@@ -82,7 +55,7 @@ def colored(
     for region, rule in enumerate(rules):
         here = regions.content[..., region : region + 1]
         seen = here if content_weights is None else here * content_weights
-        seen = seen if seen.any() else here  # What is transparent has colors, too.
+        seen = seen if seen.any() else here  # A fully transparent region counts by its colors.
         for index, style in enumerate(styles):
             if regions.blend[region, index] > 0.0:
                 there = regions.styles[index][..., region : region + 1]
@@ -96,32 +69,32 @@ def colored(
                 blends.append(column)
 
     def share(*names: str) -> np.ndarray:
-        of = [rule in names for rule in rules]
-        return np.clip(regions.content[..., of].sum(-1, keepdims=True), 0.0, 1.0)
+        selected = [rule in names for rule in rules]
+        return np.clip(regions.content[..., selected].sum(-1, keepdims=True), 0.0, 1.0)
 
     light = share("luminance")
-    return Colored(
-        content + light * (gray(luminance(content)) - content),
-        tuple(pictures),
-        start + light * (gray(luminance(start)) - start),
-        regions._replace(styles=tuple(masks), blend=np.stack(blends, -1)),
-        content if set(rules) & set(_MERGED) else None,
-        share(*_MERGED),
+    return inputs._replace(
+        content=content + light * (gray(luminance(content)) - content),
+        styles=tuple(pictures),
+        start=start + light * (gray(luminance(start)) - start),
+        regions=regions._replace(styles=tuple(masks), blend=np.stack(blends, -1)),
+        color=content if set(rules) & set(_MERGED) else None,
+        color_share=share(*_MERGED),
     )
 
 
 def merged(image: np.ndarray, color: np.ndarray | None, share: np.ndarray | None) -> np.ndarray:
-    """Returns what was painted with the chroma that the result takes in the end.
+    """Returns a painted image with the chroma that the result should have.
 
     Args:
         image: float32 `[1, H, W, 3]`, RGB, nominally 0..1, as painted.
-        color: `Colored.color`; None leaves the image as it is.
+        color: `Colored.color`; None leaves the image unchanged.
         share: `Colored.color_share`.
     """
     if color is None:
         return image
-    found = into_gamut(with_luminance(color, luminance(image)))
-    return found if share is None else image + share * (found - image)
+    recolored = into_gamut(with_luminance(color, luminance(image)))
+    return recolored if share is None else image + share * (recolored - image)
 
 
 def painted_style(
@@ -133,15 +106,15 @@ def painted_style(
     content_weights: np.ndarray | None = None,
     style_weights: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Returns a style picture in the colors of a rule, float32, within 0..1.
+    """Returns a style picture recolored by one rule, float32 `[1, h, w, 3]`, RGB 0..1.
 
     Args:
         style: float32 `[1, h, w, 3]`, RGB 0..1.
         content: float32 `[1, H, W, 3]`, RGB 0..1.
-        rule: of `config.COLORS`.
+        rule: one of `style_config.COLORS`.
         config: `color_match`.
-        content_weights: float32 `[1, H, W, 1]`, which pixels count; None for all.
-        style_weights: float32 `[1, h, w, 1]`, likewise.
+        content_weights: float32 `[1, H, W, 1]`, weights of the content's pixels; None for 1.
+        style_weights: float32 `[1, h, w, 1]`, weights of the style's pixels; None for 1.
     """
     weights = {"content_weights": content_weights, "style_weights": style_weights}
     if rule == "match":

@@ -1,4 +1,8 @@
-"""The pictures that say what counts where, read and checked. No TensorFlow here."""
+"""Pictures that control a run: masks of regions, the content map, a fine style.
+
+Takes them as the caller gives them, checks them against the options, and gives regions and maps at
+the sizes of the run. No TensorFlow here.
+"""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -14,13 +18,14 @@ from tf_style.inputs.sizes import Sizes
 
 
 class ControlPictures(NamedTuple):
-    """Pictures beside content and style, as `images.read_picture` takes: what counts where.
+    """Pictures besides content and style, each as `reading.read_picture` accepts it.
 
     Attributes:
-        content_masks: of regions, or one picture of labels; see `masks.read_regions`.
-        style_masks: likewise.
+        content_masks: masks of the content's regions, or one label picture; see
+            `masks.read_regions`.
+        style_masks: likewise for the styles.
         content_map: white where the content counts `content_map_gain` times as much; or None.
-        fine_style: whose fine texture the styles take on first; or None.
+        fine_style: picture whose fine texture the styles take on first; or None.
     """
 
     content_masks: Sequence[Any] = ()
@@ -33,7 +38,7 @@ NO_CONTROLS = ControlPictures()
 
 
 def given_controls(controls: ControlPictures) -> tuple[str, ...]:
-    """Returns the names of the pictures that are there."""
+    """Returns the names of the control pictures that were given."""
     return tuple(
         name
         for name, value in controls._asdict().items()
@@ -42,13 +47,13 @@ def given_controls(controls: ControlPictures) -> tuple[str, ...]:
 
 
 def check_controls(controls: ControlPictures, config: StyleConfig) -> None:
-    """Raises ValueError if pictures and options do not go together."""
+    """Raises ValueError if control pictures and options contradict each other."""
     control = config.control
     masks = bool(several(controls.content_masks))
     if masks and control.regions:
         raise ValueError(
-            "Cannot use `content_masks` with `regions`. This is because both say where regions "
-            f"are. Received: regions={control.regions!r}. Leave one out."
+            "Cannot use `content_masks` with `regions`. This is because both define the "
+            f"regions. Received: regions={control.regions!r}. Leave one out."
         )
     for name, used in (
         ("style_masks", bool(several(controls.style_masks))),
@@ -56,8 +61,8 @@ def check_controls(controls: ControlPictures, config: StyleConfig) -> None:
     ):
         if used and not masks:
             raise ValueError(
-                f"Cannot use `{name}` without `content_masks`. This is because these say where the "
-                "regions are. Received: no `content_masks`. Give one mask for each region."
+                f"Cannot use `{name}` without `content_masks`. This is because the masks define "
+                "the regions. Received: no `content_masks`. Give one mask for each region."
             )
     for name, value, default, used, owner in (
         (
@@ -95,51 +100,44 @@ def check_controls(controls: ControlPictures, config: StyleConfig) -> None:
 def regions_of(
     controls: ControlPictures, content: Sizes, styles: Sequence[Sizes], config: StyleConfig
 ) -> tuple[Regions | None, tuple[str, ...]]:
-    """Returns the regions of the content and of styles at several scales, and notes.
+    """Returns the regions, or None if there are no masks, and notes on the masks.
 
     Args:
-        controls: masks; without any there are no regions.
+        controls: the masks of content and styles.
         content: sizes of the content.
-        styles: of each style, scale after scale.
-        config: how styles and regions count.
+        styles: sizes of each style at the first scale of `style_scales`, then at the next one.
+        config: `style_blend`, `style_scales` and `region_strengths`.
 
     Raises:
         OSError: if a file cannot be read.
-        ValueError: as `read_regions`.
+        ValueError: as in `read_regions`.
     """
     content_masks, style_masks = map(several, controls[:2])
     if not content_masks:
         return None, ()
-    num_scales = len(style_scales(config))
-    count = len(styles) // num_scales
-    found: list[Regions] = []
-    notes: tuple[str, ...] = ()
-    for first in range(0, len(styles), count):
-        regions, notes = read_regions(
-            content_masks,
-            style_masks,
-            content=content,
-            styles=styles[first : first + count],
-            config=config,
-        )
-        found.append(regions)
-    blend = np.concatenate([each.blend for each in found], 1) / np.float32(num_scales)
-    return found[0]._replace(styles=sum((each.styles for each in found), ()), blend=blend), notes
+    return read_regions(
+        content_masks,
+        style_masks,
+        content=content,
+        styles=styles,
+        config=config,
+        num_scales=len(style_scales(config)),
+    )
 
 
 def content_map_of(
     controls: ControlPictures, sizes: Sizes, config: StyleConfig
 ) -> tuple[np.ndarray | None, tuple[str, ...]]:
-    """Returns how much the content counts where, float32 `[1, H, W, 1]`, or None; and notes.
+    """Returns weights of the content, float32 `[1, H, W, 1]`, or None, and notes on the map.
 
     Args:
-        controls: the map, or none.
-        sizes: of the content.
+        controls: `content_map`, or None.
+        sizes: sizes of the content.
         config: `content_map_gain`.
 
     Raises:
         OSError: if the file cannot be read.
-        ValueError: if it is colored, or black everywhere.
+        ValueError: if the map is colored, or black everywhere.
     """
     if controls.content_map is None:
         return None, ()
@@ -147,16 +145,16 @@ def content_map_of(
     mask = read_mask(controls.content_map, "content_map")
     notes.compare("content_map", mask, sizes)
     white = gray_mask(mask, sizes.used, "content_map")
-    notes.look("content_map", white, "the content counts alike everywhere")
+    notes.look("content_map", white, "the content counts equally everywhere")
     gain = np.float32(config.control.content_map_gain)
     return (1.0 + (gain - 1.0) * white)[np.newaxis, ..., np.newaxis], notes.lines
 
 
 def style_scales(config: StyleConfig) -> tuple[float, ...]:
-    """Returns the scales that each style is taken at, one at least."""
+    """Returns the scales at which each style is used, at least one."""
     return numbers(config.control.style_scales, argument="style_scales") or (1.0,)
 
 
 def several(pictures: Any) -> Sequence[Any]:
-    """Returns pictures given one by one, or in a list or tuple."""
+    """Returns the pictures as a sequence, also if there is only one."""
     return pictures if isinstance(pictures, (list, tuple)) else [pictures]

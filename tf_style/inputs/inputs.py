@@ -1,6 +1,6 @@
-"""The pictures of a run, read, checked and brought to size. No TensorFlow here.
+"""The inputs of a run: takes pictures and options, gives resized, recolored arrays and regions.
 
-Everything that can be wrong with the pictures is found here, before the long work.
+All problems with the pictures are reported here, before the long computation. No TensorFlow here.
 """
 
 from collections.abc import Iterator, Sequence
@@ -33,26 +33,28 @@ from tf_style.inputs.sizes import (
 )
 
 NOISE_MEAN, NOISE_DEVIATION = 0.5, 0.1
-"""Of the noise that `init` may name, in the image's units."""
+"""Mean and standard deviation of the noise of init='noise', for values of 0..1."""
 
 
 class Inputs(NamedTuple):
-    """What an optimization starts from.
+    """Everything that a run starts from, as arrays.
 
     Attributes:
-        content: float32 `[1, H, W, 3]`, RGB 0..1, of the result's size.
+        content: float32 `[1, H, W, 3]`, RGB 0..1, at the result's size.
         styles: float32 `[1, H', W', 3]`, RGB 0..1, each of its own size.
         start: float32 `[1, H, W, 3]`, RGB, nominally 0..1.
-        alpha: float32 `[1, H, W, 1]`, 0..1, the content's, or None.
-        blend: float32, weights of sum 1 of the styles; with regions those of `regions` count.
-        regions: where which style counts, or None.
-        content_map: float32 `[1, H, W, 1]`, how much the content counts where, or None.
-        notes: lines on what was done to the pictures without being asked.
-        fine_style: float32 `[1, h, w, 3]`, RGB 0..1, whose fine texture the styles take on first,
-            or None.
-        color: float32 `[1, H, W, 3]`, RGB 0..1, whose chroma the result takes in the end; None
-            if the result keeps its own.
-        color_share: float32 `[1, H, W, 1]`, 0..1, how much of that chroma where; None for all.
+        alpha: float32 `[1, H, W, 1]`, 0..1, of the content, or None.
+        blend: float32 `[styles]`, weights of the styles with sum 1; with regions, `regions.blend`
+            is used instead.
+        regions: where each style counts, or None.
+        content_map: float32 `[1, H, W, 1]`, at least 0, weights of the content, or None.
+        notes: lines about changes to the pictures that the caller did not ask for.
+        fine_style: float32 `[1, h, w, 3]`, RGB 0..1, picture whose fine texture the styles take on
+            first, or None.
+        color: float32 `[1, H, W, 3]`, RGB 0..1; the finished picture takes its chroma. None if
+            the result keeps its own chroma.
+        color_share: float32 `[1, H, W, 1]`, 0..1, how much of that chroma each pixel takes; None
+            for all of it.
         controls: names of the `ControlPictures` that were given.
     """
 
@@ -71,12 +73,12 @@ class Inputs(NamedTuple):
 
     @property
     def photograph(self) -> np.ndarray:
-        """The content in its own colors, float32 `[1, H, W, 3]`, RGB 0..1."""
+        """The content in its original colors, float32 `[1, H, W, 3]`, RGB 0..1."""
         return self.content if self.color is None else self.color
 
     @property
     def touched(self) -> np.ndarray | None:
-        """Float32 `[1, H, W, 1]`, 0 where the picture stays as the content is; None for 1."""
+        """Where to paint, float32 `[1, H, W, 1]`; 0 keeps the content, None means 1 everywhere."""
         if self.regions is None:
             return None
         used = self.regions.content[..., self.regions.strengths > 0.0]
@@ -86,14 +88,14 @@ class Inputs(NamedTuple):
 def prepare_inputs(
     content: Any, style: Any, config: StyleConfig, controls: ControlPictures = NO_CONTROLS
 ) -> Inputs:
-    """Returns the pictures of a run, each with its own aspect.
+    """Returns the inputs of a run; every picture keeps its own aspect ratio.
 
     Args:
-        content: path, PIL picture, array or tensor, as `images.read_picture` takes.
-        style: likewise, or a list or tuple of such. Its transparent parts are shown on white; of
-            the content, what is fully transparent is white to the network, and alpha comes along.
-        config: sizes, `init`, `seed`, `color`, and how styles and regions count.
-        controls: what counts where.
+        content: path, PIL picture, array or tensor, as `reading.read_picture` accepts it. Fully
+            transparent parts are white for the network; the alpha channel is kept.
+        style: likewise, or a list or tuple of them. Transparent parts are composited over white.
+        config: sizes, `init`, `seed`, `color`, and weights of styles and regions.
+        controls: masks, content map and fine style.
 
     Raises:
         OSError: if a file is missing or cannot be read.
@@ -115,7 +117,7 @@ def prepare_inputs(
     sizes = Sizes(content_picture.size, size)
     edge = max(style_edge(size, config, scale) for scale in style_scales(config))
     if config.init == "style":
-        edge = None  # To start from it, it must cover the result.
+        edge = None  # The style must be large enough to cover the result.
     originals = [
         _read_style(picture, name, smallest, edge) for picture, name in _named("style", style)
     ]
@@ -126,29 +128,27 @@ def prepare_inputs(
     content_image, alpha, _ = reading.resize_picture(content_picture, size)
     weights = alpha if alpha is not None and alpha.any() else None
     start = _start(content_image, originals[0].image, weights, config)
-    done = colored(content_image, tuple(styles), start, regions, config, content_weights=weights)
-    fine = None
-    if controls.fine_style is not None:
-        one = config.replace(style_scales="")
-        edge = style_edge(size, one, 1.0)
-        picture = _read_style(controls.fine_style, "fine_style", smallest, edge)
-        (fine,), _ = _at_scales([picture], size, one)
-        fine = painted_style(fine, content_image, config.colors[0], config, content_weights=weights)
     num_scales = len(styles) // len(blend)
-    return Inputs(
-        content=done.content,
-        styles=done.styles,
-        start=done.start,
+    inputs = Inputs(
+        content=content_image,
+        styles=tuple(styles),
+        start=start,
         alpha=alpha,
         blend=np.tile(blend, num_scales) / np.float32(num_scales),
-        regions=done.regions,
+        regions=regions,
         content_map=content_map,
-        color=done.color,
-        color_share=done.color_share,
         notes=notes + more_notes,
-        fine_style=fine,
         controls=given_controls(controls),
     )
+    inputs = colored(inputs, config, content_weights=weights)
+    if controls.fine_style is None:
+        return inputs
+    one_scale = config.replace(style_scales="")
+    edge = style_edge(size, one_scale, 1.0)
+    picture = _read_style(controls.fine_style, "fine_style", smallest, edge)
+    (fine,), _ = _at_scales([picture], size, one_scale)
+    fine = painted_style(fine, content_image, config.colors[0], config, content_weights=weights)
+    return inputs._replace(fine_style=fine)
 
 
 def _start(
@@ -157,14 +157,14 @@ def _start(
     weights: np.ndarray | None,
     config: StyleConfig,
 ) -> np.ndarray:
-    """Returns the image to start from, as `init` names it."""
+    """Returns the start image that `init` names, float32 `[1, H, W, 3]`, RGB."""
     if config.init == "content":
         return content
     if config.init == "style":
         start = resizing.cover(style, content.shape[1:3])
         return painted_style(start, content, config.colors[0], config, content_weights=weights)
     if config.init == "noise":
-        # White noise, as in the paper, which leaves its distribution open.
+        # White noise, as in the paper, which does not specify its distribution.
         rng = np.random.default_rng(config.seed)
         return rng.normal(NOISE_MEAN, NOISE_DEVIATION, content.shape).astype(np.float32)
     return resizing.cover(_read_init(config.init), content.shape[1:3])
@@ -173,7 +173,7 @@ def _start(
 def _at_scales(
     originals: Sequence[reading.Picture], result: tuple[int, int], config: StyleConfig
 ) -> tuple[list[np.ndarray], list[Sizes]]:
-    """Returns each style at each of its scales, scale after scale: styles of their own."""
+    """Returns all styles at the first scale, then at the next one, and so on; and their sizes."""
     smallest = smallest_side(config)
     styles, sizes = [], []
     for scale in style_scales(config):
@@ -188,7 +188,7 @@ def _at_scales(
 
 
 def _named(argument: str, pictures: Any) -> Iterator[tuple[Any, str]]:
-    """Yields pictures, one or several, each with what errors call it."""
+    """Yields each picture with its name in error messages."""
     pictures = several(pictures)
     if not pictures:
         raise ValueError(f"`{argument}` must be at least one picture. Received: none.")

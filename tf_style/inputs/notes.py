@@ -1,40 +1,49 @@
-"""Notes on what was done to pictures without being asked."""
+"""Notes: messages about changes to masks and maps that the caller did not ask for."""
 
 import numpy as np
 
 from tf_style.inputs.sizes import Sizes
 
 SAME = 0.5 / 255.0
+"""Masks whose values differ by less than this are constant."""
 
 
 class Notes:
-    """Lines that tell what was done without being asked."""
+    """Collects lines about masks and maps; each line is kept once.
+
+    Attributes:
+        lines: the notes, in the order of their first appearance.
+    """
 
     def __init__(self) -> None:
         self.lines: tuple[str, ...] = ()
 
     def compare(self, argument: str, mask: np.ndarray, sizes: Sizes) -> None:
-        """Tells of a mask, float `[h, w, 3]`, whose size is not its picture's."""
+        """Records a note if the size of a mask, float `[h, w, 3]`, differs from its picture's."""
         (height, width), (wanted, across) = mask.shape[:2], sizes.read
         if mask.shape[:2] not in sizes:
-            self.lines += (
-                f"`{argument}` has {width}x{height} px where its picture has {across}x{wanted}; it "
-                "is stretched.",
+            self._add(
+                f"`{argument}` has {width}x{height} px, but its picture has {across}x{wanted}; the "
+                "mask is stretched."
             )
 
     def look(self, argument: str, mask: np.ndarray, meaning: str) -> None:
-        """Tells of a mask, float `[H, W]`, that says nothing of where."""
+        """Records a note if a mask, float `[H, W]`, has the same value everywhere."""
         if np.ptp(mask) < SAME:
-            self.lines += (f"`{argument}` is the same everywhere: {meaning}.",)
+            self._add(f"`{argument}` is the same everywhere: {meaning}.")
 
     def look_at_all(self, masks: np.ndarray) -> None:
-        """Tells of masks of the content, `[H, W, regions]`, that make no regions."""
+        """Records notes on masks of the content, `[H, W, regions]`, that are constant or equal."""
         for index in range(masks.shape[-1]):
             mask, name = masks[..., index], f"content_masks[{index}]"
             self.look(name, mask, "its region is the whole picture")
             for before in range(index):
                 if np.array_equal(masks[..., before], mask):
-                    self.lines += (
+                    self._add(
                         f"`{name}` is the same as `content_masks[{before}]`: both regions count "
-                        "there.",
+                        "there."
                     )
+
+    def _add(self, line: str) -> None:
+        if line not in self.lines:
+            self.lines += (line,)

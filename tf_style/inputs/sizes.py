@@ -1,4 +1,7 @@
-"""Sizes of the pictures of a run, and the smallest that the layers allow."""
+"""Sizes of the pictures of a run, and the smallest size that the layers allow. No TensorFlow here.
+
+All sizes are (height, width) in px.
+"""
 
 from typing import NamedTuple
 
@@ -8,13 +11,13 @@ from tf_style.images import reading, resizing
 
 
 def smallest_side(config: StyleConfig) -> int:
-    """Returns how many px each side of a picture must have for the layers in use."""
-    least = 12 if config.loss.edge_weight else 2  # For three blocks of 4 px.
+    """Returns the smallest side of a picture that the layers in use allow, px."""
+    least = 12 if config.loss.edge_weight else 2  # The Laplacian needs three blocks of 4 px.
     return max(least, vgg19.minimum_side(config.loss.layers, config.network.padding))
 
 
 def check_pixels(argument: str, size: tuple[int, int]) -> None:
-    """Raises ValueError if an image of this size has more pixels than can be held."""
+    """Raises ValueError if an image of this size has more than `reading.MAX_PIXELS` pixels."""
     if size[0] * size[1] > reading.MAX_PIXELS:
         raise ValueError(
             f"`{argument}` must give at most {reading.MAX_PIXELS:,} pixels. Received: "
@@ -25,13 +28,13 @@ def check_pixels(argument: str, size: tuple[int, int]) -> None:
 def style_size(
     style: tuple[int, int], result: tuple[int, int], config: StyleConfig, scale: float
 ) -> tuple[int, int]:
-    """Returns the (height, width) that a style picture is resized to, px; it is never enlarged."""
+    """Returns the size of a style picture at a scale; without `style_size` it never enlarges."""
     edge = style_edge(result, config, scale)
     return resizing.fit(style, edge if config.style_size else min(edge, max(style)))
 
 
 def style_edge(result: tuple[int, int], config: StyleConfig, scale: float) -> int:
-    """Returns the longer edge that a style of that scale is to have, if it is as large, px."""
+    """Returns the longer edge that a style should have at a scale, px."""
     if config.style_size:
         return max(1, round(scale * config.style_size))
     return max(1, round(scale * config.style_scale * max(result)))
@@ -45,14 +48,14 @@ def check_sides(
     received: tuple[int, int] | None = None,
     scale: float = 1.0,
 ) -> None:
-    """Raises ValueError for what is too small.
+    """Raises ValueError if a picture is too small.
 
     Args:
-        argument: what errors call it.
-        size: height and width, px.
-        smallest: that each must have.
-        received: as it was read, if it was brought to `size`.
-        scale: of `style_scales`, by which.
+        argument: the picture's name in the error message.
+        size: size at which the picture is used.
+        smallest: smallest side that is allowed, px.
+        received: size as read, if the picture is resized to `size`.
+        scale: the scale of `style_scales` that leads to `size`.
     """
     if min(size) >= smallest:
         return
@@ -72,11 +75,11 @@ def check_sides(
 
 
 class Sizes(NamedTuple):
-    """Height and width of a picture, px.
+    """Sizes of one picture.
 
     Attributes:
-        read: as it was read.
-        used: as it is used, which masks are brought to.
+        read: size of the file or array.
+        used: size in the run; masks are resized to it.
     """
 
     read: tuple[int, int]

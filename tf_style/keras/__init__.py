@@ -1,8 +1,8 @@
-"""Style in Keras: a layer of features, losses and an augmentation.
+"""Style in Keras: a layer of VGG-19 features, losses, and an augmentation layer.
 
     from tf_style.keras import PerceptualLoss, StyleAugmentation
 
-Everything here is serializable: with these names imported, `keras.models.load_model` finds them.
+Everything here is serializable: after this import, `keras.models.load_model` finds the classes.
 """
 
 from tf_style.keras.augmentation import StyleAugmentation as StyleAugmentation

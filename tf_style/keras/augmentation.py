@@ -1,4 +1,4 @@
-"""Random styles for training images, so that a network learns what does not depend on them."""
+"""A Keras layer that restyles training images at random, so that networks rely less on style."""
 
 import dataclasses
 import random
@@ -21,53 +21,54 @@ _LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1")
 
 @keras.saving.register_keras_serializable("tf_style")
 class StyleAugmentation(keras.layers.Layer):
-    """Gives training images the style of pictures from a bank, mixed at random.
+    """Restyles training images with random mixtures of the pictures in a bank.
 
-    Each image is changed with a `probability`. Then `num_mixed` pictures of the bank are drawn
-    and their statistics mixed in random proportions; the image's colors are brought to theirs
-    in closed form, and its Gram matrices towards theirs by a few steps of gradient descent on
-    the style loss; what has changed is blended in by a random `strength`. The cost is fixed:
-    `steps` evaluations of shallow layers, at a reduced size, for each image that is changed.
+    Each image is restyled with a `probability`. Then `num_mixed` pictures of the bank are drawn,
+    and their statistics are mixed in random proportions. The image's colors are matched to the
+    mixture in closed form. A few steps of gradient descent on the style loss move its Gram
+    matrices towards the mixture's. A random `strength` scales the change. The cost is fixed:
+    `steps` evaluations of shallow layers, at a reduced size, for each restyled image.
 
-    Shapes stay as they are: labels remain true, also those of pixels. Images may have any size,
-    known or not, and one or three channels. Within a model the layer acts while it is trained;
-    called alone, with `training=True` only. (Differs from Keras' own augmentations, which act
-    unless told otherwise, in exported models too.) All is computed in float32; no gradient
-    passes through. Keras does not compile a model that holds this layer with XLA
-    (`jit_compile`), as how many images are changed is not known beforehand.
+    Shapes do not change, so labels stay valid, per-pixel labels included. Images may have any
+    size, known or not, and one or three channels. Inside a model the layer acts only during
+    training; called directly, it acts only with `training=True`. (Differs from Keras' own
+    augmentations, which act by default, even in exported models.) Everything is computed in
+    float32, and no gradient passes through. Keras does not compile a model that contains this
+    layer with XLA (`jit_compile`), because the number of restyled images is not known beforehand.
 
-    As a layer it takes images `[batch, height, width, channels]` or one `[height, width,
-    channels]`, a dict with them under "images", or a tuple with them first; all else
-    in these is passed on untouched. In `tf.data`, on batches (faster) or single images:
+    The layer takes images `[batch, height, width, channels]` or one image `[height, width,
+    channels]`, a dict with images under "images", or a tuple with images as its first entry.
+    Everything else in the dict or tuple is passed on unchanged. In `tf.data`, on batches (faster)
+    or single images:
 
         dataset.batch(32).map(augmentation.map_pair)
         dataset.batch(32).enumerate().map(augmentation.map_enumerated, num_parallel_calls=4)
 
-    The second depends on nothing but `seed` and the number of the batch, so that runs are the
-    same however many calls run in parallel; the first, as every Keras layer, on the calls before.
+    The second form depends only on `seed` and the batch's number, so runs are reproducible with
+    any number of parallel calls. The first form, as any Keras layer, depends on previous calls.
 
-    The config holds the bank itself, as 8-bit PNGs in text: 20 to 50 KB for each picture. The
+    The config contains the bank itself, as 8-bit PNGs in text: 20 to 50 KB for each picture. The
     network is named, not stored.
 
     Args:
-        bank: pictures (paths, PIL pictures, arrays, tensors), or a folder of them; the more
-            varied, the better.
-        value_range: which values stand for black and white: (0, 1), (0, 255), ...
-        strength: how much of the change is kept, 0..1: a number, or the two between which it is
-            drawn for each image.
-        probability: that an image is changed.
-        num_mixed: pictures of the bank that are mixed for one image, if it has so many.
-        steps: of gradient descent; 0 changes the colors alone, which costs 25 to 200 times
-            less and may do: it did as much in examples/style_augmentation.py.
-        layers: whose Gram matrices are matched. Deeper ones cost more.
-        size: px of the longer edge at which the steps are taken; larger images get what they
-            change enlarged. The cost grows with its square.
-        bank_size: px of the longer edge to which pictures of the bank are reduced.
-        grayscale: images have one channel; the bank is made gray too.
+        bank: pictures (paths, PIL pictures, arrays, tensors), or a folder of them. More variety
+            is better.
+        value_range: the values of black and white: (0, 1), (0, 255), ...
+        strength: share of the change that is applied, 0..1: a number, or two numbers between
+            which each image's share is drawn.
+        probability: of an image to be restyled, 0..1.
+        num_mixed: number of pictures mixed for one image, at most all pictures of the bank.
+        steps: gradient descent steps. 0 changes only the colors, which costs 25 to 200 times
+            less and may suffice: it helped as much in examples/style_augmentation.py.
+        layers: layers whose Gram matrices are matched. Deeper layers cost more.
+        size: px of the longer edge at which the steps are taken. The change is enlarged for
+            larger images. The cost grows with the square of `size`.
+        bank_size: px to which the longer edge of larger bank pictures is reduced.
+        grayscale: whether images have one channel; then the bank is made gray, too.
         network: `NetworkConfig` or its dict.
-        arithmetic: of `extractor.ARITHMETICS`.
-        seed: of all that is random; None draws one.
-        **options: of every Keras layer: `name`, `dtype` (of what comes out).
+        arithmetic: one of `extractor.ARITHMETICS`.
+        seed: seed of all random draws; None draws one.
+        **options: options of every Keras layer: `name`, `dtype` (of the output).
 
     Example:
         >>> augmentation = StyleAugmentation("styles/", value_range=(0, 255), seed=1)
@@ -117,11 +118,11 @@ class StyleAugmentation(keras.layers.Layer):
         self.arithmetic, self.seed = arithmetic, seed
         self._first_seed = random.randrange(2**31) if seed is None else seed
         self.generator = keras.random.SeedGenerator(self._first_seed)
-        # As a function, so that Keras neither trains nor saves what is in it.
+        # A function, not a model: Keras would train and save the network's weights.
         self._restyle = self._restyler(extractor)
 
     def _restyler(self, extractor: keras.Model) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-        """Returns the function from images and shares of the bank to restyled images."""
+        """Returns a function of images and shares of the bank that gives restyled images."""
         bank = bank_styles(self.bank, extractor, grayscale=self.grayscale, smallest=self._smallest)
         signature = [
             tf.TensorSpec([None, None, None, 3], tf.float32),
@@ -142,40 +143,40 @@ class StyleAugmentation(keras.layers.Layer):
         return lambda images, shares: graph(images, shares)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """Returns the inputs, their images restyled at random if `training`."""
+        """Returns the inputs; if `training`, with their images restyled at random."""
         if not training or self.probability == 0.0 or self.strength[1] == 0.0:
             return _with_images(inputs, self._unchanged)
         seed = tf.cast(self.generator.next(), tf.int64)
         return _with_images(inputs, lambda images: self.augment(images, seed=seed))
 
     def map_pair(self, images: tf.Tensor, *others: Any) -> Any:
-        """Returns the images restyled at random and all else as it is: for `dataset.map`."""
+        """Returns the images restyled at random and all else unchanged: for `dataset.map`."""
         images = self(images, training=True)
         return (images, *others) if others else images
 
     def map_enumerated(self, number: tf.Tensor, element: Any) -> Any:
-        """Returns an element with its images restyled, as `seed` and its number have it.
+        """Returns an element with its images restyled; depends only on `seed` and its number.
 
         Args:
-            number: int64, the element's, from `dataset.enumerate()`.
-            element: images, a tuple with them first, or a dict with them under "images".
+            number: int64, the element's number from `dataset.enumerate()`.
+            element: images, a tuple with images first, or a dict with images under "images".
         """
         seed = tf.stack([tf.constant(self._first_seed, tf.int64), tf.cast(number, tf.int64)])
         return _with_images(element, lambda images: self.augment(images, seed=seed))
 
     def augment(self, images: tf.Tensor, *, seed: tf.Tensor) -> tf.Tensor:
-        """Returns images restyled at random, always the same for the same seed.
+        """Returns images restyled at random; equal seeds give equal results.
 
         Args:
             images: `[batch, height, width, channels]` or `[height, width, channels]`.
             seed: int `[2]`.
 
         Raises:
-            ValueError: if their shape is not one of images.
+            ValueError: if the shape is not that of images.
         """
         images = tf.convert_to_tensor(images)
         self._check(images.shape)
-        # Stopped before the graph, as tapes would differentiate all of it to find nothing.
+        # Stops gradients here: a tape would differentiate the whole graph for nothing.
         values = tf.stop_gradient(tf.cast(images, tf.float32))
         batch = values if images.shape.rank == 4 else values[tf.newaxis]
         chosen, strength, shares = self._drawn(tf.shape(batch)[0], seed)
@@ -199,7 +200,7 @@ class StyleAugmentation(keras.layers.Layer):
         return tf.cast(values, self.compute_dtype)
 
     def _drawn(self, count: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Returns for each image whether it is changed, how far, and shares of the bank."""
+        """Returns whether each image is restyled, its strength and its shares of the bank."""
         seeds = tf.random.split(tf.cast(seed, tf.int64), 4)
         chosen = tf.random.stateless_uniform([count], seeds[0]) < self.probability
         strength = tf.random.stateless_uniform([count], seeds[1], *self.strength)
@@ -219,19 +220,19 @@ class StyleAugmentation(keras.layers.Layer):
         if shape.rank not in (3, 4) or shape[-1] != channels:
             raise ValueError(
                 f"`images` must be [batch, height, width, {channels}] or [height, width, "
-                f"{channels}]. Received: shape={shape}. For images of one channel make the layer "
-                "with `grayscale=True`; in `tf.data` give unknown ranks with `set_shape`."
+                f"{channels}]. Received: shape={shape}. For images of one channel create the layer "
+                "with `grayscale=True`. In `tf.data` set an unknown rank with `set_shape`."
             )
         check_sides("images", shape[-3:-1], smallest=self._smallest)
 
     def compute_output_spec(self, inputs: Any, training: bool = False) -> Any:
-        """Returns the inputs' shapes; images get the layer's dtype."""
+        """Returns the specs of the inputs; images get the layer's dtype."""
         return _with_images(
             inputs, lambda images: keras.KerasTensor(images.shape, self.compute_dtype)
         )
 
     def get_config(self) -> dict[str, Any]:
-        """Returns what makes the layer anew, the bank's pictures as text in it."""
+        """Returns the layer's config, which contains the bank's pictures as text."""
         names = ["bank", "value_range", "strength", "probability", "num_mixed", "steps", "size"]
         names += ["bank_size", "grayscale", "arithmetic", "seed"]
         return {
@@ -247,7 +248,7 @@ def _with_images(inputs: Any, function: Callable[[Any], Any]) -> Any:
     if isinstance(inputs, Mapping):
         if "images" not in inputs:
             raise ValueError(
-                "`inputs` must have its images under 'images'. Received: a dict with "
+                "`inputs` must have images under 'images'. Received: a dict with "
                 f"{sorted(map(str, inputs))}."
             )
         return {**inputs, "images": function(inputs["images"])}

@@ -1,4 +1,4 @@
-"""A Keras layer from images to VGG-19's features, to be built into other models."""
+"""A Keras layer that computes VGG-19's features of images, for use in other models."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping
@@ -18,25 +18,25 @@ from tf_style.network.weights import is_at_hand
 
 @keras.saving.register_keras_serializable("tf_style")
 class VGG19Features(keras.layers.Layer):
-    """Images to a dict of VGG-19's features by layer name; its weights never train.
+    """Returns a dict of VGG-19's features by layer name; its weights never train.
 
-    All is computed in float32, whatever Keras' global dtype policy: features in bfloat16 keep
-    two digits, and Gram matrices of float16 ones overflow. `arithmetic="bfloat16"` computes the
-    convolutions in bfloat16, and keeps what lies between them in float32. With a `dtype` of
-    its own the layer gives features in that policy's compute dtype, rounded at the end.
+    Everything is computed in float32, whatever Keras' global dtype policy: bfloat16 features
+    have only two digits, and Gram matrices of float16 features overflow. `arithmetic="bfloat16"`
+    computes the convolutions in bfloat16 and keeps everything between them in float32. A `dtype`
+    of the layer itself rounds its features, at the end, to that policy's compute dtype.
 
-    A `.keras` file holds the weights, and is loaded without fetching any. A config alone
-    (`from_config`, `clone_model`) names them, and they are loaded when the layer is built.
-    (A config with Keras' build config, as from `to_json`, does not fetch: where its weights are not
-    at hand, features are NaN until weights are loaded into the layer.)
+    A `.keras` file contains the weights, so loading it fetches none. A config alone
+    (`from_config`, `clone_model`) only names them; they are loaded when the layer is built.
+    (A config with Keras' build config, as from `to_json`, fetches none: if the weights are not
+    stored locally, features are NaN until weights are loaded into the layer.)
 
     Args:
-        layers: names or aliases of the layers asked for, at least one.
+        layers: names or aliases of the layers, at least one.
         network: `NetworkConfig` or its dict: weights, pooling, padding, normalized or not.
-        arithmetic: of `extractor.ARITHMETICS`; "winograd" is faster on CPUs.
-        value_range: which values stand for black and white: (0, 1), (0, 255), (-1, 1), ...
-        dtype: dtype policy; decides the dtype of the features only.
-        **options: of every Keras layer: `name`.
+        arithmetic: one of `extractor.ARITHMETICS`; "winograd" is faster on CPUs.
+        value_range: the values of black and white: (0, 1), (0, 255), (-1, 1), ...
+        dtype: dtype policy; affects only the dtype of the features.
+        **options: options of every Keras layer, such as `name`.
 
     Example:
         >>> features = VGG19Features(["block1_conv1", "block4_conv2"])
@@ -69,7 +69,7 @@ class VGG19Features(keras.layers.Layer):
 
     @property
     def trainable(self) -> bool:
-        """False: set it, and it stays so, as when a model around the layer is thawed."""
+        """Always False, even if a model around the layer is made trainable."""
         return False
 
     @trainable.setter
@@ -80,7 +80,7 @@ class VGG19Features(keras.layers.Layer):
         """Loads the network up to the deepest layer."""
         if self._weights_follow:
             self.extractor = build_extractor(
-                _nothing(),
+                _nan_weights(),
                 layers=self.layer_names,
                 pooling=self.network.pooling,
                 padding=self.network.padding,
@@ -92,7 +92,7 @@ class VGG19Features(keras.layers.Layer):
             )
 
     def build_from_config(self, config: dict[str, Any]) -> None:
-        """Builds the layer for weights that come from a file: it fetches none."""
+        """Builds the layer for weights from a file; fetches none."""
         self._weights_follow = not is_at_hand(self.network.weights)
         super().build_from_config(config)
 
@@ -119,7 +119,7 @@ class VGG19Features(keras.layers.Layer):
         return shapes
 
     def get_config(self) -> dict[str, Any]:
-        """Returns what makes the layer anew."""
+        """Returns the layer's config."""
         return {
             **super().get_config(),
             "layers": self.layer_names,
@@ -129,8 +129,8 @@ class VGG19Features(keras.layers.Layer):
         }
 
 
-def _nothing() -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Returns weights that nobody can take for true ones: NaN, by layer name."""
+def _nan_weights() -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Returns placeholder weights by layer name: NaN, so that their use cannot go unnoticed."""
     return {
         name: (np.full(shape, np.nan, np.float32), np.full(shape[-1], np.nan, np.float32))
         for name, shape in vgg19.KERNEL_SHAPES.items()

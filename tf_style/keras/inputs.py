@@ -1,7 +1,7 @@
-"""What the Keras objects take: options, images in any value range, and style pictures.
+"""The inputs of the Keras objects: options, images in any value range, and style pictures.
 
-A style picture is kept as text, a data URL of its PNG, so that it fits into a Keras config: an
-object made from its config needs no file and has the same targets to the bit.
+A style picture is stored as text, the data URL of a PNG, so that it fits into a Keras config. An
+object made from its config needs no file, and its targets are the same to the bit.
 """
 
 import base64
@@ -26,8 +26,8 @@ def options_of(kind: type[Options], value: Any, *, argument: str) -> Options:
     """Returns options as a dataclass, from None (the defaults), the dataclass or its dict.
 
     Raises:
-        TypeError: on anything else.
-        ValueError: on an option that the dataclass has not, or a value out of range.
+        TypeError: for anything else.
+        ValueError: for an unknown option, or a value out of range.
     """
     if value is None:
         return kind()
@@ -48,7 +48,7 @@ def options_of(kind: type[Options], value: Any, *, argument: str) -> Options:
 
 
 def checked_range(value_range: Any) -> tuple[float, float]:
-    """Returns the value that stands for black and the one for white.
+    """Returns the values of black and white.
 
     Raises:
         ValueError: unless it is a pair of finite numbers, the second above the first.
@@ -69,25 +69,19 @@ def checked_range(value_range: Any) -> tuple[float, float]:
 
 
 def to_unit_range(image: tf.Tensor, value_range: tuple[float, float]) -> tf.Tensor:
-    """Returns float32 0..1 from an image of any dtype whose values span `value_range`."""
+    """Returns an image of any dtype with values in `value_range` as float32 0..1."""
     low, high = value_range
     image = tf.cast(image, tf.float32)
     return image if (low, high) == (0.0, 1.0) else (image - low) / (high - low)
 
 
-def from_unit_range(image: tf.Tensor, value_range: tuple[float, float]) -> tf.Tensor:
-    """Returns what `to_unit_range` was given, float32."""
-    low, high = value_range
-    return image if (low, high) == (0.0, 1.0) else image * (high - low) + low
-
-
 def check_images(argument: str, shape: tf.TensorShape, *, smallest: int) -> None:
-    """Raises ValueError unless a shape, as far as it is known, is one of RGB images.
+    """Raises ValueError if the known part of a shape is not that of RGB images.
 
     Args:
-        argument: how the error calls it.
-        shape: of what should be `[batch, height, width, 3]`.
-        smallest: px that each side must have.
+        argument: the images' name in the error.
+        shape: the shape, which must be `[batch, height, width, 3]`.
+        smallest: minimum px of each side.
     """
     if shape.rank is None:
         return
@@ -100,7 +94,7 @@ def check_images(argument: str, shape: tf.TensorShape, *, smallest: int) -> None
 
 
 def check_sides(argument: str, sides: tf.TensorShape, *, smallest: int) -> None:
-    """Raises ValueError if a side, as far as it is known, has too few px for the layers."""
+    """Raises ValueError if a known side has too few px for the layers."""
     if any(side is not None and side < smallest for side in sides):
         raise ValueError(
             f"`{argument}` must have at least {smallest} px on each side for the layers in use. "
@@ -112,19 +106,19 @@ def picture_to_text(picture: Any, *, argument: str, long_edge: int) -> str:
     """Returns a style picture as a data URL of an 8-bit PNG.
 
     Args:
-        picture: what `images.read_picture` takes, or the text itself. Transparent parts are
-            shown on white.
-        argument: how errors call it.
-        long_edge: px to which a larger picture is reduced; 0 keeps its size.
+        picture: anything that `reading.read_picture` takes, or the text itself. Transparent parts
+            become white.
+        argument: the picture's name in errors.
+        long_edge: px to which the longer edge of a larger picture is reduced; 0 keeps its size.
 
     Raises:
         OSError: if a file is missing or cannot be read.
-        ValueError: if it is no picture.
+        ValueError: if it is not a picture.
     """
     if isinstance(picture, str) and picture.startswith(_DATA_URL):
         return picture
-    found = reading.read_picture(picture, argument=argument, long_edge=long_edge or None)
-    image = reading.over_white(found)
+    loaded = reading.read_picture(picture, argument=argument, long_edge=long_edge or None)
+    image = reading.over_white(loaded)
     size = image.shape[1:3]
     if long_edge and max(size) > long_edge:
         image = resizing.resize(image, resizing.fit(size, long_edge))
@@ -134,7 +128,7 @@ def picture_to_text(picture: Any, *, argument: str, long_edge: int) -> str:
 
 
 def picture_of_text(text: str, *, argument: str) -> np.ndarray:
-    """Returns float32 `[1, H, W, 3]`, RGB 0..1, from `picture_to_text`.
+    """Returns the picture of `picture_to_text`'s text as float32 `[1, H, W, 3]`, RGB 0..1.
 
     Raises:
         ValueError: if the text is damaged.
@@ -145,6 +139,6 @@ def picture_of_text(text: str, *, argument: str) -> np.ndarray:
             return reading.read_picture(opened, argument=argument).image
     except Exception as error:  # Decoders raise almost anything on damaged data.
         raise ValueError(
-            f"`{argument}` must be a picture or the text that `get_config` gave. "
+            f"`{argument}` must be a picture or the text from `get_config`. "
             f"Received: damaged text ({error})."
         ) from error

@@ -1,9 +1,10 @@
 """Losses for training other networks: what `Objective` minimizes, as `keras.losses.Loss`.
 
-Each gives one value a sample, float32, by the formulas of `losses`; Keras then weights and
-reduces them. The options are `LossConfig`'s and mean the same: for a batch of one a loss equals
-the term of `Objective.terms` with its name. Whatever the dtype of the pictures or Keras'
-global policy, it is computed in float32; given a `dtype`, Keras rounds the pictures to that before.
+Each loss gives one float32 value per sample, by the formulas of `tf_style.losses`. Keras then
+weights and reduces the values. The options are those of `LossConfig`, with the same meaning: for
+a batch of one, a loss equals the term of the same name in `Objective.terms`. Losses are computed
+in float32, whatever the pictures' dtype and Keras' global policy; if a loss has a `dtype` of its
+own, Keras first rounds the pictures to it.
 """
 
 import dataclasses
@@ -33,7 +34,7 @@ _STYLE_SIZE = 512
 
 
 class _PictureLoss(keras.losses.Loss):
-    """What the losses have in common; a subclass says which terms it takes."""
+    """The common base of the losses; a subclass selects the terms."""
 
     _name = "perceptual_loss"
     _content = _style = True
@@ -63,7 +64,7 @@ class _PictureLoss(keras.losses.Loss):
             *(name for name, _ in self.config.style_layers if self._style),
         ]
         self._smallest = max(2, vgg19.minimum_side(layers, self.network.padding))
-        # As a function, not a model: Keras would save its weights with the model trained.
+        # A function, not a model: Keras would save its weights with the trained model.
         self._features = load_extractor(self.network, layers=layers, arithmetic=arithmetic).__call__
         self._picture, self._style_targets = None, None
         if style is not None:
@@ -71,21 +72,21 @@ class _PictureLoss(keras.losses.Loss):
             self._style_targets = self._targets_of(self._picture)
 
     def _targets_of(self, text: str) -> dict[str, Any]:
-        """Returns the fixed style's targets; computed once, outside any graph."""
+        """Returns the targets of the fixed style, computed once and outside any graph."""
         picture = picture_of_text(text, argument="style")
         check_images("style", tf.TensorShape(picture.shape), smallest=self._smallest)
         with tf.init_scope():
             return style_targets(self.config, self._features(tf.constant(picture)))
 
     def terms(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> LossTerms:
-        """Returns each sample's loss and its parts, as in `Objective.terms`.
+        """Returns each sample's loss and its terms, as in `Objective.terms`.
 
         Args:
-            y_true: `[batch, height, width, 3]`, what is to be matched.
-            y_pred: `[batch, height, width, 3]`, whose loss it is.
+            y_true: `[batch, height, width, 3]`, the pictures to match.
+            y_pred: `[batch, height, width, 3]`, the pictures whose loss is computed.
 
         Returns:
-            Weighted terms, and unweighted ones by layer, float32 `[batch]`.
+            The weighted terms, and the unweighted terms by layer, float32 `[batch]`.
         """
         image = self._image("y_pred", y_pred)
         features = self._features(image)
@@ -118,7 +119,7 @@ class _PictureLoss(keras.losses.Loss):
         return to_unit_range(image, self.value_range)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns what makes the loss anew, the fixed style's picture as text in it."""
+        """Returns the loss's config, which contains the fixed style picture as text."""
         config = {
             **super().get_config(),
             "dtype": self.dtype,
@@ -134,14 +135,14 @@ class _PictureLoss(keras.losses.Loss):
 
 @keras.saving.register_keras_serializable("tf_style")
 class ContentLoss(_PictureLoss):
-    """How far `y_pred` is from the content of `y_true`: the distance of their features.
+    """The content loss: the distance between the features of `y_pred` and `y_true`.
 
     Args:
-        config: `LossConfig` or its dict; of it `content_weight`, `content_layers` and
-            `content_reduction` count.
+        config: `LossConfig` or its dict; only `content_weight`, `content_layers` and
+            `content_reduction` are used.
         network: `NetworkConfig` or its dict: weights, pooling, padding, normalized or not.
-        arithmetic: of `extractor.ARITHMETICS`; "winograd" is faster on CPUs.
-        value_range: which values stand for black and white: (0, 1), (0, 255), (-1, 1), ...
+        arithmetic: one of `extractor.ARITHMETICS`; "winograd" is faster on CPUs.
+        value_range: the values of black and white: (0, 1), (0, 255), (-1, 1), ...
         reduction: Keras', from samples to a batch.
         name: of the loss.
         dtype: to which Keras brings the pictures, and in which it weights and reduces the
@@ -181,23 +182,23 @@ class ContentLoss(_PictureLoss):
 
 @keras.saving.register_keras_serializable("tf_style")
 class StyleLoss(_PictureLoss):
-    """How far `y_pred` is from a style: that of `y_true`, or of one fixed picture.
+    """The style loss: the distance of `y_pred` from the style of `y_true` or one fixed picture.
 
-    The style of `y_true` is each sample's own; its size may differ from that of `y_pred`. With
-    a fixed picture `y_true` is not looked at. The targets are computed once, when the loss is
-    made. The config holds the picture itself, as the text of an 8-bit PNG, in its reduced size:
-    smaller than its Gram matrices (1.6 MB for the default layers), and it stays true if another
-    option is changed.
+    Without a fixed picture each sample has its own style, that of its `y_true`, whose size may
+    differ from that of `y_pred`. With a fixed picture `y_true` is ignored, and the targets are
+    computed once, when the loss is created. The config contains the picture itself, reduced, as
+    the text of an 8-bit PNG. That is smaller than its Gram matrices (1.6 MB for the default
+    layers) and stays valid if another option is changed.
 
     Args:
-        config: `LossConfig` or its dict; of it `style_weight`, `style_strength`,
-            `style_layers` and `style_loss` count.
+        config: `LossConfig` or its dict; only `style_weight`, `style_strength`,
+            `style_layers` and `style_loss` are used.
         network: as `ContentLoss`.
-        style: path, PIL picture, array or tensor; None for that of `y_true`.
-        style_size: px to which the longer edge of a larger picture is reduced; 0 keeps it.
+        style: path, PIL picture, array or tensor; None for the style of `y_true`.
+        style_size: px to which the longer edge of a larger picture is reduced; 0 keeps its size.
         arithmetic: as `ContentLoss`.
-        value_range: as `ContentLoss`; of `y_true` and `y_pred`, not of `style`, which is uint8
-            or 0..1.
+        value_range: as `ContentLoss`; applies to `y_true` and `y_pred`, not to `style`, which is
+            uint8 or 0..1.
         reduction: Keras', from samples to a batch.
         name: of the loss.
         dtype: to which Keras brings the pictures, and in which it weights and reduces the
@@ -218,8 +219,8 @@ class StyleLoss(_PictureLoss):
 class PerceptualLoss(_PictureLoss):
     """Content, style and total variation together: what `Objective` minimizes.
 
-    The content is that of `y_true`, and so is the style unless one picture is given: then a
-    network is trained to that style, as in Johnson et al. (2016).
+    The content is that of `y_true`. So is the style, unless one fixed picture is given, to train
+    a network for that style as in Johnson et al. (2016).
 
     Args:
         config: `LossConfig` or its dict.
@@ -227,7 +228,7 @@ class PerceptualLoss(_PictureLoss):
         style: as `StyleLoss`.
         style_size: as `StyleLoss`.
         arithmetic: as `ContentLoss`.
-        value_range: as `StyleLoss`. The total variation is that of values 0..1.
+        value_range: as `StyleLoss`. The total variation is computed on values 0..1.
         reduction: Keras', from samples to a batch.
         name: of the loss.
         dtype: to which Keras brings the pictures, and in which it weights and reduces the

@@ -1,9 +1,9 @@
-"""A batch of images brought towards styles in a fixed, small number of steps.
+"""Moves a batch of images towards styles in a small, fixed number of steps.
 
-Pure functions on float32 images `[batch, height, width, 3]`, RGB 0..1, each image on its own. The
-colors come first, in closed form; then a few steps of gradient descent on the style loss
-of shallow layers, relative to the style's own Gram matrices, so that it is a number without
-unit, 0 at its target.
+Pure functions of float32 images `[batch, height, width, 3]`, RGB 0..1; images do not affect each
+other. First the colors are matched in closed form. Then a few steps of gradient descent reduce
+the style loss of shallow layers. It is relative to the style's own Gram matrices, so it has no
+unit and is 0 at its target.
 """
 
 from typing import NamedTuple
@@ -14,12 +14,12 @@ import tensorflow as tf
 from tf_style.losses.matrix_root import symmetric_root
 from tf_style.losses.moments import gram_matrix
 
-_FLOOR = 1e-4  # Variance added to colors, (1/100)^2: flat images have no directions to stretch.
-_LONGEST = 0.015  # Of a step: root mean square of what it changes. Longer ones overshoot at times.
+_FLOOR = 1e-4  # Variance added to colors, (1/100)^2: flat images have singular covariances.
+_LONGEST = 0.015  # RMS change of an image by one step. Longer steps sometimes overshoot.
 
 
 class Style(NamedTuple):
-    """What is kept of pictures; all of it linear, so that styles can be mixed.
+    """Style statistics of pictures: averages over positions, so styles can be mixed linearly.
 
     Attributes:
         mean: mean color, float32 `[b, 3]`.
@@ -33,24 +33,24 @@ class Style(NamedTuple):
 
 
 def style_of(extractor: keras.Model, images: tf.Tensor) -> Style:
-    """Returns the style of each image `[b, h, w, 3]`, by the layers that the extractor gives."""
+    """Returns the style of each image `[b, h, w, 3]`, with the extractor's layers."""
     grams = {name: gram_matrix(features) for name, features in extractor(images).items()}
     return Style(tf.reduce_mean(images, [1, 2]), gram_matrix(images), grams)
 
 
 def mixed(styles: Style, shares: tf.Tensor) -> Style:
-    """Returns mixtures of `n` styles by shares float32 `[b, n]`, which add up to 1.
+    """Returns mixtures of `n` styles, with shares float32 `[b, n]` that add up to 1.
 
-    The statistics of a picture in which each style covers its share.
+    A mixture has the statistics of a picture in which each style covers its share of the area.
     """
     return tf.nest.map_structure(lambda statistic: tf.tensordot(shares, statistic, 1), styles)
 
 
 def recolored(images: tf.Tensor, style: Style) -> tf.Tensor:
-    """Returns the images with the mean and the covariance of the style's colors, not clipped.
+    """Returns the images with the mean and covariance of the style's colors, not clipped.
 
-    By the linear map that moves colors least, C^(-1/2) (C^(1/2) S C^(1/2))^(1/2) C^(-1/2) with
-    the covariances C of the image and S of the style.
+    Uses the linear map that moves colors least, C^(-1/2) (C^(1/2) S C^(1/2))^(1/2) C^(-1/2),
+    where C is the covariance of the image's colors and S that of the style's.
 
     References:
         Pitie & Kokaram (2007), The linear Monge-Kantorovitch linear color mapping.
@@ -81,18 +81,18 @@ def restyled(
     long_edge: int,
     smallest: int,
 ) -> tf.Tensor:
-    """Returns the images in a style: its colors, and so many steps towards its Gram matrices.
+    """Returns the images with a style's colors, moved `num_steps` towards its Gram matrices.
 
-    The colors are changed at the images' own size. The steps are taken at a reduced one, and
-    what they change is enlarged and added.
+    The colors are changed at the images' full size. The steps are taken at a reduced size, and
+    their change is enlarged and added.
 
     Args:
-        extractor: gives the layers of `style.grams`.
+        extractor: computes the features of the layers in `style.grams`.
         images: float32 `[b, h, w, 3]`, 0..1.
-        style: of each image.
-        num_steps: 0 for the colors alone.
-        long_edge: px; larger images are reduced to it for the steps.
-        smallest: px that each side keeps at least, for the layers to have an output.
+        style: one style for each image.
+        num_steps: number of steps; 0 changes only the colors.
+        long_edge: px to which the longer edge of larger images is reduced for the steps.
+        smallest: px below which no side is reduced, because the layers need that many.
 
     Returns:
         Float32 `[b, h, w, 3]`, 0..1.
@@ -112,11 +112,11 @@ def restyled(
 def _descended(
     extractor: keras.Model, images: tf.Tensor, grams: dict[str, tf.Tensor], num_steps: int
 ) -> tf.Tensor:
-    """Returns the images after steps of Polyak's length, loss / |gradient|^2, each image its own.
+    """Returns the images after gradient steps of Polyak's length, loss / |gradient|^2 for each.
 
-    That is the way to 0, the loss at its target, along the tangent: no step size is to be chosen.
-    Differs from Polyak (1969): a step is cut to `_LONGEST`, as where the loss is flat it would
-    lead far off.
+    At that length the loss's tangent reaches 0, the loss at the target, so there is no step size
+    to choose. Differs from Polyak (1969): a step is cut to `_LONGEST`, because where the loss is
+    flat it would lead far away.
 
     References:
         Polyak (1969), Minimization of unsmooth functionals.
@@ -147,11 +147,11 @@ def relative_style_loss(features: dict[str, tf.Tensor], grams: dict[str, tf.Tens
     """Returns each image's mean over the layers of |G - A|^2 / |A|^2.
 
     Differs from Gatys et al. (2016), eq. 4: relative to the style's own A, so that all layers
-    and styles count alike.
+    and styles count equally.
 
     Args:
         features: float `[b, h, w, c]`, by layer name.
-        grams: float `[b, c, c]`, the style's, same keys.
+        grams: float `[b, c, c]`, the style's Gram matrices, same keys.
 
     Returns:
         Float `[b]`, at least 0.

@@ -1,4 +1,4 @@
-"""The bank of pictures that `StyleAugmentation` draws from: read, measured, mixed at random."""
+"""The picture bank of `StyleAugmentation`: reads pictures, computes and mixes their styles."""
 
 import os
 from typing import Any
@@ -12,15 +12,15 @@ from tf_style.keras.restyling import Style, style_of
 
 
 def bank_texts(bank: Any, *, long_edge: int) -> list[str]:
-    """Returns the pictures of a bank as text, see `picture_to_text`.
+    """Returns the pictures of a bank as texts, see `picture_to_text`.
 
     Args:
-        bank: a folder, all of whose files are pictures, or pictures.
-        long_edge: px to which larger ones are reduced.
+        bank: pictures, or a folder that contains only pictures.
+        long_edge: px to which the longer edge of larger pictures is reduced.
 
     Raises:
         OSError: if a file is missing or cannot be read.
-        ValueError: if there is none, or one is no picture.
+        ValueError: if the bank is empty, or an entry is not a picture.
     """
     if isinstance(bank, (str, os.PathLike)):
         folder = user_path(bank)
@@ -32,8 +32,8 @@ def bank_texts(bank: Any, *, long_edge: int) -> list[str]:
     texts = [picture_to_text(picture, argument="bank", long_edge=long_edge) for picture in bank]
     if not texts:
         raise ValueError(
-            "`bank` must hold at least one picture. Received: none. The more varied they are, "
-            "the more the augmentation has to offer."
+            "`bank` must hold at least one picture. Received: none. Add some; the more "
+            "varied they are, the better."
         )
     return texts
 
@@ -44,10 +44,10 @@ def bank_styles(
     """Returns the style of each picture of `bank_texts`, computed outside any graph.
 
     Args:
-        texts: of `n` pictures.
-        extractor: of the layers whose Gram matrices are matched.
-        grayscale: take the pictures as gray ones.
-        smallest: px that each side must have.
+        texts: texts of `n` pictures.
+        extractor: computes the features of the layers whose Gram matrices are matched.
+        grayscale: whether to make the pictures gray.
+        smallest: minimum px of each side.
 
     Returns:
         Tensors with a leading dimension of `n`.
@@ -69,17 +69,17 @@ def random_shares(
     """Returns shares of a bank's pictures that add up to 1, float32 `[count, num_pictures]`.
 
     Args:
-        count: of mixtures.
-        num_pictures: of the bank.
-        num_mixed: of them that have a share above 0. All such sets, and all proportions within
-            one, are equally likely (a flat Dirichlet distribution).
-        seeds: int `[2, 2]`, the same for the same shares.
+        count: number of mixtures.
+        num_pictures: number of pictures in the bank.
+        num_mixed: number of pictures with a share above 0. All sets of that many pictures are
+            equally likely, and so are all proportions within one (a flat Dirichlet distribution).
+        seeds: int `[2, 2]`; equal seeds give equal shares.
     """
     noise = tf.random.stateless_uniform([count, num_pictures], seeds[0])
     _, picked = tf.math.top_k(noise, num_mixed)
     picked = tf.reduce_sum(tf.one_hot(picked, num_pictures), 1)
-    # Exponential variables over their sum; the first 1e-6 keeps the logarithm finite, the
-    # second the sum above 0.
+    # Exponential variables over their sum. The first 1e-6 keeps the logarithm finite, the second
+    # keeps the sum above 0.
     noise = tf.random.stateless_uniform([count, num_pictures], seeds[1], 1e-6, 1.0)
     shares = picked * (1e-6 - tf.math.log(noise))
     return shares / tf.reduce_sum(shares, 1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Losses as pure functions of features or of the image.
+"""Losses: pure functions of features or of the image.
 
 Private to the package.
 """

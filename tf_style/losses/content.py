@@ -1,12 +1,12 @@
-"""Content losses, each a pure function of features or of the image.
+"""Content losses: pure functions that compare features with the content's.
 
-Those of Gatys, Ecker & Bethge (2016), and others' that presets name; style losses are in
-`style_losses`, total variations in `variations`. Features are float `[batch, h, w, channels]`.
-Losses that are sums are summed over the batch, means are taken over it too; with `per_sample`
-each is that of every sample alone, float `[batch]`.
+They are the loss of Gatys, Ecker & Bethge (2016) and alternatives to it; `CONTENT_LOSSES` lists
+them. The module also has the Laplacian that the edge loss compares. Style losses are in `style`,
+total variations in `variation`.
 
-A `guide`, float `[b or 1, h, w, 1]`, at least 0, weights the positions: with mean 1 the loss keeps
-its scale.
+Features are float `[batch, h, w, channels]`. Sums are taken over the batch too, and so are means;
+with `per_sample`, each sample gets its own loss, float `[batch]`. A `guide`, float
+`[b or 1, h, w, 1]`, at least 0, weights the positions; with mean 1 the loss keeps its scale.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ def content_loss(
     guide: tf.Tensor | None = None,
     per_sample: bool = False,
 ) -> tf.Tensor:
-    """Returns half the sum of squared differences of features.
+    """Returns half the sum of the squared differences of features.
 
     Args:
         features: float `[b, h, w, c]`.
@@ -51,7 +51,7 @@ def mean_content_loss(
     """Returns the mean squared difference of features.
 
     Differs from Gatys et al. (2016), eq. 1: mean over positions and channels, not half the
-    sum, so that a weight means the same at every size.
+    sum, so that a weight has the same effect at every size.
 
     Args:
         features: float `[b, h, w, c]`.
@@ -71,9 +71,9 @@ def _weighted(values: tf.Tensor, guide: tf.Tensor | None) -> tf.Tensor:
 
 
 NUM_COMPARED = 1024
-"""Positions that `self_similarity_loss` compares with each other at most."""
+"""Largest number of positions that `self_similarity_loss` compares with each other."""
 
-_DISTANCE_FLOOR = 1e-4  # Below it the mean distance of a position to the others is rounding.
+_DISTANCE_FLOOR = 1e-4  # A mean distance below it is rounding error.
 
 
 def self_similarity_loss(
@@ -83,25 +83,26 @@ def self_similarity_loss(
     guide: tf.Tensor | None = None,
     per_sample: bool = False,
 ) -> tf.Tensor:
-    """Returns how far the positions' likeness to each other is from the content's.
+    """Returns how much the self-similarity of the features differs from the content's.
 
-    The mean absolute difference of D / mean of its column, where D holds the cosine distances,
-    1 - cosine, of all pairs of positions. Colors may change freely; what is alike stays alike.
+    The matrix D holds the cosine distances, 1 - cosine, of all pairs of positions. The loss is the
+    mean absolute difference of the two D, each column divided by its mean. Colors may change
+    freely; positions that are similar stay similar.
 
-    Differs from Kolkin et al. (2019): each layer alone, not columns through all of
-    them; positions on a fixed grid, of at most `NUM_COMPARED`, not drawn anew at each step, so
-    that it is one function, as L-BFGS needs; columns brought to mean 1, not to sum 1, so that a
-    weight means the same for every number of positions.
+    Differs from Kolkin et al. (2019): each layer is compared alone, without hypercolumns through
+    all layers; positions lie on a fixed grid of at most `NUM_COMPARED`, not drawn again at each
+    step, so that the loss is one fixed function, as L-BFGS needs; columns have mean 1, not sum 1,
+    so that a weight has the same effect for every number of positions.
 
     Args:
         features: float `[b, h, w, c]`.
         target: float `[b, h, w, c]`, the content's features.
-        guide: float `[b or 1, h, w, 1]`, weights of the positions, of which the shares count; None
-            for all ones. A pair has the product of its positions' weights.
+        guide: float `[b or 1, h, w, 1]`, weights of the positions, normalized here; None for all
+            ones. The weight of a pair is the product of its positions' weights.
         per_sample: give `[b]` losses, not one.
 
     Returns:
-        Scalar, 0..2. Takes `NUM_COMPARED`^2 floats a few times over, for each sample.
+        Scalar, 0..2. Needs a few times `NUM_COMPARED`**2 floats of memory per sample.
 
     References:
         Kolkin, Salavon & Shakhnarovich (2019), Style transfer by relaxed optimal transport and
@@ -112,7 +113,7 @@ def self_similarity_loss(
         weights = tf.stop_gradient(_on_grid(guide))
         shares = weights / tf.reduce_sum(weights, [1, 2], keepdims=True)
     between = tf.abs(_relative_distances(features, shares) - _relative_distances(target, shares))
-    if shares is not None:  # Mean over the columns' positions, then over the columns.
+    if shares is not None:  # Mean over each column, then over the columns.
         between = tf.reduce_sum(shares * between, 1)
         losses = tf.reduce_sum(shares[:, :, 0] * between, 1)
         return losses if per_sample else tf.reduce_mean(losses)
@@ -120,11 +121,11 @@ def self_similarity_loss(
 
 
 def _relative_distances(features: tf.Tensor, shares: tf.Tensor | None) -> tf.Tensor:
-    """Returns the cosine distances, each column over its mean, float `[b, n, n]`.
+    """Returns the cosine distances, each column divided by its mean, float `[b, n, n]`.
 
     Args:
         features: float `[b, h, w, c]`.
-        shares: of the positions, float `[b or 1, n, 1]` with sum 1; None for equal ones.
+        shares: weights of the positions, float `[b or 1, n, 1]` with sum 1; None if equal.
     """
     unit = tf.math.l2_normalize(_on_grid(features), -1)
     distances = 1.0 - tf.matmul(unit, unit, transpose_b=True)
@@ -136,7 +137,7 @@ def _relative_distances(features: tf.Tensor, shares: tf.Tensor | None) -> tf.Ten
 
 
 def _on_grid(features: tf.Tensor) -> tf.Tensor:
-    """Returns at most `NUM_COMPARED` positions of an even grid, float `[b, n, c]`."""
+    """Returns features at up to `NUM_COMPARED` positions of an even grid, float `[b, n, c]`."""
     shape = tf.shape(features)
     height, width = shape[1], shape[2]
     ratio = tf.cast(height, tf.float32) / tf.cast(width, tf.float32)
@@ -156,21 +157,20 @@ CONTENT_LOSSES: dict[str, Callable[..., tf.Tensor]] = {
     "mean": mean_content_loss,
     "self_similarity": self_similarity_loss,
 }
-"""Content losses by `content_reduction`."""
+"""Content losses by the option `content_reduction`."""
 
 
 def laplacian(image: tf.Tensor) -> tf.Tensor:
-    """Returns the Laplacian of an image whose blocks of 4 by 4 px are averaged.
+    """Returns the Laplacian of an image averaged over blocks of 4 by 4 px.
 
-    Differs from Li et al. (2017): blocks begin at every px, not at every fourth, and beyond the
-    border lies the picture's mirror image: a fixed grid of blocks, and a border that does not
-    count, are seen in the result.
+    Differs from Li et al. (2017): blocks begin at every px, not at every fourth, and the image is
+    mirrored at its border. A fixed grid of blocks, or an ignored border, would show in the result.
 
     Args:
         image: float `[b, H, W, c]`, H and W at least 12.
 
     Returns:
-        Float `[b, H, W, c]`: four times a block less its four neighbors, 4 px away.
+        Float `[b, H, W, c]`: four times a block minus its four neighbors, which are 4 px away.
 
     References:
         Li, Xu, Nie & Liu (2017), Laplacian-steered neural style transfer.

@@ -1,12 +1,11 @@
-"""Style losses of kernels: the maximum mean discrepancy (MMD) of two layers' features.
+"""Style losses based on kernels: the maximum mean discrepancy (MMD) of two sets of features.
 
-MMD^2 is the mean kernel value within the one, plus that within the other, less twice that
-between them: the squared distance of the means of what the kernel maps a position to. Those
-means are kept here, never all pairs of positions. For the polynomial kernel (x y)^2 it is
-the Gram loss (`style_losses`), for the linear one the distance of mean features.
+MMD^2 is the mean kernel value within one set, plus that within the other, minus twice that between
+them. It equals the squared distance between the two means in the kernel's feature space. Only these
+means are stored, never all pairs of positions. For the linear kernel MMD^2 is the distance of the
+mean features; for the polynomial kernel (x y)^2 it is the Gram loss (see `style`).
 
-Features are float `[batch, h, w, channels]`; batch, `per_sample` and `guide` are as in
-`moment_losses`.
+Features are float `[batch, h, w, channels]`; batch, `per_sample` and `guide` work as in `moments`.
 
 References:
     Li, Wang, Liu & Hou (2017), Demystifying neural style transfer.
@@ -22,19 +21,21 @@ from tf_style.losses.moments import channel_moments, rows_of
 from tf_style.losses.per_sample import sample_axes
 
 RUNGS = tuple(4.0**power for power in range(-4, 17))
-"""Squared bandwidths of Gaussian kernels, each four times the last, 0.004 to 4.3e9."""
+"""Squared bandwidths of the Gaussian kernel, each four times the previous, 0.004 to 4.3e9."""
 
-_SEED = 20170104  # Of the frequencies; any would do.
+_SEED = 20170104  # Seed of the frequencies; the choice does not matter.
 
 
 def mmd_linear_loss(
     image_mean: tf.Tensor, target: tf.Tensor, *, per_sample: bool = False
 ) -> tf.Tensor:
-    """Returns MMD^2 with the kernel x y, divided by the channels: the distance of mean features.
+    """Returns MMD^2 with the kernel x y, divided by the number of channels.
+
+    It is the mean squared difference of the mean features.
 
     Args:
-        image_mean: float `[b, c]` of `mean_features`.
-        target: float `[b or 1, c]`, the style's.
+        image_mean: float `[b, c]`, `moments.mean_features` of the image.
+        target: float `[b or 1, c]`, those of the style.
         per_sample: give `[b]` losses, not one.
 
     Returns:
@@ -50,15 +51,18 @@ def mmd_linear_loss(
 
 @functools.cache
 def frequencies(channels: int) -> np.ndarray:
-    """Returns the fixed directions of the waves, float64 `[c, 2 c]`, normally distributed.
+    """Returns the fixed frequencies of the waves, float64 `[c, 2 c]`, normally distributed.
 
-    Two for each channel, so that every direction in which features differ is seen.
+    Each column is one frequency vector. There are two for each channel, so that they span every
+    direction in which features can differ.
     """
     return np.random.RandomState(_SEED).standard_normal((channels, 2 * channels))
 
 
 class KernelMeans(NamedTuple):
-    """Mean waves at every bandwidth, and the moments that choose one; linear, to be blended.
+    """Mean waves at every bandwidth, and the moments that select one.
+
+    All parts are linear in the features' distribution, so that styles can be blended.
 
     Attributes:
         mean: mean features, float `[b, c]`.
@@ -74,10 +78,10 @@ class KernelMeans(NamedTuple):
 
 
 class KernelTarget(NamedTuple):
-    """Mean waves of a style at its own bandwidth.
+    """Mean waves of a style at the bandwidth of that style.
 
     Attributes:
-        scale: float `[b]`, 1 over the bandwidth.
+        scale: float `[b]`, 1 / bandwidth.
         cosines: mean cosines, float `[b, 2 c]`.
         sines: mean sines, float `[b, 2 c]`.
     """
@@ -88,9 +92,9 @@ class KernelTarget(NamedTuple):
 
 
 def kernel_means(features: tf.Tensor, *, guide: tf.Tensor | None = None) -> KernelMeans:
-    """Returns a style's mean waves at each bandwidth of `RUNGS`.
+    """Returns the mean waves of a style at every bandwidth of `RUNGS`.
 
-    At all of them, as the bandwidth of several styles is known only once they are blended.
+    Every bandwidth is needed, because that of several styles is known only after blending.
 
     Args:
         features: float `[b, h, w, c]`.
@@ -100,7 +104,7 @@ def kernel_means(features: tf.Tensor, *, guide: tf.Tensor | None = None) -> Kern
     waves = tf.constant(frequencies(features.shape[-1]), features.dtype)
     angles = tf.matmul(rows, waves)
     scales = tf.constant([rung**-0.5 for rung in RUNGS], features.dtype)
-    # One after the other, as each takes twice the features' memory.
+    # One after the other, because each takes twice the memory of the features.
     cosines, sines = tf.map_fn(
         lambda scale: _mean_waves(scale * angles, weights),
         scales,
@@ -115,10 +119,10 @@ def kernel_means(features: tf.Tensor, *, guide: tf.Tensor | None = None) -> Kern
 
 
 def kernel_target(style: KernelMeans) -> KernelTarget:
-    """Returns a style's mean waves at its bandwidth.
+    """Returns the mean waves of a style at its bandwidth.
 
-    Its square is the mean squared distance of two positions, 2 (E|x|^2 - |E x|^2), rounded to
-    the nearest of `RUNGS`.
+    The squared bandwidth is the mean squared distance of two positions, 2 (E|x|^2 - |E x|^2),
+    rounded to the nearest of `RUNGS`.
     """
     distance = 2.0 * tf.reduce_sum(style.square - tf.square(style.mean), -1)
     distance = tf.maximum(distance, tf.cast(RUNGS[0], distance.dtype))
@@ -135,11 +139,11 @@ def kernel_target(style: KernelMeans) -> KernelTarget:
 def image_waves(
     features: tf.Tensor, target: KernelTarget, *, guide: tf.Tensor | None = None
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns an image's mean cosines and sines at the style's bandwidth, float `[b, 2 c]`.
+    """Returns the mean cosines and sines of an image at the style's bandwidth, float `[b, 2 c]`.
 
     Args:
         features: float `[b, h, w, c]`.
-        target: of `kernel_target`, the style's.
+        target: the style's, from `kernel_target`.
         guide: float `[b or 1, h, w, 1]`, weights of the positions with mean 1; None for all ones.
     """
     waves = tf.constant(frequencies(features.shape[-1]), features.dtype)
@@ -150,22 +154,22 @@ def image_waves(
 def mmd_gaussian_loss(
     image: tuple[tf.Tensor, tf.Tensor], target: KernelTarget, *, per_sample: bool = False
 ) -> tf.Tensor:
-    """Returns MMD^2 with the kernel exp(-|x - y|^2 / (2 s^2)), s the style's bandwidth.
+    """Returns MMD^2 with the kernel exp(-|x - y|^2 / (2 s^2)), where s is the style's bandwidth.
 
-    By waves of random, fixed frequencies: the kernel is the mean of cos(w (x - y)) over normally
-    distributed w of deviation 1 / s (Bochner), so that MMD^2 is about the mean squared difference
-    of the mean cosines plus that of the mean sines.
+    It is approximated by waves of random but fixed frequencies. The kernel is the mean of
+    cos(w (x - y)) over normally distributed w with deviation 1 / s (Bochner). Therefore MMD^2 is
+    about the mean squared difference of the mean cosines plus that of the mean sines.
 
-    Differs from Li et al. (2017): all positions through waves, not sampled pairs, so that the
-    loss is one function, as L-BFGS needs, and never below 0; s is rounded, see `kernel_target`.
+    Differs from Li et al. (2017): waves use all positions, not sampled pairs, so that the loss
+    is one fixed function, as L-BFGS needs, and never below 0; s is rounded, see `kernel_target`.
 
     Args:
-        image: of `image_waves`.
-        target: of `kernel_target`, the style's.
+        image: mean cosines and sines from `image_waves`.
+        target: the style's, from `kernel_target`.
         per_sample: give `[b]` losses, not one.
 
     Returns:
-        Scalar, 0..4: whatever the features' scale.
+        Scalar, 0..4, at any scale of the features.
 
     References:
         Li et al. (2017), Gaussian kernel; Rahimi & Recht (2007), Random features for large-scale
@@ -179,7 +183,7 @@ def mmd_gaussian_loss(
 
 
 def _weights(guide: tf.Tensor | None) -> tf.Tensor | None:
-    """Returns weights of the rows, float `[b or 1, h * w, 1]`."""
+    """Returns the guide as weights of rows, float `[b or 1, h * w, 1]`, or None."""
     return None if guide is None else tf.stop_gradient(rows_of(guide))
 
 

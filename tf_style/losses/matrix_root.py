@@ -1,6 +1,7 @@
-"""Square roots of symmetric positive matrices, and what the Wasserstein distance needs of them.
+"""Square roots of symmetric positive semidefinite matrices, for the Wasserstein distance.
 
-Takes and gives float `[batch, n, n]`. Nothing here knows of features or pictures.
+Takes matrices, float `[batch, n, n]`, and gives their roots or the traces of the roots. Nothing
+here depends on features or pictures.
 """
 
 from collections.abc import Callable
@@ -11,17 +12,17 @@ import tensorflow as tf
 from tf_style.graphs.gradients import custom_gradient
 
 NUM_STEPS = 12
-"""Newton-Schulz steps: eigenvalues above about 1e-3 of the norm have converged."""
+"""Newton-Schulz steps; they converge for eigenvalues above about 1e-3 of the norm."""
 
 
 def symmetric_root(matrix: tf.Tensor) -> tf.Tensor:
-    """Returns the symmetric square root, by the eigenvalues; no gradient is meant to pass.
+    """Returns the symmetric square root, by eigenvalues; not meant for gradients.
 
     Args:
-        matrix: float `[b, n, n]`, symmetric. Eigenvalues below 0, rounding, count as 0.
+        matrix: float `[b, n, n]`, symmetric. Eigenvalues below 0 are rounding and count as 0.
 
     Returns:
-        Float `[b, n, n]`; the eigenvalues are taken in float64 whatever the dtype.
+        Float `[b, n, n]`. The eigenvalues are computed in float64 for every dtype.
     """
     values, vectors = tf.linalg.eigh(tf.cast(matrix, tf.float64))
     scaled = vectors * tf.sqrt(tf.maximum(values, 0.0))[:, tf.newaxis, :]
@@ -31,29 +32,29 @@ def symmetric_root(matrix: tf.Tensor) -> tf.Tensor:
 def trace_and_gradient(matrix: tf.Tensor) -> tuple[tf.Tensor, Callable]:
     """Returns the trace of the square root, by `NUM_STEPS` Newton-Schulz steps, and its gradient.
 
-    From A = matrix / norm, Y = A, Z = I, each step takes T = (3 I - Z Y) / 2, Y <- Y T,
-    Z <- Z T; Y tends to A**(1/2), Z to A**(-1/2). An eigenvalue a of A has converged once
-    a * (3/2)**(2 * steps) is well above 1; a smaller one gives a root that is too small, never
-    too large.
+    Start with A = matrix / norm, Y = A, Z = I. Each step sets T = (3 I - Z Y) / 2, Y <- Y T,
+    Z <- Z T; Y tends to A**(1/2), Z to A**(-1/2). An eigenvalue a of A has converged when
+    a * (3/2)**(2 * steps) is well above 1; the root of a smaller one is too small, never too
+    large.
 
-    The gradient is that of the value computed, converged or not, so that a line search can
-    rely on it. All matrices above are polynomials in A and commute, so that d trace(Y) =
-    trace(Y' dA), with Y = A Z, Y' = Z + A Z', and Z' by the product rule on Z's step:
-    Z' <- 3/2 (I - Z Y) Z' - Z**3 / 2. Once converged Y' is A**(-1/2) / 2, as it must be.
+    The gradient is that of the computed value, converged or not, so that a line search can
+    rely on it. All matrices above are polynomials in A and commute. Therefore d trace(Y) =
+    trace(Y' dA), with Y = A Z and Y' = Z + A Z', where Z' follows from the product rule for Z's
+    step: Z' <- 3/2 (I - Z Y) Z' - Z**3 / 2. After convergence Y' is A**(-1/2) / 2, as it must be.
 
     Args:
-        matrix: float `[b, n, n]`, symmetric, eigenvalues at least 0, not all of them 0; n known.
+        matrix: float `[b, n, n]`, symmetric, with eigenvalues at least 0, not all of them 0.
 
     Returns:
-        Float `[b]`, and a function that takes the gradient of a scalar with respect to it to
-        that with respect to the matrix.
+        The trace, float `[b]`, and a function that maps the gradient with respect to the trace,
+        float `[b]`, to the gradient with respect to the matrix, float `[b, n, n]`.
 
     References:
         Higham (2008), Functions of Matrices, section 6.3.
     """
     norm = tf.norm(matrix, axis=[-2, -1], keepdims=True)
     scaled = matrix / norm
-    # A constant where the size is known, as converters to other runtimes want it.
+    # A constant if the size is known; converters to other runtimes need that.
     size = matrix.shape[-1]
     eye = tf.eye(tf.shape(matrix)[-1]) if size is None else tf.constant(np.eye(size))
     identity = tf.cast(eye, matrix.dtype)
@@ -79,4 +80,4 @@ def trace_and_gradient(matrix: tf.Tensor) -> tuple[tf.Tensor, Callable]:
 
 
 trace_of_root = custom_gradient(trace_and_gradient)
-"""The trace of the square root alone; automatic differentiation finds `trace_and_gradient`'s."""
+"""The trace of the square root; differentiation uses the gradient of `trace_and_gradient`."""

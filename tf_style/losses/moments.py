@@ -1,13 +1,13 @@
-"""Style losses of moments: Gram matrices, covariances, means and deviations, Gaussians.
+"""Style losses based on moments: Gram matrices, covariances, means and deviations, Gaussians.
 
-Each is a pure function of features, float `[batch, h, w, channels]`, or of moments. In the
-symbols of Gatys, Ecker & Bethge (2016) a layer has N filters (channels) and M positions (h * w).
-Every moment is a mean over the positions, so that no loss grows with the pictures' sizes. Losses
-are summed over the batch; with `per_sample` each is that of every sample alone, float `[batch]`.
+All are pure functions of features, float `[batch, h, w, channels]`, or of moments. In the symbols
+of Gatys, Ecker & Bethge (2016), a layer has N filters (channels) and M positions (h * w). Every
+moment is a mean over positions, so that no loss grows with the size of a picture. Losses are
+summed over the batch; with `per_sample`, each sample gets its own loss, float `[batch]`.
 
-A `guide`, float `[b or 1, h, w, 1]`, at least 0, with mean 1, weights the positions. It is M T^2
-with the guidance channel T of Gatys et al. (2017), whose squares add up to 1. No gradient passes
-to it.
+A `guide`, float `[b or 1, h, w, 1]`, at least 0, with mean 1, weights the positions. It equals
+M T^2, where T is the guidance channel of Gatys et al. (2017), whose squares add up to 1. No
+gradient flows into the guide.
 """
 
 from collections.abc import Callable
@@ -20,12 +20,12 @@ from tf_style.losses.matrix_root import symmetric_root, trace_of_root
 from tf_style.losses.per_sample import sample_axes
 
 VARIANCE_FLOOR = 1e-4
-"""Added to variances, as in crowsonkb/style-transfer-pytorch: it keeps their roots off 0."""
+"""Added to variances to keep their roots above 0, as in crowsonkb/style-transfer-pytorch."""
 
 
 @custom_gradient
 def _self_product(rows: tf.Tensor) -> tuple[tf.Tensor, Callable]:
-    """Returns rows^T rows, with a gradient that uses its symmetry: one product, not two."""
+    """Returns rows^T rows; its gradient uses the symmetry and needs one product, not two."""
 
     def gradient(upstream: tf.Tensor) -> tf.Tensor:
         return tf.matmul(rows, upstream + tf.linalg.matrix_transpose(upstream))
@@ -34,7 +34,7 @@ def _self_product(rows: tf.Tensor) -> tuple[tf.Tensor, Callable]:
 
 
 def rows_of(features: tf.Tensor) -> tf.Tensor:
-    """Returns a row for each position, float `[b, h * w, c]`, of features `[b, h, w, c]`."""
+    """Returns features, float `[b, h, w, c]`, as one row per position, float `[b, h * w, c]`."""
     shape = tf.shape(features)
     return tf.reshape(features, [shape[0], shape[1] * shape[2], features.shape[-1]])
 
@@ -43,14 +43,15 @@ def gram_matrix(features: tf.Tensor, *, guide: tf.Tensor | None = None) -> tf.Te
     """Returns the Gram matrix of the filters, divided by the number of positions.
 
     Differs from Gatys et al. (2016), eq. 3: divided by M, so that pictures of different
-    sizes can be compared; `style_loss` leaves the M^2 of their eq. 4 out in return.
+    sizes can be compared; in return, `style_loss` omits the M^2 of their eq. 4.
 
     Args:
         features: float `[b, h, w, c]`.
         guide: float `[b or 1, h, w, 1]`, weights of the positions with mean 1; None for all ones.
 
     Returns:
-        Float `[b, c, c]`, symmetric: G / M with G = F F^T, of F times the guide's root.
+        Float `[b, c, c]`, symmetric: G / M with G = F F^T, where F is multiplied by the root of
+        the guide.
 
     References:
         Gatys et al. (2016), eq. 3; guided: Gatys et al. (2017), Controlling perceptual factors
@@ -67,16 +68,16 @@ def gram_matrix(features: tf.Tensor, *, guide: tf.Tensor | None = None) -> tf.Te
 def style_loss(gram: tf.Tensor, target: tf.Tensor, *, per_sample: bool = False) -> tf.Tensor:
     """Returns one layer's style loss E_l.
 
-    Equals the paper's 1 / (4 N^2 M^2) * sum((G - A)^2) when both pictures have M positions,
-    as Gram matrices come divided by their own number of positions.
+    Equals the paper's 1 / (4 N^2 M^2) * sum((G - A)^2) if both pictures have M positions,
+    because each Gram matrix is already divided by its number of positions.
 
     Args:
-        gram: float `[b, c, c]` of `gram_matrix`.
-        target: float `[b, c, c]` or `[1, c, c]`, the style's.
+        gram: float `[b, c, c]`, `gram_matrix` of the image.
+        target: float `[b or 1, c, c]`, that of the style.
         per_sample: give `[b]` losses, not one.
 
     Returns:
-        Scalar, at least 0. Does not grow with the pictures' sizes.
+        Scalar, at least 0. Does not grow with the size of a picture.
 
     References:
         Gatys et al. (2016), eq. 4.
@@ -87,11 +88,11 @@ def style_loss(gram: tf.Tensor, target: tf.Tensor, *, per_sample: bool = False) 
 
 
 class Moments(NamedTuple):
-    """Mean and second raw moment of a layer's features: linear, so that styles can be blended.
+    """Mean and second raw moment of a layer's features; linear, so that styles can be blended.
 
     Attributes:
         mean: float `[b, c]`.
-        second: float `[b, c, c]`, `gram_matrix`.
+        second: float `[b, c, c]`, from `gram_matrix`.
     """
 
     mean: tf.Tensor
@@ -99,7 +100,7 @@ class Moments(NamedTuple):
 
 
 class GaussianTarget(NamedTuple):
-    """The Gaussian that `wasserstein_loss` measures the distance to.
+    """A Gaussian distribution, the target of `wasserstein_loss`.
 
     Attributes:
         mean: float `[b, c]`.
@@ -111,7 +112,7 @@ class GaussianTarget(NamedTuple):
 
 
 def mean_features(features: tf.Tensor, *, guide: tf.Tensor | None = None) -> tf.Tensor:
-    """Returns the mean over the positions, float `[b, c]`, of features float `[b, h, w, c]`."""
+    """Returns the mean over positions, float `[b, c]`, of features, float `[b, h, w, c]`."""
     if guide is not None:
         features = features * tf.stop_gradient(guide)
     return tf.reduce_mean(features, [1, 2])
@@ -128,18 +129,18 @@ def moments(features: tf.Tensor, *, guide: tf.Tensor | None = None) -> Moments:
 
 
 def wasserstein_target(style: Moments) -> GaussianTarget:
-    """Returns what `wasserstein_loss` needs of the style, worked out once for each picture."""
+    """Returns the target of `wasserstein_loss`; computed once for each style."""
     return GaussianTarget(style.mean, symmetric_root(covariance(style)))
 
 
-def centered(of: Moments) -> tf.Tensor:
-    """Returns the covariance, float `[b, c, c]`: the Gram matrix of features less their mean."""
-    return of.second - of.mean[:, :, tf.newaxis] * of.mean[:, tf.newaxis, :]
+def centered(raw: Moments) -> tf.Tensor:
+    """Returns the covariance, float `[b, c, c]`: the Gram matrix of the centered features."""
+    return raw.second - raw.mean[:, :, tf.newaxis] * raw.mean[:, tf.newaxis, :]
 
 
-def covariance(of: Moments) -> tf.Tensor:
+def covariance(raw: Moments) -> tf.Tensor:
     """Returns the covariance with `VARIANCE_FLOOR` added to its diagonal, float `[b, c, c]`."""
-    return centered(of) + VARIANCE_FLOOR * tf.eye(of.mean.shape[-1], dtype=of.mean.dtype)
+    return centered(raw) + VARIANCE_FLOOR * tf.eye(raw.mean.shape[-1], dtype=raw.mean.dtype)
 
 
 def wasserstein_loss(
@@ -149,19 +150,19 @@ def wasserstein_loss(
 
     |m - m_s|^2 + trace(S + S_s - 2 (S_s^(1/2) S S_s^(1/2))^(1/2)), where m and S are the
     mean and the covariance of a layer's features, S with 1e-4 added to its diagonal. It grows
-    with the square of the features, `style_loss` with the fourth power.
+    with the square of the features, while `style_loss` grows with the fourth power.
 
-    Variances below about 3 % of the norm of S count for more than they should, as the inner
-    root has not converged there (`matrix_root.trace_of_root`): at its target the loss then
-    stays above 0 (BUILD_NOTES.md).
+    Variances below about 3% of the norm of S count more than they should, because the inner
+    root has not converged there (see `matrix_root.trace_of_root`). The loss then stays above 0
+    at its target (docs/notes/losses.md).
 
     Args:
-        image: of `moments`.
-        target: of `wasserstein_target`, the style's.
+        image: `moments` of the image.
+        target: `wasserstein_target` of the style.
         per_sample: give `[b]` losses, not one.
 
     Returns:
-        Scalar, at least 0 but for rounding. Does not grow with the pictures' sizes.
+        Scalar, at least 0 except for rounding. Does not grow with the size of a picture.
 
     References:
         Dowson & Landau (1982), The Frechet distance between multivariate normal
@@ -177,7 +178,7 @@ def wasserstein_loss(
 
 
 class ChannelMoments(NamedTuple):
-    """Mean and mean square of each channel: linear, so that styles can be blended.
+    """Mean and mean square of each channel; linear, so that styles can be blended.
 
     Attributes:
         mean: float `[b, c]`.
@@ -189,11 +190,11 @@ class ChannelMoments(NamedTuple):
 
 
 class ChannelTarget(NamedTuple):
-    """What `mean_std_loss` compares.
+    """Mean and standard deviation of each channel, which `mean_std_loss` compares.
 
     Attributes:
         mean: float `[b, c]`.
-        deviation: float `[b, c]`, standard deviation.
+        deviation: float `[b, c]`, at least the root of `VARIANCE_FLOOR`.
     """
 
     mean: tf.Tensor
@@ -201,7 +202,7 @@ class ChannelTarget(NamedTuple):
 
 
 def channel_moments(features: tf.Tensor, *, guide: tf.Tensor | None = None) -> ChannelMoments:
-    """Returns mean and mean square of each channel.
+    """Returns the mean and the mean square of each channel.
 
     Args:
         features: float `[b, h, w, c]`.
@@ -212,24 +213,24 @@ def channel_moments(features: tf.Tensor, *, guide: tf.Tensor | None = None) -> C
     )
 
 
-def mean_std_target(of: ChannelMoments) -> ChannelTarget:
-    """Returns means and standard deviations, of variances with `VARIANCE_FLOOR` added."""
+def mean_std_target(raw: ChannelMoments) -> ChannelTarget:
+    """Returns means and standard deviations, with `VARIANCE_FLOOR` added to the variances."""
     # Rounding may leave a variance a little below 0.
-    variance = tf.maximum(of.square - tf.square(of.mean), 0.0)
-    return ChannelTarget(of.mean, tf.sqrt(variance + VARIANCE_FLOOR))
+    variance = tf.maximum(raw.square - tf.square(raw.mean), 0.0)
+    return ChannelTarget(raw.mean, tf.sqrt(variance + VARIANCE_FLOOR))
 
 
 def mean_std_loss(
     image: ChannelMoments, target: ChannelTarget, *, per_sample: bool = False
 ) -> tf.Tensor:
-    """Returns the mean over the channels of the squared differences of mean and deviation.
+    """Returns the squared differences of mean and deviation, averaged over the channels.
 
-    Differs from Li et al. (2017): `VARIANCE_FLOOR` is added to the variances, as for a
-    filter that never fires the root would have no slope.
+    Differs from Li et al. (2017): `VARIANCE_FLOOR` is added to the variances, because the root
+    has no finite gradient for a filter that never fires.
 
     Args:
-        image: of `channel_moments`.
-        target: of `mean_std_target`, the style's.
+        image: `channel_moments` of the image.
+        target: `mean_std_target` of the style.
         per_sample: give `[b]` losses, not one.
 
     Returns:
@@ -238,8 +239,8 @@ def mean_std_loss(
     References:
         Li, Wang, Liu & Hou (2017), Demystifying neural style transfer: "BN statistics matching".
     """
-    found = mean_std_target(image)
-    squares = tf.math.squared_difference(found.mean, target.mean)
-    squares += tf.math.squared_difference(found.deviation, target.deviation)
-    channels = tf.cast(found.mean.shape[-1], found.mean.dtype)
+    measured = mean_std_target(image)
+    squares = tf.math.squared_difference(measured.mean, target.mean)
+    squares += tf.math.squared_difference(measured.deviation, target.deviation)
+    channels = tf.cast(measured.mean.shape[-1], measured.mean.dtype)
     return tf.reduce_sum(squares, sample_axes(squares, per_sample)) / channels

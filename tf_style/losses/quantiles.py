@@ -1,10 +1,11 @@
-"""Style losses of sorted values: sliced Wasserstein distance, and histograms of channels.
+"""Style losses based on sorted values: the sliced Wasserstein distance, and channel histograms.
 
-The distance of two distributions on a line is that of their quantile functions, and these are
-kept as the means over `NUM_BINS` equal shares of the sorted values. Such tables have one length
-for every size of picture, weighted sums of them are Wasserstein barycenters, and a picture's own
-table is 0 away from itself. Features are float `[batch, h, w, channels]`; batch, `per_sample` and
-`guide` are as in `moment_losses`.
+The Wasserstein distance of two distributions on a line is the distance of their quantile functions.
+A quantile function is stored as a table: the sorted values are divided into `NUM_BINS` equal
+shares, and the table holds the mean of each. Tables have the same length for pictures of any size,
+and a weighted sum of tables is the Wasserstein barycenter.
+
+Features are float `[batch, h, w, channels]`; batch, `per_sample` and `guide` work as in `moments`.
 """
 
 import functools
@@ -19,26 +20,27 @@ from tf_style.losses.moments import rows_of
 from tf_style.losses.per_sample import sample_axes
 
 NUM_BINS = 256
-"""Shares of the sorted values whose means are kept."""
+"""Number of equal shares of the sorted values; a table holds the mean of each."""
 
-_SEED = 20210620  # Of the directions; any would do.
+_SEED = 20210620  # Seed of the directions; the choice does not matter.
 
 
 @functools.cache
 def directions(channels: int) -> np.ndarray:
-    """Returns fixed directions at right angles, float64 `[c, c]`, a unit vector in each row.
+    """Returns fixed orthogonal directions, float64 `[c, c]`, one unit vector in each row.
 
-    The rows of a random rotation: each is uniformly distributed, and none is missed by all.
+    They are the rows of a random rotation: each is uniformly distributed, and together they span
+    the space.
     """
     noise = np.random.RandomState(_SEED).standard_normal((channels, channels))
-    # NumPy's, whose threads get in the way of TensorFlow's, was seen to take 3 s for 512 channels.
+    # NumPy's QR took 3 s for 512 channels, because its threads compete with TensorFlow's.
     with tf.init_scope(), tf.device("CPU:0"):
         turned, triangle = (part.numpy() for part in tf.linalg.qr(tf.constant(noise)))
     return (turned * np.sign(np.diag(triangle))).T
 
 
 def channel_quantiles(features: tf.Tensor, *, guide: tf.Tensor | None = None) -> tf.Tensor:
-    """Returns the table of each channel's values, float `[b, c, NUM_BINS]`, the largest first.
+    """Returns the quantile table of each channel, float `[b, c, NUM_BINS]`, largest first.
 
     Args:
         features: float `[b, h, w, c]`.
@@ -48,7 +50,7 @@ def channel_quantiles(features: tf.Tensor, *, guide: tf.Tensor | None = None) ->
 
 
 def sliced_quantiles(features: tf.Tensor, *, guide: tf.Tensor | None = None) -> tf.Tensor:
-    """Returns the table along each of `directions`, float `[b, c, NUM_BINS]`, the largest first.
+    """Returns the quantile table along each direction, float `[b, c, NUM_BINS]`, largest first.
 
     Args:
         features: float `[b, h, w, c]`.
@@ -61,22 +63,23 @@ def sliced_quantiles(features: tf.Tensor, *, guide: tf.Tensor | None = None) -> 
 def quantile_loss(table: tf.Tensor, target: tf.Tensor, *, per_sample: bool = False) -> tf.Tensor:
     """Returns the mean squared difference of two tables: the squared Wasserstein-2 distance.
 
-    Of channels, the histogram loss of Risser et al. (2017). Differs: as the distance that their
-    histogram matching minimizes, without bins of values, and differentiated through.
+    With tables of channels, it is the histogram loss of Risser et al. (2017). Differs: it is the
+    distance that their histogram matching minimizes, without bins of values, and its gradient
+    passes through the sorting.
 
-    Of directions, the sliced Wasserstein distance of Heitz et al. (2021). Differs: fixed
-    directions at right angles, as many as channels, not drawn anew at each step, so that the loss
-    is one function, as L-BFGS needs; means over shares of the sorted values, so that pictures of
-    any sizes can be compared and styles blended.
+    With tables of directions, it is the sliced Wasserstein distance of Heitz et al. (2021).
+    Differs: the directions are fixed and orthogonal, one for each channel, not drawn again at each
+    step, so that the loss is one fixed function, as L-BFGS needs; and it compares means over
+    shares of the sorted values, so that pictures of any size can be compared and styles blended.
 
     Args:
-        table: float `[b, c, NUM_BINS]` of `channel_quantiles` or `sliced_quantiles`.
-        target: float `[b or 1, c, NUM_BINS]`, the style's.
+        table: float `[b, c, NUM_BINS]`, from `channel_quantiles` or `sliced_quantiles`.
+        target: float `[b or 1, c, NUM_BINS]`, the table of the style.
         per_sample: give `[b]` losses, not one.
 
     Returns:
-        Scalar, at least 0. Grows with the square of the features, as `wasserstein_loss` does; a
-        little below the distance of all values, as what differs within a share does not count.
+        Scalar, at least 0. Grows with the square of the features, as `wasserstein_loss` does. It
+        is a little below the exact distance, because differences within a share do not count.
 
     References:
         Risser, Wilmot & Barnes (2017), Stable and controllable neural texture synthesis and
@@ -89,7 +92,7 @@ def quantile_loss(table: tf.Tensor, target: tf.Tensor, *, per_sample: bool = Fal
 
 
 def _tables(values: tf.Tensor, guide: tf.Tensor | None) -> tf.Tensor:
-    """Returns the tables of values float `[b, n, m]`, a guide's m positions weighted."""
+    """Returns the tables of values, float `[b, n, m]`, whose m positions a guide may weight."""
     if guide is None:
         return _even_table(values)
     weights = tf.stop_gradient(tf.reshape(guide, [tf.shape(guide)[0], -1]))
@@ -98,7 +101,7 @@ def _tables(values: tf.Tensor, guide: tf.Tensor | None) -> tf.Tensor:
 
 @custom_gradient
 def _even_table(values: tf.Tensor) -> tuple[tf.Tensor, Callable]:
-    """Returns the tables of values float `[b, n, m]`, with a gradient that sorts no more."""
+    """Returns the tables of values, float `[b, n, m]`; its gradient does not sort again."""
     count, bins = tf.shape(values)[-1], tf.constant(NUM_BINS)
     ordered, order = tf.math.top_k(values, count)
     whole = tf.cast(count, values.dtype)
@@ -112,18 +115,18 @@ def _even_table(values: tf.Tensor) -> tuple[tf.Tensor, Callable]:
 def _over_even_cells(values: tf.Tensor, old: tf.Tensor, new: tf.Tensor) -> tf.Tensor:
     """Returns the integrals of a step function over equal cells, float `[b, n, new]`.
 
-    Cells are counted in whole numbers, and what lies in each is added up by itself: running sums
-    of a million float32 values would be off in the third digit.
+    Cell edges are integers, and each cell is summed separately: a running sum of a million
+    float32 values would be wrong in the third digit.
 
     Args:
-        values: in `old` equal cells, float `[b, n, old]`.
-        old: int, their number; each is `new` wide.
-        new: int, the number of the new ones; each is `old` wide.
+        values: values of the step function in `old` equal cells, float `[b, n, old]`.
+        old: int, number of the old cells, each `new` wide.
+        new: int, number of the new cells, each `old` wide.
     """
     old, new = tf.cast(old, tf.int64), tf.cast(new, tf.int64)
     begin = tf.range(new)[:, tf.newaxis] * old
     first = begin // new
-    most = (old + 2 * new - 2) // new  # Old cells that a new one touches.
+    most = (old + 2 * new - 2) // new  # Old cells that a new cell can touch.
     places = first + tf.range(most)
     overlap = tf.minimum((places + 1) * new, begin + old) - tf.maximum(places * new, begin)
     overlap = tf.cast(tf.maximum(overlap, 0), values.dtype)
@@ -133,14 +136,14 @@ def _over_even_cells(values: tf.Tensor, old: tf.Tensor, new: tf.Tensor) -> tf.Te
 
 @custom_gradient
 def _weighted_table(values: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, Callable]:
-    """Returns the tables of values float `[b, n, m]` with weights float `[b, m]`.
+    """Returns the tables of values, float `[b, n, m]`, with weights, float `[b, m]`.
 
-    Where shares begin and end differs from line to line here; the running sums are float64.
+    Here the shares begin and end at different positions in each row; running sums are float64.
     """
     ordered, order = tf.math.top_k(values, tf.shape(values)[-1])
     shares = tf.gather(tf.cast(weights, tf.float64), order, axis=-1, batch_dims=1)
     whole = tf.reduce_sum(shares, -1, keepdims=True)
-    # Of a region that is not there, whose table counts nothing.
+    # A region without positions has weights of 0: any table will do, as it is not used.
     shares = tf.where(whole > 0.0, shares / whole, 1.0 / tf.cast(tf.shape(order)[-1], tf.float64))
     ends = tf.cumsum(shares, -1)
     edges = _from_0(ends)
@@ -165,13 +168,13 @@ def _weighted_table(values: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, C
 
 
 class _Overlaps(NamedTuple):
-    """How cells of one division of a line lie over the cells of another, `[b, n, cells]`.
+    """How the intervals of one partition of a line overlap the cells of another.
 
     Attributes:
-        first: int, the cell in which each begins.
-        last: int, the cell in which it ends.
-        head: float, how much of it lies in the first one.
-        tail: float, how much in the last one; 0 where that is the first.
+        first: int `[b, n, intervals]`, the cell in which each interval begins.
+        last: int `[b, n, intervals]`, the cell in which it ends.
+        head: float `[b, n, intervals]`, its length within the first cell.
+        tail: float `[b, n, intervals]`, its length within the last cell; 0 if that is the first.
     """
 
     first: tf.Tensor
@@ -187,7 +190,7 @@ def _overlaps(
     last: tf.Tensor,
     edge: Callable[[tf.Tensor], tf.Tensor],
 ) -> _Overlaps:
-    """Returns the overlaps, from where each begins and ends; `edge` is where a cell begins."""
+    """Returns the overlaps of intervals `begin`..`end`; `edge` maps a cell to its beginning."""
     several = last > first
     head = tf.where(several, edge(first + 1), end) - begin
     tail = tf.where(several, end - edge(last), tf.zeros_like(end))
@@ -195,7 +198,7 @@ def _overlaps(
 
 
 def _integrals(values: tf.Tensor, widths: tf.Tensor, over: _Overlaps) -> tf.Tensor:
-    """Returns the integrals of a step function, from its values in cells and their widths."""
+    """Returns the integral of a step function over each interval, given cell values and widths."""
     sums = _from_0(tf.cumsum(values * widths, -1))
     after = over.first + 1
     inner = _taken(sums, tf.maximum(over.last, after)) - _taken(sums, after)
@@ -212,10 +215,10 @@ def _taken(values: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
 
 
 def _unsorted(values: tf.Tensor, order: tf.Tensor) -> tf.Tensor:
-    """Returns sorted values float `[b, n, m]` at the places from which `order` took them."""
+    """Returns sorted values, float `[b, n, m]`, moved back to the places that `order` names."""
     shape = tf.shape(values)
     rows = tf.range(shape[0] * shape[1])[:, tf.newaxis] * shape[2]
     places = tf.reshape(tf.reshape(order, [-1, shape[2]]) + rows, [-1])
-    # Each place is met once; as a sum, because on CPUs that is five times as fast as a scatter.
+    # Each place occurs once; a segment sum is five times as fast as a scatter on CPUs.
     flat = tf.math.unsorted_segment_sum(tf.reshape(values, [-1]), places, tf.size(values))
     return tf.reshape(flat, shape)

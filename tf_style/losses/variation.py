@@ -1,7 +1,7 @@
-"""Total variations, each a pure function of an image, float `[b, h, w, c]`.
+"""Total variations: pure functions of an image, float `[b, h, w, c]`, or of some of its rows.
 
-Means are taken over the batch too, sums are summed over it; with `per_sample` each is that of
-every sample alone, float `[batch]`.
+Sums are taken over the batch too, and so are means; with `per_sample`, each sample gets its own
+value, float `[batch]`.
 """
 
 from collections.abc import Callable
@@ -13,11 +13,11 @@ from tf_style.losses.per_sample import sample_axes
 
 
 class Differences(NamedTuple):
-    """Differences of neighbors, of which a total variation takes the squares.
+    """Differences between neighbors, and their weight in a total variation.
 
     Attributes:
         values: float `[b, h, w, c]`.
-        weight: of the squares' mean, or sum.
+        weight: factor of the mean, or sum, of the squared values.
     """
 
     values: tf.Tensor
@@ -25,10 +25,10 @@ class Differences(NamedTuple):
 
 
 def total_variation(image: tf.Tensor, *, per_sample: bool = False) -> tf.Tensor:
-    """Returns the mean squared difference of vertical plus that of horizontal neighbors.
+    """Returns the mean squared difference of vertical neighbors plus that of horizontal ones.
 
-    Not in Gatys et al. (2016); Mahendran & Vedaldi (2015), eq. 3 with beta = 2. Differs:
-    means, not sums, so that a weight means the same at every size.
+    Not in Gatys et al. (2016); from Mahendran & Vedaldi (2015), eq. 3 with beta = 2. Differs:
+    means, not sums, so that a weight has the same effect at every size.
 
     Args:
         image: float `[b, h, w, c]`, h and w at least 2.
@@ -43,8 +43,8 @@ def total_variation(image: tf.Tensor, *, per_sample: bool = False) -> tf.Tensor:
 def total_variation_sum(image: tf.Tensor, *, per_sample: bool = False) -> tf.Tensor:
     """Returns half the sum of squared differences of neighbors.
 
-    As in jcjohnson/neural-style, where it acts on values of 0..256: a weight w there is
-    65536 w here. As there, the last row and the last column have no differences along them.
+    As in jcjohnson/neural-style, which applies it to values of 0..256: a weight w there is
+    65536 w here. As there, differences along the last row and the last column are left out.
 
     Args:
         image: float `[b, h, w, c]`, h and w at least 2.
@@ -58,11 +58,10 @@ def total_variation_sum(image: tf.Tensor, *, per_sample: bool = False) -> tf.Ten
 
 
 def total_variation_nine_point(image: tf.Tensor, *, per_sample: bool = False) -> tf.Tensor:
-    """Returns a mean of squared differences with the eight neighbors.
+    """Returns a weighted mean of the squared differences between each pixel and its neighbors.
 
-    2/3 of that of vertical plus that of horizontal neighbors, and 1/6 of those along both
-    diagonals, in the picture with its border repeated once. As in
-    crowsonkb/style-transfer-pytorch.
+    Mean squares of vertical and of horizontal neighbors have weight 2/3, those along each diagonal
+    1/6; the border of the picture is repeated once. As in crowsonkb/style-transfer-pytorch.
 
     Args:
         image: float `[b, h, w, c]`.
@@ -85,28 +84,28 @@ def _variation(form: str, image: tf.Tensor, per_sample: bool) -> tf.Tensor:
 def variation_of_rows(
     form: str, part: tf.Tensor, begin: tf.Tensor, end: tf.Tensor, height: tf.Tensor
 ) -> tf.Tensor:
-    """Returns what some rows of an image add to its total variation.
+    """Returns the contribution of some rows of an image to its total variation.
 
     Args:
-        form: of `TOTAL_VARIATIONS`.
-        part: float `[1, h, w, c]`, these rows, and one more on each side that is not the
+        form: name in `TOTAL_VARIATIONS`.
+        part: float `[1, h, w, c]`, the rows, with one more row on each side that is not the
             image's border.
-        begin: int32 scalar, the first of the rows, counted from the part's first.
-        end: int32 scalar, after the last.
-        height: int32 scalar, of the image.
+        begin: int32 scalar, index of the first row within `part`.
+        end: int32 scalar, index after the last row within `part`.
+        height: int32 scalar, height of the image, px.
     """
     rows = tf.shape(part)[1]
-    found = []
+    totals = []
     for values, weight in _DIFFERENCES[form](part):
-        # A row of differences for each row, one less, or one more: that above the first.
+        # `values` has as many rows as `part`, one fewer, or one more (above the first row).
         more = tf.shape(values)[1] - rows
         last = tf.where(tf.equal(end, rows), end + tf.maximum(more, 0), end)
         total = weight * tf.reduce_sum(tf.square(values[:, begin:last]))
         if form in _MEANS:
             sides = tf.stack([height + more, *tf.unstack(tf.shape(values)[2:], 2)])
             total /= tf.reduce_prod(tf.cast(sides, total.dtype))
-        found.append(total)
-    return tf.add_n(found)
+        totals.append(total)
+    return tf.add_n(totals)
 
 
 def _straight(image: tf.Tensor) -> list[Differences]:
@@ -141,13 +140,13 @@ TOTAL_VARIATIONS: dict[str, Callable[..., tf.Tensor]] = {
     "sum_square": total_variation_sum,
     "nine_point": total_variation_nine_point,
 }
-"""Total variations by `tv_form`."""
+"""Total variations by the option `tv_form`."""
 
 _DIFFERENCES: dict[str, Callable[[tf.Tensor], list[Differences]]] = {
     "mean_square": _straight,
     "sum_square": _at_corners,
     "nine_point": _nine_point,
 }
-"""What they compare, of an image `[b, h, w, c]`."""
+"""The differences that each total variation of an image, float `[b, h, w, c]`, squares."""
 
-_MEANS = ("mean_square", "nine_point")  # The others are sums.
+_MEANS = ("mean_square", "nine_point")  # The other forms are sums.

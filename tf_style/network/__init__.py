@@ -1,4 +1,4 @@
-"""VGG-19: its weights, its layers and the Keras model of its features.
+"""VGG-19: its weights, its layers, and the Keras model that computes its features.
 
 Private to the package.
 """

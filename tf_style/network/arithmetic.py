@@ -1,4 +1,7 @@
-"""Which arithmetic the convolutions use on this machine."""
+"""Chooses the arithmetic of the convolutions on this machine.
+
+Takes a precision ("float32", "bfloat16" or "auto"), gives one of `extractor.ARITHMETICS`.
+"""
 
 import functools
 import time
@@ -8,16 +11,16 @@ import tensorflow as tf
 
 from tf_style.network import convolution, winograd
 
-_WORTH = 0.8  # Of float32's time at most, or its precision is given up for nothing.
+_WORTH = 0.8  # bfloat16 must take less than this fraction of float32's time to be chosen.
 
 
 def arithmetic(precision: str, *, deterministic: bool = False, jit_compile: bool = False) -> str:
-    """Returns the `extractor.ARITHMETICS` that a `precision` means on this machine.
+    """Returns the entry of `extractor.ARITHMETICS` for a `precision` on this machine.
 
-    float32 is Winograd's algorithm on CPUs, and TensorFlow's or XLA's own choice on GPUs and
-    with `jit_compile`. 'auto' is
-    bfloat16 where that is measured to be faster, and float32 where processors only emulate it;
-    deterministic, it is float32, so that chance in the measurement decides nothing.
+    'float32' means Winograd's algorithm on CPUs. On GPUs and with `jit_compile` it means "direct":
+    TensorFlow or XLA chooses the algorithm. 'auto' means bfloat16 if a measurement shows that it is
+    faster, else float32; processors that only emulate bfloat16 are not measured. With
+    `deterministic`, 'auto' means float32, so that the result does not depend on a measurement.
     """
     direct = jit_compile or tf.config.list_logical_devices("GPU")
     float32 = "direct" if direct else "winograd"
@@ -29,7 +32,7 @@ def arithmetic(precision: str, *, deterministic: bool = False, jit_compile: bool
 
 
 def _may_pay() -> bool:
-    """Returns whether to measure at all: Linux on x86 names what the processor lacks."""
+    """Returns whether bfloat16 may be faster; on x86, Linux lists the processor's features."""
     try:
         features = Path("/proc/cpuinfo").read_text()
     except OSError:
@@ -40,7 +43,7 @@ def _may_pay() -> bool:
 
 @functools.lru_cache(maxsize=2)
 def bfloat16_pays(float32: str) -> bool:
-    """Returns whether a convolution is faster in bfloat16; measured once, a tenth of a second."""
+    """Returns whether a convolution is faster in bfloat16; measured once, in about 0.1 s."""
     inputs = tf.ones([1, 48, 48, 256])
     kernel = tf.ones([3, 3, 256, 256]) * 1e-3
     bias = tf.zeros([256])
@@ -61,7 +64,7 @@ def bfloat16_pays(float32: str) -> bool:
 
 
 def _seconds(function: tf.types.experimental.PolymorphicFunction) -> float:
-    """Returns the least of three times, after a first call that traces."""
+    """Returns the shortest of three timed calls, in seconds, after a first call that traces."""
     times = []
     for _ in range(4):
         began = time.perf_counter()

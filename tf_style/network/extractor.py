@@ -1,10 +1,11 @@
-"""A Keras model from an image to VGG-19's features by layer name.
+"""The Keras model from an image to VGG-19's features: `load_extractor` and what it is built from.
 
-Takes float32 `[batch, height, width, 3]`, RGB, nominally 0..1; gives `dict[str, Tensor]`,
-float32 `[batch, h, w, channels]`, keyed by Keras layer name. Convolution outputs are
-post-ReLU (`block4_conv2` = `relu4_2`), convolutions pad with zeros unless `padding` says
-otherwise, pooling halves each side and drops an odd last row or column. All layers take and
-give float32 whatever Keras' global dtype policy.
+Takes the options of the network (`NetworkConfig`) or weights, gives a `keras.Model`. The model
+takes float32 `[batch, height, width, 3]`, RGB, nominally 0..1; it gives `dict[str, Tensor]`,
+float32 `[batch, h, w, channels]`, by Keras layer name. Convolution outputs are post-ReLU
+(`block4_conv2` = `relu4_2`). Convolutions pad with zeros unless `padding` says otherwise. Pooling
+halves each side and drops an odd last row or column. All layers take and give float32, whatever
+Keras' global dtype policy is.
 """
 
 import functools
@@ -33,139 +34,44 @@ from tf_style.network.winograd import winograd_pays
 
 
 class Padding(NamedTuple):
-    """What a convolution sees beyond the border.
+    """What convolutions see beyond the border.
 
     Attributes:
         mode: of `tf.pad`; "SYMMETRIC" by 1 px repeats the border.
-        layers: which convolutions; the rest see zeros.
+        layers: the convolutions that are padded so; all others see zeros.
     """
 
     mode: str
     layers: tuple[str, ...]
 
 
-PADDINGS: dict[str, Padding] = {
+PADDING_RULES: dict[str, Padding] = {
     "zeros": Padding("CONSTANT", ()),
     "replicate": Padding("SYMMETRIC", vgg19.CONVOLUTIONS[:1]),
     "reflect": Padding("REFLECT", vgg19.CONVOLUTIONS[:1]),
     "reflect_all": Padding("REFLECT", vgg19.CONVOLUTIONS),
 }
-"""Paddings by name."""
+"""What each `padding` means."""
 
-ARITHMETICS = ("direct", "winograd", "bfloat16")
-"""How convolutions are computed: in float32 directly, in float32 by Winograd's algorithm where
-that is faster on a CPU (exact but for rounding), or in bfloat16 but for the first one."""
-
-STORED_WINOGRAD = "stored_winograd"
-"""The arithmetic "winograd" for graphs that are saved: small until `prepare`."""
-
-POOLINGS: dict[str, Callable[..., keras.layers.Layer]] = {
+POOLING_LAYERS: dict[str, Callable[..., keras.layers.Layer]] = {
     "avg": functools.partial(keras.layers.AveragePooling2D, 2),
     "max": MaxPooling,
 }
-"""What makes pooling layers, by name; the paper's is "avg"."""
+"""What creates the layers of each `pooling`; the paper's is "avg"."""
 
-_DTYPE = "float32"  # Not Keras' global policy: a "mixed_float16" would overflow Gram matrices.
+ARITHMETICS = ("direct", "winograd", "bfloat16")
+"""How convolutions are computed.
 
+- "direct": in float32, by the algorithm that TensorFlow chooses;
+- "winograd": in float32, by Winograd's algorithm where that is faster on a CPU; equal to "direct"
+  except for rounding;
+- "bfloat16": in bfloat16, except for the first convolution.
+"""
 
-def build_extractor(
-    layer_arrays: Mapping[str, tuple[np.ndarray, np.ndarray]],
-    *,
-    layers: Iterable[str],
-    pooling: str = NetworkConfig.pooling,
-    padding: str = "zeros",
-    arithmetic: str = "direct",
-) -> keras.Model:
-    """Returns the model that gives the features of `layers`.
+STORED_WINOGRAD = "stored_winograd"
+"""The arithmetic "winograd" for graphs that are saved: small until `prepare` is called."""
 
-    The network is cut after the deepest of them. It takes images of any size of at least
-    `vgg19.minimum_side(layers)` px on each side, twice as many for padding "reflect_all".
-
-    Args:
-        layer_arrays: dict of Keras layer name to (kernel float32 `[3, 3, in, filters]`, bias
-            float32 `[filters]`): `Weights.layers`, normalized or not.
-        layers: names or aliases of the layers asked for, at least one.
-        pooling: "avg" or "max".
-        padding: of `PADDINGS`; "zeros" is how the network was trained.
-        arithmetic: of `ARITHMETICS`, or `STORED_WINOGRAD`.
-
-    Raises:
-        ValueError: on an unknown layer, pooling, padding or arithmetic, or if a layer's weights are
-            missing.
-
-    References:
-        Simonyan & Zisserman (2015), configuration E; Gatys et al. (2016), section 2.
-    """
-    check_choice("pooling", pooling, POOLINGS)
-    check_choice("padding", padding, PADDINGS)
-    if arithmetic != STORED_WINOGRAD:
-        check_choice("arithmetic", arithmetic, ARITHMETICS)
-    asked = [vgg19.canonical_layer(layer, argument="layers") for layer in layers]
-    if not asked:
-        raise ValueError("`layers` must name at least one layer. Received: none.")
-    image = keras.Input((None, None, 3), name="image", dtype=_DTYPE)
-    features = VGGInput(name="vgg_input", dtype=_DTYPE)(image)
-    outputs = {}
-    for name in vgg19.up_to(asked):
-        if name in vgg19.CONVOLUTIONS:
-            if name not in layer_arrays:
-                raise ValueError(f"The weights must hold layer '{name}'. Received: none for it.")
-            kernel, bias = layer_arrays[name]
-            kind = "same"
-            if name in PADDINGS[padding].layers:
-                kind = "valid"
-                mirror = MirrorPadding(PADDINGS[padding].mode, name=f"{name}_padding", dtype=_DTYPE)
-                features = mirror(features)
-            features = _convolution(features, kernel, bias, kind, arithmetic, name)
-        else:
-            features = POOLINGS[pooling](name=name, dtype=_DTYPE)(features)
-        if name in asked:
-            outputs[name] = features
-    model = keras.Model(image, outputs, name="vgg19")
-    model.trainable = False
-    return model
-
-
-def prepare(extractor: keras.Model) -> list[tf.Tensor]:
-    """Makes what the extractor's layers left out of files; returns what calls must wait for."""
-    stored = [layer for layer in extractor.layers if isinstance(layer, StoredWinogradReLU)]
-    return [layer.prepare() for layer in stored]
-
-
-def stored_variables(extractor: keras.Model) -> list[tf.Variable]:
-    """Returns every variable of the extractor's graph, for a `tf.Module` to hold."""
-    stored = [layer for layer in extractor.layers if isinstance(layer, StoredWinogradReLU)]
-    made = [variable for layer in stored for variable in layer.made]
-    return [variable.value for variable in extractor.variables] + made
-
-
-def _convolution(
-    features: keras.KerasTensor,
-    kernel: np.ndarray,
-    bias: np.ndarray,
-    padding: str,
-    arithmetic: str,
-    name: str,
-) -> keras.KerasTensor:
-    """Returns the features after a convolution in the arithmetic asked for, where it pays."""
-    filters = kernel.shape[-1]
-    if padding == "same" and arithmetic == "winograd" and winograd_pays(kernel.shape):
-        winograd = WinogradReLU(filters, name=name, dtype=_DTYPE)
-        features = winograd(features)
-        winograd.set_kernel(kernel, bias)
-        return features
-    if padding == "same" and arithmetic == STORED_WINOGRAD and winograd_pays(kernel.shape):
-        stored = StoredWinogradReLU(filters, name=name, dtype=_DTYPE)
-        features = stored(features)
-        stored.set_weights([kernel, bias])
-        return features
-    # The first convolution stays in float32: it costs little, and reads the picture itself.
-    rounded = padding == "same" and arithmetic == "bfloat16" and name != vgg19.CONVOLUTIONS[0]
-    kind = BFloat16ReLU if rounded else ConvolutionReLU
-    layer = kind(filters, 3, padding=padding, name=name, dtype=_DTYPE)
-    features = layer(features)
-    layer.set_weights([kernel, bias])
-    return features
+_DTYPE = "float32"  # Not Keras' global policy: Gram matrices overflow under "mixed_float16".
 
 
 def load_extractor(
@@ -178,15 +84,14 @@ def load_extractor(
     """Returns the model that gives the features of `layers`, with its weights.
 
     Args:
-        config: weights, pooling, padding, normalized or not; the defaults if left out.
-        layers: names or aliases of the layers asked for, at least one.
-        arithmetic: of `extractor.ARITHMETICS`; of these only "direct" computes gradients of
-            gradients.
+        config: weights, pooling, padding, normalized or not. The defaults if left out.
+        layers: names or aliases of the layers whose features are wanted, at least one.
+        arithmetic: one of `ARITHMETICS`. Only "direct" supports second derivatives.
         notify: called with a line of text before weights are fetched.
 
     Raises:
         OSError: if the weights cannot be fetched or read.
-        ValueError: if they cannot be used, or on an unknown layer or arithmetic.
+        ValueError: if the weights are wrong, or on an unknown layer or arithmetic.
     """
     config = NetworkConfig() if config is None else config
     check_choice("arithmetic", arithmetic, ARITHMETICS)
@@ -201,7 +106,7 @@ def make_extractor(
     layers: Iterable[str],
     arithmetic: str = "direct",
 ) -> keras.Model:
-    """Returns the model of these weights, as `Weights.layers` has them, brought to the options."""
+    """Returns the model with weights as in `Weights.layers`, set up as `config` says."""
     if config.normalized:
         layer_arrays = normalize(layer_arrays, mean_activations())
     return build_extractor(
@@ -211,3 +116,109 @@ def make_extractor(
         padding=config.padding,
         arithmetic=arithmetic,
     )
+
+
+def build_extractor(
+    layer_arrays: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    *,
+    layers: Iterable[str],
+    pooling: str = NetworkConfig.pooling,
+    padding: str = "zeros",
+    arithmetic: str = "direct",
+) -> keras.Model:
+    """Returns the model that gives the features of `layers`.
+
+    The network ends after the deepest of them. It takes images of any size, at least
+    `vgg19.minimum_side(layers, padding)` px on each side.
+
+    Args:
+        layer_arrays: dict of Keras layer name to (kernel float32 `[3, 3, in, filters]`, bias
+            float32 `[filters]`): `Weights.layers`, normalized or not.
+        layers: names or aliases of the layers whose features are wanted, at least one.
+        pooling: "avg" or "max".
+        padding: a key of `PADDING_RULES`; "zeros" is how the network was trained.
+        arithmetic: one of `ARITHMETICS`, or `STORED_WINOGRAD`.
+
+    Raises:
+        ValueError: on an unknown layer, pooling, padding or arithmetic, or if a layer has no
+            weights.
+
+    References:
+        Simonyan & Zisserman (2015), configuration E; Gatys et al. (2016), section 2.
+    """
+    check_choice("pooling", pooling, POOLING_LAYERS)
+    check_choice("padding", padding, PADDING_RULES)
+    if arithmetic != STORED_WINOGRAD:
+        check_choice("arithmetic", arithmetic, ARITHMETICS)
+    asked = [vgg19.canonical_layer(layer, argument="layers") for layer in layers]
+    if not asked:
+        raise ValueError("`layers` must name at least one layer. Received: none.")
+    image = keras.Input((None, None, 3), name="image", dtype=_DTYPE)
+    features = VGGInput(name="vgg_input", dtype=_DTYPE)(image)
+    outputs, rule = {}, PADDING_RULES[padding]
+    for name in vgg19.up_to(asked):
+        if name in vgg19.CONVOLUTIONS:
+            if name not in layer_arrays:
+                raise ValueError(
+                    f"The weights must hold layer '{name}'. Received: no weights for it."
+                )
+            kernel, bias = layer_arrays[name]
+            kind = "same"
+            if name in rule.layers:
+                kind = "valid"
+                mirror = MirrorPadding(rule.mode, name=f"{name}_padding", dtype=_DTYPE)
+                features = mirror(features)
+            features = _convolution(features, kernel, bias, kind, arithmetic, name)
+        else:
+            features = POOLING_LAYERS[pooling](name=name, dtype=_DTYPE)(features)
+        if name in asked:
+            outputs[name] = features
+    model = keras.Model(image, outputs, name="vgg19")
+    model.trainable = False
+    return model
+
+
+def _convolution(
+    features: keras.KerasTensor,
+    kernel: np.ndarray,
+    bias: np.ndarray,
+    padding: str,
+    arithmetic: str,
+    name: str,
+) -> keras.KerasTensor:
+    """Returns the features after a convolution, in the given arithmetic where that is faster."""
+    filters = kernel.shape[-1]
+    if padding == "same" and arithmetic == "winograd" and winograd_pays(kernel.shape):
+        winograd = WinogradReLU(filters, name=name, dtype=_DTYPE)
+        features = winograd(features)
+        winograd.set_kernel(kernel, bias)
+        return features
+    if padding == "same" and arithmetic == STORED_WINOGRAD and winograd_pays(kernel.shape):
+        stored = StoredWinogradReLU(filters, name=name, dtype=_DTYPE)
+        features = stored(features)
+        stored.set_weights([kernel, bias])
+        return features
+    # The first convolution stays in float32: it is cheap, and it reads the picture itself.
+    rounded = padding == "same" and arithmetic == "bfloat16" and name != vgg19.CONVOLUTIONS[0]
+    kind = BFloat16ReLU if rounded else ConvolutionReLU
+    layer = kind(filters, 3, padding=padding, name=name, dtype=_DTYPE)
+    features = layer(features)
+    layer.set_weights([kernel, bias])
+    return features
+
+
+def prepare(extractor: keras.Model) -> list[tf.Tensor]:
+    """Computes the kernels that the extractor's layers left out of a file.
+
+    Returns:
+        Tensors on which calls of the extractor must have control dependencies.
+    """
+    stored = [layer for layer in extractor.layers if isinstance(layer, StoredWinogradReLU)]
+    return [layer.prepare() for layer in stored]
+
+
+def stored_variables(extractor: keras.Model) -> list[tf.Variable]:
+    """Returns every variable of the extractor's graph, for a `tf.Module` to track."""
+    stored = [layer for layer in extractor.layers if isinstance(layer, StoredWinogradReLU)]
+    made = [variable for layer in stored for variable in layer.made]
+    return [variable.value for variable in extractor.variables] + made

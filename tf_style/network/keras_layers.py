@@ -1,4 +1,8 @@
-"""The Keras layers that VGG-19's extractor is made of."""
+"""The Keras layers of VGG-19's extractor: input, padding, convolutions with ReLU, max pooling.
+
+All take and give float32 `[batch, h, w, channels]`. Convolutions pad with zeros unless their
+padding is "valid"; `sent_back` gives their gradient to code that applies ReLU's gradient itself.
+"""
 
 from typing import Any
 
@@ -9,6 +13,7 @@ import tensorflow as tf
 from tf_style.network import convolution, winograd
 from tf_style.network.pooling import max_pooling
 from tf_style.network.preprocessing import to_vgg_input
+from tf_style.network.winograd_matrices import POINTS
 
 
 @keras.saving.register_keras_serializable("tf_style")
@@ -22,7 +27,7 @@ class ConvolutionReLU(keras.layers.Conv2D):
         return operation(inputs, tf.convert_to_tensor(self.kernel), tf.convert_to_tensor(self.bias))
 
     def sent_back(self, upstream: tf.Tensor) -> tf.Tensor:
-        """Returns the gradient by the inputs, given that of what ReLU takes; padding "same"."""
+        """Returns the gradient at the inputs from that at ReLU's input; only for padding "same"."""
         return convolution.turned_convolution(upstream, tf.convert_to_tensor(self.kernel))
 
 
@@ -36,28 +41,28 @@ class BFloat16ReLU(keras.layers.Conv2D):
         return convolution.bfloat16_relu(inputs, *map(tf.convert_to_tensor, weights))
 
     def sent_back(self, upstream: tf.Tensor) -> tf.Tensor:
-        """Returns the gradient by the inputs, given that of what ReLU takes."""
+        """Returns the gradient at the inputs from that at ReLU's input."""
         turned = convolution.turned_in_graph(tf.convert_to_tensor(self.kernel))
         return convolution.bfloat16_convolution(upstream, turned)
 
 
 @keras.saving.register_keras_serializable("tf_style")
 class WinogradReLU(keras.layers.Layer):
-    """`ConvolutionReLU` by Winograd's algorithm, for inference: its kernels do not train."""
+    """`ConvolutionReLU` by Winograd's algorithm, for inference: its weights get no gradient."""
 
     def __init__(self, filters: int, **options: Any) -> None:
         super().__init__(**options)
         self.filters = filters
 
     def build(self, input_shape: tuple) -> None:
-        """Makes the kernel at Winograd's points, that of the gradient, and the bias."""
+        """Creates the kernel at Winograd's points, that of the gradient, and the bias."""
         channels = input_shape[-1]
 
         def weight(name: str, *shape: int) -> keras.Variable:
             return self.add_weight(shape=shape, initializer="zeros", name=name, trainable=False)
 
-        self.kernel = weight("kernel", winograd.POINTS, channels, self.filters)
-        self.turned_kernel = weight("turned_kernel", winograd.POINTS, self.filters, channels)
+        self.kernel = weight("kernel", POINTS, channels, self.filters)
+        self.turned_kernel = weight("turned_kernel", POINTS, self.filters, channels)
         self.bias = weight("bias", self.filters)
 
     def set_kernel(self, kernel: np.ndarray, bias: np.ndarray) -> None:
@@ -72,7 +77,7 @@ class WinogradReLU(keras.layers.Layer):
         return winograd.winograd_relu(inputs, *map(tf.convert_to_tensor, weights))
 
     def sent_back(self, upstream: tf.Tensor) -> tf.Tensor:
-        """Returns the gradient by the inputs, given that of what ReLU takes."""
+        """Returns the gradient at the inputs from that at ReLU's input."""
         turned = tf.convert_to_tensor(self.turned_kernel)
         return winograd.winograd_convolution(upstream, turned)
 
@@ -81,15 +86,15 @@ class WinogradReLU(keras.layers.Layer):
         return (*input_shape[:-1], self.filters)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns what makes the layer anew."""
+        """Returns the arguments that recreate the layer."""
         return {**super().get_config(), "filters": self.filters}
 
 
 @keras.saving.register_keras_serializable("tf_style")
 class StoredWinogradReLU(keras.layers.Layer):
-    """`WinogradReLU` for files: it holds the kernel as it is, and `prepare` makes the others.
+    """`WinogradReLU` for files: it saves the plain kernel, and `prepare` computes the others.
 
-    These are eight times as large, and are left out of what is saved.
+    The kernels at Winograd's points are eight times as large, so they are not saved.
     """
 
     def __init__(self, filters: int, **options: Any) -> None:
@@ -97,7 +102,7 @@ class StoredWinogradReLU(keras.layers.Layer):
         self.filters = filters
 
     def build(self, input_shape: tuple) -> None:
-        """Makes the kernel, the bias, and empty variables for the kernels at Winograd's points."""
+        """Creates kernel, bias, and empty variables for the kernels at Winograd's points."""
         shape = (3, 3, input_shape[-1], self.filters)
         self.kernel = self.add_weight(shape=shape, name="kernel", trainable=False)
         self.bias = self.add_weight(shape=(self.filters,), name="bias", trainable=False)
@@ -106,19 +111,19 @@ class StoredWinogradReLU(keras.layers.Layer):
             tf.Variable(tf.zeros([0]), trainable=False, shape=empty, name=name)
             for name in ("points", "turned_points")
         )
-        # Not told by the size of `points`: TensorFlow's graph rewriting takes that to be known.
+        # A flag, as TensorFlow's graph rewriting assumes that the size of `points` never changes.
         self.prepared = tf.Variable(False, trainable=False, name="prepared")
 
     @property
     def made(self) -> list[tf.Variable]:
-        """The variables that `prepare` fills; no weights of the layer."""
+        """The variables that `prepare` fills; they are not weights of the layer."""
         return [self.points, self.turned_points, self.prepared]
 
     def prepare(self) -> tf.Tensor:
-        """Makes the kernels at Winograd's points, if that has not been done yet.
+        """Computes the kernels at Winograd's points, unless that has been done.
 
         Returns:
-            What `call` must wait for.
+            A scalar tensor on which calls of the layer must have a control dependency.
         """
 
         def fill() -> tf.Tensor:
@@ -138,8 +143,8 @@ class StoredWinogradReLU(keras.layers.Layer):
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Returns relu(conv(inputs) + bias)."""
         channels, filters = self.kernel.shape[2:]
-        points = tf.ensure_shape(self.points, [winograd.POINTS, channels, filters])
-        turned = tf.ensure_shape(self.turned_points, [winograd.POINTS, filters, channels])
+        points = tf.ensure_shape(self.points, [POINTS, channels, filters])
+        turned = tf.ensure_shape(self.turned_points, [POINTS, filters, channels])
         return winograd.winograd_relu(inputs, points, turned, tf.convert_to_tensor(self.bias))
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
@@ -147,27 +152,27 @@ class StoredWinogradReLU(keras.layers.Layer):
         return (*input_shape[:-1], self.filters)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns what makes the layer anew."""
+        """Returns the arguments that recreate the layer."""
         return {**super().get_config(), "filters": self.filters}
 
 
 @keras.saving.register_keras_serializable("tf_style")
 class MaxPooling(keras.layers.Layer):
-    """`MaxPooling2D` over 2x2 positions with a fast gradient."""
+    """`MaxPooling2D` over 2x2 windows with a fast gradient."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Returns `max_pooling(inputs)`."""
         return max_pooling(inputs)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
-        """Returns the input's shape, half as long on both sides."""
+        """Returns the input's shape with height and width halved, rounded down."""
         batch, height, width, channels = input_shape
         return batch, height and height // 2, width and width // 2, channels
 
 
 @keras.saving.register_keras_serializable("tf_style")
 class VGGInput(keras.layers.Layer):
-    """RGB 0..1 to BGR 0..255 minus the ImageNet mean."""
+    """Converts RGB 0..1 to BGR 0..255 minus the ImageNet mean."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Returns `to_vgg_input(inputs)`."""
@@ -180,10 +185,10 @@ class VGGInput(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("tf_style")
 class MirrorPadding(keras.layers.Layer):
-    """Pads each side by 1 px of the border itself."""
+    """Pads each side by 1 px, mirrored from the border."""
 
     def __init__(self, mode: str, **options: Any) -> None:
-        """Makes the layer; `mode` is `tf.pad`'s "SYMMETRIC" or "REFLECT"."""
+        """Creates the layer; `mode` is `tf.pad`'s "SYMMETRIC" or "REFLECT"."""
         super().__init__(**options)
         self.mode = mode
 
@@ -192,10 +197,10 @@ class MirrorPadding(keras.layers.Layer):
         return tf.pad(inputs, [[0, 0], [1, 1], [1, 1], [0, 0]], self.mode)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
-        """Returns the input's shape, 2 px longer on both sides."""
+        """Returns the input's shape with height and width larger by 2."""
         batch, height, width, channels = input_shape
         return batch, height and height + 2, width and width + 2, channels
 
     def get_config(self) -> dict[str, Any]:
-        """Returns what makes the layer again."""
+        """Returns the arguments that recreate the layer."""
         return {**super().get_config(), "mode": self.mode}

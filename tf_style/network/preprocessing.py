@@ -1,16 +1,16 @@
-"""Image to VGG input: RGB 0..1 to BGR 0..255 minus the ImageNet mean.
+"""Converts an image to VGG input: RGB 0..1 to BGR 0..255 minus the ImageNet mean.
 
-The exact constants of the Caffe network that Keras' VGG-19 comes from.
+The constants are those of the Caffe network from which Keras' VGG-19 was converted.
 """
 
 import tensorflow as tf
 
 BGR_MEAN = (103.939, 116.779, 123.68)
-"""Mean of the ImageNet training pictures, BGR, 0..255."""
+"""Mean color of the ImageNet training pictures, BGR, 0..255."""
 
 
 def to_vgg_input(image: tf.Tensor) -> tf.Tensor:
-    """Returns `image` as VGG-19 was trained to see it.
+    """Returns `image` in the format that VGG-19 was trained on.
 
     Args:
         image: float `[..., 3]`, RGB, nominally 0..1.

@@ -1,15 +1,15 @@
-"""Reads and checks VGG-19 weights in a user's file: `.npz`, Keras `.h5`, `.weights.h5`.
+"""Reads and checks VGG-19 weights from a user's file: `.npz`, Keras `.h5`, `.weights.h5`.
 
 Takes a path, gives a dict of Keras layer name to (kernel float32 `[3, 3, in, filters]`,
-bias float32 `[filters]`). Knows these layouts:
+bias float32 `[filters]`). Supported layouts:
 
 - `.npz`: `block1_conv1/kernel` and `block1_conv1/bias`, or `block1_conv1_W` and `_b`;
 - `.h5` of Keras 1 and 2: a group for each layer, a 4-D and a 1-D array somewhere in it;
 - `.weights.h5` of Keras 3: `layers/conv2d`, `layers/conv2d_1`, ... in the network's order,
   or groups by layer name.
 
-Layers beyond the convolutions (a classifier's) are ignored; layers may be missing at the
-end. No TensorFlow here.
+Other layers, such as a classifier's, are ignored. The deepest convolutions may be missing.
+No TensorFlow here.
 """
 
 import contextlib
@@ -26,23 +26,24 @@ import numpy as np
 from tf_style import vgg19
 from tf_style._checks import one_line
 
-_MOST_BYTES = 8 * 3 * 3 * 512 * 512 + 65536  # Of the largest kernel in float64, with its header.
+_MOST_BYTES = 8 * 3 * 3 * 512 * 512 + 65536  # The largest kernel in float64, and a header.
 
 LayerArrays = dict[str, tuple[np.ndarray, np.ndarray]]
+"""(kernel float32 `[3, 3, in, filters]`, bias float32 `[filters]`) by Keras layer name."""
 
 
 def read_weights_file(path: Path) -> LayerArrays:
-    """Returns the convolutions' weights in a file, checked layer by layer.
+    """Returns the weights of the convolutions in a file, checked layer by layer.
 
     Raises:
         FileNotFoundError: if there is no file at `path`.
-        ValueError: if the suffix is unknown, the file is damaged, or a layer is missing,
-            misshapen, not finite or in another orientation than HWIO; says which and why.
+        ValueError: if the suffix is unknown, the file is damaged, or a layer is missing, has the
+            wrong shape, is not finite or not oriented HWIO; names the layer and the reason.
     """
     if not path.is_file():
         raise FileNotFoundError(
             f"`weights` must be 'vgg19-8bit', 'imagenet' or an existing file. Received: "
-            f"weights='{path}', which is no file."
+            f"weights='{path}', which is not a file."
         )
     if path.suffix == ".npz":
         arrays = _read_npz(path)
@@ -61,10 +62,10 @@ def check_layers(arrays: dict[str, list[np.ndarray]], *, source: str) -> LayerAr
 
     Args:
         arrays: dict of Keras layer name to its arrays, in any order.
-        source: the file, for errors.
+        source: name of the file, for error messages.
 
     Raises:
-        ValueError: names the first layer that is wrong, and why.
+        ValueError: if a layer is wrong; names the first such layer and the reason.
     """
     present = [layer for layer in vgg19.CONVOLUTIONS if layer in arrays]
     missing = next((layer for layer in vgg19.CONVOLUTIONS if layer not in arrays), None)
@@ -92,7 +93,7 @@ def check_layers(arrays: dict[str, list[np.ndarray]], *, source: str) -> LayerAr
                 f"The bias of layer '{layer}' in '{source}' must have shape ({filters},). "
                 f"Received: {biases[0].shape}."
             )
-        with np.errstate(over="ignore", invalid="ignore"):  # What follows tells of it.
+        with np.errstate(over="ignore", invalid="ignore"):  # Checked next.
             pair = (kernels[0].astype(np.float32), biases[0].astype(np.float32))
         if not all(np.isfinite(array).all() for array in pair):
             raise ValueError(f"Layer '{layer}' in '{source}' holds values that are not finite.")
@@ -118,10 +119,10 @@ def _check_kernel(layer: str, kernel: np.ndarray, source: str) -> None:
 
 
 def _check_orientation(kernel: np.ndarray, source: str) -> None:
-    """Raises if the first kernel is the known one with its axes or channels turned.
+    """Raises if the first kernel is the known one with its axes swapped or reversed.
 
-    Swapping height and width, or RGB and BGR, keeps every shape; the pictures are then
-    subtly wrong. Weights of another training match no turn and pass.
+    Swapping height and width, or RGB and BGR, keeps every shape, but makes the pictures
+    subtly wrong. Weights from another training match none of these variants and pass.
     """
     reference = _reference_kernel()
     turns = {
@@ -160,14 +161,14 @@ def _reference_kernel() -> np.ndarray:
 
 def _read_npz(path: Path) -> dict[str, list[np.ndarray]]:
     arrays: dict[str, list[np.ndarray]] = {}
-    with _telling_damage(path), path.open("rb") as file:
+    with _reporting_damage(path), path.open("rb") as file:
         if file.read(2) != b"PK":
-            raise ValueError("it is no .npz archive")
+            raise ValueError("it is not a .npz archive")
         with zipfile.ZipFile(file) as archive:
             for member in archive.infolist():
                 layer = re.split(r"/|_W$|_b$", member.filename.removesuffix(".npy"))[0]
                 if layer in vgg19.CONVOLUTIONS:
-                    with _telling_damage(path, layer):
+                    with _reporting_damage(path, layer):
                         _check_size(member.file_size, len(arrays.get(layer, ())))
                         arrays.setdefault(layer, []).append(_floats(archive.read(member)))
     return arrays
@@ -176,13 +177,13 @@ def _read_npz(path: Path) -> dict[str, list[np.ndarray]]:
 def _floats(data: bytes) -> np.ndarray:
     """Returns the floats of a .npy file.
 
-    Differs from `numpy.load`, which makes room for any shape that a header states, warns about
-    some headers and has Python parse them.
+    Differs from `numpy.load`, which allocates memory for whatever shape a header states, warns
+    about some headers and parses them as Python code.
 
     References:
         NumPy's NEP 1, "A Simple File Format for NumPy Arrays".
     """
-    width = 2 if data[6:7] == b"\1" else 4  # Bytes of the header's length, from version 2 on.
+    width = 2 if data[6:7] == b"\1" else 4  # Bytes of the length field; 4 from version 2 on.
     start = 8 + width
     end = start + int.from_bytes(data[8:start], "little")
     header = data[start:end]
@@ -190,11 +191,11 @@ def _floats(data: bytes) -> np.ndarray:
     order = re.search(rb"'fortran_order': *(True|False)", header)
     sides = re.search(rb"'shape': *\(((?: *\d{1,9} *,?)*) *\)", header)
     if not (data.startswith(b"\x93NUMPY") and descr and order and sides):
-        raise ValueError("it is no array of floats in NumPy's format")
+        raise ValueError("it is not an array of floats in NumPy's format")
     shape = tuple(map(int, re.findall(rb"\d+", sides[1])))
     dtype = np.dtype(descr[1].decode())
     if len(data) - end != math.prod(shape) * dtype.itemsize:
-        raise ValueError(f"it states the shape {shape}, and has another number of values")
+        raise ValueError(f"its number of values does not fit the shape {shape} in its header")
     flat = np.frombuffer(data, dtype, offset=end)
     return flat.reshape(shape, order="F" if order[1] == b"True" else "C")
 
@@ -207,24 +208,24 @@ def _read_h5(path: Path) -> dict[str, list[np.ndarray]]:
     def visit(name: str, item: object) -> None:
         layer = _h5_layer(name)
         if layer and isinstance(item, h5py.Dataset) and item.dtype.kind == "f" and item.shape:
-            with _telling_damage(path, layer):
-                # These may read other files, or unpack to a thousand times their size.
+            with _reporting_damage(path, layer):
+                # Such data may read other files, or unpack to a thousand times its size.
                 if item.external or item.is_virtual or item.id.get_create_plist().get_nfilters():
                     raise ValueError(
-                        "its values are compressed or in other files, which is not read; save it "
-                        "with Keras' `save_weights`"
+                        "its values are compressed or in other files, which is not supported; save "
+                        "it with Keras' `save_weights`"
                     )
                 stored = math.prod(item.chunks or item.shape) * item.dtype.itemsize
                 _check_size(max(stored, item.nbytes), len(arrays.get(layer, ())))
                 arrays.setdefault(layer, []).append(item[()])
 
-    with _telling_damage(path), h5py.File(path, "r") as file:
+    with _reporting_damage(path), h5py.File(path, "r") as file:
         file.visititems(visit)
     return arrays
 
 
 def _check_size(num_bytes: int, num_before: int) -> None:
-    """Raises ValueError for what is larger than any layer's kernel, or one array too many."""
+    """Raises ValueError if an array is larger than any kernel or is the third of its layer."""
     if num_bytes > _MOST_BYTES:
         raise ValueError(f"it has {num_bytes:,} bytes, more than the largest kernel")
     if num_before > 1:
@@ -232,8 +233,8 @@ def _check_size(num_bytes: int, num_before: int) -> None:
 
 
 @contextlib.contextmanager
-def _telling_damage(path: Path, layer: str = "") -> Iterator[None]:
-    """Turns whatever a reader raises into a ValueError that names the file and the layer."""
+def _reporting_damage(path: Path, layer: str = "") -> Iterator[None]:
+    """Turns any exception of a reader into a ValueError that names the file and the layer."""
     try:
         yield
     except _DamagedError:
@@ -244,11 +245,11 @@ def _telling_damage(path: Path, layer: str = "") -> Iterator[None]:
 
 
 class _DamagedError(ValueError):
-    """A file that cannot be read, already told."""
+    """Raised for a damaged file; its message already names the file."""
 
 
 def _h5_layer(dataset: str) -> str | None:
-    """Returns the layer that a dataset's path in a Keras file belongs to."""
+    """Returns the layer to which a dataset in a Keras file belongs; None if there is none."""
     groups = dataset.split("/")[:-1]
     named = [group for group in groups if group in vgg19.CONVOLUTIONS]
     if named:

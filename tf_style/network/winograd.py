@@ -1,9 +1,8 @@
-"""3x3 convolutions with ReLU, and their gradients, at the least cost.
+"""3x3 convolutions with ReLU by Winograd's algorithm: a quarter of the products.
 
-All take and give float32 `[batch, h, w, channels]`. Each has a gradient that is itself a
-convolution, with the kernel turned by 180 degrees and its channels swapped. Written so, it
-runs at the speed of the forward pass: TensorFlow's own Conv2DBackpropInput is up to 2.5 times
-slower on CPUs without AVX-512 (BUILD_NOTES.md). Of its outputs each keeps but the signs.
+Takes and gives float32 `[batch, h, w, channels]`, padded with zeros. The gradient with respect to
+the inputs is itself such a convolution, with the kernel rotated by 180 degrees and its channels
+swapped. Of its outputs, an operation keeps only the signs for the gradient.
 """
 
 import functools
@@ -13,41 +12,13 @@ import numpy as np
 import tensorflow as tf
 
 from tf_style.graphs.gradients import custom_gradient, masked
+from tf_style.network.winograd_matrices import PATCH, POINTS, TILE, transform_matrices
 
-_TILE, _PATCH = 4, 6  # A tile of 6x6 inputs gives 4x4 outputs with 36 products, not 144.
-POINTS = _PATCH * _PATCH
-"""Points at which a kernel is held, and products for each tile."""
+# Differs from Lavin & Gray (2016), section 4.3, who use the points 0, 1, 2 and their negatives:
+# 0, 3/2, 2/3 and their negatives halve the error (docs/notes/network.md).
+_INPUTS, _KERNEL, _OUTPUTS = transform_matrices((0.0, 3 / 2, -3 / 2, 2 / 3, -2 / 3))
 
-
-def _winograd_matrices(points: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns what takes inputs, kernel and products along one axis, by Cook and Toom.
-
-    A tile's outputs are a product of polynomials, found from its values at the points and at
-    infinity.
-
-    References:
-        Lavin & Gray (2016), section 4: B^T, G and A^T.
-        Barabasz et al. (2020), "Error Analysis and Improving the Accuracy of Winograd
-        Convolution for DNNs": the points decide how much rounding costs.
-    """
-    places = np.array(points)
-    others = [np.delete(places, i) for i in range(places.size)]
-    norms = np.array([np.prod(point - rest) for point, rest in zip(places, others, strict=True)])
-    outputs = np.vander(places, _TILE, increasing=True).T
-    outputs = np.hstack([outputs, [[0.0], [0.0], [0.0], [1.0]]])
-    kernel = np.vander(places, 3, increasing=True) / norms[:, np.newaxis]
-    kernel = np.vstack([kernel, [0.0, 0.0, 1.0]])
-    inputs = np.zeros([_PATCH, _PATCH])
-    inputs[:-1, :-1] = [np.poly(rest)[::-1] for rest in others]
-    inputs[-1] = np.poly(places)[::-1]
-    return inputs, kernel, outputs
-
-
-# Differs from Lavin & Gray (2016), section 4.3: 0, 3/2, 2/3 and their negatives, not 0, 1, 2 and
-# theirs, halve the error (BUILD_NOTES.md).
-_INPUTS, _KERNEL, _OUTPUTS = _winograd_matrices((0.0, 3 / 2, -3 / 2, 2 / 3, -2 / 3))
-
-_MINIMUM_CHANNELS = 128  # With fewer, moving the tiles costs more than the products saved.
+_MINIMUM_CHANNELS = 128  # With fewer, moving the tiles costs more than is saved.
 
 
 def winograd_pays(kernel_shape: tuple[int, ...]) -> bool:
@@ -56,7 +27,7 @@ def winograd_pays(kernel_shape: tuple[int, ...]) -> bool:
 
 
 def winograd_kernel(kernel: np.ndarray | tf.Tensor) -> tf.Tensor:
-    """Returns the kernel at Winograd's points: float32 `[3, 3, c, f]` to `[36, c, f]`.
+    """Returns a kernel float32 `[3, 3, c, f]` at Winograd's points: float32 `[36, c, f]`.
 
     References:
         Lavin & Gray (2016), eq. 8: G g G^T.
@@ -66,14 +37,19 @@ def winograd_kernel(kernel: np.ndarray | tf.Tensor) -> tf.Tensor:
 
 
 def turned(kernel: np.ndarray) -> np.ndarray:
-    """Returns the kernel of the gradient: turned by 180 degrees, channels swapped."""
+    """Returns the kernel of the gradient: rotated by 180 degrees, channels swapped."""
     return np.ascontiguousarray(kernel[::-1, ::-1].transpose(0, 1, 3, 2))
 
 
 def winograd_convolution(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """Returns the convolution with a kernel of `winograd_kernel`, by 36 matrix products.
+    """Returns the zero-padded convolution, computed by 36 matrix products.
 
-    Costs a quarter of the direct products, exact but for rounding (about 1e-6 relative).
+    Takes a quarter of the products of the direct convolution. Equal to it except for rounding
+    (about 1e-6 relative).
+
+    Args:
+        inputs: float32 `[batch, h, w, c]`.
+        kernel: float32 `[36, c, f]`, from `winograd_kernel`.
 
     References:
         Lavin & Gray (2016), algorithm 1, F(4x4, 3x3).
@@ -83,7 +59,7 @@ def winograd_convolution(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
 
 @functools.cache
 def _winograd_graph(channels: int, filters: int) -> Callable[..., tf.Tensor]:
-    """Returns the convolution as one graph for all sizes: it has hundreds of operations."""
+    """Returns the convolution as one graph for all sizes, as it has hundreds of operations."""
     signature = [
         tf.TensorSpec([None, None, None, channels], tf.float32),
         tf.TensorSpec([POINTS, channels, filters], tf.float32),
@@ -94,14 +70,14 @@ def _winograd_graph(channels: int, filters: int) -> Callable[..., tf.Tensor]:
 def _winograd(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """Returns `winograd_convolution`.
 
-    Tiles are gathered with one index list, which also pads: what lies outside is a row of
-    zeros. The 36 products are asked for one by one, as TensorFlow's batched product reaches
-    half their speed on CPUs.
+    One index list gathers the patches and pads them: a position outside the inputs points to a row
+    of zeros. The 36 products are separate operations, because TensorFlow's batched product is half
+    as fast on CPUs.
     """
     shape = tf.shape(inputs)
     batch, height, width = shape[0], shape[1], shape[2]
     channels, filters = kernel.shape[1:]
-    down, across = -(-height // _TILE), -(-width // _TILE)
+    down, across = -(-height // TILE), -(-width // TILE)
     index = _tile_index(batch, height, width, down, across)
     rows = tf.concat([tf.reshape(inputs, [-1, channels]), tf.zeros([1, channels])], 0)
     patches = tf.reshape(tf.gather(rows, index), [POINTS, -1])
@@ -111,23 +87,23 @@ def _winograd(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         for tiles, matrix in zip(tf.unstack(points), tf.unstack(kernel), strict=True)
     ]
     outputs = _both(_OUTPUTS) @ tf.reshape(tf.stack(products), [POINTS, -1])
-    outputs = tf.reshape(outputs, [_TILE, _TILE, batch, down, across, filters])
+    outputs = tf.reshape(outputs, [TILE, TILE, batch, down, across, filters])
     outputs = tf.transpose(outputs, [2, 3, 0, 4, 1, 5])
-    outputs = tf.reshape(outputs, [batch, down * _TILE, across * _TILE, filters])
+    outputs = tf.reshape(outputs, [batch, down * TILE, across * TILE, filters])
     return outputs[:, :height, :width]
 
 
 def _both(matrix: np.ndarray) -> tf.Tensor:
-    """Returns the matrix that applies another to rows and columns at once."""
+    """Returns the constant float32 matrix that applies `matrix` to rows and columns at once."""
     return tf.constant(np.kron(matrix, matrix), tf.float32)
 
 
 def _tile_index(
     batch: tf.Tensor, height: tf.Tensor, width: tf.Tensor, down: tf.Tensor, across: tf.Tensor
 ) -> tf.Tensor:
-    """Returns int32 `[36 * tiles]`: the row of each point of each tile; the last for zeros."""
-    rows = tf.range(_PATCH)[:, None] + _TILE * tf.range(down) - 1
-    columns = tf.range(_PATCH)[:, None] + _TILE * tf.range(across) - 1
+    """Returns int32 `[36 * tiles]`: the row of each input of each patch; the last row is zeros."""
+    rows = tf.range(PATCH)[:, None] + TILE * tf.range(down) - 1
+    columns = tf.range(PATCH)[:, None] + TILE * tf.range(across) - 1
     inside_rows = (rows >= 0) & (rows < height)
     inside_columns = (columns >= 0) & (columns < width)
     inside = inside_rows[:, None, None, :, None] & inside_columns[None, :, None, None, :]
@@ -140,7 +116,7 @@ def _tile_index(
 def winograd_relu(
     inputs: tf.Tensor, kernel: tf.Tensor, turned_kernel: tf.Tensor, bias: tf.Tensor
 ) -> tuple[tf.Tensor, Callable]:
-    """Returns relu(convolution + bias), with its gradient with respect to the inputs.
+    """Returns relu(convolution + bias); only the inputs get a gradient.
 
     Args:
         inputs: float32 `[batch, h, w, c]`.

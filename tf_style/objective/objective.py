@@ -13,8 +13,8 @@ import keras
 import tensorflow as tf
 
 from tf_style.config.loss import LossConfig
-from tf_style.objective.targets import Guides, Targets, content_of, style_statistics, style_targets
-from tf_style.objective.terms import LossTerms, LossWeights, loss_terms
+from tf_style.objective.targets import Guides, Targets, style_statistics, style_targets
+from tf_style.objective.terms import LossTerms, LossWeights, content_of, loss_terms
 
 _ANY_IMAGE = tf.TensorSpec([1, None, None, 3], tf.float32)
 

@@ -1,30 +1,33 @@
-"""The loss of an image: what it is to match, what is measured of it, and the terms.
+"""The loss of an image: the table of its terms, what they measure, and their weighted sum.
 
-In two steps. `measured` takes features to what the losses compare, which is without positions;
-`compared` takes that to the loss. What is additive may so be measured in parts and added up.
+The loss is computed in two steps. `measured` maps an image and its features to measures without
+positions; most of them are additive, so that tiles can be measured one by one. `compared` maps the
+measures to the loss. A new term is an entry of `TERMS`.
 """
 
-from typing import Any, NamedTuple
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, TypeAlias
 
 import tensorflow as tf
 
 from tf_style.config.loss import LossConfig
-from tf_style.losses import content as content_losses
+from tf_style.losses.content import CONTENT_LOSSES, laplacian, mean_content_loss
 from tf_style.losses.style import STYLE_LOSSES
-from tf_style.losses.variation import TOTAL_VARIATIONS
+from tf_style.losses.variation import TOTAL_VARIATIONS, variation_of_rows
 from tf_style.objective.targets import EDGES, Targets, guide_of, regions_of
 
 
 class LossTerms(NamedTuple):
-    """The loss and its parts, float32 scalars (`[b]` from `loss_terms` with `per_sample`).
+    """The loss and its parts, float32 scalars; `[b]` from `loss_terms` with `per_sample`.
 
     Attributes:
-        total: the sum of `content`, `style` and `variation`.
-        content: weighted content loss, alpha * sum of the layers'.
-        style: weighted style loss, beta * sum of the layers' w_l E_l.
+        total: sum of `content`, `style` and `variation`.
+        content: weighted content loss, alpha times the sum over layers, edges included.
+        style: weighted style loss, beta times the sum over layers of w_l E_l.
         variation: weighted total variation.
-        layers: unweighted loss by "content/LAYER", "style/LAYER"; of regions the sum, each times
-            its strength and its share of the picture.
+        layers: unweighted losses by "content/LAYER" and "style/LAYER". With regions it is the sum
+            over regions, each times its strength and its share of the image.
     """
 
     total: tf.Tensor
@@ -35,9 +38,9 @@ class LossTerms(NamedTuple):
 
 
 class LossWeights(NamedTuple):
-    """The weights of the loss terms: numbers, or float32 scalars.
+    """The weights of the loss's parts: numbers, or float32 scalars.
 
-    Graphs are traced anew for each new number; pass scalars to vary them in one graph.
+    Graphs are traced anew for each new number. Pass scalars to change the weights in one graph.
 
     Attributes:
         content: alpha.
@@ -50,79 +53,276 @@ class LossWeights(NamedTuple):
     variation: tf.Tensor | float
 
 
-class Measured(NamedTuple):
-    """What losses compare, without positions: of an image, or of parts of it the sum.
+ByLayer: TypeAlias = dict[str, Any]
+"""Measures of a term by layer, or by the name of the map: numbers or nests of tensors."""
+
+Measures: TypeAlias = dict[str, tuple[ByLayer, ...]]
+"""The measures of each term, by its name in `TERMS`; for style one `ByLayer` for each region."""
+
+
+class Sample(NamedTuple):
+    """What the terms look at.
 
     Attributes:
-        content: unweighted losses by layer name, and of `EDGES`.
-        style: for the whole image and each region what its losses measure, by layer name.
-        variation: unweighted total variation; empty if its weight is 0.
+        image: float `[b, H, W, 3]`, RGB, nominally 0..1.
+        features: float `[b, h, w, c]`, by layer name.
+        per_sample: whether losses are `[b]`, not scalars.
     """
 
-    content: dict[str, tf.Tensor]
-    style: tuple[dict[str, Any], ...]
-    variation: tuple[tf.Tensor, ...] = ()
+    image: tf.Tensor | None
+    features: Mapping[str, tf.Tensor]
+    per_sample: bool = False
 
 
-def measured(
-    config: LossConfig,
-    features: dict[str, tf.Tensor],
-    targets: Targets,
-    *,
-    per_sample: bool = False,
-) -> Measured:
-    """Returns what is compared of an image's features; layers that have no target are left out.
+class Rows(NamedTuple):
+    """Some rows of an image, for terms that look at the image itself.
 
-    Args:
-        config: layers.
-        features: the image's, float `[b, h, w, c]`, by layer name.
-        targets: what they are to match.
-        per_sample: give `[b]` losses instead of one.
+    Attributes:
+        image: float `[1, h, W, 3]`, the rows and a few around them.
+        begin: first row of `image` that is measured.
+        end: row after the last one.
+        height: of the whole image, px.
     """
-    content_of_layer = content_losses.CONTENT_LOSSES[config.content_reduction]
-    names = config.style_losses
-    content = {
-        name: content_of_layer(
-            features[name],
-            targets.content[name],
-            guide=guide_of(targets.content_guides, name),
-            per_sample=per_sample,
-        )
-        for name, _ in config.content_layers
-        if name in targets.content
-    }
-    style = tuple(
+
+    image: tf.Tensor
+    begin: tf.Tensor
+    end: tf.Tensor
+    height: tf.Tensor
+
+
+class LayerLoss(NamedTuple):
+    """A weighted summand of a term.
+
+    Attributes:
+        weight: of the summand within its part of the loss.
+        value: the unweighted loss.
+        name: "content/LAYER" or "style/LAYER" in `LossTerms.layers`; None if it is not listed.
+    """
+
+    weight: float
+    value: tf.Tensor
+    name: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Term:
+    """One term of the loss.
+
+    Attributes:
+        part: field of `LossTerms` and `LossWeights` that the term adds to.
+        option: the option that turns it on, for error messages.
+        is_on: whether a config uses the term.
+        image_targets: maps of the content image that the term matches, by name: functions of the
+            image, float `[b, H, W, 3]`. They become entries of `Targets.content`.
+        measure: maps (config, sample, targets) to the measures of a whole image.
+        measure_rows: maps (config, rows, targets of these rows) to the rows' share of the measures:
+            the tiled form of a term that looks at the image. None: the term looks at features, and
+            tiles measure them with `measure`.
+        is_mean: whether measures of features are means over positions, not sums. Tiles weight
+            means with their share of the positions.
+        compare: maps (config, measures, targets, per_sample) to the summands of the loss.
+        skips_if_unweighted: whether the term is not even measured if its weight is known to be 0.
+            Others are, as their unweighted losses are reported by layer.
+    """
+
+    part: str
+    option: str
+    is_on: Callable[[LossConfig], bool] = lambda _: True
+    image_targets: Mapping[str, Callable[[tf.Tensor], tf.Tensor]] = dataclasses.field(
+        default_factory=dict
+    )
+    measure: Callable[[LossConfig, Sample, Targets], tuple[ByLayer, ...]]
+    measure_rows: Callable[[LossConfig, Rows, Targets], tuple[ByLayer, ...]] | None = None
+    is_mean: Callable[[LossConfig], bool] = lambda _: True
+    compare: Callable[[LossConfig, tuple[ByLayer, ...], Targets, bool], Iterator[LayerLoss]]
+    skips_if_unweighted: bool = False
+
+
+def _content(config: LossConfig, sample: Sample, targets: Targets) -> tuple[ByLayer, ...]:
+    loss = CONTENT_LOSSES[config.content_reduction]
+    return (
         {
-            name: STYLE_LOSSES[names[name]].measure(
-                features[name], region.style[name], guide=guide_of(region.guides, name)
+            layer: loss(
+                sample.features[layer],
+                targets.content[layer],
+                guide=guide_of(targets.content_guides, layer),
+                per_sample=sample.per_sample,
             )
-            for name, _ in config.style_layers
-            if name in region.style
+            for layer, _ in config.content_layers
+            if layer in targets.content
+        },
+    )
+
+
+def _content_losses(
+    config: LossConfig, measures: tuple[ByLayer, ...], targets: Targets, per_sample: bool
+) -> Iterator[LayerLoss]:
+    for layer, weight in config.content_layers:
+        if layer in measures[0]:
+            yield LayerLoss(weight, measures[0][layer], f"content/{layer}")
+
+
+def _edges(config: LossConfig, sample: Sample, targets: Targets) -> tuple[ByLayer, ...]:
+    if EDGES not in targets.content:
+        return ({},)
+    loss = mean_content_loss(
+        laplacian(sample.image),
+        targets.content[EDGES],
+        guide=guide_of(targets.content_guides, EDGES),
+        per_sample=sample.per_sample,
+    )
+    return ({EDGES: loss},)
+
+
+def _edges_of_rows(config: LossConfig, rows: Rows, targets: Targets) -> tuple[ByLayer, ...]:
+    if EDGES not in targets.content:
+        return ({},)
+    loss = mean_content_loss(
+        laplacian(rows.image)[:, rows.begin : rows.end],
+        targets.content[EDGES],
+        guide=guide_of(targets.content_guides, EDGES),
+    )
+    return ({EDGES: loss * tf.cast((rows.end - rows.begin) / rows.height, loss.dtype)},)
+
+
+def _edge_losses(
+    config: LossConfig, measures: tuple[ByLayer, ...], targets: Targets, per_sample: bool
+) -> Iterator[LayerLoss]:
+    if EDGES in measures[0]:
+        yield LayerLoss(config.edge_weight, measures[0][EDGES], f"content/{EDGES}")
+
+
+def _style(config: LossConfig, sample: Sample, targets: Targets) -> tuple[ByLayer, ...]:
+    losses = config.style_losses
+    return tuple(
+        {
+            layer: STYLE_LOSSES[losses[layer]].measure(
+                sample.features[layer], region.style[layer], guide=guide_of(region.guides, layer)
+            )
+            for layer, _ in config.style_layers
+            if layer in region.style
         }
         for region in regions_of(targets)
     )
-    return Measured(content, style)
 
 
-def edge_loss(image: tf.Tensor, targets: Targets, *, per_sample: bool = False) -> tf.Tensor:
-    """Returns the unweighted loss of the image's edges, which have a target.
+def _style_losses(
+    config: LossConfig, measures: tuple[ByLayer, ...], targets: Targets, per_sample: bool
+) -> Iterator[LayerLoss]:
+    losses = config.style_losses
+    for region, measure in zip(regions_of(targets), measures, strict=True):
+        for layer, weight in config.style_layers:
+            if layer in measure:
+                loss = STYLE_LOSSES[losses[layer]].compare(
+                    measure[layer], region.style[layer], per_sample=per_sample
+                )
+                if region.factor is not None:
+                    loss = region.factor * loss
+                yield LayerLoss(weight, loss, f"style/{layer}")
+
+
+def _variation(config: LossConfig, sample: Sample, targets: Targets) -> tuple[ByLayer, ...]:
+    variation = TOTAL_VARIATIONS[config.tv_form]
+    return ({"image": variation(sample.image, per_sample=sample.per_sample)},)
+
+
+def _variation_of_rows(config: LossConfig, rows: Rows, targets: Targets) -> tuple[ByLayer, ...]:
+    return ({"image": variation_of_rows(config.tv_form, *rows)},)
+
+
+def _variation_losses(
+    config: LossConfig, measures: tuple[ByLayer, ...], targets: Targets, per_sample: bool
+) -> Iterator[LayerLoss]:
+    yield LayerLoss(1.0, measures[0]["image"])
+
+
+TERMS: dict[str, Term] = {
+    "content": Term(
+        part="content",
+        option="content_weight",
+        measure=_content,
+        is_mean=lambda config: config.content_reduction != "sum",
+        compare=_content_losses,
+    ),
+    "edges": Term(
+        part="content",
+        option="edge_weight",
+        is_on=lambda config: config.edge_weight > 0.0,
+        image_targets={EDGES: laplacian},
+        measure=_edges,
+        measure_rows=_edges_of_rows,
+        compare=_edge_losses,
+    ),
+    "style": Term(part="style", option="style_weight", measure=_style, compare=_style_losses),
+    "variation": Term(
+        part="variation",
+        option="tv_weight",
+        is_on=lambda config: config.tv_weight > 0.0,
+        measure=_variation,
+        measure_rows=_variation_of_rows,
+        compare=_variation_losses,
+        skips_if_unweighted=True,
+    ),
+}
+"""Every term of the loss, in the order in which they are added up.
+
+`portable.losses.TERMS` has the reverse pass of those that can be exported as forward operations.
+"""
+
+
+def content_of(
+    config: LossConfig, content: tf.Tensor, features: Mapping[str, tf.Tensor]
+) -> dict[str, tf.Tensor]:
+    """Returns the targets of a content image: `Targets.content`.
 
     Args:
-        image: float `[b, H, W, 3]`, RGB, nominally 0..1.
-        targets: what they are to match.
-        per_sample: give `[b]` losses instead of one.
+        config: layers and terms in use.
+        content: float `[b, H, W, 3]`, RGB 0..1.
+        features: of the content image, by layer name.
     """
-    return content_losses.mean_content_loss(
-        content_losses.laplacian(image),
-        targets.content[EDGES],
-        guide=guide_of(targets.content_guides, EDGES),
-        per_sample=per_sample,
-    )
+    targets = {layer: features[layer] for layer, _ in config.content_layers}
+    return targets | {name: of_image(content) for name, of_image in image_targets(config).items()}
+
+
+def image_targets(config: LossConfig) -> dict[str, Callable[[tf.Tensor], tf.Tensor]]:
+    """Returns the targets that are maps of the content image, by name, as functions of it."""
+    terms = (term for term in TERMS.values() if term.is_on(config))
+    return {name: of_image for term in terms for name, of_image in term.image_targets.items()}
+
+
+def measured_features(config: LossConfig, sample: Sample, targets: Targets) -> Measures:
+    """Returns the measures of the terms that look at features; of a tile or a whole image.
+
+    Args:
+        config: layers and losses.
+        sample: its image is not looked at.
+        targets: layers without a target are left out.
+    """
+    return {
+        name: term.measure(config, sample, targets)
+        for name, term in TERMS.items()
+        if term.measure_rows is None
+    }
+
+
+def measured_rows(config: LossConfig, rows: Rows, targets: Targets) -> Measures:
+    """Returns the rows' share of the measures of the terms that look at the image.
+
+    Args:
+        config: losses.
+        rows: of the image.
+        targets: cut to the measured rows.
+    """
+    return {
+        name: term.measure_rows(config, rows, targets)
+        for name, term in TERMS.items()
+        if term.measure_rows is not None
+    }
 
 
 def compared(
     config: LossConfig,
-    found: Measured,
+    measures: Measures,
     targets: Targets,
     *,
     weights: LossWeights | None = None,
@@ -133,42 +333,32 @@ def compared(
 
     Args:
         config: layers and weights.
-        found: what is measured of the image.
-        targets: what it is to match.
-        weights: in the place of the config's.
-        per_sample: give `[b]` losses instead of one.
-        zero: what terms are that nothing adds to.
+        measures: of the image; terms that are not in it add nothing.
+        targets: what the image must match.
+        weights: replace the config's.
+        per_sample: return `[b]` losses instead of scalars.
+        zero: value of a part to which nothing is added.
     """
     weights = weights or weights_of(config)
-    names = config.style_losses
     layers: dict[str, tf.Tensor] = {}
-    content = style = variation = tf.convert_to_tensor(zero)
-    for name, weight in (*config.content_layers, (EDGES, config.edge_weight)):
-        if name in found.content:
-            layers[f"content/{name}"] = found.content[name]
-            content += weight * found.content[name]
-    for region, of_region in zip(regions_of(targets), found.style, strict=True):
-        for name, weight in config.style_layers:
-            if name in of_region:
-                loss = STYLE_LOSSES[names[name]].compare(
-                    of_region[name], region.style[name], per_sample=per_sample
-                )
-                if region.factor is not None:
-                    loss = region.factor * loss
-                key = f"style/{name}"
-                layers[key] = layers[key] + loss if key in layers else loss
-                style += weight * loss
-    content = weights.content * content
-    style = weights.style * style
-    for value in found.variation:
-        variation += weights.variation * value
+    sums = dict.fromkeys(LossWeights._fields, tf.convert_to_tensor(zero))
+    for name, term in TERMS.items():
+        if name not in measures:
+            continue
+        for weight, value, layer in term.compare(config, measures[name], targets, per_sample):
+            sums[term.part] += weight * value
+            if layer is not None:
+                layers[layer] = layers[layer] + value if layer in layers else value
+    content, style, variation = (
+        weight * part for weight, part in zip(weights, sums.values(), strict=True)
+    )
     return LossTerms(content + style + variation, content, style, variation, layers)
 
 
 def loss_terms(
     config: LossConfig,
     image: tf.Tensor,
-    features: dict[str, tf.Tensor],
+    features: Mapping[str, tf.Tensor],
     targets: Targets,
     *,
     weights: LossWeights | None = None,
@@ -178,30 +368,30 @@ def loss_terms(
 
     Args:
         config: layers and weights.
-        image: float `[b, H, W, 3]`, RGB, nominally 0..1, for edges and the total variation.
-        features: the image's, float `[b, h, w, c]`, by layer name.
-        targets: what they are to match; layers that have none are left out.
-        weights: in the place of the config's.
-        per_sample: give `[b]` losses instead of one.
+        image: float `[b, H, W, 3]`, RGB, nominally 0..1, for the terms that look at the image.
+        features: of the image, float `[b, h, w, c]`, by layer name.
+        targets: what the image must match; layers without a target are left out.
+        weights: replace the config's.
+        per_sample: return `[b]` losses instead of scalars.
     """
     weights = weights or weights_of(config)
-    found = measured(config, features, targets, per_sample=per_sample)
-    if EDGES in targets.content:
-        found.content[EDGES] = edge_loss(image, targets, per_sample=per_sample)
-    if counts(weights.variation):
-        variation_of = TOTAL_VARIATIONS[config.tv_form]
-        found = found._replace(variation=(variation_of(image, per_sample=per_sample),))
+    sample = Sample(image, features, per_sample)
+    measures = {
+        name: term.measure(config, sample, targets)
+        for name, term in TERMS.items()
+        if not (term.skips_if_unweighted and _is_zero(getattr(weights, term.part)))
+    }
     zero = tf.zeros(tf.shape(image)[:1] if per_sample else [], image.dtype)
-    return compared(config, found, targets, weights=weights, per_sample=per_sample, zero=zero)
+    return compared(config, measures, targets, weights=weights, per_sample=per_sample, zero=zero)
 
 
-def counts(weight: tf.Tensor | float) -> bool:
-    """Returns whether a weight is not known to be 0."""
-    return bool(tf.is_tensor(weight) or weight)
+def _is_zero(weight: tf.Tensor | float) -> bool:
+    """Returns whether a weight is known to be 0; a tensor's value is not known."""
+    return not tf.is_tensor(weight) and weight == 0.0
 
 
 def weights_of(config: LossConfig) -> LossWeights:
-    """Returns the config's weights of the loss terms."""
+    """Returns the config's weights of the loss's parts."""
     style_weight = config.style_strength * config.style_weight
     return LossWeights(config.content_weight, style_weight, config.tv_weight)
 

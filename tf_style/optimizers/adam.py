@@ -1,4 +1,4 @@
-"""Adam, run in slices of steps. Knows nothing about images."""
+"""Adam: one evaluation a step, little memory. Knows nothing about images."""
 
 import functools
 from collections.abc import Callable
@@ -8,20 +8,19 @@ import tensorflow as tf
 
 from tf_style.config.optimizer import OptimizerConfig
 from tf_style.graphs.tracing import for_all_sizes, kept_by_function
-from tf_style.optimizers.pace import Pace
+from tf_style.optimizers import slices
+from tf_style.optimizers.pace import Pace, Pacing
 from tf_style.optimizers.solution import (
     Kind,
     OnSlice,
     Solution,
     State,
-    Status,
     Step,
     ValueAndGradient,
     check_finite,
     checked_start,
-    ended,
     norm,
-    taken_up,
+    restored,
 )
 
 
@@ -39,61 +38,45 @@ def minimize_adam(
     on_slice: OnSlice | None = None,
     resume_from: State | None = None,
 ) -> Solution:
-    """Minimizes with Adam: one evaluation a step, little memory, a noisier path.
+    """Minimizes with Adam: one evaluation a step, little memory, a noisier path than L-BFGS.
 
     Args:
         value_and_gradient: as for `minimize_lbfgs`.
         start: float tensor of any shape.
-        arguments: tensors, or nests of tensors, handed through to `value_and_gradient`.
-        num_steps: steps.
+        arguments: tensors, or nests of tensors, passed on to `value_and_gradient`.
+        num_steps: number of steps.
         learning_rate: step size, in the position's units.
-        jit_compile: let XLA compile the steps.
-        slice_seconds: time after which a slice ends, roughly.
-        pause_every: slices also end at every multiple of so many steps.
-        deadline: as for `lbfgs.minimize_lbfgs`.
+        jit_compile: compile the steps with XLA.
+        slice_seconds: rough length of a slice, in seconds.
+        pause_every: slices also end at every multiple of this many steps.
+        deadline: as for `minimize_lbfgs`.
         on_slice: called between slices.
-        resume_from: as for `lbfgs.minimize_lbfgs`.
+        resume_from: as for `minimize_lbfgs`.
 
     Returns:
         The solution: the last position, with the loss evaluated there.
 
     Raises:
         TypeError: if the start is not of floats.
-        ValueError: if a number is out of its range, or `resume_from` of another minimization.
-        NotFiniteError: if value or gradient become NaN or infinite.
+        ValueError: if a number is out of its range, or `resume_from` comes from another
+            minimization.
+        NotFiniteError: if value or gradient becomes NaN or infinite.
 
     References:
         Kingma & Ba (2015), algorithm 1, with beta_1 = 0.9, beta_2 = 0.999, epsilon = 1e-8.
     """
-    graphs = _graphs(value_and_gradient, jit_compile)
     start = checked_start(start, num_steps)
-    if resume_from is None:
-        zeros = tf.zeros_like(start)
-        loss, gradient = graphs.evaluate(start, arguments)
-        state, done = AdamState(start, zeros, zeros, gradient, loss), 0
-    else:
-        kinds: dict[str, Kind] = dict.fromkeys(AdamState._fields, (start.shape, start.dtype))
-        kinds.update(loss=([], start.dtype), num_steps=([], tf.int64))
-        tensors = taken_up(resume_from, kinds)
-        done = int(tensors.pop("num_steps"))
-        state = AdamState(**tensors)
-    rate = tf.constant(learning_rate, start.dtype)
-    pace = Pace(slice_seconds, pause_every, deadline)
-    while True:
-        saved = functools.partial(_saved, state, done)
-        step = Step(state.position, float(state.loss), done, done + 1, saved)
-        check_finite(step.loss + norm(state.gradient), step)
-        if done and on_slice is not None and on_slice(step):
-            return ended(step, Status.CANCELLED)
-        if done >= num_steps:
-            return ended(step, Status.STEPS_USED)
-        if pace.over:
-            return ended(step, Status.TIME_USED)
-        slice_steps = min(pace.start(done), num_steps - done)
-        state = graphs.advance(state, rate, tf.constant(done), tf.constant(slice_steps), arguments)
-        float(state.loss)  # Waits for the device, so that the pace is the true one.
-        pace.stop(slice_steps)
-        done += slice_steps
+    method = Adam(
+        value_and_gradient,
+        start,
+        arguments=arguments,
+        learning_rate=learning_rate,
+        jit_compile=jit_compile,
+    )
+    pacing = Pacing(
+        slice_seconds=slice_seconds, pause_every=pause_every, deadline=deadline, on_slice=on_slice
+    )
+    return slices.run(method, num_steps=num_steps, pacing=pacing, resume_from=resume_from)
 
 
 class AdamState(NamedTuple):
@@ -106,8 +89,67 @@ class AdamState(NamedTuple):
     loss: tf.Tensor
 
 
-def _saved(state: AdamState, done: int) -> State:
-    return {**state._asdict(), "num_steps": done}
+class Adam:
+    """Adam as a `slices.Method`, whose state is an `AdamState` and the number of steps made."""
+
+    def __init__(
+        self,
+        value_and_gradient: ValueAndGradient,
+        start: tf.Tensor,
+        *,
+        arguments: tuple,
+        learning_rate: float,
+        jit_compile: bool,
+    ) -> None:
+        """Takes what `minimize_adam` takes; traces nothing yet."""
+        self._graphs = _graphs(value_and_gradient, jit_compile)
+        self._start = start
+        self._arguments = arguments
+        self._rate = tf.constant(learning_rate, start.dtype)
+
+    def begin(self, pace: Pace) -> tuple[AdamState, int]:
+        """Evaluates the function at the start; see `slices.Method`."""
+        loss, gradient = self._graphs.evaluate(self._start, self._arguments)
+        zeros = tf.zeros_like(self._start)
+        return self._checked(AdamState(self._start, zeros, zeros, gradient, loss), 0)
+
+    def resume(self, saved: State) -> tuple[AdamState, int]:
+        """Restores what `Step.state` gave; see `slices.Method`."""
+        dtype = self._start.dtype
+        kinds: dict[str, Kind] = dict.fromkeys(AdamState._fields, (self._start.shape, dtype))
+        kinds.update(loss=([], dtype), num_steps=([], tf.int64))
+        tensors = restored(saved, kinds)
+        num_done = int(tensors.pop("num_steps"))
+        return self._checked(AdamState(**tensors), num_done)
+
+    def advance(
+        self, state: tuple[AdamState, int], last_step: int, *, may_trace: bool
+    ) -> tuple[AdamState, int]:
+        """Makes steps; see `slices.Method`."""
+        adam, num_done = state
+        adam = self._graphs.advance(
+            adam, self._rate, tf.constant(num_done), tf.constant(last_step), self._arguments
+        )
+        return self._checked(adam, last_step)
+
+    def step(self, state: tuple[AdamState, int]) -> Step:
+        """Returns what has been reached; see `slices.Method`."""
+        adam, num_done = state
+        saved = functools.partial(_saved, adam, num_done)
+        return Step(adam.position, float(adam.loss), num_done, num_done + 1, saved)
+
+    def status(self, state: tuple[AdamState, int]) -> None:
+        """Returns None: Adam can always make another step."""
+
+    def _checked(self, adam: AdamState, num_done: int) -> tuple[AdamState, int]:
+        # Reading the loss also waits for the device, so that the pace is the true one.
+        state = adam, num_done
+        check_finite(float(adam.loss) + norm(adam.gradient), self.step(state))
+        return state
+
+
+def _saved(adam: AdamState, num_done: int) -> State:
+    return {**adam._asdict(), "num_steps": num_done}
 
 
 class _Graphs(NamedTuple):
@@ -122,19 +164,16 @@ def _graphs(value_and_gradient: ValueAndGradient, jit_compile: bool) -> _Graphs:
     def evaluate(position: tf.Tensor, arguments: tuple) -> tuple[tf.Tensor, tf.Tensor]:
         return value_and_gradient(position, *arguments)
 
-    def run(
-        state: AdamState, rate: tf.Tensor, done: tf.Tensor, steps: tf.Tensor, arguments: tuple
+    def advance(
+        state: AdamState, rate: tf.Tensor, num_done: tf.Tensor, last: tf.Tensor, arguments: tuple
     ) -> AdamState:
-        return advance_adam(
-            lambda position: value_and_gradient(position, *arguments),
-            state,
-            rate=rate,
-            done=done,
-            steps=steps,
-        )
+        def function(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            return value_and_gradient(position, *arguments)
+
+        return advance_adam(function, state, rate=rate, num_done=num_done, last_step=last)
 
     compiled = functools.partial(for_all_sizes, jit_compile=jit_compile)
-    return _Graphs(compiled(evaluate), compiled(run))
+    return _Graphs(compiled(evaluate), compiled(advance))
 
 
 def advance_adam(
@@ -142,17 +181,17 @@ def advance_adam(
     state: AdamState,
     *,
     rate: float | tf.Tensor,
-    done: int | tf.Tensor,
-    steps: int | tf.Tensor,
+    num_done: int | tf.Tensor,
+    last_step: int | tf.Tensor,
 ) -> AdamState:
-    """Returns the state after more steps; operations of whatever graph it is called in.
+    """Returns the state after more steps, as operations of the surrounding graph.
 
     Args:
         function: maps a position to its value and gradient.
         state: where to start.
         rate: step size, in the position's units.
-        done: int32, steps made before.
-        steps: int32, steps to make.
+        num_done: int32, steps made before.
+        last_step: int32, number of the last step.
     """
 
     def step(count: tf.Tensor, state: AdamState) -> tuple[tf.Tensor, AdamState]:
@@ -166,5 +205,5 @@ def advance_adam(
         return count + 1, AdamState(position, mean, square, gradient, loss)
 
     return tf.while_loop(
-        lambda count, _: count < done + steps, step, [done, state], parallel_iterations=1
+        lambda count, _: count < last_step, step, [num_done, state], parallel_iterations=1
     )[1]

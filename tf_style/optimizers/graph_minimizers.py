@@ -1,19 +1,95 @@
-"""The minimizers as operations of one graph, for graphs that run without Python.
+"""The optimizers as operations of one graph, for graphs that run without Python.
 
-Each takes (function, start `[n]`, num_steps, options, in_place) and knows nothing of images.
+Each maps (function, start `[n]`, num_steps, options) to a `GraphSolution`. They make the same steps
+as the sliced optimizers without a deadline, and know nothing about images.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import TypeVar
 
 import tensorflow as tf
 
 from tf_style.config.optimizer import OptimizerConfig
 from tf_style.optimizers.adam import AdamState, advance_adam
-from tf_style.optimizers.graph_lbfgs import minimize_lbfgs_in_graph
-from tf_style.optimizers.lbfgs_steps import Function
+from tf_style.optimizers.lbfgs_steps import (
+    Function,
+    LbfgsState,
+    advance,
+    initial_state,
+    without_history,
+)
+from tf_style.optimizers.line_search import search
+from tf_style.optimizers.scaling import scaled_function, unit_scale
 from tf_style.optimizers.solution import MAX_RESTARTS_WITHOUT_GAIN, GraphSolution
-from tf_style.optimizers.tfp_state import tfp_state
+from tf_style.optimizers.tfp_state import advance_tfp, num_steps_of, tfp_state
+
+T = TypeVar("T")
+
+_ENOUGH = MAX_RESTARTS_WITHOUT_GAIN + 1  # Restarts that end the loop.
+
+
+def minimize_lbfgs_in_graph(
+    function: Function,
+    start: tf.Tensor,
+    *,
+    num_steps: int | tf.Tensor,
+    history: int = OptimizerConfig.history,
+    first_step: float = 0.01,
+    in_place: bool = True,
+) -> GraphSolution:
+    """Returns where L-BFGS ends; `lbfgs.minimize_lbfgs` describes the method.
+
+    Args:
+        function: maps a position `[n]` to its value and gradient `[n]`.
+        start: float `[n]`.
+        num_steps: maximum number of steps, int32.
+        history: number of curvature pairs; each takes twice the start's memory.
+        first_step: root-mean-square length of the first step, in the position's units.
+        in_place: change the history in place. XLA does so by itself and needs False.
+    """
+    begun = advance(
+        function,
+        initial_state(start, history),
+        first_step=tf.constant(first_step),
+        last_step=tf.constant(0),
+        in_place=in_place,
+    )
+    scale = unit_scale(begun.gradient)
+    factor = tf.cast(scale, start.dtype)
+    begun = begun._replace(value=begun.value * factor, gradient=begun.gradient * factor)
+    lengths = tf.constant([first_step * 0.1**restarts for restarts in range(_ENOUGH)])
+    function = scaled_function(function, scale)
+
+    def attempt(state: LbfgsState, restarts: tf.Tensor) -> tuple[LbfgsState, tf.Tensor]:
+        length, num_before = lengths[restarts], state.num_steps
+        state = advance(function, state, first_step=length, last_step=num_steps, in_place=in_place)
+        state = tf.cond(
+            state.failed,
+            lambda: search(function, state, first_step=length, in_place=in_place),
+            lambda: state,
+        )
+        restarts = tf.where(state.num_steps > num_before, 0, restarts)
+        restarts += tf.cast(state.failed, tf.int32)
+        cleared = without_history(state)
+        return (
+            state._replace(
+                num_pairs=tf.where(state.failed, cleared.num_pairs, state.num_pairs),
+                length=tf.where(state.failed, cleared.length, state.length),
+                failed=cleared.failed,
+            ),
+            restarts,
+        )
+
+    def is_unfinished(state: LbfgsState) -> tf.Tensor:
+        is_flat = tf.reduce_all(tf.equal(state.gradient, 0.0))
+        return (state.num_steps < num_steps) & ~is_flat
+
+    state = _with_restarts(attempt, begun, is_unfinished)
+    value = tf.cast(tf.cast(state.value, tf.float64) / scale, start.dtype)
+    # Before the first evaluation the number of steps is -1. It stays so if the value is not finite.
+    return GraphSolution(
+        state.position, value, tf.maximum(state.num_steps, 0), state.num_evaluations
+    )
 
 
 def minimize_tfp_lbfgs_in_graph(
@@ -24,16 +100,15 @@ def minimize_tfp_lbfgs_in_graph(
     history: int = OptimizerConfig.history,
     first_step: float = 0.01,
 ) -> GraphSolution:
-    """Returns where TFP's L-BFGS ends; what it does is told at `tfp_lbfgs.minimize_tfp_lbfgs`.
+    """Returns where TFP's L-BFGS ends; `tfp_lbfgs.minimize_tfp_lbfgs` describes the method.
 
     Args:
         function: maps a position `[n]` to its value and gradient `[n]`.
         start: float `[n]`.
-        num_steps: iterations at most, int32.
-        history: curvature pairs kept.
+        num_steps: maximum number of iterations, int32.
+        history: number of curvature pairs.
         first_step: root-mean-square length of the first trial step, in the position's units.
     """
-    import tensorflow_probability as tfp
 
     def attempt(best: GraphSolution, restarts: tf.Tensor) -> tuple[GraphSolution, tf.Tensor]:
         value, gradient = function(best.position)
@@ -41,25 +116,14 @@ def minimize_tfp_lbfgs_in_graph(
         length /= tf.sqrt(tf.cast(tf.size(gradient), tf.float64))
         wanted = first_step * 0.1 ** tf.cast(restarts, tf.float64)
         scale = tf.cast(wanted / length, start.dtype)
-
-        def scaled(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            value, gradient = function(position)
-            return value * scale, gradient * scale
-
-        found = tfp.optimizer.lbfgs_minimize(
-            scaled,
-            initial_position=None,
-            previous_optimizer_results=tfp_state(
-                best.position, value * scale, gradient * scale, history
-            ),
-            num_correction_pairs=history,
-            tolerance=0.0,
-            x_tolerance=0.0,
-            f_relative_tolerance=0.0,
+        found = advance_tfp(
+            function,
+            tfp_state(best.position, value * scale, gradient * scale, history),
+            scale=scale,
+            history=history,
             max_iterations=num_steps - best.num_steps,
         )
-        # TFP counts a failed search as an iteration, but it made no step.
-        steps = found.num_iterations - tf.cast(found.failed, tf.int32)
+        steps = num_steps_of(found)
         gained = (found.objective_value / scale < value) & (steps > 0)
         evaluations = best.num_evaluations + 1 + found.num_objective_evaluations
         after = GraphSolution(
@@ -68,17 +132,34 @@ def minimize_tfp_lbfgs_in_graph(
             best.num_steps + tf.where(gained, steps, 0),
             evaluations,
         )
-        again = tf.where(gained, 0, restarts + 1)
-        return after, tf.where(found.failed & (length > 0.0), again, _NO_MORE)
+        restarts = tf.where(gained, 0, restarts + 1)
+        return after, tf.where(found.failed & (length > 0.0), restarts, _ENOUGH)
 
-    def goes_on(best: GraphSolution, restarts: tf.Tensor) -> tf.Tensor:
-        return (restarts <= MAX_RESTARTS_WITHOUT_GAIN) & (best.num_steps < num_steps)
+    def is_unfinished(best: GraphSolution) -> tf.Tensor:
+        return best.num_steps < num_steps
 
     nothing = GraphSolution(start, tf.zeros([], start.dtype), tf.constant(0), tf.constant(0))
-    return tf.while_loop(goes_on, attempt, (nothing, tf.constant(0)), parallel_iterations=1)[0]
+    return _with_restarts(attempt, nothing, is_unfinished)
 
 
-_NO_MORE = MAX_RESTARTS_WITHOUT_GAIN + 1
+def _with_restarts(
+    attempt: Callable[[T, tf.Tensor], tuple[T, tf.Tensor]],
+    begun: T,
+    is_unfinished: Callable[[T], tf.Tensor],
+) -> T:
+    """Returns the state after attempts: until it is finished or too many restarts gained nothing.
+
+    Args:
+        attempt: maps a state and the int32 number of restarts without gain to both afterwards.
+        begun: the first state.
+        is_unfinished: whether another attempt is of use.
+    """
+    return tf.while_loop(
+        lambda state, restarts: (restarts <= MAX_RESTARTS_WITHOUT_GAIN) & is_unfinished(state),
+        attempt,
+        (begun, tf.constant(0)),
+        parallel_iterations=1,
+    )[0]
 
 
 def minimize_adam_in_graph(
@@ -88,37 +169,19 @@ def minimize_adam_in_graph(
     num_steps: int | tf.Tensor,
     learning_rate: float = OptimizerConfig.learning_rate,
 ) -> GraphSolution:
-    """Returns where Adam ends; what it does is told at `adam.minimize_adam`.
+    """Returns where Adam ends; `adam.minimize_adam` describes the method.
 
     Args:
         function: maps a position `[n]` to its value and gradient `[n]`.
         start: float `[n]`.
-        num_steps: steps, int32.
+        num_steps: number of steps, int32.
         learning_rate: step size, in the position's units.
     """
     value, gradient = function(start)
     zeros = tf.zeros_like(start)
     state = AdamState(start, zeros, zeros, gradient, value)
-    steps = tf.convert_to_tensor(num_steps)
-    state = advance_adam(function, state, rate=learning_rate, done=tf.constant(0), steps=steps)
-    return GraphSolution(state.position, state.loss, steps, steps + 1)
-
-
-def graph_minimizer(config: OptimizerConfig, *, in_place: bool = True) -> Callable[..., Any]:
-    """Returns the minimizer that the options name: `(function, start, num_steps=...)`.
-
-    Args:
-        config: optimizer, history, learning rate.
-        in_place: as for `lbfgs_graph.minimize_lbfgs_in_graph`.
-    """
-    return {
-        "lbfgs": lambda function, start, num_steps: minimize_lbfgs_in_graph(
-            function, start, num_steps=num_steps, history=config.history, in_place=in_place
-        ),
-        "tfp_lbfgs": lambda function, start, num_steps: minimize_tfp_lbfgs_in_graph(
-            function, start, num_steps=num_steps, history=config.history
-        ),
-        "adam": lambda function, start, num_steps: minimize_adam_in_graph(
-            function, start, num_steps=num_steps, learning_rate=config.learning_rate
-        ),
-    }[config.optimizer]
+    last_step = tf.convert_to_tensor(num_steps)
+    state = advance_adam(
+        function, state, rate=learning_rate, num_done=tf.constant(0), last_step=last_step
+    )
+    return GraphSolution(state.position, state.loss, last_step, last_step + 1)

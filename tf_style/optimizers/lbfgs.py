@@ -1,7 +1,7 @@
-"""L-BFGS that tries the unit step first: hardly more than one evaluation a step.
+"""L-BFGS that tries the unit step first: little more than one evaluation a step.
 
-Knows nothing about images. Steps run in one graph, traced once for all shapes; only a step
-that fails leaves it, for the line search of TensorFlow Probability.
+Knows nothing about images. The steps run in one graph, traced once for all shapes. Only a failed
+step leaves that graph, for the line search of TensorFlow Probability.
 """
 
 import functools
@@ -15,17 +15,18 @@ from tf_style._checks import check_number
 from tf_style.config.optimizer import OptimizerConfig
 from tf_style.graphs.slots import put, seen, slot, taken
 from tf_style.graphs.tracing import for_all_sizes, kept_by_function
+from tf_style.optimizers import slices
 from tf_style.optimizers.lbfgs_steps import (
     Function,
     LbfgsState,
     advance,
-    forgotten,
     initial_state,
     state_kinds,
+    without_history,
 )
 from tf_style.optimizers.line_search import search
-from tf_style.optimizers.pace import Pace
-from tf_style.optimizers.scaling import scaled, unit_scale
+from tf_style.optimizers.pace import Pace, Pacing
+from tf_style.optimizers.scaling import scaled_function, unit_scale
 from tf_style.optimizers.solution import (
     MAX_RESTARTS_WITHOUT_GAIN,
     NotFiniteError,
@@ -36,12 +37,11 @@ from tf_style.optimizers.solution import (
     Step,
     ValueAndGradient,
     checked_start,
-    ended,
     norm,
-    taken_up,
+    restored,
 )
 
-_RINGS = ("position_deltas", "gradient_deltas")  # Of a state: too large to be copied.
+_RINGS = ("position_deltas", "gradient_deltas")  # Parts of the state that are too large to copy.
 
 
 def minimize_lbfgs(
@@ -60,157 +60,186 @@ def minimize_lbfgs(
     on_slice: OnSlice | None = None,
     resume_from: State | None = None,
 ) -> Solution:
-    """Minimizes with L-BFGS, the unit step first, Hager and Zhang's search where that fails.
+    """Minimizes with L-BFGS: the unit step first, Hager and Zhang's line search if it fails.
 
-    Near a minimum the unit step is the best one (Nocedal & Wright (2006), section 7.2), and on
-    style transfer it lowers the loss almost always. Where it does not, a shorter one along
-    the same direction is tried, then the line search. When that fails too, the memory is
-    emptied and a shorter step made along the gradient; after three that gain nothing the
-    status is `LINE_SEARCH_FAILED`. Within a deadline the memory is emptied at once: to trace
-    the search takes seconds.
+    Near a minimum the unit step is the best one (Nocedal & Wright (2006), section 7.2). In style
+    transfer it almost always lowers the loss. If it does not, a shorter step in the same direction
+    is tried, then the line search. If that fails too, the history is cleared and a shorter step is
+    made along the gradient. After three such restarts without gain the status is
+    `LINE_SEARCH_FAILED`. With a deadline the line search is skipped, because tracing it takes
+    seconds.
 
     Args:
         value_and_gradient: maps (float tensor of the start's shape, *arguments) to (scalar,
-            gradient of the same shape), for any size along each axis. Kept alive in a small
-            cache of graphs.
+            gradient of the same shape), for any size along each axis. A small cache of graphs
+            keeps it alive.
         start: float tensor of any shape.
-        arguments: tensors, or nests of tensors, handed through to `value_and_gradient`.
-        num_steps: steps at most. One costs one evaluation, seldom more.
-        history: curvature pairs kept; each takes twice the start's size.
-        bfloat16_history: keep them rounded to bfloat16; of float32, they take half of that.
-        jit_compile: let XLA compile the steps, for each shape anew.
+        arguments: tensors, or nests of tensors, passed on to `value_and_gradient`.
+        num_steps: maximum number of steps. A step costs one evaluation, rarely more.
+        history: number of curvature pairs; each takes twice the start's memory.
+        bfloat16_history: store the pairs in bfloat16, in half of float32's memory.
+        jit_compile: compile the steps with XLA, for each shape anew.
         first_step: root-mean-square length of the first step, in the position's units.
-        slice_seconds: time after which a slice ends, roughly.
-        pause_every: slices also end at every multiple of so many steps.
-        deadline: when to end, on the clock of `time.perf_counter`: no step begins that would
-            end later, as far as the last ones tell.
-        on_slice: called between slices.
+        slice_seconds: rough length of a slice, in seconds.
+        pause_every: slices also end at every multiple of this many steps.
+        deadline: latest end, on the clock of `time.perf_counter`. No step starts that would end
+            later, judging by the time of the previous steps.
+        on_slice: called between slices; a true result cancels the minimization.
         resume_from: what `Step.state` gave in a minimization of the same function from the same
-            start, with the same options: this one goes on from there, to the bit.
+            start with the same options. The path continues bit for bit.
 
     Returns:
         The solution. Its loss does not exceed the start's.
 
     Raises:
         TypeError: if the start is not of floats.
-        ValueError: if a number is out of its range, or `resume_from` of another minimization.
-        NotFiniteError: if value or gradient are NaN or infinite at the start.
+        ValueError: if a number is out of its range, or `resume_from` comes from another
+            minimization.
+        NotFiniteError: if value or gradient is NaN or infinite at the start.
 
     References:
         Liu & Nocedal (1989); Hager & Zhang (2005) for the line search.
     """
     check_number("history", history, minimum=1)
     start = checked_start(start, num_steps)
-    kept_as = tf.bfloat16 if bfloat16_history else start.dtype
-    graphs = _graphs(value_and_gradient, jit_compile, kept_as)
-    pace = Pace(slice_seconds, pause_every, deadline)
-    if resume_from is None:
-        state = initial_state(tf.reshape(start, [-1]), history, kept_as=kept_as)
-        state = state if jit_compile else _with_slots(state)
-        pace.start(0)
-        state = graphs.advance(state, start, arguments, 1.0, first_step, 0)
-        pace.stop(1)
-        if not np.isfinite(float(state.value)):
-            raise NotFiniteError(start, 0)
-        scale = float(unit_scale(state.gradient))
-        state = state._replace(value=state.value * scale, gradient=state.gradient * scale)
-        tries = _Tries(scale)
-    else:
-        state, tries = _resumed(resume_from, start, history, kept_as)
-        state = state if jit_compile else _with_slots(state)
-        scale = tries.scale
-    while True:
-        done = int(state.num_steps)
-        begun = int(state.num_evaluations) > 1
-        step = _step(state, start, tries, kept_as)
-        if begun and on_slice is not None and on_slice(step):
-            status = Status.CANCELLED
-        elif done >= num_steps:
-            status = Status.STEPS_USED
-        elif pace.over:
-            status = Status.TIME_USED
-        elif norm(state.gradient) == 0.0:
-            status = Status.CONVERGED
-        elif tries.restarts > MAX_RESTARTS_WITHOUT_GAIN:
-            status = Status.LINE_SEARCH_FAILED
-        else:
-            limit = min(num_steps, done + pace.start(done))
-            length = first_step * 0.1**tries.restarts
-            evaluations = int(state.num_evaluations)
-            state = graphs.advance(state, start, arguments, scale, length, limit)
-            pace.stop(int(state.num_evaluations) - evaluations)
-            if bool(state.failed):
-                if deadline is None:  # Tracing the search takes seconds.
-                    state = graphs.search(state, start, arguments, scale, length)
-                restarts = 0 if int(state.num_steps) > tries.since else tries.restarts
-                if bool(state.failed):
-                    state = forgotten(state)
-                    restarts += 1
-                tries = _Tries(scale, restarts, int(state.num_steps))
-            continue
-        return ended(step, status)
+    method = Lbfgs(
+        value_and_gradient,
+        start,
+        arguments=arguments,
+        history=history,
+        bfloat16_history=bfloat16_history,
+        jit_compile=jit_compile,
+        first_step=first_step,
+    )
+    pacing = Pacing(
+        slice_seconds=slice_seconds, pause_every=pause_every, deadline=deadline, on_slice=on_slice
+    )
+    return slices.run(method, num_steps=num_steps, pacing=pacing, resume_from=resume_from)
 
 
-class _Tries(NamedTuple):
-    """What is known beside the state.
+class LbfgsRun(NamedTuple):
+    """A minimization between two slices.
 
     Attributes:
-        scale: of value and gradient.
-        restarts: times that the memory was emptied without a step since.
-        since: steps done when the unit step last failed.
+        state: L-BFGS's own; its rings are handles of slots, but under XLA.
+        scale: factor of value and gradient.
+        restarts: number of times that the history was cleared without a step since.
+        since: steps made when the unit step last failed.
     """
 
+    state: LbfgsState
     scale: float
     restarts: int = 0
     since: int = 0
 
 
-def _with_slots(state: LbfgsState) -> LbfgsState:
-    """Returns the state with slots in the place of the rings."""
-    return state._replace(**{ring: slot(getattr(state, ring)) for ring in _RINGS})
+class Lbfgs:
+    """L-BFGS as a `slices.Method`, whose state is a `LbfgsRun`."""
+
+    def __init__(
+        self,
+        value_and_gradient: ValueAndGradient,
+        start: tf.Tensor,
+        *,
+        arguments: tuple,
+        history: int,
+        bfloat16_history: bool,
+        jit_compile: bool,
+        first_step: float = 0.01,
+    ) -> None:
+        """Takes what `minimize_lbfgs` takes; traces nothing yet."""
+        self._start = start
+        self._arguments = arguments
+        self._history = history
+        self._first_step = first_step
+        self._stored_as = tf.bfloat16 if bfloat16_history else start.dtype
+        self._in_slots = not jit_compile
+        self._graphs = _graphs(value_and_gradient, jit_compile, self._stored_as)
+
+    def begin(self, pace: Pace) -> LbfgsRun:
+        """Evaluates the function at the start; see `slices.Method`."""
+        state = self._stored(
+            initial_state(tf.reshape(self._start, [-1]), self._history, stored_as=self._stored_as)
+        )
+        pace.start(0)
+        state = self._graphs.advance(state, self._start, self._arguments, 1.0, self._first_step, 0)
+        pace.stop(1)
+        if not np.isfinite(float(state.value)):
+            raise NotFiniteError(self._start, 0)
+        scale = float(unit_scale(state.gradient))
+        state = state._replace(value=state.value * scale, gradient=state.gradient * scale)
+        return LbfgsRun(state, scale)
+
+    def resume(self, saved: State) -> LbfgsRun:
+        """Restores what `Step.state` gave; see `slices.Method`."""
+        # NumPy has no bfloat16: such rings are saved as bits.
+        saved_as = tf.uint16 if self._stored_as == tf.bfloat16 else self._stored_as
+        num_values = int(tf.size(self._start))
+        kinds = state_kinds(num_values, self._history, self._start.dtype, stored_as=saved_as)
+        tensors = restored(saved, kinds)
+        if saved_as != self._stored_as:
+            tensors |= {ring: tf.bitcast(tensors[ring], self._stored_as) for ring in _RINGS}
+        kinds = {"scale": ([], tf.float64), "restarts": ([], tf.int64), "since": ([], tf.int64)}
+        numbers = (tensor.numpy().item() for tensor in restored(saved, kinds).values())
+        return LbfgsRun(self._stored(LbfgsState(**tensors)), *numbers)
+
+    def advance(self, state: LbfgsRun, last_step: int, *, may_trace: bool) -> LbfgsRun:
+        """Makes steps; see `slices.Method`."""
+        length = self._first_step * 0.1**state.restarts
+        given = self._start, self._arguments, state.scale, length
+        lbfgs = self._graphs.advance(state.state, *given, last_step)
+        if not bool(lbfgs.failed):
+            return state._replace(state=lbfgs)
+        if may_trace:
+            lbfgs = self._graphs.search(lbfgs, *given)
+        restarts = 0 if int(lbfgs.num_steps) > state.since else state.restarts
+        if bool(lbfgs.failed):
+            lbfgs = without_history(lbfgs)
+            restarts += 1
+        return LbfgsRun(lbfgs, state.scale, restarts, int(lbfgs.num_steps))
+
+    def step(self, state: LbfgsRun) -> Step:
+        """Returns what has been reached; see `slices.Method`."""
+        lbfgs = state.state
+        return Step(
+            tf.reshape(lbfgs.position, self._start.shape),
+            float(lbfgs.value) / state.scale,
+            int(lbfgs.num_steps),
+            int(lbfgs.num_evaluations),
+            functools.partial(_saved, state, self._stored_as),
+        )
+
+    def status(self, state: LbfgsRun) -> Status | None:
+        """Returns why no further step can be made; see `slices.Method`."""
+        if norm(state.state.gradient) == 0.0:
+            return Status.CONVERGED
+        failed = state.restarts > MAX_RESTARTS_WITHOUT_GAIN
+        return Status.LINE_SEARCH_FAILED if failed else None
+
+    def _stored(self, state: LbfgsState) -> LbfgsState:
+        """Returns the state with its rings in slots, but under XLA."""
+        if not self._in_slots:
+            return state
+        return state._replace(**{ring: slot(getattr(state, ring)) for ring in _RINGS})
 
 
-def _step(state: LbfgsState, start: tf.Tensor, tries: _Tries, kept_as: tf.DType) -> Step:
-    return Step(
-        tf.reshape(state.position, start.shape),
-        float(state.value) / tries.scale,
-        int(state.num_steps),
-        int(state.num_evaluations),
-        functools.partial(_saved, state, tries, kept_as),
-    )
-
-
-def _saved(state: LbfgsState, tries: _Tries, kept_as: tf.DType) -> State:
-    """Returns the state by name, with rings in the place of slots, and bits in that of bfloat16."""
-    saved = {**state._asdict(), **tries._asdict()}
+def _saved(progress: LbfgsRun, stored_as: tf.DType) -> State:
+    """Returns the parts by name: rings in the place of slots, bits in the place of bfloat16."""
+    saved = {**progress.state._asdict(), **progress._asdict()}
+    del saved["state"]
     for ring in _RINGS:
         if saved[ring].dtype == tf.resource:
-            saved[ring] = seen(saved[ring], kept_as)
-        if kept_as == tf.bfloat16:  # Which NumPy does not know.
+            saved[ring] = seen(saved[ring], stored_as)
+        if stored_as == tf.bfloat16:
             saved[ring] = tf.bitcast(saved[ring], tf.uint16)
     return saved
 
 
-def _resumed(
-    resume_from: State, start: tf.Tensor, history: int, kept_as: tf.DType
-) -> tuple[LbfgsState, _Tries]:
-    """Returns what `_saved` has given."""
-    saved_as = tf.uint16 if kept_as == tf.bfloat16 else kept_as
-    kinds = state_kinds(int(tf.size(start)), history, start.dtype, kept_as=saved_as)
-    tensors = taken_up(resume_from, kinds)
-    if saved_as != kept_as:
-        tensors |= {ring: tf.bitcast(tensors[ring], kept_as) for ring in _RINGS}
-    state = LbfgsState(**tensors)
-    kinds = {"scale": ([], tf.float64), "restarts": ([], tf.int64), "since": ([], tf.int64)}
-    tries = taken_up(resume_from, kinds)
-    return state, _Tries(*(tensor.numpy().item() for tensor in tries.values()))
-
-
 def _on_slots(
-    function: Callable[[LbfgsState], LbfgsState], state: LbfgsState, kept_as: tf.DType
+    function: Callable[[LbfgsState], LbfgsState], state: LbfgsState, stored_as: tf.DType
 ) -> LbfgsState:
-    """Returns the function of a state whose rings are taken from slots and left there again."""
-    like = tf.TensorSpec([None, None], kept_as)
+    """Returns the function of a state whose rings are taken from slots and put back."""
+    like = tf.TensorSpec([None, None], stored_as)
     handles = {ring: getattr(state, ring) for ring in _RINGS}
     state = function(
         state._replace(**{ring: taken(handle, like) for ring, handle in handles.items()})
@@ -228,38 +257,39 @@ class _Graphs(NamedTuple):
 
 
 @kept_by_function
-def _graphs(value_and_gradient: ValueAndGradient, jit_compile: bool, kept_as: tf.DType) -> _Graphs:
+def _graphs(
+    value_and_gradient: ValueAndGradient, jit_compile: bool, stored_as: tf.DType
+) -> _Graphs:
     in_place = not jit_compile  # XLA changes its arrays in place of itself, and knows no slots.
 
     def on_rings(function: Callable[[LbfgsState], LbfgsState], state: LbfgsState) -> LbfgsState:
-        return _on_slots(function, state, kept_as) if in_place else function(state)
+        return _on_slots(function, state, stored_as) if in_place else function(state)
 
     def flat(like: tf.Tensor, arguments: tuple, scale: tf.Tensor) -> Function:
+        """Returns the scaled function of a position `[n]`."""
+
         def function(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             position = tf.reshape(position, tf.shape(like))
             value, gradient = value_and_gradient(position, *arguments)
             return value, tf.reshape(gradient, [-1])
 
-        return scaled(function, scale)
+        return scaled_function(function, scale)
 
-    def further(
+    def advance_graph(
         state: LbfgsState,
         like: tf.Tensor,
         arguments: tuple,
         scale: tf.Tensor,
         first_step: tf.Tensor,
-        last: tf.Tensor,
+        last_step: tf.Tensor,
     ) -> LbfgsState:
         function = flat(like, arguments, scale)
+        steps = functools.partial(
+            advance, function, first_step=first_step, last_step=last_step, in_place=in_place
+        )
+        return on_rings(steps, state)
 
-        def work(state: LbfgsState) -> LbfgsState:
-            return advance(
-                function, state, first_step=first_step, last_step=last, in_place=in_place
-            )
-
-        return on_rings(work, state)
-
-    def searched(
+    def search_graph(
         state: LbfgsState,
         like: tf.Tensor,
         arguments: tuple,
@@ -267,11 +297,8 @@ def _graphs(value_and_gradient: ValueAndGradient, jit_compile: bool, kept_as: tf
         first_step: tf.Tensor,
     ) -> LbfgsState:
         function = flat(like, arguments, scale)
-
-        def work(state: LbfgsState) -> LbfgsState:
-            return search(function, state, first_step=first_step, in_place=in_place)
-
-        return on_rings(work, state)
+        step = functools.partial(search, function, first_step=first_step, in_place=in_place)
+        return on_rings(step, state)
 
     compiled = functools.partial(for_all_sizes, jit_compile=jit_compile)
-    return _Graphs(compiled(further), compiled(searched))
+    return _Graphs(compiled(advance_graph), compiled(search_graph))

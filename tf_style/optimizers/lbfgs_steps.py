@@ -1,7 +1,7 @@
-"""The steps of L-BFGS as graph operations: hardly more than one evaluation each.
+"""The steps of L-BFGS as graph operations: little more than one evaluation each.
 
-Pure functions from state to state, about no images; part of whatever graph they are called
-in. `tfp_lbfgs` turns states into TensorFlow Probability's (TFP) and back.
+Pure functions from state to state. They know nothing about images and are part of the surrounding
+graph.
 """
 
 from collections.abc import Callable
@@ -13,8 +13,8 @@ from tf_style.optimizers.rings import combined, times, with_column, with_row, wi
 from tf_style.optimizers.solution import Kind
 
 _SUFFICIENT_DECREASE = 1e-4  # Nocedal & Wright (2006), eq. 3.4.
-_LEAST_CURVATURE = 1e-6  # Cosine between a step and its change of gradient, at least.
-_SHORTEST = 0.1  # Of the unit step; if a step as short fails, a line search takes over.
+_LEAST_CURVATURE = 1e-6  # Smallest cosine between a step and its change of gradient.
+_SHORTEST = 0.1  # Share of the unit step. If so short a step fails, a line search takes over.
 
 Function: TypeAlias = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 """Maps a position `[n]` to its value and gradient `[n]`."""
@@ -27,16 +27,16 @@ class LbfgsState(NamedTuple):
         position: float `[n]`.
         value: scalar, the value there.
         gradient: float `[n]`, the gradient there.
-        position_deltas: float `[m, n]`, a ring: the k-th pair kept lies in row k mod m. Of the
-            position's type, or of bfloat16.
-        gradient_deltas: likewise.
+        position_deltas: float `[m, n]`, a ring buffer: row k mod m holds the k-th pair. Of the
+            position's type, or bfloat16.
+        gradient_deltas: the same for gradients.
         inner: float64 `[m, m]`, position_deltas times gradient_deltas transposed.
         square: float64 `[m, m]`, gradient_deltas times gradient_deltas transposed.
-        num_pairs: int32, pairs kept since the memory was empty.
-        num_steps: int32, steps done.
-        num_evaluations: int32, evaluations done.
-        length: scalar, the part of the direction to try next; 1 but after a failed trial.
-        failed: bool, whether even a short part did not lower the value enough.
+        num_pairs: int32, pairs stored since the history was last cleared.
+        num_steps: int32, steps made.
+        num_evaluations: int32, evaluations made.
+        length: scalar, share of the direction to try next; 1 except after a failed trial.
+        failed: bool, whether even a short step did not lower the value enough.
     """
 
     position: tf.Tensor
@@ -54,18 +54,21 @@ class LbfgsState(NamedTuple):
 
 
 def initial_state(
-    position: tf.Tensor, history: int, *, kept_as: tf.DType | None = None
+    position: tf.Tensor, history: int, *, stored_as: tf.DType | None = None
 ) -> LbfgsState:
     """Returns the state before the evaluation at the start `[n]`, as step -1.
 
-    Pairs are kept as the position's type, or as bfloat16.
-
-    The first step of `advance` goes nowhere and finds value and gradient, so that one graph
+    The first step of `advance` does not move; it only evaluates value and gradient. So one graph
     holds the function once.
+
+    Args:
+        position: float `[n]`, the start.
+        history: number of pairs, m.
+        stored_as: type of the rings; the position's if left out.
     """
 
-    def ring() -> tf.Tensor:  # Each has memory of its own, to be changed in place.
-        return tf.zeros([history, tf.size(position)], kept_as or position.dtype)
+    def ring() -> tf.Tensor:  # Each call makes a buffer of its own, to be changed in place.
+        return tf.zeros([history, tf.size(position)], stored_as or position.dtype)
 
     products = tf.zeros([history, history], tf.float64)
     return LbfgsState(
@@ -85,16 +88,16 @@ def initial_state(
 
 
 def state_kinds(
-    num_values: int, history: int, dtype: tf.DType, *, kept_as: tf.DType | None = None
+    num_values: int, history: int, dtype: tf.DType, *, stored_as: tf.DType | None = None
 ) -> dict[str, Kind]:
-    """Returns shapes and types of a state for a position `[n]`, by name."""
+    """Returns the shapes and types of a state for a position `[n]`, by name."""
     ring, products = [history, num_values], [history, history]
     return LbfgsState(
         position=([num_values], dtype),
         value=([], dtype),
         gradient=([num_values], dtype),
-        position_deltas=(ring, kept_as or dtype),
-        gradient_deltas=(ring, kept_as or dtype),
+        position_deltas=(ring, stored_as or dtype),
+        gradient_deltas=(ring, stored_as or dtype),
         inner=(products, tf.float64),
         square=(products, tf.float64),
         num_pairs=([], tf.int32),
@@ -106,7 +109,7 @@ def state_kinds(
 
 
 def search_direction(state: LbfgsState) -> tf.Tensor:
-    """Returns -H g of L-BFGS in its compact form: two passes over the memory, no loop.
+    """Returns L-BFGS's direction -H g in compact form: two passes over the history, no loop.
 
     References:
         Byrd, Nocedal & Schnabel (1994), eq. 3.1 and 3.13 (`inner` above its diagonal is R).
@@ -156,9 +159,9 @@ def advanced(
     *,
     in_place: bool = True,
 ) -> LbfgsState:
-    """Returns the state after a step, with the pair in memory if its curvature is positive."""
+    """Returns the state after a step; stores the pair if its curvature is positive."""
     ring, dtype = state.position_deltas.dtype, position.dtype
-    # As they are kept: the products below are then of what is in memory.
+    # Rounded as they are stored, so that the products below match the rings.
     position_delta = tf.cast(tf.cast(position - state.position, ring), dtype)
     gradient_delta = tf.cast(tf.cast(gradient - state.gradient, ring), dtype)
     curvature = tf.reduce_sum(position_delta * gradient_delta)
@@ -198,14 +201,12 @@ def advance(
     last_step: tf.Tensor,
     in_place: bool = True,
 ) -> LbfgsState:
-    """Returns the state after more steps: to `last_step`, one that failed, or a level place.
-
-    Pure TensorFlow operations: part of whatever graph it is called in.
+    """Returns the state after more steps: up to `last_step`, a failed step, or a zero gradient.
 
     Args:
         function: maps a position `[n]` to its value and gradient.
         state: where to start.
-        first_step: root-mean-square length of the step made with an empty memory.
+        first_step: root-mean-square length of a step without history.
         last_step: int32, number of the last step.
         in_place: change the rings in place; False under XLA.
     """
@@ -215,10 +216,10 @@ def advance(
         position = state.position + state.length * direction
         value, gradient = function(position)
         slope = state.length * dot(state.gradient, direction)
-        # Rounding may turn a direction uphill: then too the value must not rise.
+        # Rounding may turn a direction uphill. Even then the value must not rise.
         lowered = value <= state.value + _SUFFICIENT_DECREASE * tf.minimum(slope, 0.0)
         lowered &= tf.reduce_all(tf.math.is_finite(gradient))
-        # Nocedal & Wright (2006), eq. 3.57: the minimum of the parabola through what is known.
+        # Nocedal & Wright (2006), eq. 3.57: the minimum of the interpolating parabola.
         parabola = -slope / (2.0 * (value - state.value - slope))
         shorter = state.length * tf.clip_by_value(parabola, 0.1, 0.5)
         shorter = tf.where(tf.math.is_finite(parabola), shorter, 0.1 * state.length)
@@ -237,8 +238,8 @@ def advance(
         )
 
     def goes_on(state: LbfgsState) -> tf.Tensor:
-        level = (state.num_steps >= 0) & tf.reduce_all(tf.equal(state.gradient, 0.0))
-        return (state.num_steps < last_step) & ~state.failed & ~level
+        is_flat = (state.num_steps >= 0) & tf.reduce_all(tf.equal(state.gradient, 0.0))
+        return (state.num_steps < last_step) & ~state.failed & ~is_flat
 
     return tf.while_loop(
         goes_on,
@@ -249,7 +250,7 @@ def advance(
 
 
 def step_direction(state: LbfgsState, first_step: tf.Tensor) -> tf.Tensor:
-    """Returns the next step: L-BFGS's, or one of a known length along the gradient."""
+    """Returns the next unit step: L-BFGS's, or without history one along the gradient."""
 
     def steepest() -> tf.Tensor:
         size = tf.cast(tf.size(state.gradient), state.gradient.dtype)
@@ -264,8 +265,8 @@ def dot(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(left * right)
 
 
-def forgotten(state: LbfgsState) -> LbfgsState:
-    """Returns the state with an empty memory, ready to go on."""
+def without_history(state: LbfgsState) -> LbfgsState:
+    """Returns the state with its history cleared, ready for another step."""
     return state._replace(
         num_pairs=tf.zeros_like(state.num_pairs),
         length=tf.ones_like(state.length),

@@ -1,43 +1,60 @@
-"""How many steps fit into a slice of time."""
+"""Pacing: when a slice of steps ends, and how many steps fit into the next one."""
 
+import dataclasses
 import time
+
+from tf_style.optimizers.solution import OnSlice
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Pacing:
+    """When a minimization pauses, and when it must end.
+
+    Attributes:
+        slice_seconds: rough length of a slice, in seconds.
+        pause_every: slices also end at every multiple of this many steps; None for no pauses.
+        deadline: latest end, on the clock of `time.perf_counter`; None for no limit. No step starts
+            that would end later, judging by the time of the previous steps.
+        on_slice: called between slices; a true result cancels the minimization.
+    """
+
+    slice_seconds: float = 5.0
+    pause_every: int | None = None
+    deadline: float | None = None
+    on_slice: OnSlice | None = None
 
 
 class Pace:
-    """Chooses how many steps fit into a slice, from the time the last ones took."""
+    """Chooses the number of steps in each slice from the time that the last steps took."""
 
-    def __init__(
-        self, slice_seconds: float, pause_every: int | None, deadline: float | None = None
-    ) -> None:
-        self._seconds = slice_seconds
-        self._pause_every = pause_every
-        self._deadline = deadline
-        self._seconds_a_step: float | None = None
-        # The first slice may trace the graph. Within a deadline, rather too slow than unknown.
-        self._measures = deadline is not None
+    def __init__(self, pacing: Pacing) -> None:
+        """Starts without a measurement: the first slice has one step."""
+        self._pacing = pacing
+        self._seconds_per_step: float | None = None
+        # The first slice may include tracing. With a deadline, a high estimate beats none.
+        self._measures = pacing.deadline is not None
 
     @property
-    def over(self) -> bool:
+    def is_over(self) -> bool:
         """Whether another step would end after the deadline."""
-        if self._deadline is None:
+        if self._pacing.deadline is None:
             return False
-        return time.perf_counter() + (self._seconds_a_step or 0.0) > self._deadline
+        return time.perf_counter() + (self._seconds_per_step or 0.0) > self._pacing.deadline
 
-    def start(self, done: int) -> int:
-        """Begins a slice after so many steps; returns how many it may have."""
+    def start(self, num_done: int) -> int:
+        """Starts a slice after `num_done` steps; returns how many steps it may have."""
         self._start = time.perf_counter()
-        if self._seconds_a_step is None:
+        if self._seconds_per_step is None:
             return 1
-        seconds = self._seconds
-        if self._deadline is not None:
-            seconds = min(seconds, self._deadline - self._start)
-        fitting = min(max(int(seconds / max(self._seconds_a_step, 1e-9)), 1), 1_000_000)
-        if self._pause_every:
-            return min(fitting, self._pause_every - done % self._pause_every)
-        return fitting
+        seconds = self._pacing.slice_seconds
+        if self._pacing.deadline is not None:
+            seconds = min(seconds, self._pacing.deadline - self._start)
+        num_steps = min(max(int(seconds / max(self._seconds_per_step, 1e-9)), 1), 1_000_000)
+        pause_every = self._pacing.pause_every
+        return min(num_steps, pause_every - num_done % pause_every) if pause_every else num_steps
 
-    def stop(self, steps: int) -> None:
-        """Ends a slice of so many steps."""
+    def stop(self, num_steps: int) -> None:
+        """Ends a slice of `num_steps` steps; one in which no step succeeded counts as one step."""
         if self._measures:
-            self._seconds_a_step = (time.perf_counter() - self._start) / max(steps, 1)
+            self._seconds_per_step = (time.perf_counter() - self._start) / max(num_steps, 1)
         self._measures = True

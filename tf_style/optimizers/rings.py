@@ -1,7 +1,7 @@
-"""The rings of vectors that L-BFGS keeps: products with them, and rows put into their place.
+"""Ring buffers of vectors for L-BFGS: products with their rows, and writing of rows.
 
-A ring is a float tensor `[m, n]`. One of bfloat16 takes half the memory of float32; its rows are
-turned into the vectors' type one after the other, so that all is computed in that.
+A ring is a float tensor `[m, n]`. A bfloat16 ring takes half the memory of a float32 one. Its rows
+are converted to the vectors' type one at a time, so that all arithmetic is done in that type.
 """
 
 import tensorflow as tf

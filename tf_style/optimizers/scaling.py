@@ -22,7 +22,7 @@ def unit_scale(gradient: tf.Tensor) -> tf.Tensor:
     return 2.0 ** tf.clip_by_value(exponent, -100.0, 100.0)
 
 
-def scaled(function: Function, scale: tf.Tensor) -> Function:
+def scaled_function(function: Function, scale: tf.Tensor) -> Function:
     """Returns the function times a number."""
 
     def times(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

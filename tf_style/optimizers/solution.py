@@ -1,6 +1,6 @@
-"""What minimizers of a function of one tensor have in common: their words and their pace.
+"""The words that all optimizers share: function, state, step, solution and status.
 
-They run in slices of steps; progress, canceling and restarts happen between slices.
+An optimizer minimizes a function of one tensor in slices of steps (`slices`).
 """
 
 import enum
@@ -18,14 +18,14 @@ ValueAndGradient = Callable[..., tuple[tf.Tensor, tf.Tensor]]
 """`(position, *arguments) -> (value, gradient)`, for a position of any shape."""
 
 State: TypeAlias = Mapping[str, Any]
-"""All that a minimization goes on from, by name: arrays, tensors and numbers."""
+"""Everything that a minimization needs to resume, by name: arrays, tensors and numbers."""
 
 Kind: TypeAlias = tuple[Sequence[int], Any]
 """Shape and type of a tensor."""
 
 
 class Status(enum.Enum):
-    """Why a minimization ended; the value says it in a sentence."""
+    """Why a minimization ended; the value is a sentence for the user."""
 
     CONVERGED = "The loss no longer changes."
     STEPS_USED = "All steps were made; more may refine it."
@@ -38,15 +38,15 @@ class Status(enum.Enum):
 
 
 class Step(NamedTuple):
-    """Where a minimization stands, given to `on_slice` between slices.
+    """How far a minimization has come; passed to `on_slice` between slices.
 
     Attributes:
-        position: the present position, of the start's shape.
+        position: the current position, of the start's shape.
         loss: the value there.
-        num_steps: steps done.
-        num_evaluations: evaluations of value and gradient done.
-        state: gives what the minimizer takes as `resume_from`; its tensors are changed in place
-            once `on_slice` has returned, and copied only if they are still held then.
+        num_steps: steps made.
+        num_evaluations: evaluations of value and gradient made.
+        state: returns what the optimizer takes as `resume_from`. Its tensors are changed in place
+            after `on_slice` returns, and copied only if they are still referenced then.
     """
 
     position: tf.Tensor
@@ -62,8 +62,8 @@ class Solution(NamedTuple):
     Attributes:
         position: the last accepted position, of the start's shape.
         loss: the value there.
-        num_steps: steps done.
-        num_evaluations: evaluations of value and gradient done.
+        num_steps: steps made.
+        num_evaluations: evaluations of value and gradient made.
         status: why it ended.
     """
 
@@ -80,19 +80,14 @@ class GraphSolution(NamedTuple):
     Attributes:
         position: float `[n]`, the last accepted position.
         value: float scalar, the value there.
-        num_steps: int32 scalar, steps done.
-        num_evaluations: int32 scalar, evaluations of value and gradient done.
+        num_steps: int32 scalar, steps made.
+        num_evaluations: int32 scalar, evaluations of value and gradient made.
     """
 
     position: tf.Tensor
     value: tf.Tensor
     num_steps: tf.Tensor
     num_evaluations: tf.Tensor
-
-
-def ended(step: Step, status: Status) -> Solution:
-    """Returns the solution of a minimization that ends at a step."""
-    return Solution(step.position, step.loss, step.num_steps, step.num_evaluations, status)
 
 
 OnSlice = Callable[[Step], bool | None]
@@ -103,8 +98,8 @@ class NotFiniteError(ArithmeticError):
     """The value or the gradient became NaN or infinite.
 
     Attributes:
-        position: where it did, of the start's shape.
-        num_steps: steps done before.
+        position: where that happened, of the start's shape.
+        num_steps: steps made before.
     """
 
     def __init__(self, position: tf.Tensor, num_steps: int) -> None:
@@ -114,7 +109,7 @@ class NotFiniteError(ArithmeticError):
 
 
 def checked_start(start: tf.Tensor, num_steps: int) -> tf.Tensor:
-    """Returns the start as a tensor, if a minimizer can use it.
+    """Returns the start as a tensor after checking it.
 
     Raises:
         TypeError: unless the start is of floats.
@@ -130,11 +125,15 @@ def checked_start(start: tf.Tensor, num_steps: int) -> tf.Tensor:
     return start
 
 
-def taken_up(resume_from: State, kinds: Mapping[str, Kind]) -> dict[str, tf.Tensor]:
-    """Returns tensors of a state by name; reads one after the other.
+def restored(resume_from: State, kinds: Mapping[str, Kind]) -> dict[str, tf.Tensor]:
+    """Returns the tensors of a saved state by name, read one after the other.
+
+    Args:
+        resume_from: the saved state; other names in it are ignored.
+        kinds: shape and type of each tensor, by name.
 
     Raises:
-        ValueError: if one is missing, or is not of its shape and type.
+        ValueError: if a tensor is missing, or has another shape or type.
     """
     tensors = {}
     for name, (shape, kind) in kinds.items():

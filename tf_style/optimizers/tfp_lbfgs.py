@@ -1,7 +1,6 @@
 """TensorFlow Probability's L-BFGS, run in slices, scaled and restarted.
 
-Knows nothing about images. Each slice of steps is one graph, traced once for all sizes; slicing
-does not change the path.
+Knows nothing about images. Each slice of steps is one graph, traced once for all sizes.
 """
 
 import functools
@@ -14,7 +13,8 @@ import tensorflow as tf
 from tf_style._checks import check_number
 from tf_style.config.optimizer import OptimizerConfig
 from tf_style.graphs.tracing import for_all_sizes, kept_by_function
-from tf_style.optimizers.pace import Pace
+from tf_style.optimizers import slices
+from tf_style.optimizers.pace import Pace, Pacing
 from tf_style.optimizers.solution import (
     MAX_RESTARTS_WITHOUT_GAIN,
     OnSlice,
@@ -25,11 +25,16 @@ from tf_style.optimizers.solution import (
     ValueAndGradient,
     check_finite,
     checked_start,
-    ended,
     norm,
-    taken_up,
+    restored,
 )
-from tf_style.optimizers.tfp_state import named_tfp_state, tfp_state, tfp_state_kinds
+from tf_style.optimizers.tfp_state import (
+    advance_tfp,
+    named_tfp_state,
+    num_steps_of,
+    tfp_state,
+    tfp_state_kinds,
+)
 
 
 def minimize_tfp_lbfgs(
@@ -49,87 +54,63 @@ def minimize_tfp_lbfgs(
 ) -> Solution:
     """Minimizes with `tfp.optimizer.lbfgs_minimize`, scaled, sliced and restarted.
 
-    TFP's first trial step is one times the gradient, so the objective is multiplied by a
-    constant that makes this step `first_step` long. When TFP's line search fails, it is
-    started again from the position reached, without history and with a shorter first step;
-    after three restarts that gain nothing the status is `LINE_SEARCH_FAILED`.
+    TFP's first trial step is one times the gradient. So the objective is multiplied by a constant
+    that makes this step `first_step` long. When TFP's line search fails, it starts again from the
+    position it has reached, without history and with a shorter first step. After three restarts
+    without gain the status is `LINE_SEARCH_FAILED`.
 
     Args:
         value_and_gradient: maps (float tensor of the start's shape, *arguments) to (scalar,
-            gradient of the same shape). Kept alive in a small cache of graphs.
+            gradient of the same shape). A small cache of graphs keeps it alive.
         start: float tensor of any shape.
-        arguments: tensors, or nests of tensors, handed through to `value_and_gradient`.
-        num_steps: L-BFGS iterations at most. One costs 2 to 3 evaluations.
-        history: curvature pairs kept. TFP copies them: 4 to 7 * history times the start's size.
-        jit_compile: let XLA compile the steps.
+        arguments: tensors, or nests of tensors, passed on to `value_and_gradient`.
+        num_steps: maximum number of iterations. One costs 2 to 3 evaluations.
+        history: number of curvature pairs. TFP copies them: 4 to 7 * history times the start's
+            size.
+        jit_compile: compile the steps with XLA.
         first_step: root-mean-square length of the first trial step, in the position's units.
-        slice_seconds: time after which a slice ends, roughly.
-        pause_every: slices also end at every multiple of so many steps.
+        slice_seconds: rough length of a slice, in seconds.
+        pause_every: slices also end at every multiple of this many steps.
         deadline: as for `lbfgs.minimize_lbfgs`.
         on_slice: called between slices.
         resume_from: as for `lbfgs.minimize_lbfgs`.
 
     Returns:
-        The solution. Its loss does not exceed the start's, but for rounding.
+        The solution. Its loss does not exceed the start's, apart from rounding.
 
     Raises:
         TypeError: if the start is not of floats.
-        ValueError: if a number is out of its range, or `resume_from` of another minimization.
-        NotFiniteError: if value or gradient become NaN or infinite.
+        ValueError: if a number is out of its range, or `resume_from` comes from another
+            minimization.
+        NotFiniteError: if value or gradient becomes NaN or infinite.
 
     References:
         Nocedal & Wright (2006), section 7.2; Hager & Zhang (2005) for the line search.
     """
     check_number("history", history, minimum=1)
     start = checked_start(start, num_steps)
-    graphs = _graphs(value_and_gradient, history, jit_compile)
-
-    def run_slice(state: Any, scale: tf.Tensor, limit: tf.Tensor) -> Any:
-        return graphs.advance(state, scale, limit, start, arguments)
-
-    step = Step(start, float("nan"), 0, 0)
-    restarts = 0
-    begun = None if resume_from is None else _resumed(resume_from, start, history)
-    while True:
-        if begun is not None:
-            state, step, restarts, scale = begun
-        else:
-            loss, gradient = graphs.evaluate(step.position, arguments)
-            step = step._replace(loss=float(loss), num_evaluations=step.num_evaluations + 1)
-            length = norm(gradient) / np.sqrt(gradient.shape.num_elements())
-            check_finite(step.loss + length, step)
-            if length == 0.0:
-                return ended(step, Status.CONVERGED)
-            scale = tf.constant(first_step * 0.1**restarts / length, start.dtype)
-            state = tfp_state(step.position, loss * scale, gradient * scale, history)
-        found, status = _run_slices(
-            run_slice,
-            _Begun(state, step, restarts, scale),
-            num_steps,
-            Pace(slice_seconds, pause_every, deadline),
-            on_slice,
-            resumed=begun is not None,
-        )
-        begun = None
-        if status is not Status.LINE_SEARCH_FAILED:
-            return ended(found, status)
-        if found.loss < step.loss and found.num_steps > step.num_steps:
-            step, restarts = found._replace(state=dict), 0  # Its memory is not needed.
-        else:
-            step = step._replace(num_evaluations=found.num_evaluations)
-            restarts += 1
-        if restarts > MAX_RESTARTS_WITHOUT_GAIN:
-            return ended(step, status)
+    method = TfpLbfgs(
+        value_and_gradient,
+        start,
+        arguments=arguments,
+        history=history,
+        jit_compile=jit_compile,
+        first_step=first_step,
+    )
+    pacing = Pacing(
+        slice_seconds=slice_seconds, pause_every=pause_every, deadline=deadline, on_slice=on_slice
+    )
+    return slices.run(method, num_steps=num_steps, pacing=pacing, resume_from=resume_from)
 
 
-class _Begun(NamedTuple):
+class TfpRun(NamedTuple):
     """TFP's L-BFGS since it was last started.
 
     Attributes:
         state: TFP's.
         start: where it was started.
-        restarts: that gained nothing, before.
-        scale: of value and gradient.
+        restarts: restarts without gain before that.
+        scale: factor of value and gradient.
     """
 
     state: Any
@@ -138,77 +119,117 @@ class _Begun(NamedTuple):
     scale: tf.Tensor
 
 
-def _saved(begun: _Begun) -> State:
-    """Returns all of it by name; the start's parts with a prefix."""
-    start = begun.start
+class TfpLbfgs:
+    """TFP's L-BFGS as a `slices.Method`, whose state is a `TfpRun`."""
+
+    def __init__(
+        self,
+        value_and_gradient: ValueAndGradient,
+        start: tf.Tensor,
+        *,
+        arguments: tuple,
+        history: int,
+        jit_compile: bool,
+        first_step: float = 0.01,
+    ) -> None:
+        """Takes what `minimize_tfp_lbfgs` takes; traces nothing yet."""
+        self._graphs = _graphs(value_and_gradient, history, jit_compile)
+        self._start = start
+        self._arguments = arguments
+        self._history = history
+        self._first_step = first_step
+
+    def begin(self, pace: Pace) -> TfpRun:
+        """Evaluates the function at the start; see `slices.Method`."""
+        return self._started(Step(self._start, float("nan"), 0, 0), restarts=0)
+
+    def resume(self, saved: State) -> TfpRun:
+        """Restores what `Step.state` gave; see `slices.Method`."""
+        start = self._start
+        kinds = tfp_state_kinds(int(tf.size(start)), self._history, start.dtype)
+        state = named_tfp_state(restored(saved, kinds))
+        kinds = {
+            "start_position": (start.shape, start.dtype),
+            "start_loss": ([], tf.float64),
+            "start_num_steps": ([], tf.int64),
+            "start_num_evaluations": ([], tf.int64),
+            "restarts": ([], tf.int64),
+            "scale": ([], start.dtype),
+        }
+        position, *numbers, scale = restored(saved, kinds).values()
+        loss, num_steps, num_evaluations, restarts = (each.numpy().item() for each in numbers)
+        run = TfpRun(state, Step(position, loss, num_steps, num_evaluations), restarts, scale)
+        return self._restarted_if_failed(run)
+
+    def advance(self, state: TfpRun, last_step: int, *, may_trace: bool) -> TfpRun:
+        """Makes steps; see `slices.Method`."""
+        max_iterations = tf.constant(last_step - state.start.num_steps)
+        tfp = self._graphs.advance(
+            state.state, state.scale, max_iterations, self._start, self._arguments
+        )
+        return self._restarted_if_failed(state._replace(state=tfp))
+
+    def step(self, state: TfpRun) -> Step:
+        """Returns what has been reached; see `slices.Method`."""
+        tfp, start = state.state, state.start
+        saved = functools.partial(_saved, state)
+        if state.restarts > MAX_RESTARTS_WITHOUT_GAIN:
+            return start._replace(state=saved)
+        num_steps = int(num_steps_of(tfp))
+        return Step(
+            tf.reshape(tfp.position, start.position.shape),
+            float(tfp.objective_value / state.scale) if num_steps else start.loss,
+            start.num_steps + num_steps,
+            start.num_evaluations + int(tfp.num_objective_evaluations),
+            saved,
+        )
+
+    def status(self, state: TfpRun) -> Status | None:
+        """Returns why no further step can be made; see `slices.Method`."""
+        if state.restarts > MAX_RESTARTS_WITHOUT_GAIN:
+            return Status.LINE_SEARCH_FAILED
+        is_flat = norm(state.state.objective_gradient) == 0.0
+        return Status.CONVERGED if is_flat or bool(state.state.converged) else None
+
+    def _started(self, start: Step, *, restarts: int) -> TfpRun:
+        """Returns TFP's L-BFGS at a position, without history."""
+        loss, gradient = self._graphs.evaluate(start.position, self._arguments)
+        start = start._replace(
+            loss=float(loss), num_evaluations=start.num_evaluations + 1, state=dict
+        )
+        length = norm(gradient) / np.sqrt(gradient.shape.num_elements())
+        check_finite(start.loss + length, start)
+        scale = self._first_step * 0.1**restarts / length if length else 1.0
+        scale = tf.constant(scale, start.position.dtype)
+        state = tfp_state(start.position, loss * scale, gradient * scale, self._history)
+        return TfpRun(state, start, restarts, scale)
+
+    def _restarted_if_failed(self, run: TfpRun) -> TfpRun:
+        """Returns the run; if its line search has failed, one that is started again."""
+        step = self.step(run)
+        check_finite(step.loss, step)
+        if not bool(run.state.failed):
+            return run
+        if step.loss < run.start.loss and step.num_steps > run.start.num_steps:
+            return self._started(step, restarts=0)
+        start = run.start._replace(num_evaluations=step.num_evaluations)
+        if run.restarts >= MAX_RESTARTS_WITHOUT_GAIN:
+            return run._replace(start=start, restarts=run.restarts + 1)
+        return self._started(start, restarts=run.restarts + 1)
+
+
+def _saved(run: TfpRun) -> State:
+    """Returns the parts by name; the start's with a prefix."""
+    start = run.start
     return {
-        **begun.state._asdict(),
+        **run.state._asdict(),
         "start_position": start.position,
         "start_loss": start.loss,
         "start_num_steps": start.num_steps,
         "start_num_evaluations": start.num_evaluations,
-        "restarts": begun.restarts,
-        "scale": begun.scale,
+        "restarts": run.restarts,
+        "scale": run.scale,
     }
-
-
-def _resumed(resume_from: State, start: tf.Tensor, history: int) -> _Begun:
-    """Returns what `_saved` has given."""
-    kinds = tfp_state_kinds(int(tf.size(start)), history, start.dtype)
-    state = named_tfp_state(taken_up(resume_from, kinds))
-    kinds = {
-        "start_position": (start.shape, start.dtype),
-        "start_loss": ([], tf.float64),
-        "start_num_steps": ([], tf.int64),
-        "start_num_evaluations": ([], tf.int64),
-        "restarts": ([], tf.int64),
-        "scale": ([], start.dtype),
-    }
-    tensors = taken_up(resume_from, kinds)
-    position, *numbers, scale = tensors.values()
-    loss, num_steps, num_evaluations, restarts = (number.numpy().item() for number in numbers)
-    return _Begun(state, Step(position, loss, num_steps, num_evaluations), restarts, scale)
-
-
-def _run_slices(
-    run_slice: Callable,
-    begun: _Begun,
-    num_steps: int,
-    pace: Pace,
-    on_slice: OnSlice | None,
-    *,
-    resumed: bool,
-) -> tuple[Step, Status]:
-    """Runs TFP's L-BFGS to an end or a failed line search."""
-    state, start, _, scale = begun
-    step = start
-    while True:
-        if not resumed:
-            if pace.over:
-                return step, Status.TIME_USED
-            done = int(state.num_iterations)
-            limit = min(num_steps - start.num_steps, done + pace.start(start.num_steps + done))
-            state = run_slice(state, scale, tf.constant(limit))
-            pace.stop(int(state.num_iterations) - done)
-        resumed = False
-        failed = bool(state.failed)
-        step = Step(
-            tf.reshape(state.position, start.position.shape),
-            float(state.objective_value / scale),
-            # TFP counts a failed search as an iteration, but it made no step.
-            start.num_steps + int(state.num_iterations) - int(failed),
-            start.num_evaluations + int(state.num_objective_evaluations),
-            functools.partial(_saved, begun._replace(state=state)),
-        )
-        check_finite(step.loss, step)
-        if on_slice is not None and on_slice(step):
-            return step, Status.CANCELLED
-        if failed:
-            return step, Status.LINE_SEARCH_FAILED
-        if bool(state.converged):
-            return step, Status.CONVERGED
-        if step.num_steps >= num_steps:
-            return step, Status.STEPS_USED
 
 
 class _Graphs(NamedTuple):
@@ -220,29 +241,20 @@ class _Graphs(NamedTuple):
 
 @kept_by_function
 def _graphs(value_and_gradient: ValueAndGradient, history: int, jit_compile: bool) -> _Graphs:
-    import tensorflow_probability as tfp
-
     def evaluate(position: tf.Tensor, arguments: tuple) -> tuple[tf.Tensor, tf.Tensor]:
         return value_and_gradient(position, *arguments)
 
     def advance(
-        state: Any, scale: tf.Tensor, limit: tf.Tensor, like: tf.Tensor, arguments: tuple
+        state: Any, scale: tf.Tensor, max_iterations: tf.Tensor, like: tf.Tensor, arguments: tuple
     ) -> Any:
-        """Continues TFP's L-BFGS, for positions of the shape of `like`, up to so many steps."""
+        """Continues TFP's L-BFGS, for positions of the shape of `like`."""
 
-        def scaled(flat: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def function(flat: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             value, gradient = value_and_gradient(tf.reshape(flat, tf.shape(like)), *arguments)
-            return value * scale, tf.reshape(gradient, tf.shape(flat)) * scale
+            return value, tf.reshape(gradient, tf.shape(flat))
 
-        return tfp.optimizer.lbfgs_minimize(
-            scaled,
-            initial_position=None,
-            previous_optimizer_results=state,
-            num_correction_pairs=history,
-            tolerance=0.0,
-            x_tolerance=0.0,
-            f_relative_tolerance=0.0,
-            max_iterations=limit,
+        return advance_tfp(
+            function, state, scale=scale, history=history, max_iterations=max_iterations
         )
 
     compiled = functools.partial(for_all_sizes, jit_compile=jit_compile)

@@ -1,15 +1,16 @@
-"""States of L-BFGS as TensorFlow Probability (TFP) keeps them, and turned into ours and back."""
+"""States of L-BFGS as TensorFlow Probability (TFP) stores them, and its steps between them."""
 
 from typing import Any
 
 import tensorflow as tf
 
-from tf_style.optimizers.lbfgs_steps import LbfgsState
+from tf_style.optimizers.lbfgs_steps import Function
+from tf_style.optimizers.scaling import scaled_function
 from tf_style.optimizers.solution import Kind
 
 
 def tfp_state(position: tf.Tensor, value: tf.Tensor, gradient: tf.Tensor, history: int) -> Any:
-    """Returns TFP's state at a position whose value and gradient are known."""
+    """Returns TFP's state at a position with known value and gradient, without history."""
     from tensorflow_probability.python.optimizer.lbfgs import LBfgsOptimizerResults
 
     position = tf.reshape(position, [-1])
@@ -27,15 +28,46 @@ def tfp_state(position: tf.Tensor, value: tf.Tensor, gradient: tf.Tensor, histor
     )
 
 
+def advance_tfp(
+    function: Function, state: Any, *, scale: tf.Tensor, history: int, max_iterations: tf.Tensor
+) -> Any:
+    """Returns TFP's state after more iterations, as operations of the surrounding graph.
+
+    Args:
+        function: maps a position `[n]` to its value and gradient.
+        state: TFP's, of the function times `scale`.
+        scale: factor of value and gradient.
+        history: number of curvature pairs.
+        max_iterations: int32, counted since the state was made.
+    """
+    import tensorflow_probability as tfp
+
+    return tfp.optimizer.lbfgs_minimize(
+        scaled_function(function, scale),
+        initial_position=None,
+        previous_optimizer_results=state,
+        num_correction_pairs=history,
+        tolerance=0.0,
+        x_tolerance=0.0,
+        f_relative_tolerance=0.0,
+        max_iterations=max_iterations,
+    )
+
+
+def num_steps_of(state: Any) -> tf.Tensor:
+    """Returns the steps made: TFP counts a failed search as an iteration, but it moves nothing."""
+    return state.num_iterations - tf.cast(state.failed, tf.int32)
+
+
 def named_tfp_state(tensors: dict[str, tf.Tensor]) -> Any:
-    """Returns TFP's state of tensors by name."""
+    """Returns TFP's state from its tensors by name."""
     from tensorflow_probability.python.optimizer.lbfgs import LBfgsOptimizerResults
 
     return LBfgsOptimizerResults(**tensors)
 
 
 def tfp_state_kinds(num_values: int, history: int, dtype: tf.DType) -> dict[str, Kind]:
-    """Returns shapes and types of `tfp_state`'s tensors, by name."""
+    """Returns the shapes and types of `tfp_state`'s tensors, by name."""
     ring = [history, num_values]
     return {
         "converged": ([], tf.bool),
@@ -48,60 +80,3 @@ def tfp_state_kinds(num_values: int, history: int, dtype: tf.DType) -> dict[str,
         "position_deltas": (ring, dtype),
         "gradient_deltas": (ring, dtype),
     }
-
-
-def to_tfp(state: LbfgsState) -> Any:
-    """Returns the state as `tfp.optimizer.lbfgs_minimize` takes it.
-
-    TFP takes the last min(num_iterations, m) pairs to be valid: the number of iterations is
-    that of the pairs kept.
-    """
-    from tensorflow_probability.python.optimizer.lbfgs import LBfgsOptimizerResults
-
-    history = tf.shape(state.position_deltas)[0]
-    oldest_first = (state.num_pairs + tf.range(history)) % history
-    empty = (tf.range(history) < history - state.num_pairs)[:, None]
-
-    def ordered(deltas: tf.Tensor) -> tf.Tensor:
-        return tf.where(empty, tf.zeros_like(deltas), tf.gather(deltas, oldest_first))
-
-    return LBfgsOptimizerResults(
-        converged=tf.constant(False),
-        failed=state.failed,
-        num_iterations=state.num_pairs,
-        num_objective_evaluations=state.num_evaluations,
-        position=state.position,
-        objective_value=state.value,
-        objective_gradient=state.gradient,
-        position_deltas=ordered(state.position_deltas),
-        gradient_deltas=ordered(state.gradient_deltas),
-    )
-
-
-def from_tfp(results: Any) -> LbfgsState:
-    """Returns the state that goes on from one of `tfp.optimizer.lbfgs_minimize`."""
-    history = tf.shape(results.position_deltas)[0]
-    num_pairs = tf.minimum(results.num_iterations, history)
-    # TFP keeps the newest pair last, a ring that is not full its oldest first.
-    position_deltas, gradient_deltas = (
-        tf.roll(deltas, num_pairs, axis=0)
-        for deltas in (results.position_deltas, results.gradient_deltas)
-    )
-
-    def products(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
-        return tf.cast(tf.matmul(left, right, transpose_b=True), tf.float64)
-
-    return LbfgsState(
-        position=results.position,
-        value=results.objective_value,
-        gradient=results.objective_gradient,
-        position_deltas=position_deltas,
-        gradient_deltas=gradient_deltas,
-        inner=products(position_deltas, gradient_deltas),
-        square=products(gradient_deltas, gradient_deltas),
-        num_pairs=num_pairs,
-        num_steps=results.num_iterations,
-        num_evaluations=results.num_objective_evaluations,
-        length=tf.ones([], results.position.dtype),
-        failed=tf.constant(False),
-    )

@@ -1,7 +1,9 @@
-"""Many pictures through `tf.data`: files to images, stylized, to PNG files or TFRecords.
+"""Stylizes many pictures with `tf.data`: from picture files to PNG files or TFRecords.
+
+    from tf_style.pipeline import read_pictures, stylizer, write_pngs
 
 An element is a dict: "name" (string scalar), "content" and "style" (float32 `[1, H, W, 3]`, RGB
-0..1, of any sizes), and once stylized "image" (float32 `[1, H, W, 3]`, RGB 0..1).
+0..1, any sizes), and, once stylized, "image" (float32 `[1, H, W, 3]`, RGB 0..1).
 """
 
 from tf_style.pipeline.files import read_tfrecords as read_tfrecords

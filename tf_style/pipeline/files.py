@@ -1,13 +1,12 @@
-"""Many pictures through `tf.data`: files to images, stylized, to PNG files or TFRecords.
+"""Writes stylized pictures to PNG files or TFRecords, and reads the TFRecords again.
 
-An element is a dict: "name" (string scalar), "content" and "style" (float32 `[1, H, W, 3]`, RGB
-0..1, of any sizes), and once stylized "image" (float32 `[1, H, W, 3]`, RGB 0..1).
+Takes and gives elements with "name" (string scalar) and "image" (float32 `[1, H, W, 3]`, RGB 0..1).
+A file appears only when it is complete.
 """
 
 import contextlib
 import functools
 import os
-import secrets
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,14 +20,14 @@ from tf_style.images.graph_pictures import to_png
 
 
 def write_pngs(elements: Iterable[NamedTensors], folder: str | os.PathLike) -> list[Path]:
-    """Writes each "image" as NAME.png; returns the paths.
+    """Writes each "image" to NAME.png in a folder; returns the paths.
 
     Args:
-        elements: stylized ones.
-        folder: made if it is not there. Files of the same names are replaced.
+        elements: stylized elements.
+        folder: created if it is missing. Files with the same names are replaced.
 
     Raises:
-        ValueError: if a name is no file name.
+        ValueError: if a name is not a plain file name.
         OSError: if a file cannot be written.
     """
     folder = user_path(folder)
@@ -46,62 +45,66 @@ def write_pngs(elements: Iterable[NamedTensors], folder: str | os.PathLike) -> l
 
 
 def write_tfrecords(elements: Iterable[NamedTensors], path: str | os.PathLike) -> int:
-    """Writes the elements as `tf.train.Example`s with "name" and "png"; returns how many.
+    """Writes the elements as `tf.train.Example`s with "name" and "png"; returns their number.
 
     Args:
-        elements: stylized ones.
-        path: of the file, which is there only when it is complete.
+        elements: stylized elements.
+        path: the file, which appears, or is replaced, only when it is complete.
 
     Raises:
-        OSError: if it cannot be written.
+        OSError: if the file cannot be written.
     """
-    path = user_path(path)
-    part = path.with_name(f".{secrets.token_hex(8)}.part")
     count = 0
-    try:
-        with _writing(part) as write:
+
+    def write_all(file: BinaryIO) -> None:
+        nonlocal count
+        # TensorFlow opens the part file a second time, by its name. The sync that follows applies
+        # to the file, not to one handle, so it covers these records.
+        with _record_writer(file.name) as write_record:
             for element in elements:
+                write_record(_example(element).SerializeToString())
                 count += 1
-                values = {"name": element["name"], "png": to_png(element["image"])}
-                features = {
-                    name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value.numpy()]))
-                    for name, value in values.items()
-                }
-                example = tf.train.Example(features=tf.train.Features(feature=features))
-                write(example.SerializeToString())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+
+    write_atomically(user_path(path), write_all)
     return count
 
 
-@contextlib.contextmanager
-def _writing(path: Path) -> Iterator[Callable[[bytes], object]]:
-    """Yields what writes a record; of what goes wrong, only its own failures become OSError."""
+def _example(element: NamedTensors) -> tf.train.Example:
+    values = {"name": element["name"], "png": to_png(element["image"])}
+    features = {
+        name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value.numpy()]))
+        for name, value in values.items()
+    }
+    return tf.train.Example(features=tf.train.Features(feature=features))
 
-    def told(work: Callable[..., Any], *arguments: Any) -> Any:
+
+@contextlib.contextmanager
+def _record_writer(path: str | os.PathLike) -> Iterator[Callable[[bytes], object]]:
+    """Yields a function that writes a record. Only failures of writing become OSError."""
+
+    def as_os_error(work: Callable[..., Any], *arguments: Any) -> Any:
         try:
             return work(*arguments)
         except tf.errors.OpError as error:
             raise OSError(f"`path` cannot be written: {error.message}.") from error
 
-    writer = told(tf.io.TFRecordWriter, os.fspath(path))
+    writer = as_os_error(tf.io.TFRecordWriter, os.fspath(path))
     try:
-        yield functools.partial(told, writer.write)
-        told(writer.flush)
+        yield functools.partial(as_os_error, writer.write)
+        as_os_error(writer.flush)
     finally:
         with contextlib.suppress(tf.errors.OpError):
             writer.close()
 
 
 def read_tfrecords(path: str | os.PathLike) -> tf.data.Dataset:
-    """Returns the elements of `write_tfrecords`: "name", and "image" with 8 bits of precision."""
+    """Returns a dataset of `write_tfrecords`'s elements: "name", and "image" in 8-bit precision."""
     form = dict.fromkeys(("name", "png"), tf.io.FixedLenFeature([], tf.string))
 
     def element(record: tf.Tensor) -> NamedTensors:
-        found = tf.io.parse_single_example(record, form)
-        pixels = tf.io.decode_png(found["png"], channels=3)
-        return {"name": found["name"], "image": tf.cast(pixels[tf.newaxis], tf.float32) / 255.0}
+        values = tf.io.parse_single_example(record, form)
+        pixels = tf.io.decode_png(values["png"], channels=3)
+        return {"name": values["name"], "image": tf.cast(pixels[tf.newaxis], tf.float32) / 255.0}
 
     return tf.data.TFRecordDataset(os.fspath(user_path(path))).map(element).prefetch(2)
 

@@ -1,4 +1,7 @@
-"""pipeline.pictures."""
+"""Reads pairs of pictures into a dataset, and stylizes them on one or several devices.
+
+Takes paths and a config; gives elements as described in `tf_style.pipeline`.
+"""
 
 import itertools
 import os
@@ -9,13 +12,11 @@ import tensorflow as tf
 
 from tf_style._checks import user_path
 from tf_style.config.style_config import StyleConfig
-from tf_style.engine.assembly import make_problem
+from tf_style.engine.assembly import load_problem
 from tf_style.engine.graph_stages import check_graph, start_image, stylize_in_graph
 from tf_style.engine.pictures import Pictures
 from tf_style.export.named_graphs import NamedTensors
 from tf_style.inputs.inputs import prepare_inputs
-from tf_style.network.arithmetic import arithmetic
-from tf_style.network.weights import load_weights
 
 _IMAGE = [1, None, None, 3]
 
@@ -26,18 +27,18 @@ def read_pictures(
     *,
     config: StyleConfig | None = None,
 ) -> tf.data.Dataset:
-    """Returns the pairs of pictures, read and brought to size while others are at work.
+    """Returns a dataset of picture pairs, which are read and resized in the background.
 
-    Whatever `stylize` reads is read. "name" is the content's file name and the style's, without
-    their suffixes, with "-" between them; equal ones get numbers.
+    It reads the same file formats as `stylize`. "name" is the content's file name and the
+    style's, without suffixes, joined by "-"; duplicates get numbers.
 
     Args:
-        contents: paths.
-        styles: as many paths, or one for all.
-        config: sizes; the default preset if left out.
+        contents: paths of the contents.
+        styles: as many paths of styles, or one for all contents.
+        config: gives the sizes; the default preset if left out.
 
     Raises:
-        ValueError: if there is no content, or another number of styles.
+        ValueError: if there are no contents, or the number of styles does not match.
         FileNotFoundError: if a file is missing.
     """
     config = StyleConfig() if config is None else config
@@ -53,7 +54,7 @@ def read_pictures(
                 raise FileNotFoundError(f"`{argument}` must be existing files. Received: '{path}'.")
     files[1] *= len(contents) // len(styles)
     pairs = zip(*files, strict=True)
-    names = _different([f"{Path(content).stem}-{Path(style).stem}" for content, style in pairs])
+    names = _unique([f"{Path(content).stem}-{Path(style).stem}" for content, style in pairs])
 
     def read(content: bytes, style: bytes) -> tuple:
         inputs = prepare_inputs(content.decode(), style.decode(), config)
@@ -68,34 +69,34 @@ def read_pictures(
     return dataset.map(element).prefetch(2)
 
 
-def _different(names: list[str]) -> list[str]:
-    """Returns the names, with a number behind those that have been there before."""
-    found: list[str] = []
+def _unique(names: list[str]) -> list[str]:
+    """Returns the names, with numbers appended to duplicates."""
+    unique: list[str] = []
     for name in names:
         numbered = (f"{name}-{number}" for number in itertools.count(2))
-        taken = {*names, *found}
-        found.append(
-            name if name not in found else next(new for new in numbered if new not in taken)
+        taken = {*names, *unique}
+        unique.append(
+            name if name not in unique else next(new for new in numbered if new not in taken)
         )
-    return found
+    return unique
 
 
 def stylizer(
     config: StyleConfig | None = None, *, notify: Callable[[str], None] | None = None
 ) -> Callable[[NamedTensors], NamedTensors]:
-    """Returns a function of elements for `Dataset.map`: it adds "image".
+    """Returns a function for `Dataset.map` that adds "image" to an element.
 
-    The pictures are of the sizes that they have, as `read_pictures` gives them; the rest of the
-    config decides as in `stylize`. Pictures of all sizes share one graph.
+    Pictures are not resized, so the config's sizes apply only in `read_pictures`; all other
+    options work as in `stylize`. Pictures of all sizes share one graph.
 
     Args:
         config: the default preset if left out.
         notify: called with a line of text before weights are fetched.
 
     Raises:
-        TypeError: if `config` is no StyleConfig.
-        ValueError: if the config needs what a graph has not: a start from a file, a time budget,
-            `jit_compile`, `color`.
+        TypeError: if `config` is not a StyleConfig.
+        ValueError: if the config needs something that a graph does not support: a start from a
+            file, a time budget, `jit_compile`, `color`.
         OSError: if the weights cannot be fetched.
 
     Example:
@@ -104,17 +105,14 @@ def stylizer(
     """
     config = StyleConfig() if config is None else config
     check_graph(config)
-    if config.compute.deterministic:
-        tf.config.experimental.enable_op_determinism()
-    weights = load_weights(config.network.weights, notify=notify)
-    kind = arithmetic(config.compute.precision, deterministic=config.compute.deterministic)
-    problem = make_problem(weights.layers, config, kind)
+    # Not shared: a strategy's variables must be made in its scope.
+    problem = load_problem(config, is_shared=False, notify=notify).problem
 
     @tf.function(input_signature=[tf.TensorSpec(_IMAGE, tf.float32)] * 2, autograph=False)
     def stylize(content: tf.Tensor, style: tf.Tensor) -> tf.Tensor:
         start = start_image(config, content, style)
-        found = stylize_in_graph(problem, Pictures(content, (style,), start), config)
-        return tf.clip_by_value(found.image, 0.0, 1.0)
+        result = stylize_in_graph(problem, Pictures(content, (style,), start), config)
+        return tf.clip_by_value(result.image, 0.0, 1.0)
 
     return lambda element: {**element, "image": stylize(element["content"], element["style"])}
 
@@ -126,11 +124,11 @@ def stylized_on(
     *,
     notify: Callable[[str], None] | None = None,
 ) -> Iterator[NamedTensors]:
-    """Yields the elements with "image", as many at a time as the strategy has devices.
+    """Yields the elements with "image"; each device of the strategy stylizes one at a time.
 
     Args:
-        strategy: such as `tf.distribute.MirroredStrategy()`.
-        elements: of `read_pictures`, or any others.
+        strategy: a strategy such as `tf.distribute.MirroredStrategy()`.
+        elements: from `read_pictures`, or others of the same form.
         config: as for `stylizer`.
         notify: as for `stylizer`.
 
@@ -154,9 +152,9 @@ def stylized_on(
 
     waiting = iter(elements)
     while group := list(itertools.islice(waiting, strategy.num_replicas_in_sync)):
-        # The last round may have fewer pictures than devices: these repeat one.
+        # The last group may have fewer pictures than devices: the last picture is repeated.
         whole = group + group[-1:] * (strategy.num_replicas_in_sync - len(group))
-        found = run(*(on_each([each[name] for each in whole]) for name in ("content", "style")))
-        images = strategy.experimental_local_results(found)
-        for element, image in zip(group, images, strict=False):  # Without the repeated one.
+        stylized = run(*(on_each([each[name] for each in whole]) for name in ("content", "style")))
+        images = strategy.experimental_local_results(stylized)
+        for element, image in zip(group, images, strict=False):  # Drops repeats.
             yield {**element, "image": image}

@@ -1,4 +1,4 @@
-"""The objective in forward operations only, and its files for other runtimes.
+"""The objective in forward operations only, and its export to LiteRT, ONNX and other runtimes.
 
 Private to the package.
 """

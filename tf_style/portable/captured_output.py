@@ -1,6 +1,7 @@
-"""What converters print and log, kept off the terminal. No TensorFlow here.
+"""Captures what converters print and log. No TensorFlow here.
 
-Converters tell of errors on standard error alone, from Python and from C++.
+Converters report the reason of a failure on standard error only, from Python and from C++. The
+context manager here keeps it off the terminal and gives it as a list of lines.
 """
 
 import contextlib
@@ -14,15 +15,15 @@ from collections.abc import Iterable, Iterator
 
 @contextlib.contextmanager
 def captured_output(*, loggers: Iterable[str] = ()) -> Iterator[list[str]]:
-    """Keeps the process's standard output and error off the terminal.
+    """Captures the standard output and standard error of the process.
 
-    They are the whole process's: what other threads print meanwhile is kept too.
+    The streams belong to the whole process, so the output of other threads is captured too.
 
     Args:
-        loggers: names of Python loggers whose messages are kept as well.
+        loggers: names of Python loggers whose messages are captured as well.
 
     Yields:
-        A list that holds the lines once the context is left.
+        A list, filled with the captured lines when the context exits.
     """
     lines: list[str] = []
     printed = io.StringIO()
@@ -42,6 +43,7 @@ def captured_output(*, loggers: Iterable[str] = ()) -> Iterator[list[str]]:
 
 
 def _read(file: io.BufferedRandom, printed: io.StringIO, lines: list[str]) -> None:
+    """Appends all that was captured to `lines`, without blank lines."""
     file.seek(0)
     text = printed.getvalue() + "\n" + file.read().decode(errors="replace")
     lines += [line for line in text.splitlines() if line.strip()]
@@ -49,7 +51,7 @@ def _read(file: io.BufferedRandom, printed: io.StringIO, lines: list[str]) -> No
 
 @contextlib.contextmanager
 def _replaced(descriptor: int, other: int) -> Iterator[None]:
-    """Makes a file descriptor write to another's file, if it is open at all."""
+    """Redirects a file descriptor, if it is open, to the file of another one."""
     try:
         saved = os.dup(descriptor)
     except OSError:
@@ -65,7 +67,7 @@ def _replaced(descriptor: int, other: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _redirected(logger: logging.Logger, stream: io.StringIO) -> Iterator[None]:
-    """Makes a logger write to a stream only."""
+    """Redirects the messages of a logger to a stream."""
     handler = logging.StreamHandler(stream)
     propagate, logger.propagate = logger.propagate, False
     logger.addHandler(handler)

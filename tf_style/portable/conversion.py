@@ -1,7 +1,7 @@
-"""A config's features, loss and gradient as files for other runtimes.
+"""Exports a config's features, loss and gradient as files for other runtimes.
 
-Each file is checked before it is declared good: it is run in its own runtime on small random
-pictures, and its outputs are compared with TensorFlow's.
+Takes a config; writes one file for each function: SavedModel, LiteRT or ONNX. Each file is then
+checked: its own runtime runs it on small random pictures, and the outputs must match TensorFlow's.
 """
 
 import dataclasses
@@ -34,7 +34,7 @@ from tf_style.provenance import description as provenance
 
 
 class ConversionError(ValueError):
-    """What was asked for cannot be converted; says why, in the converter's words."""
+    """Raised if a function cannot be converted; the message quotes the converter's reason."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,14 +42,14 @@ class Conversion:
     """A file that was written and checked.
 
     Attributes:
-        path: of the file; of the folder for "saved_model".
-        format: of `FORMATS`.
-        signature: of `export_options.SIGNATURES`.
-        precision: of `export_options.PRECISION_NAMES`.
-        num_bytes: its size.
-        inputs: their shapes by name, None for what may vary; all are float32.
-        outputs: as `inputs`.
-        differences: from TensorFlow, by the names of the outputs, on random pictures.
+        path: the file, or for "saved_model" the folder.
+        format: one of `FORMATS`.
+        signature: one of `export.options.SIGNATURES`.
+        precision: one of `export.options.PRECISION_NAMES`.
+        num_bytes: its size on disk, in bytes.
+        inputs: shapes by name, with None for open dimensions; all inputs are float32.
+        outputs: likewise.
+        differences: differences from TensorFlow on random pictures, by output name.
     """
 
     path: Path
@@ -68,13 +68,14 @@ class Conversion:
 
 
 class Format(NamedTuple):
-    """A kind of file.
+    """A file format.
 
     Attributes:
-        suffix: of its name.
-        check_installed: raises ImportError unless all that is needed is installed.
-        write: writes a function, of these weights, in a precision to a path.
-        run: the path of a file, and inputs by name, to outputs by name.
+        suffix: the suffix of file names.
+        check_installed: raises ImportError if a package that the format needs is missing.
+        write: takes the module that holds the weights, a function, a precision and a path;
+            writes the file.
+        run: takes the path of a file and its inputs by name; returns its outputs by name.
     """
 
     suffix: str
@@ -85,7 +86,7 @@ class Format(NamedTuple):
 
 def _save_model(weights: tf.Module, function: tf.function, precision: str, path: Path) -> None:
     del precision
-    # One signature, as OpenVINO's converter reads all that there are.
+    # One signature only, because OpenVINO's converter reads every signature of a model.
     tf.saved_model.save(weights, str(path), signatures={"serving_default": function})
 
 
@@ -114,7 +115,7 @@ FORMATS: dict[str, Format] = {
         lambda path, inputs: to_onnx.run_onnx(path.read_bytes(), inputs),
     ),
 }
-"""Kinds of files by name."""
+"""The file formats by name."""
 
 
 def export_portable(
@@ -126,26 +127,27 @@ def export_portable(
 ) -> list[Conversion]:
     """Writes a config's features, loss and gradient as files of one format, and checks each.
 
-    Beside them goes `tf_style.json`: version, the weights' hash, the config, and the inputs
-    and outputs of each file. While a converter works the process's standard output and error
-    are kept off the terminal.
+    The folder also gets `tf_style.json`, with the version, the weights' hash, the config, and the
+    inputs and outputs of each file. While a converter runs, the standard output and standard error
+    of the process are captured.
 
     Args:
-        output_dir: a folder that is not there yet, or is empty.
-        config: network and loss; the default preset if left out. Its other options play no part:
-            the arithmetic is float32.
-        options: format, precision and functions; SavedModels if left out.
-        notify: called with a line of text before weights are fetched and for each file.
+        output_dir: a folder that is new or empty.
+        config: the network and the loss; the default preset if omitted. Its other options are
+            ignored: the arithmetic is float32.
+        options: format, precision and functions; float32 SavedModels of all functions if omitted.
+        notify: called with a line of text before weights are downloaded and for each file.
 
     Returns:
-        What was written, a file for each function of `options.names`.
+        The files that were written, one for each function of `options.names`.
 
     Raises:
-        ConversionError: if a converter refuses, or a file does not give TensorFlow's numbers.
-            Then nothing is left of the folder.
-        ImportError: if the format's packages are missing; names the pip command.
-        OSError: if the folder is not empty or cannot be written, or weights cannot be had.
-        ValueError: if the weights cannot be used.
+        ConversionError: if a converter fails, or a file does not reproduce TensorFlow's numbers.
+            The folder is then removed.
+        ImportError: if a package of the format is missing; names the pip command.
+        OSError: if the folder is not empty or cannot be written, or the weights cannot be
+            downloaded.
+        ValueError: if the weights are invalid, or a loss has no gradient in forward operations.
     """
     config = StyleConfig() if config is None else config
     options = PortableOptions() if options is None else options
@@ -177,34 +179,35 @@ def convert_signature(
     """Writes one function of an objective to a folder, and checks it.
 
     Args:
-        objective: what is converted.
-        signature: of `export_options.SIGNATURES`.
-        options: format and precision.
-        folder: an existing one.
+        objective: the objective to convert.
+        signature: one of `export.options.SIGNATURES`.
+        options: the format and the precision.
+        folder: an existing folder.
 
     Raises:
-        ConversionError: as `export_portable`.
+        ConversionError: if the converter fails, or the file does not reproduce TensorFlow's
+            numbers.
     """
     kind = FORMATS[options.format]
     function = objective.signature(signature)
     path = folder / f"{signature}_{options.precision}{kind.suffix}"
     inputs = sample_inputs(objective, signature)
-    refused = f"`{signature}` cannot be converted to {options.format}"
+    failure = f"`{signature}` cannot be converted to {options.format}"
     with captured_output(loggers=["tf2onnx", "tensorflow"]) as printed:
         try:
             kind.write(objective, function, options.precision, path)
             found = kind.run(path, inputs)
             error = None
-        except Exception as raised:  # Converters raise whatever they like.
+        except Exception as raised:  # Converters raise exceptions of any type.
             error = raised
     if error is not None:
         raise ConversionError(
-            f"{refused}. The converter says: {_reason(error, printed)}. Leave it out of "
+            f"{failure}. The converter says: {_reason(error, printed)}. Leave it out of "
             "`signatures`, or use another format."
         ) from error
     expected = in_tensorflow(function, inputs)
     if shapes(found) != shapes(expected):
-        raise ConversionError(f"{refused}: its outputs became {shapes(found)}.")
+        raise ConversionError(f"{failure}: its outputs have other shapes, {shapes(found)}.")
     differences = {name: difference(found[name], expected[name]) for name in expected}
     conversion = Conversion(
         path=path,
@@ -221,28 +224,30 @@ def convert_signature(
     )
     if not conversion.relative <= LARGEST_DIFFERENCES[options.precision]:
         raise ConversionError(
-            f"{refused}: run there, its outputs differ from TensorFlow's: "
+            f"{failure}: the outputs of the file differ from TensorFlow's: "
             + ", ".join(f"{name} by {value.relative:.2g}" for name, value in differences.items())
         )
     return conversion
 
 
 def _reason(error: Exception, printed: list[str]) -> str:
-    """Returns what a converter says, in one line; the whole of it is the error's cause."""
-    told = [
+    """Returns a converter's messages in one line; the full exception is chained as the cause."""
+    messages = [
         line.rpartition("error: ")[2].strip()
         for line in (*printed, *str(error).splitlines())
         if "error: " in line or "is not supported" in line
     ]
-    words = "; ".join(dict.fromkeys(told)) or " ".join(str(error).split()) or type(error).__name__
+    words = (
+        "; ".join(dict.fromkeys(messages)) or " ".join(str(error).split()) or type(error).__name__
+    )
     return words if len(words) <= _LONGEST_REASON else words[:_LONGEST_REASON] + " ..."
 
 
-_LONGEST_REASON = 600
+_LONGEST_REASON = 600  # Characters.
 
 
 def _described(conversion: Conversion) -> dict[str, Any]:
-    """Returns a file's part of the description, in plain JSON types."""
+    """Returns the entry of a file in `tf_style.json`, in plain JSON types."""
     return {
         "file": conversion.path.name,
         "format": conversion.format,

@@ -1,9 +1,9 @@
 """The network's layers as pairs of pure functions, forward and backward, of forward operations.
 
-TensorFlow's automatic differentiation leaves operations in a graph (`AvgPoolGrad`,
-`StridedSliceGrad`, `BroadcastGradientArgs`, ...) that LiteRT, ONNX and OpenVINO do not know. A
-backward function here uses only what a network's forward pass may use: convolutions, products,
-slices, padding, reshaping. All take and give float `[batch, height, width, channels]` of any
+TensorFlow's automatic differentiation adds operations to a graph (`AvgPoolGrad`,
+`StridedSliceGrad`, `BroadcastGradientArgs`, ...) that LiteRT, ONNX and OpenVINO do not support. The
+backward functions here use only operations of a forward pass: convolutions, products, slices,
+padding, reshaping. All functions take and return float `[batch, height, width, channels]` of any
 height and width.
 """
 
@@ -22,10 +22,10 @@ class LayerWithGradient(NamedTuple):
     """A layer and its gradient.
 
     Attributes:
-        forward: inputs to outputs.
-        backward: inputs, outputs, and the gradient of a scalar with respect to the outputs, to
-            that with respect to the inputs.
-        weights: what both read, if anything.
+        forward: takes the inputs; returns the outputs.
+        backward: takes the inputs, the outputs, and the gradient of a scalar with respect to the
+            outputs; returns the gradient with respect to the inputs.
+        weights: the variables that both functions read.
     """
 
     forward: Callable[[tf.Tensor], tf.Tensor]
@@ -36,25 +36,26 @@ class LayerWithGradient(NamedTuple):
 def vgg_input() -> LayerWithGradient:
     """Returns `preprocessing.to_vgg_input` with its gradient.
 
-    The colors change places by `tf.gather`, as ONNX has no reversal of an axis.
+    `tf.gather` turns RGB into BGR, because ONNX has no operation that reverses an axis.
     """
 
-    def turned(image: tf.Tensor) -> tf.Tensor:
+    def bgr(image: tf.Tensor) -> tf.Tensor:
         return tf.gather(image, [2, 1, 0], axis=-1)
 
     def backward(inputs: tf.Tensor, outputs: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
         del inputs, outputs
-        return 255.0 * turned(upstream)
+        return 255.0 * bgr(upstream)
 
     return LayerWithGradient(
-        lambda image: 255.0 * turned(image) - tf.constant(BGR_MEAN, image.dtype), backward
+        lambda image: 255.0 * bgr(image) - tf.constant(BGR_MEAN, image.dtype), backward
     )
 
 
 def convolution_relu(kernel: tf.Variable, bias: tf.Variable) -> LayerWithGradient:
-    """Returns relu(convolution + bias), padded with zeros, with its gradient by the inputs.
+    """Returns relu(convolution + bias), zero-padded, with its gradient.
 
-    The kernel is turned for the gradient in the graph, so that it is held once.
+    The gradient's kernel, turned by 180 degrees, is computed in the graph, so that the file stores
+    each kernel once.
 
     Args:
         kernel: float `[3, 3, c, f]`.
@@ -71,7 +72,7 @@ def convolution_relu(kernel: tf.Variable, bias: tf.Variable) -> LayerWithGradien
 
 
 def inner_convolution_relu(kernel: tf.Variable, bias: tf.Variable) -> LayerWithGradient:
-    """Returns `convolution_relu` without padding: its outputs are 2 px smaller on each side."""
+    """Returns `convolution_relu` without padding: height and width shrink by 2 px."""
 
     def backward(inputs: tf.Tensor, outputs: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
         del inputs
@@ -95,19 +96,19 @@ def _rectified(
 
 
 def _where_positive(upstream: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
-    """Returns the gradient before ReLU from that behind it."""
+    """Returns the gradient before a ReLU, from the gradient after it."""
     return upstream * tf.cast(outputs > 0.0, upstream.dtype)
 
 
 BORDERS = {"SYMMETRIC": 0, "REFLECT": 1}
-"""How far from the border the line lies that a padding repeats, by the padding's name."""
+"""The index, counted from the border, of the line that a padding copies, by padding name."""
 
 
 def mirror_padding(mode: str) -> LayerWithGradient:
-    """Returns a padding of each side by 1 px of the border itself, with its gradient.
+    """Returns a mirror padding of 1 px on each side, with its gradient.
 
     Args:
-        mode: of `BORDERS`, named as in `tf.pad`.
+        mode: one of `BORDERS`, as in `tf.pad`.
     """
     border = BORDERS[mode]
 
@@ -122,19 +123,19 @@ def mirror_padding(mode: str) -> LayerWithGradient:
 
 
 def _lines(values: tf.Tensor, axis: int, start: int, stop: int | None) -> tf.Tensor:
-    """Returns the rows (axis 1) or columns (axis 2) from `start` to before `stop`."""
+    """Returns the rows (axis 1) or columns (axis 2) `start:stop`."""
     return values[:, start:stop] if axis == 1 else values[:, :, start:stop]
 
 
 def _mirrored(values: tf.Tensor, axis: int, border: int) -> tf.Tensor:
-    """Returns the values with a line before the first and one behind the last."""
+    """Returns the values with one mirrored line added at each end of an axis."""
     first = _lines(values, axis, border, border + 1)
     last = _lines(values, axis, -1 - border, -border or None)
     return tf.concat([first, values, last], axis)
 
 
 def _folded(values: tf.Tensor, axis: int, border: int) -> tf.Tensor:
-    """Returns the values without their outer lines, which are added to those they repeat."""
+    """Returns the gradient of `_mirrored`: each outer line is added to the line it is a copy of."""
     inner = _lines(values, axis, 1, -1)
     beyond = tf.shape(inner)[axis] - border - 1
 
@@ -149,7 +150,7 @@ def _folded(values: tf.Tensor, axis: int, border: int) -> tf.Tensor:
 
 
 def average_pooling() -> LayerWithGradient:
-    """Returns the mean of each 2x2 positions, with its gradient; odd lines are dropped."""
+    """Returns 2x2 average pooling with its gradient; an odd last row or column is dropped."""
 
     def backward(inputs: tf.Tensor, outputs: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
         del outputs
@@ -159,9 +160,9 @@ def average_pooling() -> LayerWithGradient:
 
 
 def max_pooling() -> LayerWithGradient:
-    """Returns the largest of each 2x2 positions, with its gradient; odd lines are dropped.
+    """Returns 2x2 max pooling with its gradient; an odd last row or column is dropped.
 
-    The gradient goes to the first of equal ones, as in TensorFlow.
+    Among equal values the first receives the gradient, as in TensorFlow.
     """
 
     def backward(inputs: tf.Tensor, outputs: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
@@ -177,11 +178,11 @@ def max_pooling() -> LayerWithGradient:
 
 
 def _interleaved(quarters: list[tf.Tensor], like: tf.Tensor) -> tf.Tensor:
-    """Returns values of the shape of `like` from what goes to each corner of 2x2 positions.
+    """Returns the values of the four corners of 2x2 blocks, interleaved to the shape of `like`.
 
     Args:
         quarters: four float `[b, h, w, c]`, for upper left, upper right, lower left, lower right.
-        like: `[b, 2 * h, 2 * w, c]`, or one longer on either side: what is over becomes 0.
+        like: `[b, 2 * h, 2 * w, c]`, or with one more row or column, which is filled with 0.
     """
     batch, down, across, _ = tf.unstack(tf.shape(quarters[0]))
     channels = quarters[0].shape[-1]
@@ -195,6 +196,7 @@ def _interleaved(quarters: list[tf.Tensor], like: tf.Tensor) -> tf.Tensor:
 
 
 def _convolution(layer: ConvolutionReLU) -> LayerWithGradient:
+    """Returns a convolution layer with its gradient; its weights are copied to new variables."""
     make = {"same": convolution_relu, "valid": inner_convolution_relu}[layer.padding]
     weights = {"kernel": layer.kernel, "bias": layer.bias}
     return make(
@@ -212,21 +214,21 @@ STEPS: dict[type, Callable[[keras.layers.Layer], LayerWithGradient]] = {
     keras.layers.AveragePooling2D: lambda layer: average_pooling(),
     MaxPooling: lambda layer: max_pooling(),
 }
-"""What makes a step of a layer of an extractor, by the layer's type."""
+"""The functions that make a step of an extractor's layer, by type of layer."""
 
 
 def steps_of(extractor: keras.Model, layers: tuple[str, ...]) -> dict[str, LayerWithGradient]:
     """Returns the steps from the image to the deepest of `layers`, in order, by layer name.
 
     Args:
-        extractor: from `build_extractor`, in direct arithmetic.
-        layers: Keras names of layers that the extractor has.
+        extractor: from `build_extractor` with arithmetic "direct".
+        layers: Keras names of layers of the extractor.
 
     Raises:
-        ValueError: if the extractor has a layer that has no step.
+        ValueError: if there is no step for a layer of the extractor.
     """
     steps: dict[str, LayerWithGradient] = {}
-    for layer in extractor.layers[1:]:  # The first is its input.
+    for layer in extractor.layers[1:]:  # The first is the input layer.
         if type(layer) not in STEPS:
             raise ValueError(
                 "`extractor` must be built with arithmetic='direct'. Received: layer "

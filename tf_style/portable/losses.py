@@ -1,30 +1,32 @@
 """The losses with their gradients, written by hand in forward operations.
 
-Each function gives a loss, a float scalar, and its gradient: the gradient with respect to the
-features, float `[1, h, w, c]`, or to the image. The losses are those of `losses` and
-`moment_losses`; why their gradients are written out is told in `portable_layers`.
+Each loss function returns the loss, a float scalar, and its gradient with respect to the features,
+float `[1, h, w, c]`, or to the image. The losses are those of `losses.content`, `losses.moments`
+and `losses.variation`; `portable.layers` says why their gradients are written by hand.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from tf_style.config.loss import LossConfig
 from tf_style.losses import content
 from tf_style.losses import moments as moment_losses
 from tf_style.losses.matrix_root import trace_and_gradient
+from tf_style.objective.targets import Targets
 from tf_style.portable.layers import LayerWithGradient, mirror_padding
 
 LossAndGradient = tuple[tf.Tensor, tf.Tensor]
 
 
 def sum_content(features: tf.Tensor, target: tf.Tensor) -> LossAndGradient:
-    """Returns `losses.content_loss` and its gradient."""
+    """Returns `content.content_loss` and its gradient."""
     return content.content_loss(features, target), features - target
 
 
 def mean_content(features: tf.Tensor, target: tf.Tensor) -> LossAndGradient:
-    """Returns `losses.mean_content_loss` and its gradient."""
+    """Returns `content.mean_content_loss` and its gradient."""
     gradient = (features - target) * (2.0 / _size(features))
     return content.mean_content_loss(features, target), gradient
 
@@ -37,19 +39,19 @@ CONTENT_LOSSES: dict[str, Callable[[tf.Tensor, tf.Tensor], LossAndGradient]] = {
 
 
 def gram_matrix(features: tf.Tensor) -> tf.Tensor:
-    """Returns `moment_losses.gram_matrix`, without a gradient of its own."""
+    """Returns `losses.moments.gram_matrix`, in forward operations and without a gradient."""
     rows = _rows(features)
     return tf.matmul(rows, rows, transpose_a=True) / _positions(features)
 
 
 def _by_features(features: tf.Tensor, by_gram: tf.Tensor) -> tf.Tensor:
-    """Returns the gradient with respect to the features from that to their Gram matrix."""
+    """Returns the gradient by the features, from the gradient by their Gram matrix."""
     both = (by_gram + tf.linalg.matrix_transpose(by_gram)) / _positions(features)
     return tf.reshape(tf.matmul(_rows(features), both), tf.shape(features))
 
 
 def gram_style(features: tf.Tensor, target: tf.Tensor) -> LossAndGradient:
-    """Returns `moment_losses.style_loss` of the features' Gram matrix, and its gradient."""
+    """Returns `losses.moments.style_loss` of the features' Gram matrix, and its gradient."""
     gram = gram_matrix(features)
     filters = gram.shape[-1]
     gradient = _by_features(features, (gram - target) / (2.0 * filters**2))
@@ -57,16 +59,16 @@ def gram_style(features: tf.Tensor, target: tf.Tensor) -> LossAndGradient:
 
 
 def moments(features: tf.Tensor) -> moment_losses.Moments:
-    """Returns `moment_losses.moments`, without a gradient of its own."""
+    """Returns `losses.moments.moments`, in forward operations and without a gradient."""
     return moment_losses.Moments(tf.reduce_mean(features, [1, 2]), gram_matrix(features))
 
 
 def wasserstein_style(features: tf.Tensor, target: moment_losses.GaussianTarget) -> LossAndGradient:
-    """Returns `moment_losses.wasserstein_loss` of the features' moments, and its gradient.
+    """Returns `losses.moments.wasserstein_loss` of the features' moments, and its gradient.
 
-    With S the covariance, R the target's root and D the gradient of the trace of (R S R)'s
-    root, the gradient with respect to S is I - 2 R D R. S is the second moment less the square
-    of the mean.
+    Let S be the covariance (the second moment minus the square of the mean), R the root of the
+    target's covariance, and D the gradient of trace((R S R)^(1/2)) with respect to R S R. The
+    gradient with respect to S is I - 2 R D R, over the number of channels.
     """
     image = moments(features)
     covariance = moment_losses.covariance(image)
@@ -91,8 +93,8 @@ class StyleLoss(NamedTuple):
     """A style loss with its gradient.
 
     Attributes:
-        target: the style's features to its target, as `Targets.style` holds it for a layer.
-        loss: the image's features and the target to the loss and its gradient.
+        target: takes the style's features; returns the target of a layer, as in `Targets.style`.
+        loss: takes the image's features and the target; returns the loss and its gradient.
     """
 
     target: Callable[[tf.Tensor], Any]
@@ -109,7 +111,7 @@ STYLE_LOSSES: dict[str, StyleLoss] = {
 
 
 def _rows(features: tf.Tensor) -> tf.Tensor:
-    """Returns float `[b, h * w, c]`."""
+    """Returns the features as rows, float `[b, h * w, c]`."""
     shape = tf.shape(features)
     return tf.reshape(features, [shape[0], shape[1] * shape[2], features.shape[-1]])
 
@@ -126,16 +128,16 @@ def _size(features: tf.Tensor) -> tf.Tensor:
 
 
 Window = tuple[tuple[int, int], tuple[int, int]]
-"""What is cut off: (lines above, below), (columns on the left, on the right)."""
+"""The margins that a window cuts off, in px: (above, below), (left, right)."""
 
 
 class Variation(NamedTuple):
     """A total variation: weighted squares of differences of two windows of the image.
 
     Attributes:
-        differences: (weight, window, window subtracted from it).
-        is_mean: whether squares are averaged; else they are added up.
-        border: what comes first, with its gradient.
+        differences: for each, its weight, a window, and the window subtracted from it.
+        is_mean: whether the squares are averaged, not summed.
+        border: the padding applied to the image first, with its gradient.
     """
 
     differences: tuple[tuple[float, Window, Window], ...]
@@ -173,7 +175,7 @@ VARIATIONS: dict[str, Variation] = {
         mirror_padding("SYMMETRIC"),
     ),
 }
-"""Total variations as differences, by `tv_form`: `variations.TOTAL_VARIATIONS`."""
+"""Total variations as differences, by `tv_form`: those of `variation.TOTAL_VARIATIONS`."""
 
 
 def variation(image: tf.Tensor, form: str) -> LossAndGradient:
@@ -181,7 +183,7 @@ def variation(image: tf.Tensor, form: str) -> LossAndGradient:
 
     Args:
         image: float `[1, H, W, 3]`.
-        form: of `VARIATIONS`.
+        form: one of `VARIATIONS`.
     """
     differences, is_mean, border = VARIATIONS[form]
     padded = border.forward(image)
@@ -196,11 +198,68 @@ def variation(image: tf.Tensor, form: str) -> LossAndGradient:
 
 
 def _cut(image: tf.Tensor, window: Window) -> tf.Tensor:
-    """Returns what a window leaves of the image."""
+    """Returns the part of the image inside a window."""
     (above, below), (left, right) = window
     return image[:, above : -below or None, left : -right or None]
 
 
 def _placed(values: tf.Tensor, window: Window) -> tf.Tensor:
-    """Returns the values in an image of zeros, of which the window leaves them."""
+    """Returns the gradient of `_cut`: the values inside the window, and zeros around it."""
     return tf.pad(values, [[0, 0], list(window[0]), list(window[1]), [0, 0]])
+
+
+IMAGE = "image"
+"""Where the gradient of a term goes that looks at the image itself."""
+
+
+class PortableLoss(NamedTuple):
+    """A weighted summand of a term, with its gradient.
+
+    Attributes:
+        weight: of the summand within its part of the loss.
+        value: the unweighted loss, a float scalar.
+        gradient: of the unweighted loss, by the map named `at`.
+        at: a layer, or `IMAGE`.
+        name: "content/LAYER" or "style/LAYER"; None if it is not listed.
+    """
+
+    weight: float
+    value: tf.Tensor
+    gradient: tf.Tensor
+    at: str
+    name: str | None = None
+
+
+def _content_losses(
+    config: LossConfig, image: tf.Tensor, features: Mapping[str, tf.Tensor], targets: Targets
+) -> Iterator[PortableLoss]:
+    for layer, weight in config.content_layers:
+        loss = CONTENT_LOSSES[config.content_reduction]
+        value, gradient = loss(features[layer], targets.content[layer])
+        yield PortableLoss(weight, value, gradient, layer, f"content/{layer}")
+
+
+def _style_losses(
+    config: LossConfig, image: tf.Tensor, features: Mapping[str, tf.Tensor], targets: Targets
+) -> Iterator[PortableLoss]:
+    for layer, weight in config.style_layers:
+        loss = STYLE_LOSSES[config.style_losses[layer]].loss
+        value, gradient = loss(features[layer], targets.style[layer])
+        yield PortableLoss(weight, value, gradient, layer, f"style/{layer}")
+
+
+def _variation_losses(
+    config: LossConfig, image: tf.Tensor, features: Mapping[str, tf.Tensor], targets: Targets
+) -> Iterator[PortableLoss]:
+    yield PortableLoss(1.0, *variation(image, config.tv_form), IMAGE)
+
+
+TERMS: dict[str, Callable[..., Iterator[PortableLoss]]] = {
+    "content": _content_losses,
+    "style": _style_losses,
+    "variation": _variation_losses,
+}
+"""The terms of `objective.terms.TERMS` that have a reverse pass here; "edges" has none.
+
+Each maps (config, image, features by layer, targets) to the summands of the term.
+"""

@@ -1,12 +1,12 @@
-"""The objective with a reverse pass written by hand: graphs that other runtimes can take.
+"""The objective with a reverse pass written by hand: graphs that other runtimes can run.
 
-The numbers are `Objective`'s to rounding, in float32. LiteRT, ONNX and OpenVINO convert these
-graphs, for pictures of any size, as they hold forward operations only (`portable_layers`).
+The numbers agree with `Objective`'s up to rounding, in float32. LiteRT, ONNX and OpenVINO convert
+these graphs for pictures of any size, because they hold forward operations only
+(`portable.layers`).
 """
 
 import functools
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
 
 import keras
 import tensorflow as tf
@@ -14,13 +14,14 @@ import tensorflow as tf
 from tf_style.config.loss import LossConfig
 from tf_style.export.tensor_names import named_targets, named_terms
 from tf_style.objective.targets import Targets
-from tf_style.objective.terms import LossTerms, weights_of
+from tf_style.objective.terms import TERMS, LossTerms, LossWeights, Term, weights_of
 from tf_style.portable import losses as portable_losses
 from tf_style.portable.layers import steps_of
+from tf_style.portable.losses import IMAGE
 
 
 class PortableObjective(tf.Module):
-    """`Objective` in forward operations only, its weights held once as variables.
+    """`Objective` in forward operations only; its weights are variables.
 
     Images are float32 `[1, H, W, 3]`, RGB, nominally 0..1, not clipped, of at least
     `vgg19.minimum_side(layers)` px on each side.
@@ -38,12 +39,12 @@ class PortableObjective(tf.Module):
 
         Args:
             extractor: from `build_extractor` with arithmetic "direct", and at least
-                `config.layers`. Its padding and pooling are taken over.
+                `config.layers`. Its padding and pooling are used here, too.
             config: layers and weights.
 
         Raises:
-            ValueError: if the extractor lacks a layer, or has other arithmetic; if a loss has no
-                gradient in forward operations.
+            ValueError: if the extractor lacks a layer or has another arithmetic, or if a loss has
+                no gradient in forward operations.
         """
         super().__init__(name="portable_objective")
         missing = [layer for layer in config.layers if layer not in extractor.output]
@@ -72,7 +73,7 @@ class PortableObjective(tf.Module):
         """Returns what an image must match: `Objective.targets`.
 
         Args:
-            content: an image, of the size that is to be matched.
+            content: an image, of the same size as the image that will match it.
             style: an image of any size.
         """
         content_features, style_features = self.features(content), self.features(style)
@@ -96,53 +97,32 @@ class PortableObjective(tf.Module):
             "gradient".
         """
         outputs = self._outputs(image)
-        losses, gradients = self._losses(outputs, targets)
-        variation, by_image = tf.zeros((), image.dtype), []
-        if self.config.tv_weight:
-            loss, gradient = portable_losses.variation(image, self.config.tv_form)
-            variation = self.config.tv_weight * loss
-            by_image = [self.config.tv_weight * gradient]
-        content, style = (
-            factor * tf.add_n([weight * losses[f"{kind}/{name}"] for name, weight in layers])
-            for kind, factor, layers in self._kinds
+        gradients: dict[str, list[tf.Tensor]] = {name: [] for name in (*outputs, IMAGE)}
+        sums: dict[str, list[tf.Tensor]] = {part: [] for part in LossWeights._fields}
+        layers: dict[str, tf.Tensor] = {}
+        weights = weights_of(self.config)
+        for name, term in terms_in_use(self.config):
+            factor = getattr(weights, term.part)
+            for loss in portable_losses.TERMS[name](self.config, image, outputs, targets):
+                sums[term.part].append(loss.weight * loss.value)
+                gradients[loss.at].append(factor * loss.weight * loss.gradient)
+                if loss.name is not None:
+                    layers[loss.name] = loss.value
+        content, style, variation = (
+            weight * tf.add_n(losses) if losses else tf.zeros((), image.dtype)
+            for weight, losses in zip(weights, sums.values(), strict=True)
         )
-        terms = LossTerms(content + style + variation, content, style, variation, losses)
+        terms = LossTerms(content + style + variation, content, style, variation, layers)
 
         upstream: list[tf.Tensor] = []
         inputs = [image, *list(outputs.values())[:-1]]
         for (name, step), read in reversed(list(zip(self._steps, inputs, strict=True))):
             upstream = upstream + gradients[name]
             upstream = [step.backward(read, outputs[name], _sum(upstream))]
-        return {**named_terms(terms), "gradient": _sum(upstream + by_image)}
-
-    @property
-    def _kinds(self) -> tuple[tuple[str, Any, Any], ...]:
-        """What is weighted: its name, its weight, its layers with theirs."""
-        weights = weights_of(self.config)
-        return (
-            ("content", weights.content, self.config.content_layers),
-            ("style", weights.style, self.config.style_layers),
-        )
-
-    def _losses(
-        self, features: dict[str, tf.Tensor], targets: Targets
-    ) -> tuple[dict[str, tf.Tensor], dict[str, list[tf.Tensor]]]:
-        """Returns the unweighted losses by "content/LAYER", "style/LAYER"; weighted gradients."""
-        found = {}
-        gradients: dict[str, list[tf.Tensor]] = {name: [] for name in features}
-        content = portable_losses.CONTENT_LOSSES[self.config.content_reduction]
-        styles = self.config.style_losses
-        for kind, factor, layers in self._kinds:
-            for name, weight in layers:
-                own = kind == "content"
-                of = content if own else portable_losses.STYLE_LOSSES[styles[name]].loss
-                loss, gradient = of(features[name], getattr(targets, kind)[name])
-                found[f"{kind}/{name}"] = loss
-                gradients[name].append(factor * weight * gradient)
-        return found, gradients
+        return {**named_terms(terms), "gradient": _sum(upstream + gradients[IMAGE])}
 
     def signature(self, name: str) -> tf.function:
-        """Returns one of `export_options.SIGNATURES`, to be exported.
+        """Returns one of `export.options.SIGNATURES`, to be exported.
 
         Its inputs and outputs are flat and named; height and width are open:
 
@@ -187,30 +167,33 @@ class PortableObjective(tf.Module):
         return concrete.structured_outputs
 
 
+def terms_in_use(config: LossConfig) -> Iterator[tuple[str, Term]]:
+    """Yields the terms of the loss that a config uses, with their names."""
+    return ((name, term) for name, term in TERMS.items() if term.is_on(config))
+
+
 def check_portable(config: LossConfig) -> None:
-    """Raises ValueError unless every loss of the config is in `portable_losses`' tables."""
-    wanted = {
-        "content_reduction": [config.content_reduction],
-        "style_loss": list(config.style_losses.values()),
-    }
-    tables: dict[str, Iterable[str]] = {
-        "content_reduction": portable_losses.CONTENT_LOSSES,
-        "style_loss": portable_losses.STYLE_LOSSES,
-    }
-    if config.edge_weight:
-        raise ValueError(
-            "Cannot use `edge_weight` here. This is because its gradient is not written in "
-            f"forward operations. Received: edge_weight={config.edge_weight:g}. Use 0, or export a "
-            "SavedModel or StableHLO."
-        )
-    for argument, names in wanted.items():
-        missing = [name for name in names if name not in tables[argument]]
-        if missing:
-            listed = ", ".join(repr(name) for name in tables[argument])
+    """Raises ValueError unless every loss of the config is in `portable.losses`' tables."""
+    for name, term in terms_in_use(config):
+        if name not in portable_losses.TERMS:
+            value = getattr(config, term.option)
             raise ValueError(
-                f"`{argument}` must be one of {listed} here, as others have no gradient in forward "
-                f"operations. Received: {argument}={missing[0]!r}. Use one of these, or export a "
-                "SavedModel or StableHLO, which take every loss."
+                f"Cannot use `{term.option}` here. This is because its gradient is not written in "
+                f"forward operations. Received: {term.option}={value:g}. Use 0, or export a "
+                "SavedModel or StableHLO."
+            )
+    tables: dict[str, tuple[Iterable[str], Iterable[str]]] = {
+        "content_reduction": ([config.content_reduction], portable_losses.CONTENT_LOSSES),
+        "style_loss": (config.style_losses.values(), portable_losses.STYLE_LOSSES),
+    }
+    for argument, (names, table) in tables.items():
+        missing = [name for name in names if name not in table]
+        if missing:
+            listed = ", ".join(repr(name) for name in table)
+            raise ValueError(
+                f"`{argument}` must be one of {listed} here. Other losses have no gradient in "
+                f"forward operations. Received: {argument}={missing[0]!r}. Use one of these, or "
+                "export a SavedModel or StableHLO, which support every loss."
             )
 
 

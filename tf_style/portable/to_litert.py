@@ -1,6 +1,6 @@
-"""Portable graphs to LiteRT (TensorFlow Lite) files, and running those.
+"""Converts portable graphs to LiteRT (TensorFlow Lite) files, and runs such files.
 
-TensorFlow's own converter writes them; `ai-edge-litert` runs them. Height and width stay open.
+TensorFlow's own converter writes the files, `ai-edge-litert` runs them. Height and width stay open.
 """
 
 import importlib
@@ -14,17 +14,17 @@ SUFFIX = ".tflite"
 
 
 def litert_model(weights: tf.Module, function: tf.function, precision: str) -> bytes:
-    """Returns the file of a function, with the names of its inputs and outputs.
+    """Returns the LiteRT file of a function, which keeps the names of its inputs and outputs.
 
     Args:
-        weights: what holds the variables that the function reads.
-        function: of `PortableObjective.signature`.
+        weights: the module that holds the variables that the function reads.
+        function: from `PortableObjective.signature`.
         precision: "float32"; "float16", which stores the weights in 16 bits and computes in
-            float32; or "int8", LiteRT's dynamic range quantization: weights in 8 bits, and what a
-            convolution reads is rounded to 8 bits as it runs.
+            float32; or "int8", LiteRT's dynamic range quantization, which stores the weights in
+            8 bits and rounds the inputs of convolutions to 8 bits at run time.
 
     Raises:
-        Exception: whatever the converter raises.
+        Exception: of any type, from the converter.
     """
     graph = function.get_concrete_function()
     converter = tf.lite.TFLiteConverter.from_concrete_functions([graph], weights)
@@ -37,15 +37,11 @@ def litert_model(weights: tf.Module, function: tf.function, precision: str) -> b
 
 
 def run_litert(model: bytes, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Returns the outputs of a file, by name.
-
-    Args:
-        model: the file.
-        inputs: float32 arrays by the names of the signature's inputs.
+    """Runs a LiteRT file on float32 arrays by input name; returns its outputs by name.
 
     Raises:
-        ImportError: without `ai-edge-litert`.
-        Exception: whatever the runtime raises.
+        ImportError: if `ai-edge-litert` is not installed.
+        Exception: of any type, from the runtime.
     """
     interpreter = runtime().Interpreter(model_content=model)
     return interpreter.get_signature_runner()(**inputs)

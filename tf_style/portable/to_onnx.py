@@ -1,6 +1,6 @@
-"""Portable graphs to ONNX files, and running those.
+"""Converts portable graphs to ONNX files, and runs such files.
 
-`tf2onnx` writes them, ONNX Runtime runs them. Height and width stay open.
+`tf2onnx` writes the files, ONNX Runtime runs them. Height and width stay open.
 """
 
 import importlib
@@ -13,22 +13,22 @@ import tensorflow as tf
 
 SUFFIX = ".onnx"
 OPSET = 18
-"""ONNX's version of 2022-12, the newest that tf2onnx 1.17 knows."""
+"""The ONNX operator set of 2022-12, the newest that tf2onnx 1.17 supports."""
 
-_MINIMUM_WEIGHTS = 256  # Smaller arrays, biases and shapes, stay as they are.
+_MINIMUM_WEIGHTS = 256  # Entries. Smaller arrays (biases, shapes) are not converted.
 
 
 def onnx_model(function: tf.function, precision: str) -> bytes:
-    """Returns the file of a function, with the names of its inputs and outputs.
+    """Returns the ONNX file of a function, which keeps the names of its inputs and outputs.
 
     Args:
-        function: of `PortableObjective.signature`.
-        precision: "float32"; or of the weights as they are stored, "float16" or "int8", the
-            latter with a scale for each filter: the arithmetic stays in float32.
+        function: from `PortableObjective.signature`.
+        precision: how the file stores the weights: "float32"; "float16"; or "int8", with a scale
+            for each filter. The arithmetic is always float32.
 
     Raises:
-        ImportError: without `onnx` and `tf2onnx`.
-        Exception: whatever the converter raises.
+        ImportError: if `onnx` or `tf2onnx` is not installed.
+        Exception: of any type, from the converter.
     """
     model, _ = _imported("tf2onnx.convert").from_function(
         function, input_signature=function.input_signature, opset=OPSET
@@ -39,15 +39,11 @@ def onnx_model(function: tf.function, precision: str) -> bytes:
 
 
 def run_onnx(model: bytes, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Returns the outputs of a file, by name.
-
-    Args:
-        model: the file.
-        inputs: float32 arrays by the names of the signature's inputs.
+    """Runs an ONNX file on float32 arrays by input name; returns its outputs by name.
 
     Raises:
-        ImportError: without `onnxruntime`.
-        Exception: whatever the runtime raises.
+        ImportError: if `onnxruntime` is not installed.
+        Exception: of any type, from the runtime.
     """
     runtime = _imported("onnxruntime")
     model_runner = runtime.InferenceSession(model, providers=["CPUExecutionProvider"])
@@ -61,7 +57,7 @@ def _float16(array: np.ndarray, name: str) -> tuple[dict[str, np.ndarray], str, 
 
 
 def _int8(array: np.ndarray, name: str) -> tuple[dict[str, np.ndarray], str, dict[str, Any]]:
-    """Rounds to -127..127 times a scale for each entry of the first axis, the filters."""
+    """Rounds to -127..127, times one scale for each filter; filters are the first axis in ONNX."""
     rest = tuple(range(1, array.ndim))
     scale = np.abs(array).max(rest, keepdims=True) / 127.0
     scale = np.where(scale > 0.0, scale, 1.0).astype(np.float32)
@@ -71,38 +67,41 @@ def _int8(array: np.ndarray, name: str) -> tuple[dict[str, np.ndarray], str, dic
 
 
 _STORED: dict[str, Callable] = {"float16": _float16, "int8": _int8}
-"""How weights are stored, by precision: an array and its name to the arrays in its place, by
-name, and the operation (with attributes) that makes it of them."""
+"""How weights are stored, by precision.
+
+Each function takes an array and its name. It returns the smaller arrays to store, by name, and the
+ONNX operation, with its attributes, that restores the array from them.
+"""
 
 
 def _store_smaller(model: Any, stored: Callable) -> None:
-    """Replaces a model's large float arrays by smaller ones from which it makes them."""
+    """Replaces a model's large float32 arrays by smaller ones and nodes that restore them."""
     onnx = _imported("onnx")
     nodes = []
-    kept = []
+    initializers = []
     for tensor in model.graph.initializer:
         array = onnx.numpy_helper.to_array(tensor)
         if array.dtype != np.float32 or array.size < _MINIMUM_WEIGHTS or array.ndim < 2:
-            kept.append(tensor)
+            initializers.append(tensor)
             continue
         parts, operation, attributes = stored(array, tensor.name)
-        kept += [onnx.numpy_helper.from_array(part, name) for name, part in parts.items()]
+        initializers += [onnx.numpy_helper.from_array(part, name) for name, part in parts.items()]
         nodes.append(onnx.helper.make_node(operation, list(parts), [tensor.name], **attributes))
     del model.graph.initializer[:]
-    model.graph.initializer.extend(kept)
+    model.graph.initializer.extend(initializers)
     nodes += model.graph.node
     del model.graph.node[:]
     model.graph.node.extend(nodes)
 
 
 def check_installed() -> None:
-    """Raises ImportError unless all that is needed is installed."""
+    """Raises ImportError if a package to write or run ONNX files is missing."""
     for name in ("onnx", "tf2onnx.convert", "onnxruntime"):
         _imported(name)
 
 
 def _imported(name: str) -> Any:
-    """Returns a module; tf2onnx's import sets TensorFlow's log level, which is set back."""
+    """Imports a module; restores TensorFlow's log level, which tf2onnx changes on import."""
     level = os.environ.get("TF_CPP_MIN_LOG_LEVEL")
     try:
         return importlib.import_module(name)

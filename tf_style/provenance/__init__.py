@@ -1,4 +1,4 @@
-"""What a picture says about its making.
+"""The provenance that a picture file carries: how it was made.
 
 Private to the package.
 """

@@ -1,4 +1,8 @@
-"""The description that every picture carries: version, weights' hash and config."""
+"""Makes and reads the description in every written picture: version, hash of weights, config.
+
+Takes a config, or a picture file that `writing` wrote; gives a dictionary that JSON can hold. No
+TensorFlow here.
+"""
 
 import json
 import os
@@ -12,7 +16,7 @@ from tf_style.images.writing import DESCRIPTION_TAG
 
 
 def describe(config: StyleConfig, weights_sha256: str) -> dict[str, Any]:
-    """Returns what a picture tells about its making: version, weights' hash and config."""
+    """Returns the description of a picture: the version, the hash of the weights, the config."""
     return {
         "software": f"tf_style {__version__}",
         "weights_sha256": weights_sha256,
@@ -21,12 +25,12 @@ def describe(config: StyleConfig, weights_sha256: str) -> dict[str, Any]:
 
 
 def read_description(path: str | os.PathLike) -> dict[str, Any]:
-    """Returns the description in a picture that `save_picture` or `save_image` wrote.
+    """Returns the description in a picture written by `save_picture` or `save_image`.
 
     Raises:
         OSError: if the file cannot be read.
         ImportError: if it needs the extra `big`.
-        ValueError: if it holds no such description.
+        ValueError: if the picture has no valid description.
     """
     try:
         with pillow.open_picture(user_path(path), argument="config") as picture:
@@ -35,16 +39,16 @@ def read_description(path: str | os.PathLike) -> dict[str, Any]:
         opened = large_reading.LargePicture(user_path(path), argument="config")
         text = opened.description() or "null"
     try:
-        found = json.loads(text)
+        description = json.loads(text)
     except (ValueError, TypeError, RecursionError) as error:
         raise _without_settings(path, one_line(error)) from error
-    if not isinstance(found, dict) or not isinstance(found.get("config"), dict):
-        raise _without_settings(path, "it was made by other means")
-    return found
+    if not isinstance(description, dict) or not isinstance(description.get("config"), dict):
+        raise _without_settings(path, "another program made it")
+    return description
 
 
 def _without_settings(path: str | os.PathLike, reason: str) -> ValueError:
     return ValueError(
-        "`config` must be a picture that tf_style made, or a JSON file. Received: "
+        "`config` must be a picture made by tf_style, or a JSON file. Received: "
         f"config={shown(str(path))}, which holds no settings of tf_style: {reason}."
     )

@@ -1,8 +1,8 @@
-"""The server's HTTP application: requests to answers. Takes a service.
+"""The server's HTTP application: turns requests into responses. Takes a service.
 
-The event loop only moves bytes; JSON is read and written in threads of its own, models run in
-the executor's. Nothing is said about other origins (CORS), so browsers keep pages from reading
-answers.
+The event loop only moves bytes. JSON is read and written in separate threads, and models run in
+the executor's threads. No CORS headers are sent, so browsers do not let pages of other origins
+read the responses.
 """
 
 import asyncio
@@ -34,11 +34,11 @@ _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 def make_app(service: Service, *, on_request: Callable[[str], None] | None = None) -> ASGIApp:
-    """Returns what an ASGI server runs.
+    """Returns the ASGI application.
 
     Args:
-        service: that answers.
-        on_request: told each request in a line (an access log), or None.
+        service: answers the requests.
+        on_request: called with one line of text for each request (an access log), or None.
     """
     endpoints = _Endpoints(service)
     application = Starlette(
@@ -54,7 +54,7 @@ def make_app(service: Service, *, on_request: Callable[[str], None] | None = Non
 
 
 class _Endpoints:
-    """What answers each path."""
+    """The handlers of the routes."""
 
     def __init__(self, service: Service) -> None:
         settings = service.settings
@@ -66,7 +66,7 @@ class _Endpoints:
             timeout_s=settings.body_timeout_s,
         )
         service.metrics.gauge(
-            "tf_style_held_bytes", "Bytes of requests held.", lambda: bodies.held_bytes
+            "tf_style_held_bytes", "Bytes of request bodies held.", lambda: bodies.held_bytes
         )
 
     async def healthz(self, request: Request) -> Response:
@@ -122,7 +122,7 @@ class _Endpoints:
         return await asyncio.get_running_loop().run_in_executor(self._json, function, *arguments)
 
     async def _result(self, request: Request, job: Job) -> Mapping[str, Any]:
-        """Returns a job's outputs; gives it up when its time is over or nobody waits for it."""
+        """Returns a job's outputs; discards it on a timeout or if the client disconnects."""
         future = asyncio.wrap_future(job.future)
         gone = asyncio.ensure_future(_until_gone(request))
         awaited: list[asyncio.Future[Any]] = [future, gone]
@@ -138,8 +138,8 @@ class _Endpoints:
                 raise ClientDisconnect
             raise RequestError(
                 504,
-                f"The request did not end within {self._service.settings.timeout_s:g} s. Ask for "
-                "less, or start the server with a larger --timeout_s.",
+                f"The request did not finish within {self._service.settings.timeout_s:g} s. Ask "
+                "for less, or start the server with a larger --timeout_s.",
             )
         finally:
             gone.cancel()
@@ -167,20 +167,20 @@ def _refusal(error: RequestError, *, close: bool = False) -> Response:
 
 
 async def _unknown_path(request: Request, error: Exception) -> Response:
-    """Answers what no route takes."""
+    """Answers a request that matches no route."""
     status = error.status_code if isinstance(error, HTTPException) else 404
     text = f"Not found: {request.method} {request.url.path[:200]}. Send GET /v1/models/NAME."
     return _json_response(rest.error_text(text), status=status)
 
 
 async def _bug(request: Request, error: Exception) -> Response:
-    """Answers what should not happen; the ASGI server writes the traceback."""
+    """Answers after an unexpected exception; the ASGI server logs the traceback."""
     text = f"The server failed: {type(error).__name__}. Its log has the traceback."
     return _json_response(rest.error_text(text), status=500)
 
 
 class _Measured:
-    """Counts requests around an application, and tells them."""
+    """Counts an application's requests and reports each of them."""
 
     def __init__(
         self, app: ASGIApp, service: Service, on_request: Callable[[str], None] | None
@@ -207,5 +207,5 @@ class _Measured:
             seconds = time.monotonic() - began
             self._metrics.request(scope.get("tf_style.kind", "other"), status, seconds)
             if self._on_request:
-                path = scope["raw_path"].decode("ascii", "replace")  # Encoded: it is one line.
+                path = scope["raw_path"].decode("ascii", "replace")  # Percent-encoded: one line.
                 self._on_request(f"{scope['method']} {path} {status} {seconds:.3f} s")

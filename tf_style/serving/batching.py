@@ -1,4 +1,4 @@
-"""Several requests' arrays as one batch, and its outputs as theirs. Pure functions of arrays."""
+"""Merges several requests into one batch, and splits its outputs. Pure functions of arrays."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,9 +8,9 @@ Arrays = Mapping[str, np.ndarray]
 
 
 def batch_size(inputs: Arrays) -> int | None:
-    """Returns how many rows a request has, or None if its inputs do not go together.
+    """Returns how many rows a request has, or None if its inputs do not form a batch.
 
-    An input of one row goes with any number: an option for all of them.
+    An input with one row goes with any number of rows: it applies to all of them.
 
     Args:
         inputs: arrays `[rows, ...]` or `[1, ...]`, by name.
@@ -23,15 +23,15 @@ def batch_size(inputs: Arrays) -> int | None:
 
 
 def shape_key(inputs: Arrays) -> tuple[tuple[str, tuple[int, ...]], ...]:
-    """Returns what requests must have in common to share a batch: sizes but for the rows."""
+    """Returns the shapes without the rows; requests with equal keys can share a batch."""
     return tuple((name, inputs[name].shape[1:]) for name in sorted(inputs))
 
 
 def merge(requests: Sequence[Arrays]) -> dict[str, np.ndarray]:
-    """Returns the inputs of all requests, one after the other.
+    """Returns the inputs of all requests, concatenated along the rows.
 
     Args:
-        requests: at least one, all with the same `shape_key` and a `batch_size`.
+        requests: at least one; all have a `batch_size` and the same `shape_key`.
     """
     return {
         name: np.concatenate([_full(inputs, name) for inputs in requests]) for name in requests[0]
@@ -39,17 +39,17 @@ def merge(requests: Sequence[Arrays]) -> dict[str, np.ndarray]:
 
 
 def _full(inputs: Arrays, name: str) -> np.ndarray:
-    """Returns an input with all rows, where it may be one for all."""
+    """Returns an input with all rows; a single row is repeated."""
     array, rows = inputs[name], batch_size(inputs)
     return array if len(array) == rows else np.repeat(array, rows or 1, axis=0)
 
 
 def split(outputs: Arrays, sizes: Sequence[int]) -> list[dict[str, np.ndarray]] | None:
-    """Returns each request's part of the outputs, or None if they have not a row for each.
+    """Returns each request's rows of the outputs, or None if the numbers of rows differ.
 
     Args:
         outputs: arrays by name.
-        sizes: rows of each request, in order.
+        sizes: number of rows of each request, in order.
     """
     total = sum(sizes)
     if any(array.ndim == 0 or len(array) != total for array in outputs.values()):

@@ -1,4 +1,4 @@
-"""A request's body, read within limits of size and time."""
+"""Reads a request's body within limits of size and time."""
 
 import asyncio
 import contextlib
@@ -13,15 +13,15 @@ _DRAIN_S = 2.0
 
 
 class Bodies:
-    """Reads bodies; knows how many bytes of them are held at the moment."""
+    """Reads bodies, and counts the bytes held at the moment."""
 
     def __init__(self, *, max_bytes: int, max_held_bytes: int, timeout_s: float) -> None:
-        """Takes the limits.
+        """Sets the limits.
 
         Args:
-            max_bytes: of one body.
-            max_held_bytes: of all bodies whose requests have not been answered.
-            timeout_s: seconds in which a body must arrive.
+            max_bytes: limit for one body.
+            max_held_bytes: limit for all bodies whose requests have not been answered.
+            timeout_s: seconds within which a body must arrive.
         """
         self._max_bytes = max_bytes
         self._max_held_bytes = max_held_bytes
@@ -30,11 +30,11 @@ class Bodies:
 
     @contextlib.asynccontextmanager
     async def read(self, request: Request) -> AsyncIterator[bytearray]:
-        """Gives the body, which counts as held until the context ends, also when cleared.
+        """Yields the body. It counts as held until the context ends, even if it is cleared.
 
         Raises:
-            RequestError: 408, 413, 415 or 503. The connection must be closed after it.
-            ClientDisconnect: if the client went away.
+            RequestError: 408, 413, 415 or 503. The connection must then be closed.
+            ClientDisconnect: if the client disconnects.
         """
         self._check_head(request)
         body, held = bytearray(), 0
@@ -70,7 +70,7 @@ class Bodies:
                 f"{encoding[:40]!r}. Send the body uncompressed.",
             )
         length = request.headers.get("content-length", "")
-        # ASCII, as other digits are none in HTTP; and not more of them than an integer takes.
+        # HTTP has ASCII digits only. `int` refuses very long numbers, so test the length first.
         if length.isascii() and length.isdigit():
             length = length.lstrip("0")
             if len(length) > 18 or int(length or "0") > self._max_bytes:
@@ -92,12 +92,12 @@ class Bodies:
 
 
 async def drain(request: Request) -> None:
-    """Takes in a refused body for a moment, so that its sender gets to read the answer.
+    """Reads a refused body for a moment, so that the client can read the response.
 
-    A connection that is closed while its client writes may lose what was answered.
+    If a connection is closed while the client is sending, the response may be lost.
     """
     if request.headers.get("expect", "").lower() == "100-continue":
-        return  # It waits for the answer before it writes.
+        return  # The client waits for the response before it sends the body.
     with contextlib.suppress(asyncio.TimeoutError, ClientDisconnect, RuntimeError):
         await asyncio.wait_for(_exhaust(request), _DRAIN_S)
 

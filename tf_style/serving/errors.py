@@ -1,4 +1,4 @@
-"""What a request is answered with when it cannot be answered. Takes texts, gives an exception."""
+"""The exception for requests that get an error response, and the form of its messages."""
 
 import json
 
@@ -17,16 +17,16 @@ HTTP_STATUS = {
     "UNAVAILABLE": 503,
     "UNAUTHENTICATED": 401,
 }
-"""TensorFlow's error codes over HTTP, as TensorFlow Serving has them; 500 for any other."""
+"""HTTP status by TensorFlow's error code, as in TensorFlow Serving; 500 for any other."""
 
 
 class RequestError(Exception):
-    """A request that gets no result.
+    """A request that gets an error response.
 
     Attributes:
         status: HTTP status code, 400..599.
-        message: what was wrong, and the way out.
-        retry_after_s: whole seconds after which to come again, or None.
+        message: what is wrong, and what to do about it.
+        retry_after_s: whole seconds to wait before a retry, or None.
     """
 
     def __init__(self, status: int, message: str, *, retry_after_s: int | None = None) -> None:
@@ -37,12 +37,12 @@ class RequestError(Exception):
 
 
 def bad_request(argument: str, rule: str, received: str, way_out: str = "") -> RequestError:
-    """Returns an error 400 in the house's form.
+    """Returns an error 400 whose message has the package's usual form.
 
     Args:
-        argument: the request's part, as in `inputs.image[0]`.
-        rule: what it must do, as in "be a number".
-        received: what it is instead; never a long text.
+        argument: the part of the request, such as `inputs.image[0]`.
+        rule: what it must do, such as "be a number".
+        received: a short description of what was received.
         way_out: one sentence, or nothing.
     """
     message = f"`{argument}` must {rule}. Received: {argument}={received}."
@@ -50,7 +50,7 @@ def bad_request(argument: str, rule: str, received: str, way_out: str = "") -> R
 
 
 def brief(value: object, *, limit: int = 40) -> str:
-    """Returns a value from a request for a message: its text if short, else its kind and size."""
+    """Describes a request's value in a message: by its text if short, else by kind and size."""
     if isinstance(value, list):
         return f"a list of {len(value)}"
     if isinstance(value, dict):

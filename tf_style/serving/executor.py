@@ -1,7 +1,7 @@
-"""Runs requests on models in threads, from a queue with an end; several as one batch if asked.
+"""Runs jobs on models in worker threads, from a bounded queue, optionally in batches.
 
-Takes jobs, gives futures. A job is run within its deadline or not at all; jobs of the same
-version, signature and shapes, waiting when a thread is free, go in one run.
+Takes jobs, gives futures. A job runs within its deadline or not at all. Waiting jobs with the same
+version, signature and shapes can share one run.
 """
 
 import concurrent.futures
@@ -27,11 +27,11 @@ class Job:
     """One request's work.
 
     Attributes:
-        lease: on the version it goes to; released when the job has ended.
-        signature: of that version.
+        lease: on the model's version; released when the job has ended.
+        signature: the signature to run.
         inputs: arrays by name.
-        deadline: by `time.monotonic`.
-        future: gets the outputs by name, or a RequestError.
+        deadline: a time of `time.monotonic`.
+        future: receives the outputs by name, or an exception.
     """
 
     lease: Lease
@@ -44,18 +44,18 @@ class Job:
 
     @property
     def is_late(self) -> bool:
-        """Whether its time is over."""
+        """Whether the deadline has passed."""
         return self.deadline <= time.monotonic()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Limits:
-    """How much is done at a time.
+    """Limits on running and waiting jobs.
 
     Attributes:
-        workers: runs at a time.
-        queue: jobs that may wait; none are taken beyond it.
-        batch: rows in one run of several jobs.
+        workers: number of simultaneous runs.
+        queue: number of jobs that may wait; further jobs are refused.
+        batch: largest number of rows in one run of several jobs.
         batched: signatures whose first dimension is a batch of independent rows.
     """
 
@@ -66,7 +66,7 @@ class Limits:
 
 
 class Executor:
-    """Threads that run jobs."""
+    """Worker threads that run jobs from a queue."""
 
     def __init__(
         self,
@@ -77,8 +77,8 @@ class Executor:
         """Starts the threads.
 
         Args:
-            limits: how much is done at a time.
-            on_run: told each run's signature, rows and seconds.
+            limits: on running and waiting jobs.
+            on_run: called after each run with its signature, rows and seconds.
         """
         self._limits = limits
         self._on_run = on_run
@@ -96,34 +96,34 @@ class Executor:
 
     @property
     def num_waiting(self) -> int:
-        """Jobs in the queue."""
+        """Number of jobs in the queue."""
         return len(self._waiting)
 
     @property
     def num_running(self) -> int:
-        """Runs going on."""
+        """Number of runs in progress."""
         return self._running
 
     @property
     def is_full(self) -> bool:
-        """Whether no job is taken at the moment."""
+        """Whether a new job would be refused."""
         return len(self._waiting) >= self._limits.queue + self._limits.workers - self._running
 
     def full_error(self) -> RequestError:
-        """Returns the error 503 of a full queue, with the seconds in which a place may be free."""
+        """Returns the error 503 of a full queue, with an estimate of the seconds until a retry."""
         seconds = max(1, min(600, round(self._mean_seconds / self._limits.workers)))
         return RequestError(
             503,
-            f"The queue is full ({self._limits.queue} requests wait). Come again in about "
+            f"The queue is full ({self._limits.queue} requests are waiting). Try again in about "
             f"{seconds} s, or start the server with a larger --max_queue.",
             retry_after_s=seconds,
         )
 
     def submit(self, job: Job) -> None:
-        """Puts a job into the queue; its lease is the queue's from here on.
+        """Adds a job to the queue, which takes over the job's lease.
 
         Raises:
-            RequestError: 503 if it is full, or the executor stops; the lease is released.
+            RequestError: 503 if the queue is full or stopping; the lease is released.
         """
         with self._changed:
             if self._stopping:
@@ -138,7 +138,7 @@ class Executor:
         raise error
 
     def discard(self, job: Job) -> None:
-        """Takes a job out of the queue if it still waits there, and cancels its future."""
+        """Removes a job from the queue if it is still waiting, and cancels its future."""
         job.future.cancel()
         with self._changed:
             if job not in self._waiting:
@@ -147,7 +147,7 @@ class Executor:
         job.lease.release()
 
     def stop(self, *, timeout_s: float) -> bool:
-        """Takes no more jobs and waits for those there are; returns whether all have ended."""
+        """Refuses new jobs and waits for the others; returns whether all have ended."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
@@ -170,12 +170,12 @@ class Executor:
             finally:
                 for job in jobs:
                     job.lease.release()
-                del job, jobs  # Their arrays are not to stay until the next job comes.
+                del job, jobs  # Frees their arrays before the next job comes.
                 with self._changed:
                     self._running -= 1
 
     def _next_jobs(self) -> list[Job]:
-        """Takes the first job from the queue, and those that can share a run with it."""
+        """Removes the first job from the queue, and the jobs that can share its run."""
         first = self._waiting.popleft()
         key, rows = self._key(first), batching.batch_size(first.inputs) or 1
         jobs = [first]
@@ -190,7 +190,7 @@ class Executor:
         return jobs
 
     def _key(self, job: Job) -> Any:
-        """Returns what jobs must share to share a run, or None for one that runs alone."""
+        """Returns a key; jobs with equal keys can share a run. None for a job that runs alone."""
         if (
             job.signature.name not in self._limits.batched
             or not job.signature.is_batched
@@ -209,29 +209,29 @@ class Executor:
                 if job.is_late:
                     raise RequestError(
                         504,
-                        "The time for the request was over before its turn came. Come again "
-                        "later, or start the server with a larger --timeout_s.",
+                        "The request timed out while it waited in the queue. Try again later, "
+                        "or start the server with a larger --timeout_s.",
                     )
                 job.future.set_result(self._timed(job, job.inputs, job.deadline))
             except RequestError as error:
-                # Without its traceback, whose frames would keep the arrays.
+                # Drops the traceback, whose frames would keep the arrays.
                 job.future.set_exception(error.with_traceback(None))
-            except Exception as error:  # A bug, which is the request's alone.
+            except Exception as error:  # A bug; it affects only this request.
                 job.future.set_exception(error)
 
     def _run_together(self, jobs: list[Job]) -> bool:
-        """Runs jobs as one; returns False if each must be run on its own.
+        """Runs jobs as one batch; returns False if each must be run on its own.
 
-        That is so if one of them is at fault, for the others are not to suffer from it.
+        That happens if the batch fails, so that one bad request does not spoil the others.
         """
         sizes = [batching.batch_size(job.inputs) or 1 for job in jobs]
         try:
             inputs = batching.merge([job.inputs for job in jobs])
             outputs = self._timed(jobs[0], inputs, max(job.deadline for job in jobs))
-        except Exception:  # Also too little memory for all of them.
+        except Exception:  # For example, too little memory for the whole batch.
             return False
         parts = batching.split(outputs, sizes)
-        if parts is None:  # The signature's first dimension is no batch after all.
+        if parts is None:  # The first dimension is not a batch after all.
             return False
         for job, part in zip(jobs, parts, strict=True):
             job.future.set_result(part)

@@ -1,8 +1,8 @@
-"""JSON values to arrays and back, as TensorFlow Serving's REST API maps them.
+"""Converts JSON values to arrays and back, by the mapping of TensorFlow Serving's REST API.
 
-Takes what `json.loads` gives and NumPy dtypes, gives arrays; takes arrays, gives JSON's text.
-Strings are bytes in arrays of dtype object. Every step goes over all values of a level at
-once, which takes about a microsecond a number, and leaves other threads their turns.
+`to_array` takes a value from `json.loads` and gives an array; `rows` and `text` take an array and
+give JSON text. Strings are bytes in arrays of dtype object. Each step handles all values of a
+nesting level at once, in about a microsecond per number, and lets other threads run.
 
 References:
     TensorFlow Serving, "RESTful API": JSON mapping, Encoding binary values, JSON conformance.
@@ -22,23 +22,23 @@ from tf_style.serving.errors import RequestError, bad_request, brief
 from tf_style.serving.signatures import TensorInfo
 
 _TOO_LARGE = 2**1024 - 2**970
-"""The first whole number that rounds to no float64."""
+"""The smallest whole number that overflows float64."""
 _MAX_RANK = 32
 _ROW = 4096
-"""Numbers written at a time, between which other threads get their turn."""
+"""Numbers written at a time; other threads can run in between."""
 
 
 def to_array(value: Any, info: TensorInfo, argument: str) -> np.ndarray:
     """Returns a JSON value as an array.
 
     Args:
-        value: a scalar, or lists of lists of them; strings may be `{"b64": "..."}`.
-        info: the type. The shape is not looked at.
-        argument: what to call the value in an error, as in `inputs.image`.
+        value: a scalar, or nested lists of scalars; strings may be `{"b64": "..."}`.
+        info: the type. Its shape is ignored.
+        argument: the value's name in errors, such as `inputs.image`.
 
     Raises:
-        RequestError: 400 if lists are ragged or a value is not of the type; 501 if JSON has
-            no values of that type.
+        RequestError: 400 if lists are ragged or a value has the wrong type; 501 if JSON cannot
+            represent the type.
     """
     shape, leaves = _flatten(value, argument)
 
@@ -67,14 +67,14 @@ def rows(array: np.ndarray, *, name: str, dtype_name: str) -> list[str]:
 
     Args:
         array: `[batch, ...]`.
-        name: the output's; of strings, those with the suffix `_bytes` are given in base64.
+        name: the output's name. Strings are written in base64 if it ends in `_bytes`.
         dtype_name: TensorFlow's name of the type.
 
     Raises:
-        RequestError: 501 for a type that JSON has not; 500 for a string that is no text.
+        RequestError: 501 for a type that JSON cannot represent; 500 for invalid UTF-8.
     """
     texts = iter(_leaf_texts(array, name, dtype_name))
-    for axis in range(array.ndim - 1, 0, -1):  # Lists of numbers, lists of those, ...
+    for axis in range(array.ndim - 1, 0, -1):  # From the innermost lists outwards.
         texts = _lists(texts, array.shape[axis], math.prod(array.shape[:axis]))
     return list(texts)
 
@@ -86,13 +86,13 @@ def text(array: np.ndarray, *, name: str, dtype_name: str) -> str:
 
 
 def _lists(texts: Iterator[str], size: int, count: int) -> Iterator[str]:
-    """Yields so many lists of so many texts."""
+    """Yields `count` lists of `size` texts each."""
     for _ in range(count):
         yield "[" + ", ".join(itertools.islice(texts, size)) + "]"
 
 
 def _flatten(value: Any, argument: str) -> tuple[tuple[int, ...], list[Any]]:
-    """Returns the shape of nested lists and their scalars, in order."""
+    """Returns the shape of nested lists, and their scalars in order."""
     shape: list[int] = []
     level = [value]
     while level and (kinds := set(map(type, level))) & {list}:
@@ -110,7 +110,7 @@ def _flatten(value: Any, argument: str) -> tuple[tuple[int, ...], list[Any]]:
                 path,
                 f"be of the same kind and length as the values before it ({brief(first)})",
                 brief(level[same]),
-                "An array's lists must all have one shape.",
+                "Nested lists must not be ragged.",
             )
         shape.append(sizes.pop())
         if len(shape) > _MAX_RANK:
@@ -120,7 +120,7 @@ def _flatten(value: Any, argument: str) -> tuple[tuple[int, ...], list[Any]]:
 
 
 Where = Callable[[int], str]
-"""Gives the name of the value with this index, for an error."""
+"""Returns the name of the value with this index, for an error."""
 
 
 def _check_kinds(leaves: list[Any], kinds: set[type], where: Where, rule: str) -> None:
@@ -134,7 +134,7 @@ def _to_integers(leaves: list[Any], info: TensorInfo, where: Where) -> np.ndarra
     _check_kinds(leaves, {int}, where, rule)
     limits = np.iinfo(info.dtype)
     low, high = int(limits.min), int(limits.max)
-    # Differs from TensorFlow Serving, which lets numbers beyond 8 and 16 bits wrap around.
+    # Differs from TensorFlow Serving, where 8-bit and 16-bit integers silently wrap around.
     if leaves and not (low <= min(leaves) and max(leaves) <= high):
         index = next(index for index, leaf in enumerate(leaves) if not low <= leaf <= high)
         raise bad_request(where(index), f"lie within {low}..{high}", brief(leaves[index]))
@@ -156,15 +156,15 @@ def _to_floats(leaves: list[Any], info: TensorInfo, where: Where) -> np.ndarray:
     digits = 8 if info.dtype_name == "bfloat16" else np.finfo(info.dtype).nmant + 1
     suspects = finite & (np.abs(np.where(finite, wide, 0.0)) >= 2.0**digits)
     for index in np.flatnonzero(suspects).tolist():
-        # Differs from TensorFlow Serving, which refuses every whole number of more than
-        # `digits` binary digits; here those pass that the type can hold (as 2**24).
+        # Differs from TensorFlow Serving, which refuses every whole number with more than
+        # `digits` binary digits: numbers that the type holds exactly, such as 2**24, pass.
         if not np.isfinite(array[index]) or _binary_digits(leaves[index]) > digits:
             raise _lossy(where(index), leaves[index], info)
     return array
 
 
 def _binary_digits(number: float) -> int:
-    """Returns how many binary digits a whole number needs; 0 for one with a decimal point."""
+    """Returns the number of significant binary digits of an integer; 0 for a float."""
     if type(number) is not int:
         return 0
     return abs(number).bit_length() - ((number & -number).bit_length() - 1)
@@ -182,7 +182,7 @@ def _to_bytes(leaf: Any, where: Where, index: int) -> bytes:
     if type(leaf) is str:
         try:
             return leaf.encode()
-        except UnicodeEncodeError:  # Half of a surrogate pair, as in "\ud800".
+        except UnicodeEncodeError:  # Half of a surrogate pair, such as "\ud800".
             raise bad_request(where(index), "be valid Unicode", "half a surrogate pair") from None
     if type(leaf) is dict and leaf.keys() == {"b64"} and type(leaf["b64"]) is str:
         return _decode_base64(leaf["b64"], where(index))
@@ -192,7 +192,7 @@ def _to_bytes(leaf: Any, where: Where, index: int) -> bytes:
 
 
 def _decode_base64(characters: str, argument: str) -> bytes:
-    """Returns the bytes; padding may be left out, white space is skipped."""
+    """Returns the decoded bytes. Padding is optional; white space is skipped."""
     packed = "".join(characters.split()) if any(map(characters.count, " \n\r\t")) else characters
     packed += "=" * (-len(packed) % 4) if not packed.endswith("=") else ""
     try:
@@ -228,28 +228,28 @@ def _string_texts(flat: np.ndarray, name: str) -> Iterable[str]:
     except UnicodeDecodeError as error:
         raise RequestError(
             500,
-            f"The model's output {name!r} holds bytes that are no UTF-8 text, which JSON cannot "
-            "carry. Give it a name that ends in '_bytes', so that it is sent in base64.",
+            f"The model's output {name!r} holds bytes that are not valid UTF-8, which JSON cannot "
+            "represent. Export it under a name that ends in '_bytes': it is then sent in base64.",
         ) from error
 
 
 def _float_texts(flat: np.ndarray) -> Iterable[str]:
-    """Yields numbers in the API's way: six digits if they suffice, else all; whole ones as 3.0.
+    """Yields numbers as text: six digits if they are exact, else all; whole numbers as 3.0.
 
     References:
-        TensorFlow Serving's `json_tensor`, whose text this is, digit for digit.
+        TensorFlow Serving's `json_tensor`; the text is the same, digit for digit.
     """
     short, full = "%.6g", "%.9g" if flat.dtype == np.float32 else "%.17g"
     for start in range(0, flat.size, _ROW):
         part = flat[start : start + _ROW]
         numbers = part.tolist()
-        found = [short % number for number in numbers]
-        kept = np.array([float(number) for number in found]).astype(flat.dtype)
-        for index in np.flatnonzero(kept != part).tolist():
-            found[index] = full % numbers[index]
-        for number in found:
-            yield _NOT_FINITE.get(number) or (
-                number if "." in number or "e" in number else number + ".0"
+        texts = [short % number for number in numbers]
+        parsed = np.array([float(digits) for digits in texts]).astype(flat.dtype)
+        for index in np.flatnonzero(parsed != part).tolist():
+            texts[index] = full % numbers[index]
+        for digits in texts:
+            yield _NOT_FINITE.get(digits) or (
+                digits if "." in digits or "e" in digits else digits + ".0"
             )
 
 
@@ -259,6 +259,6 @@ _NOT_FINITE = {"nan": "NaN", "-nan": "NaN", "inf": "Infinity", "-inf": "-Infinit
 def _not_in_json(dtype_name: str, name: str) -> RequestError:
     return RequestError(
         501,
-        f"`{name}` is of type {dtype_name}, which TensorFlow Serving's JSON has no values for. "
+        f"`{name}` has the type {dtype_name}, which TensorFlow Serving's JSON cannot represent. "
         "Export the model with an input or output of another type.",
     )

@@ -1,7 +1,8 @@
-"""A SavedModel's signatures, run by `tf.compat.v1.Session`. Takes a folder, arrays and seconds.
+"""Runs a SavedModel's signatures. Takes a folder, arrays and a timeout; gives arrays.
 
-A session, not `tf.saved_model.load`, as its runs can be given a time (`RunOptions`), after which
-TensorFlow ends them, also in the middle of a loop; it is also what TensorFlow Serving runs.
+It uses `tf.compat.v1.Session` instead of `tf.saved_model.load` because a session's runs take a
+timeout (`RunOptions`), after which TensorFlow ends them even in the middle of a loop. TensorFlow
+Serving uses sessions, too.
 """
 
 import re
@@ -23,15 +24,15 @@ class SavedModel:
     """A loaded SavedModel.
 
     Attributes:
-        signatures: those that can be called, by name.
+        signatures: the signatures that requests may call, by name.
         definitions: every SignatureDef of the file, by name.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Loads it.
+        """Loads the model.
 
         Args:
-            folder: of the SavedModel, with the tag `serve`.
+            folder: a SavedModel with the tag `serve`.
 
         Raises:
             OSError, ValueError, RuntimeError, tf.errors.OpError: if it cannot be loaded.
@@ -52,7 +53,7 @@ class SavedModel:
         self.signatures = {
             name: _signature(name, definition)
             for name, definition in self.definitions.items()
-            if not name.startswith("__")  # As the initializer, which is no request's business.
+            if not name.startswith("__")  # Internal ones, such as the initializer.
         }
 
     def run(
@@ -61,12 +62,12 @@ class SavedModel:
         """Returns the outputs by name.
 
         Args:
-            signature: one of this model's.
-            inputs: arrays for all of its inputs.
-            timeout_s: seconds until the run is ended.
+            signature: one of this model's signatures.
+            inputs: arrays for all inputs of the signature, by name.
+            timeout_s: seconds after which the run is ended.
 
         Raises:
-            RequestError: as TensorFlow's error is told over HTTP; 504 when the time is over.
+            RequestError: with the HTTP status of TensorFlow's error; 504 after a timeout.
         """
         definition = self.definitions[signature.name]
         feeds = {definition.inputs[name].name: array for name, array in inputs.items()}
@@ -77,7 +78,7 @@ class SavedModel:
         except tf.errors.DeadlineExceededError:
             raise RequestError(
                 504,
-                f"Signature {signature.name!r} did not end within its time. Ask for less (fewer "
+                f"Signature {signature.name!r} did not finish in time. Ask for less (fewer "
                 "steps, a smaller picture), or start the server with a larger --timeout_s.",
             ) from None
         except tf.errors.OpError as error:
@@ -88,7 +89,7 @@ class SavedModel:
         }
 
     def metadata(self) -> dict[str, Any]:
-        """Returns the signatures as TensorFlow Serving's metadata has them."""
+        """Returns the signatures in the form of TensorFlow Serving's metadata."""
         return {
             name: json_format.MessageToDict(
                 definition,
@@ -99,7 +100,7 @@ class SavedModel:
         }
 
     def close(self) -> None:
-        """Gives back the memory."""
+        """Frees the model's memory."""
         self._session.close()
 
 
@@ -127,10 +128,10 @@ def _tensor_info(info: Any) -> TensorInfo:
 
 
 def plain_message(text: str) -> str:
-    """Returns what went wrong, without the names of nodes and the lines of code.
+    """Returns a TensorFlow error's message without node names and lines of code.
 
     Args:
-        text: a TensorFlow error's message.
+        text: the full message.
     """
     text = text.removeprefix("Graph execution error:")
     root = re.search(r"\(0\) \w+: (.*)", text)  # "2 root error(s) found.\n  (0) CODE: ..."

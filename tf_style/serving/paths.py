@@ -1,4 +1,4 @@
-"""TensorFlow Serving's REST paths: which model, which version, what is asked of it.
+"""Parses TensorFlow Serving's REST paths: the model, its version and the kind of call.
 
 References:
     TensorFlow Serving, "RESTful API" (tensorflow.org/tfx/serving/api_rest).
@@ -18,12 +18,12 @@ _LARGEST_VERSION = 2**63 - 1
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Call:
-    """What a path asks for.
+    """The call that a path stands for.
 
     Attributes:
         kind: "status", "metadata", "predict", "classify" or "regress".
         model: the model's name.
-        version: its version, or None for the newest.
+        version: the version's number, or None if the path has none.
         label: the version's label, or None.
     """
 
@@ -34,21 +34,21 @@ class Call:
 
     @property
     def servable(self) -> str:
-        """The model as TensorFlow Serving writes it in errors."""
+        """The model as TensorFlow Serving names it in errors."""
         if self.version is None:
             return f"Latest({self.model})"
         return f"Specific({self.model}, {self.version})"
 
 
 def parse_path(method: str, path: str) -> Call:
-    """Returns what a request asks for.
+    """Returns the call that a request stands for.
 
     Args:
         method: "GET" or "POST".
-        path: as sent, percent-encoded, without the query.
+        path: as sent: percent-encoded, without the query.
 
     Raises:
-        RequestError: 400 for any other path, as TensorFlow Serving answers it.
+        RequestError: 400 for any other path, as in TensorFlow Serving.
     """
     pattern = {"POST": _POST, "GET": _GET}.get(method)
     match = pattern.fullmatch(path) if pattern else None
@@ -58,17 +58,17 @@ def parse_path(method: str, path: str) -> Call:
         raise RequestError(
             400,
             f"Malformed request: {method[:20]} {path[:200]}. Send GET /v1/models/NAME, "
-            "GET /v1/models/NAME/metadata or POST /v1/models/NAME:predict, NAME followed by "
-            "/versions/NUMBER or /labels/LABEL if it matters.",
+            "GET /v1/models/NAME/metadata or POST /v1/models/NAME:predict. NAME may be followed by "
+            "/versions/NUMBER or /labels/LABEL.",
         )
-    found = match.groupdict()
-    version = int(found["version"]) if found["version"] and len(found["version"]) < 20 else None
-    if found["version"] and (version is None or version > _LARGEST_VERSION):
-        raise RequestError(400, f"Failed to convert version: {found['version'][:40]} to numeric.")
-    kind = found.get("call") or ("metadata" if found.get("metadata") else "status")
+    parts = match.groupdict()
+    version = int(parts["version"]) if parts["version"] and len(parts["version"]) < 20 else None
+    if parts["version"] and (version is None or version > _LARGEST_VERSION):
+        raise RequestError(400, f"Failed to convert version: {parts['version'][:40]} to numeric.")
+    kind = parts.get("call") or ("metadata" if parts.get("metadata") else "status")
     return Call(
         kind=kind.lower(),
-        model=urllib.parse.unquote(found["name"]),
+        model=urllib.parse.unquote(parts["name"]),
         version=version,
-        label=urllib.parse.unquote(found["label"]) if found["label"] else None,
+        label=urllib.parse.unquote(parts["label"]) if parts["label"] else None,
     )

@@ -22,15 +22,15 @@ DEFAULT_SIGNATURE = "serving_default"
 
 
 def parse_body(body: bytes | bytearray, *, max_values: int) -> dict[str, Any]:
-    """Returns the JSON object that a body holds; NaN, Infinity and -Infinity are numbers.
+    """Returns the JSON object in a body; NaN, Infinity and -Infinity are numbers.
 
     Args:
         body: UTF-8.
-        max_values: how many values, lists and objects it may hold; counted before anything
-            is made of it, as each takes some ten times its text in memory.
+        max_values: limit on the number of values, lists and objects. They are counted before
+            parsing, because each takes about ten times its text in memory.
 
     Raises:
-        RequestError: 413 for too many values; 400 for anything but an object.
+        RequestError: 413 for too many values; 400 for anything but a JSON object.
     """
     if not body or body.isspace():
         raise RequestError(400, "JSON Parse error: The document is empty. Send a JSON object.")
@@ -39,8 +39,8 @@ def parse_body(body: bytes | bytearray, *, max_values: int) -> dict[str, Any]:
         raise RequestError(
             413,
             f"The body must hold at most {max_values} values. Received: about {values}. Send "
-            'pictures as PNG or JPEG, {"b64": "..."}, to a signature that takes them so, or raise '
-            "--max_values.",
+            'pictures as PNG or JPEG, {"b64": "..."}, to a signature that accepts them, or start '
+            "the server with a larger --max_values.",
         )
     try:
         document = json.loads(body.decode("utf-8-sig"), parse_float=_finite)
@@ -48,7 +48,7 @@ def parse_body(body: bytes | bytearray, *, max_values: int) -> dict[str, Any]:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise RequestError(400, f"JSON Parse error: {reason}.") from error
     if type(document) is not dict:
-        raise bad_request("body", "be a JSON object", brief(document), 'As {"instances": [...]}.')
+        raise bad_request("body", "be a JSON object", brief(document), 'Send {"instances": [...]}.')
     return document
 
 
@@ -63,7 +63,7 @@ def signature_of(document: Mapping[str, Any], signatures: Mapping[str, Signature
     """Returns the signature that a request names, or the default one.
 
     Raises:
-        RequestError: 400 if the model has none of that name.
+        RequestError: 400 if the model has no signature of that name.
     """
     name = document.get("signature_name", "")
     if type(name) is not str:
@@ -84,14 +84,14 @@ def inputs_of(
 ) -> tuple[dict[str, np.ndarray], bool]:
     """Returns the arrays of a predict request, and whether they came as rows.
 
-    Inputs left out that have a default get it.
+    Missing inputs get their defaults.
 
     Args:
-        document: the body; has `instances` (rows) or `inputs` (columns).
-        signature: to which they go.
+        document: the body, with `instances` (rows) or `inputs` (columns).
+        signature: the signature to run.
 
     Raises:
-        RequestError: 400 for a wrong form, name, type or shape.
+        RequestError: 400 for a wrong structure, name, type or shape.
     """
     keys = [key for key in ("instances", "inputs") if key in document]
     if len(keys) != 1:
@@ -151,7 +151,7 @@ def _stacked_rows(value: Any, signature: Signature) -> dict[str, np.ndarray]:
 
 
 def _is_object(value: Any) -> bool:
-    """Returns whether a value gives inputs by name (and is not one string in base64)."""
+    """Returns whether a value gives inputs by name, unlike a string in base64."""
     return type(value) is dict and not (value.keys() == {"b64"} and type(value["b64"]) is str)
 
 
@@ -171,16 +171,20 @@ def _check_names(value: Mapping[str, Any], signature: Signature, argument: str) 
         optional = sorted(name for name in signature.defaults if name in signature.inputs)
         rule = "have the keys " + ", ".join(map(repr, signature.required))
         if optional:
-            rule += " and, if wanted, " + ", ".join(map(repr, optional))
-        found = f"{unknown[0][:80]!r}, an unknown one" if unknown else f"none {missing[0]!r}"
+            rule += " and, optionally, " + ", ".join(map(repr, optional))
+        received = (
+            f"an object with the unknown key {unknown[0][:80]!r}"
+            if unknown
+            else f"an object without {missing[0]!r}"
+        )
         hint = suggestion(unknown[0][:80], signature.inputs) if unknown else ""
-        raise bad_request(argument, rule, found, hint.strip())
+        raise bad_request(argument, rule, received, hint.strip())
 
 
 def _wrong_shape(argument: str, info: TensorInfo, shape: tuple[int, ...]) -> RequestError:
     way_out = ""
     if info.shape is not None and len(info.shape) == len(shape) + 1 and argument[:6] == "inputs":
-        way_out = "A batch of one is a list of one."
+        way_out = "Put a single row into a list."
     rule = f"have the shape {info.shape_text}"
     return bad_request(argument, rule, f"an array of shape {shape_text(shape)}", way_out)
 
@@ -189,13 +193,13 @@ def response_text(outputs: Mapping[str, np.ndarray], signature: Signature, *, as
     """Returns the JSON of a predict response: `predictions` for rows, `outputs` for columns.
 
     Args:
-        outputs: by name.
-        signature: that gave them.
+        outputs: arrays by name.
+        signature: the signature that gave them.
         as_rows: whether the request had `instances`.
 
     Raises:
-        RequestError: 400 if rows were asked for and the outputs have no common batch;
-            501 or 500 if JSON cannot carry them.
+        RequestError: 400 for rows if the outputs have no common batch dimension; 501 or 500 if
+            JSON cannot represent them.
     """
     types = {name: signature.outputs[name].dtype_name for name in outputs}
     if not as_rows:
@@ -210,7 +214,7 @@ def response_text(outputs: Mapping[str, np.ndarray], signature: Signature, *, as
         raise RequestError(
             400,
             f"The outputs of signature {signature.name!r} have no common first dimension "
-            f"({shapes}), so they cannot be given as rows. Send `inputs` instead of `instances`.",
+            f"({shapes}), so they cannot be sent as rows. Send `inputs` instead of `instances`.",
         )
     columns = {
         name: json_arrays.rows(array, name=name, dtype_name=types[name])
@@ -225,17 +229,17 @@ def response_text(outputs: Mapping[str, np.ndarray], signature: Signature, *, as
 
 
 def _object(texts: Mapping[str, str]) -> str:
-    """Returns a JSON object of these texts, or the only one without its name."""
+    """Returns a JSON object of these texts, or a single text without its name."""
     if len(texts) == 1:
         return next(iter(texts.values()))
     return "{" + ", ".join(f"{json.dumps(name)}: {texts[name]}" for name in sorted(texts)) + "}"
 
 
 def error_text(message: str) -> str:
-    """Returns the JSON of an error."""
+    """Returns the JSON of an error response."""
     return json.dumps({"error": message}, ensure_ascii=False)
 
 
 def document_text(document: Mapping[str, Any]) -> str:
-    """Returns a document's JSON, laid out as TensorFlow Serving's statuses are."""
+    """Returns a document's JSON, laid out like TensorFlow Serving's status responses."""
     return json.dumps(document, indent=1, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""A socket and a thread for an ASGI application: uvicorn, started and stopped by its owner."""
+"""Runs an ASGI application with uvicorn, on a socket and in a thread of its own."""
 
 import asyncio
 import socket
@@ -16,24 +16,24 @@ _BACKLOG = 128
 
 
 class Server:
-    """Listens on an address and answers in a thread."""
+    """Listens on an address and answers requests in a thread."""
 
     def __init__(self, app: ASGIApp, *, host: str, port: int, grace_s: float) -> None:
-        """Binds the address; `start` answers.
+        """Binds the address; `start` begins to answer.
 
         Args:
-            app: that answers.
+            app: the ASGI application.
             host: name or address to listen on.
-            port: 0..65535; 0 for any free one.
-            grace_s: seconds that requests have left when the server is stopped.
+            port: 0..65535; 0 picks a free port.
+            grace_s: seconds that open requests get when the server is stopped.
 
         Raises:
-            OSError: if the address cannot be had.
+            OSError: if the address cannot be bound.
         """
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM
         )[0]
-        # With its protocol named, or asyncio leaves Nagle's algorithm on: 40 ms an answer.
+        # Without an explicit protocol asyncio leaves Nagle's algorithm on: 40 ms per response.
         self._socket = socket.socket(family, kind, protocol)
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -63,7 +63,7 @@ class Server:
         self._thread = threading.Thread(target=self._serve, name="http", daemon=True)
 
     def start(self) -> None:
-        """Starts to answer.
+        """Starts to answer requests.
 
         Raises:
             RuntimeError: if uvicorn does not start.
@@ -75,10 +75,10 @@ class Server:
                 raise RuntimeError("The HTTP server did not start.")
 
     def stop(self, *, timeout_s: float | None = None) -> bool:
-        """Takes no more connections, waits for the requests there are; returns whether all ended.
+        """Refuses new connections and waits for open requests; returns whether all have ended.
 
         Args:
-            timeout_s: seconds to wait here, or None for as long as it takes.
+            timeout_s: seconds to wait, or None for no limit.
         """
         self._server.should_exit = True
         if self._thread.is_alive():
@@ -90,7 +90,7 @@ class Server:
 
 
 class _Protocol(H11Protocol):
-    """HTTP/1.1 on a connection, which is closed if a request's head does not come in time."""
+    """HTTP/1.1 that closes a connection if a request's head does not arrive in time."""
 
     _head_timer: asyncio.TimerHandle | None = None
 
@@ -107,7 +107,7 @@ class _Protocol(H11Protocol):
         super().connection_lost(exc)
 
     def _watch(self) -> None:
-        """Starts the timer while a head is awaited; between requests uvicorn has its own."""
+        """Runs a timer while a head is awaited; between requests uvicorn has its own."""
         if self.conn.their_state is not h11.IDLE:
             self._forget()
         elif self._head_timer is None:

@@ -1,6 +1,7 @@
-"""What a server answers, without HTTP: calls and bodies to texts and jobs. Takes a store.
+"""The server's logic without HTTP: turns calls and bodies into texts and jobs. Takes a store.
 
-Everything but `submit` and `stop` returns at once or is meant for a thread.
+`metadata`, `job` and `encode` take a while and belong in a thread, and `stop` waits. All other
+methods return at once.
 """
 
 import dataclasses
@@ -19,16 +20,16 @@ from tf_style.serving.store import Lease, Store
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a service answers and how much it takes.
+    """A service's names and limits.
 
     Attributes:
-        name: of the model, in the paths.
+        name: the model's name in the paths.
         labels: versions by label.
-        limits: of the executor.
-        timeout_s: seconds that a request has once its body is there.
-        body_timeout_s: seconds in which the body must arrive.
-        max_body_bytes: of one body; four times that are held at a time.
-        max_values: of the JSON in a body.
+        limits: the executor's limits.
+        timeout_s: seconds that a request may take once its body has arrived.
+        body_timeout_s: seconds within which the body must arrive.
+        max_body_bytes: limit for one body; up to four times as much is held at a time.
+        max_values: limit for the number of JSON values in a body or a response.
     """
 
     name: str
@@ -44,9 +45,9 @@ class Service:
     """Answers calls about the versions of one model, and runs them.
 
     Attributes:
-        metrics: what Prometheus is told.
-        settings: what is answered and how much is taken.
-        is_stopping: whether no new work is taken; set it to stop taking any.
+        metrics: the Prometheus metrics.
+        settings: names and limits.
+        is_stopping: whether new work is refused; may be set.
     """
 
     def __init__(self, store: Store, settings: Settings) -> None:
@@ -57,16 +58,16 @@ class Service:
         self._store = store
         self._executor = executor = Executor(settings.limits, on_run=self.metrics.run)
         for name, text, value in (
-            ("queue_length", "Requests that wait for the model.", lambda: executor.num_waiting),
-            ("running", "Runs of the model going on.", lambda: executor.num_running),
-            ("model_version", "Number of the newest version served.", lambda: self.newest or 0),
+            ("queue_length", "Requests waiting for the model.", lambda: executor.num_waiting),
+            ("running", "Model runs in progress.", lambda: executor.num_running),
+            ("model_version", "The newest version served.", lambda: self.newest or 0),
             ("load_failures", "Versions that could not be loaded.", lambda: store.num_failures),
         ):
             self.metrics.gauge(f"tf_style_{name}", text, value)
 
     @property
     def newest(self) -> int | None:
-        """The newest version that is served."""
+        """The newest version that is served, or None."""
         return max(self._available(), default=None)
 
     def resolve(self, call: Call) -> Call:
@@ -88,8 +89,8 @@ class Service:
         if call.label not in self.settings.labels:
             raise RequestError(
                 400,
-                f"Unrecognized servable version label: {call.label}. Labels are given to the "
-                "server as --labels=LABEL:VERSION.",
+                f"Unrecognized servable version label: {call.label}. Start the server with "
+                "--labels=LABEL:VERSION to define it.",
             )
         return dataclasses.replace(call, version=self.settings.labels[call.label])
 
@@ -97,7 +98,7 @@ class Service:
         """Returns the JSON of TensorFlow Serving's GetModelStatusResponse.
 
         Raises:
-            RequestError: 404 for a version that there never was.
+            RequestError: 404 for an unknown version.
         """
         statuses = [
             {
@@ -133,10 +134,11 @@ class Service:
         return rest.document_text(document)
 
     def check_predict(self, call: Call) -> None:
-        """Raises what can be told of a predict request before its body is read.
+        """Checks a predict request before its body is read.
 
         Raises:
-            RequestError: 404 for a version that is not served; 503 if there is no place.
+            RequestError: 404 for a version that is not served; 503 if the server is stopping or
+                the queue is full.
         """
         self._lease(call).release()
         if self.is_stopping:
@@ -145,10 +147,10 @@ class Service:
             raise self._executor.full_error()
 
     def job(self, call: Call, body: bytes | bytearray) -> tuple[Job, bool]:
-        """Returns a predict request's work, its time beginning now, and whether it is in rows.
+        """Returns a predict request's job, and whether it is in rows. Its time starts now.
 
         Raises:
-            RequestError: 400..501 for whatever is wrong with the body.
+            RequestError: 400..501 if the body or the version is wrong.
         """
         deadline = time.monotonic() + self.settings.timeout_s
         lease = self._lease(call)
@@ -165,32 +167,32 @@ class Service:
         """Returns the JSON of a job's outputs.
 
         Raises:
-            RequestError: 400..501 if JSON cannot carry them.
+            RequestError: 400..501 if they are too large or JSON cannot represent them.
         """
         values = sum(array.size for array in outputs.values())
         if values > self.settings.max_values:
             raise RequestError(
                 400,
                 f"The answer would have {values} values, above the limit of "
-                f"{self.settings.max_values}. Send a smaller input, ask for a signature that gives "
+                f"{self.settings.max_values}. Send a smaller input, use a signature that returns "
                 "pictures as bytes, or start the server with a larger --max_values.",
             )
         return rest.response_text(outputs, job.signature, as_rows=as_rows).encode()
 
     def submit(self, job: Job) -> None:
-        """Puts a job into the queue.
+        """Adds a job to the queue.
 
         Raises:
-            RequestError: 503 if it is full.
+            RequestError: 503 if the queue is full or stopping.
         """
         self._executor.submit(job)
 
     def discard(self, job: Job) -> None:
-        """Gives up a job, if it has not begun."""
+        """Cancels a job if it has not started."""
         self._executor.discard(job)
 
     def stop(self, *, timeout_s: float) -> bool:
-        """Takes no more work and waits for what there is; returns whether all has ended."""
+        """Refuses new work and waits for the rest; returns whether all of it has ended."""
         self.is_stopping = True
         return self._executor.stop(timeout_s=timeout_s)
 

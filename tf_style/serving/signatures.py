@@ -1,4 +1,4 @@
-"""What a model's signature takes and gives, in NumPy's words. No TensorFlow here."""
+"""A model's signatures: types and shapes of inputs and outputs. No TensorFlow here."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 Shape = tuple[int | None, ...] | None
-"""Sizes, None where any will do; None altogether where even their number is open."""
+"""Sizes, None for any size; None as a whole for any number of dimensions."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -14,9 +14,9 @@ class TensorInfo:
     """One input or output.
 
     Attributes:
-        dtype: NumPy's type; object for strings, whose elements are bytes.
-        dtype_name: TensorFlow's name of it, as in "float32" or "string".
-        shape: sizes as the signature states them.
+        dtype: NumPy's type; object for strings, with bytes as elements.
+        dtype_name: TensorFlow's name of the type, such as "float32" or "string".
+        shape: as the signature declares it.
     """
 
     dtype: np.dtype
@@ -33,12 +33,12 @@ class TensorInfo:
 
     @property
     def is_batched(self) -> bool:
-        """Whether the first dimension is open: that of a batch, if the model means it so."""
+        """Whether the first dimension has any size: it may be a batch dimension."""
         return bool(self.shape) and self.shape[0] is None  # type: ignore[index]
 
     @property
     def shape_text(self) -> str:
-        """The shape for a message, as in "[?, 3]"."""
+        """The shape as text, such as "[?, 3]"."""
         return shape_text(self.shape)
 
 
@@ -47,10 +47,10 @@ class Signature:
     """A named function of a model.
 
     Attributes:
-        name: as requests call it.
-        inputs: by name.
-        outputs: by name.
-        defaults: values of inputs that a request may leave out.
+        name: its name in requests.
+        inputs: types and shapes by name.
+        outputs: types and shapes by name.
+        defaults: values of the inputs that a request may leave out, by name.
     """
 
     name: str
@@ -60,17 +60,17 @@ class Signature:
 
     @property
     def required(self) -> list[str]:
-        """The inputs without a default, in alphabetic order."""
+        """The inputs without a default, in alphabetical order."""
         return sorted(name for name in self.inputs if name not in self.defaults)
 
     @property
     def is_batched(self) -> bool:
-        """Whether every input and output has an open first dimension."""
+        """Whether the first dimension of every input and output has any size."""
         return all(info.is_batched for info in (*self.inputs.values(), *self.outputs.values()))
 
 
 def shape_text(shape: Shape | Sequence[int]) -> str:
-    """Returns a shape as in "[?, 3]", or "any shape"."""
+    """Returns a shape as text, such as "[?, 3]", or "any shape"."""
     if shape is None:
         return "any shape"
     return "[" + ", ".join("?" if size is None else str(size) for size in shape) + "]"

@@ -1,9 +1,9 @@
-"""The versions of a model that are served: found, loaded, switched and released.
+"""Finds, loads, switches and releases the served versions of a model.
 
 Takes a folder and a function that loads a version; gives leases on loaded versions. A newer
-version is loaded first, then new requests go to it, and the old one is closed when its last
-request has ended. What cannot be loaded is reported and tried again when its files change;
-until then the version before it stays.
+version is loaded first. Then new requests go to it, and the old version is closed when its last
+request has ended. A version that cannot be loaded is reported, and tried again when its files
+change; until then the version before it stays in use.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ class Model(Protocol):
 
     @property
     def signatures(self) -> Mapping[str, Signature]:
-        """Its signatures by name."""
+        """The signatures by name."""
 
     def run(
         self, signature: Signature, inputs: Mapping[str, np.ndarray], *, timeout_s: float
@@ -34,19 +34,19 @@ class Model(Protocol):
         """Returns the outputs by name."""
 
     def metadata(self) -> dict:
-        """Returns the signatures as TensorFlow Serving's metadata has them."""
+        """Returns the signatures in the form of TensorFlow Serving's metadata."""
 
     def close(self) -> None:
-        """Gives back the memory."""
+        """Frees the model's memory."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class VersionStatus:
-    """How it is with one version, in TensorFlow Serving's words.
+    """A version's status, in TensorFlow Serving's terms.
 
     Attributes:
         state: "LOADING", "AVAILABLE", "UNLOADING" or "END".
-        error: why it could not be loaded, or empty.
+        error: why the version could not be loaded, or empty.
     """
 
     state: str
@@ -54,7 +54,7 @@ class VersionStatus:
 
 
 class Lease:
-    """The right to use a loaded version until `release`."""
+    """The right to use a loaded version, until `release`."""
 
     def __init__(self, served: "_Served") -> None:
         self._served = served
@@ -71,7 +71,7 @@ class Lease:
         return self._served.model
 
     def release(self) -> None:
-        """Ends it; a second time does nothing."""
+        """Ends the lease; a second call does nothing."""
         if self._held:
             self._held = False
             self._served.store._return_lease(self._served)
@@ -103,13 +103,13 @@ class Store:
         num_versions: int = 1,
         notify: Callable[[str], None] = lambda text: None,
     ) -> None:
-        """Takes what it needs; `start` does the work.
+        """Takes the settings; `start` loads the versions.
 
         Args:
-            folder: with a folder for each version, or a SavedModel itself.
-            load: gives the model in a folder; any exception means that it cannot be loaded.
-            num_versions: how many are served: the newest.
-            notify: told in a sentence what happens.
+            folder: has a folder for each version, or is a SavedModel itself.
+            load: returns the model in a folder; any exception means that it cannot be loaded.
+            num_versions: how many of the newest versions are served.
+            notify: called with a sentence about each event.
         """
         self._folder = folder
         self._load = load
@@ -124,7 +124,7 @@ class Store:
         self.num_failures = 0
 
     def start(self) -> None:
-        """Loads what is there.
+        """Loads the versions in the folder.
 
         Raises:
             OSError: if the folder cannot be read.
@@ -146,17 +146,17 @@ class Store:
             )
 
     def poll(self) -> None:
-        """Looks at the folder once, and loads and releases what has changed.
+        """Reads the folder once; loads new versions and releases old ones.
 
-        A version is taken up when all its files are there and have stayed as they are since
-        the poll before. To be called by one thread at a time.
+        A version is loaded when its files are complete and have not changed since the last poll.
+        Only one thread may call this at a time.
         """
         try:
             found = find_versions(self._folder)
             self._trouble = ""
         except OSError as error:
-            if not self._trouble:  # Said once, not at every poll.
-                self._notify(f"The folder of the model cannot be read: {error}.")
+            if not self._trouble:  # Reported once, not at every poll.
+                self._notify(f"The model's folder cannot be read: {error}.")
             self._trouble = str(error)
             return
         seen = {version: fingerprint(path) for version, path in found.items()}
@@ -180,7 +180,7 @@ class Store:
             self._switch(wanted)
 
     def lease(self, version: int | None = None) -> Lease | None:
-        """Returns a lease on a version, the newest if None; or None if it is not served."""
+        """Returns a lease on a version, by default the newest, or None if it is not served."""
         with self._lock:
             if version is None:
                 version = max(self._served, default=None)
@@ -203,22 +203,22 @@ class Store:
         self._set_status(version, "LOADING")
         try:
             model = self._load(path)
-        except Exception as error:  # Whatever a broken file leads to.
+        except Exception as error:  # A broken file can raise anything.
             text = " ".join(str(error).split())[:500] or type(error).__name__
             self._failed[version] = self._seen[version]
             self.num_failures += 1
             self._set_status(version, "END", f"Version {version} cannot be loaded: {text}")
-            kept = max(self._served, default=None)
+            current = max(self._served, default=None)
             self._notify(
                 f"Version {version} cannot be loaded: {text}. "
-                + (f"Version {kept} stays." if kept is not None else "")
+                + (f"Version {current} stays in use." if current is not None else "")
             )
             return None
         self._notify(f"Version {version} is loaded.")
         return _Served(self, version, model)
 
     def _switch(self, wanted: dict[int, _Served]) -> None:
-        """Makes these the served versions, at once for all new requests."""
+        """Replaces the served versions, at once for all new requests."""
         with self._lock:
             old = [served for served in self._served.values() if served.version not in wanted]
             self._served = dict(wanted)
@@ -239,8 +239,8 @@ class Store:
         with self._lock:
             if not served.retired or served.leases:
                 return
-            served.retired = False  # Nobody else closes it.
-        with contextlib.suppress(Exception):  # It is not served any more.
+            served.retired = False  # Only this call closes it.
+        with contextlib.suppress(Exception):  # It is no longer served.
             served.model.close()
         self._set_status(served.version, "END")
         self._notify(f"Version {served.version} is released.")
@@ -248,7 +248,7 @@ class Store:
     def _set_status(self, version: int, state: str, error: str = "") -> None:
         with self._lock:
             if state == "END" and version in self._served:
-                return  # Loaded again while the old one's last request ran.
+                return  # Loaded again before the old copy's last request ended.
             self._statuses[version] = VersionStatus(state=state, error=error)
             for oldest in sorted(self._statuses)[:-_KEPT_STATUSES]:
                 if oldest not in self._served:

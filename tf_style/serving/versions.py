@@ -1,6 +1,6 @@
-"""Which versions of a model a folder holds, and whether they are there completely.
+"""Finds the versions of a model in a folder, and tells whether their files are complete.
 
-Takes paths, gives paths and fingerprints; reads names, sizes and times, no contents.
+Takes paths, gives paths and fingerprints. Reads names, sizes and times, not contents.
 """
 
 import re
@@ -9,14 +9,14 @@ from pathlib import Path
 _SHARD = re.compile(r"variables\.data-(\d{5})-of-(\d{5})")
 
 Fingerprint = tuple[tuple[str, int, int], ...]
-"""Name, size and time of change of every file; two polls apart, equal means at rest."""
+"""Name, size and modification time of every file; equal if nothing has changed."""
 
 
 def find_versions(folder: Path) -> dict[int, Path]:
     """Returns the folders of a model's versions, by number.
 
-    Those are its folders with a whole number for a name; a folder that is a SavedModel itself
-    is its own version 1. Anything else, as `3.partial`, is left alone.
+    A version is a subfolder whose name is a whole number. A folder that is itself a SavedModel
+    is its own version 1. Anything else, such as `3.partial`, is ignored.
 
     Raises:
         OSError: if the folder cannot be read.
@@ -36,21 +36,21 @@ def is_saved_model(folder: Path) -> bool:
 
 
 def fingerprint(folder: Path) -> Fingerprint | None:
-    """Returns what tells a folder's state, or None while a SavedModel's files are missing.
+    """Returns a folder's fingerprint, or None if files of its SavedModel are missing.
 
-    Missing are the main file, or the index or a shard of the variables (there need be none).
+    A SavedModel has a main file. If it has variables, it also has their index and all shards.
     """
     try:
         files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-        found = tuple(
+        entries = tuple(
             (path.relative_to(folder).as_posix(), status.st_size, status.st_mtime_ns)
             for path, status in ((path, path.stat()) for path in files)
         )
-    except OSError:  # A file that went while this looked.
+    except OSError:  # A file was removed in the meantime.
         return None
-    if not is_saved_model(folder) or not _has_all_shards({name for name, _, _ in found}):
+    if not is_saved_model(folder) or not _has_all_shards({name for name, _, _ in entries}):
         return None
-    return found
+    return entries
 
 
 def _has_all_shards(names: set[str]) -> bool:

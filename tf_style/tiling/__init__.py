@@ -1,4 +1,4 @@
-"""The objective in tiles, for images whose features do not fit into memory.
+"""The objective computed in tiles, for images whose features do not fit into memory.
 
 Private to the package.
 """

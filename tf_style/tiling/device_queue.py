@@ -1,4 +1,4 @@
-"""Work on many items, spread over devices, while others are loaded and kept."""
+"""Spreads work on many items over devices, while other items are loaded and stored."""
 
 import collections
 import concurrent.futures
@@ -18,22 +18,22 @@ def spread(
     items: Iterable[_Item],
     devices: Sequence[str],
 ) -> Iterator[_Result]:
-    """Yields what the work makes of what is loaded for each item, in order.
+    """Yields `work(*load(item))` for each item, in order.
 
-    Each device has one item at a time. Meanwhile this thread loads the next one, and the caller
-    keeps what the one before gave: these wait for memory and disks, more than for a processor.
+    Each device works on one item at a time. Meanwhile the caller's thread loads the next item and
+    stores the result of the one before: these wait for memory and disks more than for a processor.
 
     Args:
-        load: to an item the arguments of its work; called in order, in the caller's thread.
-        work: called in a thread of its device.
-        items: one more than there are devices is held at a time.
-        devices: names of TensorFlow's.
+        load: gives the arguments of `work` for an item. Called in order, in the caller's thread.
+        work: called in the thread of a device.
+        items: at most one more than there are devices is in memory at a time.
+        devices: TensorFlow's names of the devices, at least one.
 
     Raises:
-        Exception: what loading or working raises, once what is under way has ended.
+        Exception: the exception of `load` or `work`, after the work in progress has ended.
     """
 
-    def on(device: str, arguments: tuple) -> _Result:
+    def work_on(device: str, arguments: tuple) -> _Result:
         with tf.device(device):
             return work(*arguments)
 
@@ -42,7 +42,7 @@ def spread(
         waiting: collections.deque = collections.deque()
         for index, item in enumerate(items):
             which = index % len(devices)
-            waiting.append(threads[which].submit(on, devices[which], load(item)))
+            waiting.append(threads[which].submit(work_on, devices[which], load(item)))
             if len(waiting) > len(devices):
                 yield waiting.popleft().result()
         while waiting:

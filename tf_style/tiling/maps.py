@@ -1,4 +1,7 @@
-"""Large arrays in memory, or in files that leave nothing behind. No TensorFlow here."""
+"""Maps: large arrays in memory, or in temporary files that are gone when the process ends.
+
+Takes shapes and types, gives `Map`s, whose memory `Maps` reuses. No TensorFlow here.
+"""
 
 import math
 import mmap
@@ -9,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-_ALIGNMENT = 64  # Bytes. TensorFlow ends the process where memory that it shares has another.
-_SHARES = 32  # Sizes are rounded up to so many to each power of two.
+_ALIGNMENT = 64  # Bytes. TensorFlow aborts the process if shared memory is not aligned so.
+_SHARES = 32  # Sizes are rounded up; there are so many sizes between two powers of two.
 
 
 class Map(NamedTuple):
@@ -18,9 +21,10 @@ class Map(NamedTuple):
 
     Attributes:
         array: the array.
-        memory: all that it may be taken for, uint8; None if it is another's.
-        file: where that is, unless it is in memory.
-        descriptor: the same file's, open as long as it is mapped; None where it is of no use.
+        memory: uint8, the whole buffer that holds the array; None if `Maps` does not own it.
+        file: the mapped file of the buffer; None if the buffer is in memory.
+        descriptor: of the same file, open as long as it is mapped; None if there is no file or the
+            platform has no `os.pwrite`.
     """
 
     array: np.ndarray
@@ -34,13 +38,13 @@ class Map(NamedTuple):
         return self.memory is not None
 
     def write(self, place: tuple[slice, ...], part: np.ndarray) -> None:
-        """Writes a part of an array `[1, h, w, c]`; whoever looks at the array sees it.
+        """Writes a part of an array `[1, h, w, c]`; it is visible in `array`.
 
-        To a file row by row. Through its mapping each page would be asked for on its own, and read
-        from the disk before it is written: that takes twice as long.
+        A file is written row by row. Writes through the mapping take twice as long: each page is
+        requested on its own, and read from the disk before it is written.
 
         Args:
-            place: of the part in the array: first all images, then rows and columns.
+            place: slices of the part's batch (all), rows and columns in the array.
             part: `[1, h, w, c]`, of the same type.
         """
         if self.descriptor is None:
@@ -56,7 +60,7 @@ class Map(NamedTuple):
                 offset, left = offset + written, left[written:]
 
     def expect(self, rows: slice) -> None:
-        """Has rows of an array `[1, h, w, c]` in a file read from the disk, without waiting."""
+        """Starts to read rows of an array `[1, h, w, c]` from its file, without waiting."""
         if self.file is not None and hasattr(mmap, "MADV_WILLNEED"):
             row = self.array[0, 0].nbytes
             begin = rows.start * row // mmap.PAGESIZE * mmap.PAGESIZE
@@ -64,53 +68,53 @@ class Map(NamedTuple):
 
 
 class Maps:
-    """Maps, whose memory is used again.
+    """Creates maps and reuses their memory.
 
-    New memory costs more than what is done with it: a system hands it out page by page, as
-    zeros, and a virtual machine may first have to ask for it.
+    New memory costs more than the work done in it: the system hands it out page by page, filled
+    with zeros, and a virtual machine may first have to request it from its host.
     """
 
     def __init__(self, *, on_disk: bool = False) -> None:
-        """Makes none yet.
+        """Starts without maps.
 
         Args:
-            on_disk: keep them in files in the folder for temporary files (`TMPDIR`) that are gone
-                with the process, however that ends.
+            on_disk: whether maps are in files in the folder for temporary files (`TMPDIR`). These
+                files are gone when the process ends, even if it is killed.
         """
         self._on_disk = on_disk
         self._spare: dict[int, list[Map]] = {}
         self._files: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
 
     def take(self, shape: tuple[int, ...], dtype: np.dtype) -> Map:
-        """Returns a map, with whatever is in it.
+        """Returns a map whose array has arbitrary contents.
 
         Raises:
-            OSError: if the disk has no room for it.
+            OSError: if the disk has no space for it.
         """
         num_bytes = np.dtype(dtype).itemsize * math.prod(shape)
         capacity = _rounded(num_bytes)
         spare = self._spare.get(capacity)
-        found = spare.pop() if spare else _new(capacity, on_disk=self._on_disk)
-        if found.file is not None:
-            self._files.add(found.file)
-        return found._replace(array=found.array[:num_bytes].view(dtype).reshape(shape))
+        taken = spare.pop() if spare else _new(capacity, on_disk=self._on_disk)
+        if taken.file is not None:
+            self._files.add(taken.file)
+        return taken._replace(array=taken.array[:num_bytes].view(dtype).reshape(shape))
 
     def give_back(self, *maps: Map) -> None:
-        """Takes maps back that nothing looks at any more; those of others' memory are dropped."""
+        """Takes back unused maps; drops those whose memory it does not own."""
         for each in maps:
             if each.memory is not None:
                 spare = self._spare.setdefault(each.memory.size, [])
                 spare.append(each._replace(array=each.memory))
 
     def rest(self) -> None:
-        """Lets go of the memory of all that are in files; their contents stay."""
+        """Releases the memory of all maps in files; their contents stay in the files."""
         if hasattr(mmap, "MADV_DONTNEED"):
             for file in self._files:
                 file.madvise(mmap.MADV_DONTNEED)
 
 
 def _rounded(num_bytes: int) -> int:
-    """Returns a size that others have, too, whose maps take about as much."""
+    """Returns the size rounded up, so that maps of similar sizes can reuse the same memory."""
     grain = max(2 ** (num_bytes - 1).bit_length() // _SHARES, _ALIGNMENT)
     return -(-num_bytes // grain) * grain
 
@@ -123,7 +127,7 @@ def _new(num_bytes: int, *, on_disk: bool) -> Map:
         return Map(memory, memory)
     with tempfile.TemporaryFile(prefix="tf_style_") as file:
         try:
-            if hasattr(os, "posix_fallocate"):  # Else a full disk ends the process when written to.
+            if hasattr(os, "posix_fallocate"):  # Else a full disk kills the process on a write.
                 os.posix_fallocate(file.fileno(), 0, num_bytes)
             else:
                 file.truncate(num_bytes)
@@ -131,8 +135,8 @@ def _new(num_bytes: int, *, on_disk: bool) -> Map:
             raise OSError(
                 error.errno,
                 f"No room for {num_bytes / 1e9:.1f} GB in the folder for temporary files, "
-                f"'{tempfile.gettempdir()}'. Name another one in the variable `TMPDIR`, or use a "
-                f"smaller `size`. {error.strerror}",
+                f"'{tempfile.gettempdir()}'. Set the environment variable `TMPDIR` to another "
+                f"folder, or use a smaller `size`. {error.strerror}",
             ) from error
         mapped = mmap.mmap(file.fileno(), num_bytes)
         descriptor = os.dup(file.fileno()) if hasattr(os, "pwrite") else None

@@ -1,11 +1,13 @@
-"""The two passes through a picture's tiles: forth from segment to segment, and back.
+"""The forward and the backward pass of a picture through the tiles of each segment.
 
-Maps lie in the host's memory as NumPy arrays. Tiles are spread over the devices, one on each at
-a time, and what they give is taken in the tiles' order: the result does not depend on which is
-done first.
+Takes the picture and functions from a tile's place to its arguments, gives what is extracted from
+each tile and then the gradient at the picture. Maps are NumPy arrays in the host's memory or in
+files. Tiles are spread over the devices, one at a time on each. Their results are taken in order,
+so the sums do not depend on which tile is finished first.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,12 +20,12 @@ from tf_style.tiling.tiles import Segment, Span, Tile, tiles_of
 
 
 class Stretch(NamedTuple):
-    """A segment, its graphs, and how large its tiles are.
+    """A segment with its graphs and the size of its tiles.
 
     Attributes:
-        segment: which layers.
-        graphs: what is computed of a tile.
-        side: the longest of a tile without its margin, units of the segment's first map.
+        segment: the layers.
+        graphs: compute a tile.
+        side: longest side of a tile without its margin, units of the segment's first map.
     """
 
     segment: Segment
@@ -31,17 +33,17 @@ class Stretch(NamedTuple):
     side: int
 
     def tiles(self, size: tuple[int, int]) -> list[Tile]:
-        """Returns the tiles of a map of this size."""
+        """Returns the tiles of a map of height and width `size`, units."""
         return tiles_of(size, self.side, self.segment)
 
 
 class Place(NamedTuple):
-    """Where a tile lies.
+    """The position of a tile.
 
     Attributes:
-        segment: whose tile it is.
+        segment: the segment that the tile belongs to.
         size: height and width of the segment's first map, units.
-        own: rows and columns that the tile owns there.
+        own: rows and columns that the tile owns in this map.
     """
 
     segment: Segment
@@ -49,11 +51,11 @@ class Place(NamedTuple):
     own: tuple[Span, Span]
 
     def at(self, layer: str) -> tuple[slice, ...]:
-        """Returns the place of its own units in a map of a layer's output."""
+        """Returns the slices of the tile's own units in the map of a layer's output."""
         return _slices(self.spans(layer))
 
     def spans(self, layer: str) -> list[Span]:
-        """Returns rows and columns of its own units in a map of a layer's output."""
+        """Returns rows and columns of the tile's own units in the map of a layer's output."""
         return [span.at(self.segment.stride_of(layer)) for span in self.own]
 
     def size_of(self, layer: str) -> tuple[int, int]:
@@ -63,37 +65,37 @@ class Place(NamedTuple):
         return height // stride, width // stride
 
     def share(self, layer: str) -> float:
-        """Returns the share of a layer's units that it owns."""
+        """Returns the fraction of a layer's units that the tile owns, 0..1."""
         height, width = self.size_of(layer)
         rows, columns = self.spans(layer)
         return rows.length * columns.length / (height * width)
 
 
-class Mark(NamedTuple):
-    """What going forth through a segment leaves besides its first map.
+class SegmentRecord(NamedTuple):
+    """What the forward pass through a segment leaves for the backward pass.
 
     Attributes:
-        gates: `packed` ones of the whole, by layer name.
-        stored: `[1, h, w, c]`, units that losses look at, by layer name.
+        inputs: `[1, h, w, c]`, the segment's first map.
+        gates: the `packed` gates of the whole map, by layer name.
+        stored: `[1, h, w, c]`, units that enter the losses, by layer name.
     """
 
+    inputs: Map
     gates: dict[str, Map]
     stored: dict[str, Map]
 
 
-class Trail(NamedTuple):
-    """What going forth leaves for going back.
+class ForwardRecord(NamedTuple):
+    """What the forward pass leaves for the backward pass.
 
     Attributes:
-        maps: `[1, h, w, c]`, each segment's first.
-        marks: of each segment.
+        segments: of each segment, in order; empty if the pass was not traced.
     """
 
-    maps: list[Map]
-    marks: list[Mark]
+    segments: list[SegmentRecord]
 
 
-def forth(
+def run_forward(
     stretches: Sequence[Stretch],
     image: np.ndarray,
     extra_of: Callable[[Place], Any],
@@ -102,166 +104,175 @@ def forth(
     *,
     maps: Maps,
     is_traced: bool = False,
-) -> Trail:
-    """Goes forth through all tiles.
+) -> ForwardRecord:
+    """Runs the forward pass through all tiles of all segments.
 
     Args:
-        stretches: all of the network that is used.
+        stretches: the segments of the network, up to the deepest layer in use.
         image: float32 `[1, H, W, 3]`, RGB, nominally 0..1.
-        extra_of: to a tile's place what its graphs are handed: arrays.
-        take: called for each tile, in order, with what was extracted of it.
-        devices: on which tiles are computed.
-        maps: where features are kept.
-        is_traced: whether to leave what `back` needs.
+        extra_of: gives the arrays that are passed to `extract` for a tile.
+        take: called for each tile, in order, with what was extracted from it.
+        devices: names of the devices that compute tiles.
+        maps: creates the maps between segments.
+        is_traced: whether to record what `run_backward` needs.
     """
-    trail = Trail([Map(image)], [])
+    tiles = Pass(extra_of, devices, maps)
+    records = []
+    inputs: Map | None = Map(image)
     for stretch in stretches:
-        inputs, mark = trail.maps[-1], Mark({}, {})
-        outputs = _through(
-            stretch, inputs, mark if is_traced else None, extra_of, take, devices, maps=maps
-        )
-        trail.marks.append(mark)
-        if not is_traced:
-            maps.give_back(trail.maps.pop())
-        trail.maps.extend(outputs)
-    return trail
+        assert inputs is not None  # noqa: S101  Each segment but the last stores a map.
+        record = SegmentRecord(inputs, {}, {})
+        outputs = tiles.forward(stretch, record, take, is_traced=is_traced)
+        if is_traced:
+            records.append(record)
+        else:
+            maps.give_back(inputs)
+        inputs = outputs
+    return ForwardRecord(records)
 
 
-def _through(
-    stretch: Stretch,
-    inputs: Map,
-    mark: Mark | None,
-    extra_of: Callable[[Place], Any],
-    take: Callable[[Place, Any], None],
-    devices: Sequence[str],
-    *,
-    maps: Maps,
-) -> Iterable[Map]:
-    """Goes through a segment's tiles, leaves a mark; returns the next map, if one is kept."""
-    segment = stretch.segment
-    size = inputs.array.shape[1:3]
-    outputs: dict[str, Map] = {}
-
-    def load(tile: Tile) -> tuple:
-        extra = _tensors(extra_of(Place(segment, size, tile.own)))
-        return _part(inputs, tile.seen), tile.own_in_seen, extra
-
-    def keep(kept: dict[str, Map], name: str, tile: Tile, part: np.ndarray, stride: int) -> None:
-        if name not in kept:
-            sides = (side // stride for side in size)
-            kept[name] = maps.take((1, *sides, part.shape[-1]), part.dtype)
-        kept[name].write(_slices([span.at(stride) for span in tile.own]), part)
-
-    tiles = stretch.tiles(size)
-    parts: Iterator[Forward] = spread(load, stretch.graphs.forward, tiles, devices)
-    for tile, done in zip(tiles, parts, strict=True):
-        take(Place(segment, size, tile.own), done.found)
-        if mark is not None:
-            for name, part in done.gates.items():
-                stride = segment.gate_stride_of(name)
-                own = _slices([span.at(stride) for span in tile.own_in_seen])
-                keep(mark.gates, name, tile, packed(np.asarray(part)[own]), stride)
-            for name, part in done.stored.items():
-                keep(mark.stored, name, tile, np.asarray(part), segment.stride_of(name))
-        for part in done.outputs:
-            keep(outputs, "next", tile, np.asarray(part), segment.grain)
-        maps.rest()
-    return outputs.values()
-
-
-def back(
+def run_backward(
     stretches: Sequence[Stretch],
-    trail: Trail,
+    record: ForwardRecord,
     extra_of: Callable[[Place], Any],
     slopes_of: Callable[[Place], Any],
     devices: Sequence[str],
     *,
     maps: Maps,
 ) -> np.ndarray:
-    """Returns the gradient by the image, float32 `[1, H, W, 3]`; uses the trail up.
+    """Returns the gradient at the image, float32 `[1, H, W, 3]`; empties the record.
 
     Args:
-        stretches: as for `forth`.
-        trail: what it left.
-        extra_of: as for `forth`.
-        slopes_of: to a tile's place the gradient by what was extracted of it.
-        devices: on which tiles are computed.
-        maps: where gradients are kept, but for the image's.
+        stretches: as for `run_forward`.
+        record: what `run_forward` returned, traced.
+        extra_of: as for `run_forward`.
+        slopes_of: gives the gradient at what was extracted from a tile.
+        devices: names of the devices that compute tiles.
+        maps: creates the maps of gradients, except for the image's.
     """
+    tiles = Pass(extra_of, devices, maps)
     gradient: Map | None = None
-    while trail.maps:
-        inputs, mark = trail.maps.pop(), trail.marks.pop()
+    while record.segments:
+        segment = record.segments.pop()
         upstream = gradient
-        space = maps if trail.maps else Maps()  # The image's is not to be used again.
-        gradient = space.take(inputs.array.shape, inputs.array.dtype)
-        _back_through(
-            stretches[len(trail.maps)],
-            inputs,
-            mark,
-            upstream,
-            gradient,
-            extra_of,
-            slopes_of,
-            devices,
-            maps=maps,
-        )
-        maps.give_back(inputs, *mark.gates.values(), *mark.stored.values())
+        # The caller keeps the image's gradient, so its memory must not be reused.
+        space = maps if record.segments else Maps()
+        gradient = space.take(segment.inputs.array.shape, segment.inputs.array.dtype)
+        stretch = stretches[len(record.segments)]
+        tiles.backward(stretch, segment, upstream, gradient, slopes_of)
+        maps.give_back(segment.inputs, *segment.gates.values(), *segment.stored.values())
         if upstream is not None:
             maps.give_back(upstream)
     assert gradient is not None  # noqa: S101  There is at least one segment.
     return gradient.array
 
 
-def _back_through(
-    stretch: Stretch,
-    inputs: Map,
-    mark: Mark,
-    upstream: Map | None,
-    gradient: Map,
-    extra_of: Callable[[Place], Any],
-    slopes_of: Callable[[Place], Any],
-    devices: Sequence[str],
-    *,
-    maps: Maps,
-) -> None:
-    """Writes the gradient by a segment's first map, given that by the next, if there is one."""
-    segment = stretch.segment
-    size = inputs.array.shape[1:3]
+@dataclasses.dataclass(frozen=True)
+class Pass:
+    """A pass through a picture: what is the same for all its segments and tiles.
 
-    def load(tile: Tile) -> tuple:
-        place = Place(segment, size, tile.own)
-        above: tuple[tf.Tensor, ...] = ()
-        if upstream is not None:
-            above = (_part(upstream, [span.at(segment.grain) for span in tile.own]),)
-        gates = {
-            name: _part(each, [span.at(segment.gate_stride_of(name)) for span in tile.seen])
-            for name, each in mark.gates.items()
-        }
-        return (
-            _part(inputs, tile.seen),
-            tile.own_in_seen,
-            _tensors(extra_of(place)),
-            slopes_of(place),
-            gates,
-            {name: _part(each, place.spans(name)) for name, each in mark.stored.items()},
-            above,
-        )
+    Attributes:
+        extra_of: gives the arrays that are passed to `extract` for a tile.
+        devices: names of the devices that compute tiles.
+        maps: creates the maps.
+    """
 
-    tiles = stretch.tiles(size)
-    parts: Iterator[tf.Tensor] = spread(load, stretch.graphs.backward, tiles, devices)
-    for tile, part in zip(tiles, parts, strict=True):
-        total, before = np.array(part), gradient.array[_slices(tile.seen)]
-        row, column = tile.first_in_seen
-        total[:, :row] += before[:, :row]
-        total[:, row:, :column] += before[:, row:, :column]
-        gradient.write(_slices(tile.seen), total)
-        maps.rest()
+    extra_of: Callable[[Place], Any]
+    devices: Sequence[str]
+    maps: Maps
+
+    def forward(
+        self,
+        stretch: Stretch,
+        record: SegmentRecord,
+        take: Callable[[Place, Any], None],
+        *,
+        is_traced: bool,
+    ) -> Map | None:
+        """Computes a segment tile by tile, from the inputs in its record.
+
+        If traced, adds to the record. Returns the next segment's first map; None after the last.
+        """
+        segment, inputs = stretch.segment, record.inputs
+        size = inputs.array.shape[1:3]
+        outputs: dict[str, Map] = {}
+
+        def load(tile: Tile) -> tuple:
+            extra = _tensors(self.extra_of(Place(segment, size, tile.own)))
+            return _part(inputs, tile.seen), tile.own_in_seen, extra
+
+        def put(to: dict[str, Map], name: str, tile: Tile, part: np.ndarray, stride: int) -> None:
+            if name not in to:
+                sides = (side // stride for side in size)
+                to[name] = self.maps.take((1, *sides, part.shape[-1]), part.dtype)
+            to[name].write(_slices([span.at(stride) for span in tile.own]), part)
+
+        tiles = stretch.tiles(size)
+        parts: Iterator[Forward] = spread(load, stretch.graphs.forward, tiles, self.devices)
+        for tile, done in zip(tiles, parts, strict=True):
+            take(Place(segment, size, tile.own), done.found)
+            if is_traced:
+                for name, part in done.gates.items():
+                    stride = segment.gate_stride_of(name)
+                    own = _slices([span.at(stride) for span in tile.own_in_seen])
+                    put(record.gates, name, tile, packed(np.asarray(part)[own]), stride)
+                for name, part in done.stored.items():
+                    put(record.stored, name, tile, np.asarray(part), segment.stride_of(name))
+            for part in done.outputs:
+                put(outputs, "next", tile, np.asarray(part), segment.grain)
+            self.maps.rest()
+        return outputs.get("next")
+
+    def backward(
+        self,
+        stretch: Stretch,
+        record: SegmentRecord,
+        upstream: Map | None,
+        gradient: Map,
+        slopes_of: Callable[[Place], Any],
+    ) -> None:
+        """Overwrites `gradient` with the gradient at a segment's inputs, tile by tile.
+
+        `upstream` is the gradient at the next segment's inputs, or None for the last segment.
+        """
+        segment = stretch.segment
+        size = record.inputs.array.shape[1:3]
+
+        def load(tile: Tile) -> tuple:
+            place = Place(segment, size, tile.own)
+            above: tuple[tf.Tensor, ...] = ()
+            if upstream is not None:
+                above = (_part(upstream, [span.at(segment.grain) for span in tile.own]),)
+            gates = {
+                name: _part(each, [span.at(segment.gate_stride_of(name)) for span in tile.seen])
+                for name, each in record.gates.items()
+            }
+            return (
+                _part(record.inputs, tile.seen),
+                tile.own_in_seen,
+                _tensors(self.extra_of(place)),
+                slopes_of(place),
+                gates,
+                {name: _part(each, place.spans(name)) for name, each in record.stored.items()},
+                above,
+            )
+
+        tiles = stretch.tiles(size)
+        parts: Iterator[tf.Tensor] = spread(load, stretch.graphs.backward, tiles, self.devices)
+        for tile, part in zip(tiles, parts, strict=True):
+            # Margins overlap: add what the tiles above and to the left have already written.
+            total, before = np.array(part), gradient.array[_slices(tile.seen)]
+            row, column = tile.first_in_seen
+            total[:, :row] += before[:, :row]
+            total[:, row:, :column] += before[:, row:, :column]
+            gradient.write(_slices(tile.seen), total)
+            self.maps.rest()
 
 
 def _part(whole: Map, spans: Sequence[Span]) -> tf.Tensor:
-    """Returns a part of a map; it may share the map's memory."""
+    """Returns a part of a map as a tensor, which may share the map's memory."""
     rows, columns = spans
-    if not columns.begin:  # The first of a row of tiles: those after it need these rows, too.
+    if not columns.begin:  # The first tile of a row: all tiles of the row need these rows.
         whole.expect(rows.slice)
     if not whole.is_shareable:
         return tf.constant(whole.array[_slices(spans)])
@@ -270,15 +281,16 @@ def _part(whole: Map, spans: Sequence[Span]) -> tf.Tensor:
 
 
 def shared(whole: Map) -> tf.Tensor:
-    """Returns a shareable map as a tensor in the same memory, which lives as long."""
+    """Returns a shareable map as a tensor that shares its memory and keeps it alive."""
     with tf.device("CPU:0"):
         return tf.experimental.dlpack.from_dlpack(whole.array.__dlpack__())
 
 
 def _tensors(nest: Any) -> Any:
-    """Returns arrays as tensors: made while another tile is computed."""
+    """Returns a nest of arrays as tensors, made while another tile is computed."""
     return tf.nest.map_structure(tf.convert_to_tensor, nest)
 
 
 def _slices(spans: Sequence[Span]) -> tuple[slice, ...]:
+    """Returns the slices of rows and columns in an array `[1, h, w, c]`."""
     return slice(None), *(span.slice for span in spans)

@@ -1,8 +1,9 @@
-"""What is computed of one tile of a segment, forth and back, as graphs for tiles of all sizes.
+"""The forward and backward pass of one tile through a segment, as graphs for tiles of all sizes.
 
-Going back, only the first layers of a segment are computed again: those of large maps that losses
-look at. Of all layers after them a bit for each unit is kept, whether ReLU let it pass, which is
-all that the gradient needs; and the units that losses look at.
+The backward pass computes only the first layers of a segment again: up to the last one whose large
+feature map enters the losses, or whose padding is not zeros. For all layers after them it uses what
+the forward pass stored: one bit for each unit, whether ReLU let it pass, which is all that the
+gradient needs, and the units that enter the losses.
 """
 
 from collections.abc import Callable
@@ -20,27 +21,27 @@ from tf_style.tiling.tiles import Segment, Span
 Features = dict[str, tf.Tensor]
 
 _LARGE = vgg19.up_to(["block3_conv1"])
-"""Layers that are computed again where losses look at them: to keep their units costs more."""
+"""Layers computed again if they enter the losses, as storing their units would cost more."""
 
 _BITS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(np.float32)
-"""The bits of each byte."""
+"""The 8 bits of each byte, float32 `[256, 8]`."""
 
 Own = tuple[Span, Span]
-"""Rows and columns of a tile's own units, of int32 scalars."""
+"""Rows and columns of a tile's own units; in graphs their fields are int32 scalars."""
 
 Extract = Callable[[Features, Any], Any]
-"""`(features, extra)` to a nest of tensors, for features of a tile's own units by layer name."""
+"""A function `(features, extra)` to a nest; features of a tile's own units by layer name."""
 
 
 class Forward(NamedTuple):
-    """What is computed of a tile.
+    """The results of the forward pass of a tile.
 
     Attributes:
-        found: what was extracted of its own units.
-        outputs: float32 `[1, h, w, c]`, its own units of the next kept map, or empty.
-        gates: bool, of the layers that are not computed again, which units passed; of a pooling
-            that takes the largest, of its inputs. By layer name.
-        stored: float32, the tile's own units of those that losses look at, by layer name.
+        found: what `extract` returned for the tile's own units.
+        outputs: float32 `[1, h, w, c]`, the tile's own units of the next stored map, or empty.
+        gates: bool, by name of each layer that is not computed again: the units that passed ReLU,
+            or, for max pooling, the inputs that are the maximum.
+        stored: float32, by layer name: the tile's own units of such layers that enter the losses.
     """
 
     found: Any
@@ -53,13 +54,13 @@ class SegmentGraphs:
     """The graphs of a segment.
 
     Attributes:
-        forward: `(part, own, extra)` to `Forward`. The part is float32 `[1, h, w, c]` of the
-            segment's first map, own the tile's own rows and columns in it; extra is handed to
-            `extract`.
-        backward: `(part, own, extra, slopes, gates, stored, upstream)` to the gradient by the
-            part. The slopes are by what was extracted, stored as `forward` gave it, gates the
-            `packed` ones of all units that the tile sees, upstream the gradient by its outputs,
-            or empty.
+        forward: `(part, own, extra)` to `Forward`. `part` is float32 `[1, h, w, c]`, the tile with
+            its margin, cut from the segment's first map. `own` are the tile's own rows and columns
+            in the part. `extra` is passed to `extract`.
+        backward: `(part, own, extra, slopes, gates, stored, upstream)` to the gradient at the part.
+            `slopes` is the gradient at what was extracted, `gates` the `packed` gates of all units
+            that the tile sees, `stored` as from `forward`, `upstream` the gradient at the tile's
+            outputs, or empty.
     """
 
     def __init__(
@@ -72,14 +73,14 @@ class SegmentGraphs:
         is_last: bool,
         goes_back: bool,
     ) -> None:
-        """Makes the graphs; they are traced when called.
+        """Creates the graphs; they are traced when called.
 
         Args:
             extractor: from `build_extractor`.
-            segment: which of its layers.
-            extract: what is wanted of the features.
-            asked: the layers whose features it takes.
-            is_last: whether no map is kept after the segment.
+            segment: the layers to compute.
+            extract: computes what is wanted from the features.
+            asked: names of the layers whose features `extract` takes, in any segment.
+            is_last: whether no map is stored after the segment.
             goes_back: whether `forward` gives what `backward` needs.
         """
         self._extract = extract
@@ -88,7 +89,7 @@ class SegmentGraphs:
         self._goes_back = goes_back
         self._layers = [(name, _steps(extractor, name)) for name in segment.layers]
         self._channels = self._layers[0][1][0].input.shape[-1]
-        # With a padding of its own a convolution's gradient is not the plain one.
+        # A convolution after a mirror padding needs the gradient of both.
         again = [
             index
             for index, (name, steps) in enumerate(self._layers)
@@ -119,9 +120,12 @@ class SegmentGraphs:
         return Forward(extracted, outputs, gates, stored if self._goes_back else {})
 
     def _head(self, part: tf.Tensor) -> tuple[dict[str, tuple[tf.Tensor, int]], tf.Tensor, int]:
-        """Returns what losses look at of the first layers, and their last features.
+        """Computes the first layers, those that the backward pass computes again.
 
-        Both with the stride: units of the segment's first map for each of theirs.
+        Returns:
+            Features and stride of each of them that enters the losses, by layer name; the features
+            of the last one; and its stride. A stride is units of the segment's first map for each
+            unit of the layer.
         """
         features, found, stride = part, {}, 1
         for name, steps in self._layers[: self._num_head]:
@@ -183,14 +187,14 @@ class SegmentGraphs:
         stride: int,
         gates: Features,
     ) -> list[tf.Tensor]:
-        """Returns the gradient by the first layers' last features; none if nothing follows.
+        """Returns the gradient at the last features of `_head`, or no tensor if nothing follows.
 
         Args:
-            by_stored: the gradient by the tile's own stored units.
-            upstream: that by its own outputs.
-            shape: of the features.
-            own: the tile's own rows and columns.
-            stride: units of the segment's first map for each of the features'.
+            by_stored: gradient at the tile's own stored units, by layer name.
+            upstream: gradient at the tile's own outputs.
+            shape: of the features, int32 `[4]`.
+            own: the tile's own rows and columns in the segment's first map.
+            stride: units of the segment's first map for each unit of the features.
             gates: as for `backward`.
         """
         tail, shapes = self._layers[self._num_head :], [shape]
@@ -218,7 +222,7 @@ class SegmentGraphs:
 
 
 def _steps(extractor: keras.Model, name: str) -> list[keras.layers.Layer]:
-    """Returns the Keras layers that stand for a layer of the network, with what comes before."""
+    """Returns the Keras layers of a layer of the network, preprocessing and padding first."""
     first = ["vgg_input"] if name == vgg19.LAYERS[0] else []
     known = {layer.name: layer for layer in extractor.layers}
     return [known[each] for each in (*first, f"{name}_padding", name) if each in known]
@@ -236,21 +240,21 @@ def _own(features: tf.Tensor, own: Own, stride: int) -> tf.Tensor:
 
 
 def _padded(gradient: tf.Tensor, own: Own, stride: int, shape: tf.Tensor) -> tf.Tensor:
-    """Returns a gradient by a tile's own units as that by all it sees."""
+    """Returns a gradient at a tile's own units, padded with zeros to all units that it sees."""
     rows, columns = (span.at(stride) for span in own)
     around = [[rows.begin, shape[1] - rows.end], [columns.begin, shape[2] - columns.end]]
     return tf.pad(gradient, [[0, 0], *around, [0, 0]])
 
 
 def packed(gate: np.ndarray) -> np.ndarray:
-    """Returns a gate as uint8 `[1, h, w, ceil(c / 8)]`, a bit for each unit."""
+    """Returns a gate bool `[1, h, w, c]` as uint8 `[1, h, w, ceil(c / 8)]`, a bit for each unit."""
     return np.packbits(gate, axis=-1)
 
 
 def _masked(gradient: tf.Tensor, gate: tf.Tensor) -> tf.Tensor:
-    """Returns the gradient where the gate let units pass, 0 elsewhere."""
+    """Returns the gradient where the `packed` gate is true, and 0 elsewhere."""
     channels = gradient.shape[-1]
-    with tf.control_dependencies([gradient]):  # The mask takes as much: not before it is used.
+    with tf.control_dependencies([gradient]):  # The mask is as large: make it late.
         mask = tf.gather(_BITS, tf.cast(gate, tf.int32))
     mask = tf.reshape(mask, tf.concat([tf.shape(gate)[:3], [-(-channels // 8) * 8]], 0))
     return gradient * mask[..., :channels]
@@ -261,7 +265,7 @@ def _has_gate(pooling: keras.layers.Layer) -> bool:
 
 
 def _largest(pooling: keras.layers.Layer, inputs: tf.Tensor) -> tf.Tensor:
-    """Returns which inputs a maximum is."""
+    """Returns a bool tensor: which inputs are the maximum of their window."""
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(inputs)
         outputs = pooling(inputs)
@@ -269,7 +273,7 @@ def _largest(pooling: keras.layers.Layer, inputs: tf.Tensor) -> tf.Tensor:
 
 
 def _unpooled(upstream: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
-    """Returns the gradient of the mean of 2x2 units by them; their channels are its own."""
+    """Returns the gradient of average pooling; `shape` is that of its inputs."""
     side = [1, 2, 2, 1]
     shape = tf.concat([shape[:3], tf.shape(upstream)[3:]], 0)
     return tf.raw_ops.AvgPoolGrad(

@@ -1,25 +1,27 @@
-"""The objective evaluated tile by tile: the same loss and gradient as of the whole image.
+"""The objective evaluated tile by tile: the loss and gradient of the whole image.
 
-A first pass adds up what the losses measure of each tile's own units. What the losses make of the
-sums gives their slopes, and a second pass sends these back.
+The forward pass adds up the measures of all tiles. The loss of the sums gives their slopes, which
+the backward pass sends through the tiles.
 """
 
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tf_style.objective.objective import Objective
-from tf_style.objective.targets import EDGES, Guides, Targets, blended_targets, style_statistics
+from tf_style.objective.targets import Guides, Targets, blended_targets, style_statistics
 from tf_style.objective.terms import (
+    TERMS,
     LossTerms,
     LossWeights,
-    Measured,
+    Measures,
+    Sample,
     compared,
-    measured,
+    measured_features,
     weights_of,
 )
 from tf_style.tiling.maps import Map, Maps
@@ -30,11 +32,12 @@ from tf_style.tiling.parts import (
     complete,
     devices,
     floats,
+    in_segment,
     own,
     own_targets,
     without_positions,
 )
-from tf_style.tiling.passes import Place, Stretch, Trail, back, forth, shared
+from tf_style.tiling.passes import ForwardRecord, Place, Stretch, run_backward, run_forward, shared
 from tf_style.tiling.segment_graphs import Extract, Features, SegmentGraphs
 from tf_style.tiling.strips import Strips
 from tf_style.tiling.tiles import Tiling, segments
@@ -45,19 +48,23 @@ _ONE_AT_A_TIME = threading.RLock()
 class TiledObjective(Objective):
     """`Objective` for images whose features do not fit into memory at once.
 
-    Equal to it but for rounding. In the place of all features it keeps the maps between
-    segments, and a bit for each unit of half the layers.
+    Equal to it apart from rounding. Instead of all features it stores the maps between segments,
+    and one bit for each unit of half the layers.
 
     Attributes:
-        devices: on which tiles are computed: all GPUs, or all CPUs.
+        devices: devices that compute tiles: all GPUs, or all CPUs.
     """
 
     def __init__(self, objective: Objective, tiling: Tiling) -> None:
-        """Makes it; graphs are traced when it is used.
+        """Makes the objective; its graphs are traced when they are used.
+
+        Args:
+            objective: of whole images.
+            tiling: segments, and sizes of their tiles.
 
         Raises:
-            ValueError: if one of the losses is no sum over positions, or sides are missing.
-            RuntimeError: if TensorFlow has one thread only.
+            ValueError: if a loss is not a sum over positions, or `tiling` lacks sides.
+            RuntimeError: if TensorFlow has only one thread.
         """
         super().__init__(objective.extractor, objective.config)
         if self.config.untileable:
@@ -83,30 +90,31 @@ class TiledObjective(Objective):
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the total loss and its gradient by the image; see `Objective`.
 
-        An operation of any graph, which calls back into Python: it cannot be saved.
+        This operation of any graph calls back into Python, so the graph cannot be saved.
         """
         arguments = (image, complete(targets), weights or weights_of(self.config))
-        given = tf.nest.map_structure(tf.convert_to_tensor, arguments)
+        nest = tf.nest.map_structure(tf.convert_to_tensor, arguments)
 
         def evaluate(*arrays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             try:
-                return self._evaluated(*tf.nest.pack_sequence_as(given, arrays))
+                return self._evaluated(*tf.nest.pack_sequence_as(nest, arrays))
             except tf.errors.ResourceExhaustedError as error:
-                # Which TensorFlow hands on as what it was, unlike others.
+                # TensorFlow hands a MemoryError on as ResourceExhaustedError, unlike others.
                 raise MemoryError(str(error)) from error
             except OSError as error:
                 self._failure = error
                 raise MemoryError(str(error)) from error
 
         types = [image.dtype, image.dtype]
-        value, gradient = tf.numpy_function(evaluate, tf.nest.flatten(given), types)
+        value, gradient = tf.numpy_function(evaluate, tf.nest.flatten(nest), types)
         return tf.ensure_shape(value, []), tf.ensure_shape(gradient, image.shape)
 
     @contextlib.contextmanager
     def keeping_memory(self) -> Iterator[None]:
-        """Keeps what evaluations take for the next one, until the end; see `Objective`.
+        """Keeps the buffers of an evaluation for the next one until the context ends.
 
-        One thread at a time: each evaluation takes one of TensorFlow's threads, and needs another.
+        One thread at a time: each evaluation occupies one of TensorFlow's threads and needs
+        another.
 
         Raises:
             OSError: if the disk has no room for maps.
@@ -127,36 +135,40 @@ class TiledObjective(Objective):
     ) -> LossTerms:
         """Returns the loss and its parts; see `Objective`."""
         targets = arrays(complete(targets))
-        found, _ = self._measured_of(image.numpy(), targets, maps=self._new_maps(), is_traced=False)
-        return self._compared(found, targets, weights or weights_of(self.config))[0]
+        measures, _ = self._measures_of(
+            image.numpy(), targets, maps=self._new_maps(), is_traced=False
+        )
+        return self._compared(measures, targets, weights or weights_of(self.config))[0]
 
     def targets(self, content: tf.Tensor, style: tf.Tensor) -> Targets:
         """Returns what an image must match; see `Objective`."""
-        kept = self.style_statistics(style)
-        return Targets(self.content_targets(content), blended_targets(self.config, kept, [1.0]))
+        statistics = self.style_statistics(style)
+        return Targets(
+            self.content_targets(content), blended_targets(self.config, statistics, [1.0])
+        )
 
     def content_targets(self, content: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Returns what is kept of a content picture; see `Objective`."""
-        kept: dict[str, Map] = {}
+        """Returns the targets of a content image; see `Objective`."""
+        features: dict[str, Map] = {}
 
         def take(place: Place, found: Features) -> None:
             for name, part in found.items():
-                if name not in kept:
+                if name not in features:
                     shape = 1, *place.size_of(name), part.shape[-1]
-                    kept[name] = self._content.take(shape, np.dtype(np.float32))
-                kept[name].write(place.at(name), part.numpy())
+                    features[name] = self._content.take(shape, np.dtype(np.float32))
+                features[name].write(place.at(name), part.numpy())
 
         image = content.numpy()
-        forth(self._of_content, image, lambda _: (), take, self.devices, maps=self._new_maps())
-        targets = {name: shared(each) for name, each in kept.items()}
-        if self.config.edge_weight:
-            targets[EDGES] = tf.constant(self._strips.laplacian(image))
-        return targets
+        self._forward(self._of_content, image, lambda _: (), take)
+        of_image = self._strips.image_targets(image)
+        return {name: shared(each) for name, each in features.items()} | {
+            name: tf.constant(each) for name, each in of_image.items()
+        }
 
     def style_statistics(
         self, style: tf.Tensor, *, guides: Sequence[Guides] = ({},)
     ) -> list[dict[str, Any]]:
-        """Returns what is kept of a style picture; see `Objective`."""
+        """Returns the statistics of a style picture; see `Objective`."""
         maps = arrays(tuple(guides))
         totals: tuple[dict[str, Any], ...] = tuple({} for _ in guides)
 
@@ -167,7 +179,7 @@ class TiledObjective(Objective):
             for total, part in zip(totals, found, strict=True):
                 add(total, by_share(part, place))
 
-        forth(self._of_style, style.numpy(), extra_of, take, self.devices, maps=self._new_maps())
+        self._forward(self._of_style, style.numpy(), extra_of, take)
         return [tf.nest.map_structure(tf.constant, floats(total)) for total in totals]
 
     def _stretches(
@@ -196,37 +208,48 @@ class TiledObjective(Objective):
             for segment, side in zip(parts, self._tiling.sides, strict=False)
         ]
 
-    def _measured(self, features: Features, targets: Targets) -> Measured:
-        return measured(self.config, features, targets)
+    def _measured(self, features: Features, targets: Targets) -> Measures:
+        return measured_features(self.config, Sample(None, features), targets)
 
     def _statistics(self, features: Features, guides: tuple[Guides, ...]) -> tuple:
         return tuple(style_statistics(self.config, features, guides=each) for each in guides)
 
     def _compared(
-        self, found: Measured, targets: Targets, weights: LossWeights
-    ) -> tuple[LossTerms, Measured]:
-        """Returns the loss, and its gradient by what was measured; in float64, which costs little.
+        self, measures: Measures, targets: Targets, weights: LossWeights
+    ) -> tuple[LossTerms, Measures]:
+        """Returns the loss, and its gradient by the measures.
 
-        Variances as differences of means would lose digits that the sums have.
+        Computed in float64, which costs little: variances as differences of means would lose digits
+        that the sums have.
         """
-        arguments = (found, without_positions(targets), weights)
+        arguments = (measures, without_positions(targets), weights)
         in_float64 = tf.nest.map_structure(lambda each: tf.cast(each, tf.float64), arguments)
         terms, slopes = self._compare(*in_float64)
         terms = tf.nest.map_structure(lambda term: tf.cast(term, tf.float32), terms)
         return terms, arrays(slopes)
 
     def _terms_and_slopes(
-        self, found: Measured, targets: Targets, weights: LossWeights
-    ) -> tuple[LossTerms, Measured]:
-        parts = tf.nest.flatten(found)
+        self, measures: Measures, targets: Targets, weights: LossWeights
+    ) -> tuple[LossTerms, Measures]:
+        flat = tf.nest.flatten(measures)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(parts)
+            tape.watch(flat)
             zero = tf.zeros([], tf.float64)
-            terms = compared(self.config, found, targets, weights=weights, zero=zero)
+            terms = compared(self.config, measures, targets, weights=weights, zero=zero)
         slopes = tape.gradient(
-            terms.total, parts, unconnected_gradients=tf.UnconnectedGradients.ZERO
+            terms.total, flat, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
-        return terms, tf.nest.pack_sequence_as(found, slopes)
+        return terms, tf.nest.pack_sequence_as(measures, slopes)
+
+    def _forward(
+        self,
+        stretches: Sequence[Stretch],
+        image: np.ndarray,
+        extra_of: Callable[[Place], Any],
+        take: Callable[[Place, Any], None],
+    ) -> None:
+        """Runs a forward pass that nothing goes back through."""
+        run_forward(stretches, image, extra_of, take, self.devices, maps=self._new_maps())
 
     def _new_maps(self) -> Maps:
         return Maps(on_disk=self._tiling.on_disk)
@@ -236,45 +259,42 @@ class TiledObjective(Objective):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Returns the loss and its gradient by the image."""
         maps = self._maps or self._new_maps()
-        found, trail = self._measured_of(image, targets, maps=maps, is_traced=True)
-        terms, slopes = self._compared(found, targets, weights)
+        measures, record = self._measures_of(image, targets, maps=maps, is_traced=True)
+        terms, slopes = self._compared(measures, targets, weights)
 
-        def slopes_of(place: Place) -> Measured:
-            content, *regions = (
-                {name: each[name] for name in place.segment.layers if name in each}
-                for each in (slopes.content, *slopes.style)
-            )
-            return floats(self._shares(Measured(content, tuple(regions)), place))
+        def slopes_of(place: Place) -> Measures:
+            here = {
+                name: tuple(in_segment(each, place) for each in slopes[name])
+                for name, term in TERMS.items()
+                if term.measure_rows is None
+            }
+            return floats(self._shares(here, place))
 
-        gradient = back(
+        gradient = run_backward(
             self._of_image,
-            trail,
+            record,
             own_targets(targets, self._content),
             slopes_of,
             self.devices,
             maps=maps,
         )
-        edges = {name: slopes.content[name] for name in slopes.content if name == EDGES}
-        of_image = floats(Measured(edges, (), slopes.variation))
-        self._strips.back(image, targets, of_image, gradient)
+        of_rows = {name: slopes[name] for name, term in TERMS.items() if term.measure_rows}
+        self._strips.add_gradient(image, targets, floats(of_rows), gradient)
         return terms.total.numpy(), gradient
 
-    def _measured_of(
+    def _measures_of(
         self, image: np.ndarray, targets: Targets, *, maps: Maps, is_traced: bool
-    ) -> tuple[Measured, Trail]:
-        """Returns what is measured of the image, and the way back."""
-        of_image = self._strips.forth(image, targets)
-        content = of_image.content
-        regions: tuple[dict[str, Any], ...] = ({}, *({} for _ in targets.regions))
+    ) -> tuple[Measures, ForwardRecord]:
+        """Returns the measures of the image, and what the backward pass needs."""
+        measures = self._strips.measured(image, targets)
 
-        def take(place: Place, found: Measured) -> None:
-            shares = self._shares(found, place)
-            for total, part in zip(
-                (content, *regions), (shares.content, *shares.style), strict=True
-            ):
-                add(total, part)
+        def take(place: Place, found: Measures) -> None:
+            for name, parts in self._shares(found, place).items():
+                totals = measures.setdefault(name, tuple({} for _ in parts))
+                for total, part in zip(totals, parts, strict=True):
+                    add(total, part)
 
-        trail = forth(
+        record = run_forward(
             self._of_image,
             image,
             own_targets(targets, self._content),
@@ -283,11 +303,13 @@ class TiledObjective(Objective):
             maps=maps,
             is_traced=is_traced,
         )
-        return Measured(content, regions, of_image.variation), trail
+        return measures, record
 
-    def _shares(self, found: Measured, place: Place) -> Measured:
-        """Returns what is measured of a tile as its share in the whole image's."""
-        content = found.content
-        if self.config.content_reduction != "sum":
-            content = by_share(content, place)
-        return Measured(content, tuple(by_share(each, place) for each in found.style))
+    def _shares(self, measures: Measures, place: Place) -> Measures:
+        """Returns a tile's measures as their shares in the whole image's."""
+        return {
+            name: tuple(by_share(each, place) for each in by_layer)
+            if TERMS[name].is_mean(self.config)
+            else by_layer
+            for name, by_layer in measures.items()
+        }

@@ -1,30 +1,31 @@
-"""The network in segments, and maps in tiles: which parts are computed at once, and what of them.
+"""Divides the network into segments and feature maps into tiles.
 
-A segment is a run of layers between two maps that are kept whole: the image, and the outputs of
-poolings. It is computed tile by tile. Each unit of a layer is owned by one tile; a tile is
-computed with a margin, as wide as its own units see within the segment, so that they are those of
-the whole map. At true borders there is no margin, and the network's padding is as it is.
+A segment is a run of layers between two feature maps that are stored whole: the image, and the
+outputs of some poolings. It is computed tile by tile. Each unit of a layer is owned by one tile.
+A tile is computed with a margin as wide as the receptive field of its own units within the
+segment, so these units have the same values as in the whole map. At the image's borders there is
+no margin, and the network pads as usual.
 
-Differs from one margin of 80 px through the whole network, as units of conv5_1 see 70 px: between
-kept maps a margin of 4 to 8 units is enough, which leaves a tile of 512 px with 6 % more to
-compute, not 72 %. Kept maps take 2.5 % of what all features take. No TensorFlow here.
+Takes layer names and sizes, gives `Segment`s and `Tile`s. No TensorFlow here.
+
+Differs from tiles with one margin for the whole network. That margin would be 80 px, because units
+of conv5_1 see 70 px. Between stored maps a margin of 4 to 8 units is enough: a tile of 512 px takes
+6 % more computation, not 72 %. The stored maps take 2.5 % of the memory of all features.
 """
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from tf_style import vgg19
-
-PATCH = 4
-"""Units along each side of what Winograd's algorithm gives at once: `convolution`."""
+from tf_style.network.winograd_matrices import TILE as WINOGRAD_TILE
 
 
 class Segment(NamedTuple):
-    """Consecutive layers, from a kept map to the next.
+    """Consecutive layers, from one stored map to the next.
 
     Attributes:
-        layers: names, in the order of the data.
-        stride: px of the image for each unit of the map it begins with.
+        layers: names, in the order of the network.
+        stride: px of the image for each unit of the segment's first map.
     """
 
     layers: tuple[str, ...]
@@ -32,7 +33,7 @@ class Segment(NamedTuple):
 
     @property
     def grain(self) -> int:
-        """Units of the first map that its poolings join to one."""
+        """Units of the first map along each side that the poolings reduce to one."""
         return 2 ** sum(layer in vgg19.POOLINGS for layer in self.layers)
 
     def stride_of(self, layer: str) -> int:
@@ -41,26 +42,26 @@ class Segment(NamedTuple):
         return 2 ** sum(each in vgg19.POOLINGS for each in passed)
 
     def gate_stride_of(self, layer: str) -> int:
-        """Returns the same for each unit that a layer holds back or lets pass.
+        """Returns the units of the first map for each unit of a layer's gate.
 
-        Those of a pooling are its inputs.
+        The gate of a convolution is over its outputs, that of a pooling over its inputs.
         """
         return self.stride_of(layer) // (2 if layer in vgg19.POOLINGS else 1)
 
     @property
     def step(self) -> int:
-        """Units of the first map of which tiles and margins are multiples.
+        """Number of units of the first map of which tiles and margins are multiples.
 
-        Patches of Winograd's algorithm then lie in a tile as they do in the whole map. Units
-        have the same value to the bit, and none is passed by ReLU here and held back there:
-        one such unit changes the gradient more than all rounding does.
+        The tiles of Winograd's algorithm then lie in a tile as they do in the whole map, and units
+        have the same value to the bit. Otherwise rounding could let a unit pass ReLU in one and not
+        in the other: one such unit changes the gradient more than all other rounding.
         """
         convolutions = [layer for layer in self.layers if layer in vgg19.CONVOLUTIONS]
-        return max(PATCH * self.stride_of(convolutions[-1]), self.grain)
+        return max(WINOGRAD_TILE * self.stride_of(convolutions[-1]), self.grain)
 
     @property
     def margin(self) -> int:
-        """Units of the first map that a tile sees beyond its own."""
+        """Units of the first map that a tile sees beyond its own, on each side."""
         seen = 0
         for layer in reversed(self.layers):
             seen = 2 * seen if layer in vgg19.POOLINGS else seen + 1
@@ -68,11 +69,11 @@ class Segment(NamedTuple):
 
 
 class Span(NamedTuple):
-    """A part of one side of a map, in units.
+    """A range of rows or columns of a map, in units.
 
     Attributes:
         begin: the first unit.
-        end: after the last unit.
+        end: the unit after the last.
     """
 
     begin: int
@@ -80,24 +81,24 @@ class Span(NamedTuple):
 
     @property
     def length(self) -> int:
-        """How many units."""
+        """Number of units."""
         return self.end - self.begin
 
     @property
     def slice(self) -> slice:
-        """The same for arrays."""
+        """The same range as a slice."""
         return slice(self.begin, self.end)
 
     def at(self, stride: int) -> "Span":
-        """Returns the same part after poolings that join `stride` units."""
+        """Returns the same range in a map with `stride` times fewer units."""
         return Span(self.begin // stride, self.end // stride)
 
     def wider(self, margin: int, length: int) -> "Span":
-        """Returns the part with a margin on both sides, as far as the side of a map reaches."""
+        """Returns the range with a margin on both sides, clipped to `0..length`."""
         return Span(max(self.begin - margin, 0), min(self.end + margin, length))
 
     def less(self, origin: int) -> "Span":
-        """Returns the same part, counted from another unit."""
+        """Returns the same range, counted from the unit `origin`."""
         return Span(self.begin - origin, self.end - origin)
 
 
@@ -107,8 +108,8 @@ class Tile(NamedTuple):
     Attributes:
         own: rows and columns that it owns.
         seen: rows and columns with its margin.
-        first_in_seen: row and column, counted from the first that it sees, from which on no tile
-            before it sees any: neither those above nor the one to the left.
+        first_in_seen: the first row that no tile above it sees, and the first column that the tile
+            to its left does not see; counted from the first row and column that this tile sees.
     """
 
     own: tuple[Span, Span]
@@ -117,7 +118,7 @@ class Tile(NamedTuple):
 
     @property
     def own_in_seen(self) -> tuple[Span, Span]:
-        """Rows and columns that it owns, counted from the first that it sees."""
+        """Rows and columns that it owns, counted from the first row and column that it sees."""
         rows, columns = self.seen
         return self.own[0].less(rows.begin), self.own[1].less(columns.begin)
 
@@ -126,10 +127,10 @@ class Tiling(NamedTuple):
     """How an image is computed in parts.
 
     Attributes:
-        kept: poolings whose outputs are kept, between segments.
-        sides: for each segment the longest side of a tile without its margin, px of the image.
-        strip: rows of the image whose edges and variation are computed at once.
-        on_disk: whether what is kept is in files.
+        kept: poolings whose outputs are stored whole; segments end there.
+        sides: for each segment, the longest side of a tile without its margin, px of the image.
+        strip: number of image rows whose edges and variation are computed at once.
+        on_disk: whether the stored maps are in files.
     """
 
     kept: tuple[str, ...]
@@ -142,18 +143,18 @@ def segments(layers: Sequence[str], kept: Sequence[str]) -> tuple[Segment, ...]:
     """Returns the segments of the network up to the deepest of `layers`.
 
     Args:
-        layers: in use, at least one.
-        kept: poolings whose outputs are kept; of those beyond the deepest layer none is.
+        layers: names of the layers in use, at least one.
+        kept: poolings whose outputs are stored; the deepest layer and those after it are ignored.
     """
-    found, part, stride = [], [], 1
+    complete, part, stride = [], [], 1
     used = vgg19.up_to(layers)
     for layer in used:
         part.append(layer)
         if layer in kept and layer != used[-1]:
-            found.append(Segment(tuple(part), stride))
-            stride *= found[-1].grain
+            complete.append(Segment(tuple(part), stride))
+            stride *= complete[-1].grain
             part = []
-    return (*found, Segment(tuple(part), stride))
+    return (*complete, Segment(tuple(part), stride))
 
 
 def tiles_of(size: tuple[int, int], side: int, segment: Segment) -> list[Tile]:
@@ -161,8 +162,8 @@ def tiles_of(size: tuple[int, int], side: int, segment: Segment) -> list[Tile]:
 
     Args:
         size: height and width of the map, units.
-        side: of a tile at most, without its margin, units; at least the segment's step counts.
-        segment: what is computed.
+        side: longest side of a tile without its margin, units; at least the segment's step is used.
+        segment: the segment that is computed.
     """
     sides = []
     for length in size:
@@ -180,14 +181,14 @@ def tiles_of(size: tuple[int, int], side: int, segment: Segment) -> list[Tile]:
 
 
 def spans(length: int, side: int, grain: int = 1) -> Iterator[Span]:
-    """Yields parts of a side, of about the same length, that begin at multiples of the grain.
+    """Yields consecutive ranges of about the same length that begin at multiples of the grain.
 
-    None is shorter than the grain, so that each has a unit after each pooling.
+    None is shorter than the grain, so each has at least one unit after every pooling.
 
     Args:
-        length: of the side, at least the grain.
-        side: of a part at most, but for what is left beyond the last multiple of the grain.
-        grain: units that poolings join.
+        length: number of units to divide, at least the grain.
+        side: longest range. The last one also gets the units after the last multiple of the grain.
+        grain: number of units that the poolings reduce to one.
     """
     grains = max(length // grain, 1)
     count = -(-grains // max(side // grain, 1))

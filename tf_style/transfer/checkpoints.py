@@ -210,7 +210,7 @@ def check_same(checkpoint: Checkpoint, description: Mapping[str, Any]) -> None:
             )
 
 
-def begin_or_go_on(
+def begin_or_resume(
     folder: str | os.PathLike, inputs: Inputs, config: StyleConfig, **options: Any
 ) -> Checkpoints:
     """Returns the checkpoints of a run, which goes on if it was begun before.

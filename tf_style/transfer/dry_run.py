@@ -1,4 +1,4 @@
-"""What a run is going to do, as lines of text: sizes, memory, evaluations and time."""
+"""The dry run: what a run would do, as lines of text: sizes, memory, evaluations and time."""
 
 import time
 
@@ -6,30 +6,32 @@ import numpy as np
 import tensorflow as tf
 
 from tf_style.config.style_config import StyleConfig
-from tf_style.engine import plan as stage_plan
 from tf_style.engine import schedule
 from tf_style.engine.assembly import load_problem
 from tf_style.engine.memory_plan import GB, described, excess, limit_of, peak
+from tf_style.engine.plan import plan_run
 from tf_style.images import resizing
 from tf_style.inputs.inputs import Inputs
 
 _EDGE = 256  # px, of the picture that is timed.
-_IN_TILES = 1.3  # Times the seconds of the whole image, measured: BUILD_NOTES.md.
-_BESIDES = 2.0  # Evaluations that a size costs beside its steps: targets and the start.
+_IN_TILES = 1.3  # Factor for the seconds in tiles, measured: docs/notes/tiling.md.
+_BESIDES = 2.0  # Evaluations that a stage costs besides its steps: targets and start.
 
 
 def report(inputs: Inputs, config: StyleConfig) -> list[str]:
-    """Returns what a run would do, one line for each size, and what it would take in all.
+    """Returns a line for each stage of a run, and one for the whole run.
+
+    Times three evaluations of a small picture.
 
     Args:
         inputs: the pictures.
-        config: everything else. Three evaluations of a small picture are timed.
+        config: everything else.
     """
     height, width = inputs.content.shape[1:3]
     limit = limit_of(config) or 0.0
     seconds_per_pixel = _seconds_per_pixel(inputs, config)
     lines, seconds = [], 0.0
-    planned = stage_plan.planned((height, width), config, limit)
+    planned = plan_run((height, width), config, limit)
     for stage, size, plan in planned:
         times = _IN_TILES if plan.tiling else 1.0
         cost = schedule.cost(stage.scale, height * width)
@@ -37,18 +39,18 @@ def report(inputs: Inputs, config: StyleConfig) -> list[str]:
         lines.append(f"{size[1]}x{size[0]} px: {stage.steps} steps, {described(plan)}")
     steps = sum(stage.steps for stage, _, _ in planned)
     plans = [each.size_plan for each in planned]
-    most, told = peak(plans), excess(plans, config, limit)
+    most, warning = peak(plans), excess(plans, config, limit)
     if config.compute.time_budget:
         seconds = config.compute.time_budget
     total = f"{steps} steps, about {steps + len(planned)} evaluations, {most / GB:.1f} GB"
     if limit:
         total += f" of {limit / GB:.1f} GB"
-    lines.append(f"In all: {total}, about {_duration(seconds)}")
-    return [*lines, told] if told else lines
+    lines.append(f"Total: {total}, about {_duration(seconds)}")
+    return [*lines, warning] if warning else lines
 
 
 def _seconds_per_pixel(inputs: Inputs, config: StyleConfig) -> float:
-    problem, _ = load_problem(config)
+    problem = load_problem(config).problem
     size = resizing.fit(inputs.content.shape[1:3], _EDGE)
     content = tf.constant(np.clip(resizing.resize(inputs.content, size), 0.0, 1.0))
     targets = problem.objective.targets(content, content)

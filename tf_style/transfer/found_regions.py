@@ -1,4 +1,4 @@
-"""Regions that a run finds of itself, put into its inputs."""
+"""Regions that a run finds by itself, added to its inputs."""
 
 import dataclasses
 from collections.abc import Callable
@@ -15,15 +15,14 @@ def with_regions(
     """Returns the inputs with the regions that content and styles have in common.
 
     Args:
-        inputs: without regions, or with those of masks: then they stay as they are.
+        inputs: if they have regions already, they are returned unchanged.
         config: `regions`, `num_regions`, `photorealistic` and `seed`.
         notify: called with a line of text.
     """
     control = config.control
-    wanted = control.regions == "auto" or (control.photorealistic and not control.regions)
-    if inputs.regions is not None or not wanted:
+    if inputs.regions is not None or not control.finds_regions:
         return inputs
-    # Zeros beyond the border would make it a region of its own.
+    # Zeros beyond the border would turn the border into a region of its own.
     network = dataclasses.replace(config.network, padding="reflect_all")
     extractor = load_extractor(network, layers=LAYERS, notify=notify)
     regions = automatic_regions(

@@ -1,17 +1,24 @@
-"""Pictures between styles, or between strengths of one: a row, each begun where the last ended."""
+"""Interpolation between styles, or between strengths of one style: a row of pictures.
+
+Each picture starts from the one before.
+"""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from tf_style.config.scales import Stage
 from tf_style.config.style_config import StyleConfig
-from tf_style.engine import plan, stages
-from tf_style.engine.parametrization import COARSEST, FINER
-from tf_style.engine.pictures import Pictures, at_scale, pictures_of, refined
-from tf_style.engine.problem import Given, Problem
+from tf_style.engine.coarse_to_fine import StageStart, coarse_to_fine
+from tf_style.engine.memory_plan import WHOLE
+from tf_style.engine.pictures import Pictures, at_scale, pictures_of
+from tf_style.engine.plan import stages_of
+from tf_style.engine.problem import Problem, ProblemData, StageProblem
+from tf_style.engine.run_state import RunState
+from tf_style.engine.solver import Solver
+from tf_style.engine.stages import enough_memory
 from tf_style.images.graph_resizing import resize, size_of
 from tf_style.inputs.inputs import Inputs
 from tf_style.inputs.sizes import smallest_side
@@ -25,9 +32,9 @@ class Frame:
 
     Attributes:
         image: float32 `[1, H, W, 3]`, RGB, nominally 0..1.
-        blend: weights of the styles, of sum 1.
+        blend: weights of the styles; their sum is 1.
         strength: factor of the style loss.
-        loss: the value that was minimized.
+        loss: the minimized value.
         num_evaluations: of the loss and its gradient, for this picture.
     """
 
@@ -80,20 +87,20 @@ def interpolate(
 ) -> Iterator[Frame]:
     """Yields a picture for each blend and strength.
 
-    Each goes from coarse to fine, the first from the start, each further one from the one before,
-    at the full size with half of the steps; content features and statistics of the styles are
-    computed once for all of them, at each size.
+    Each goes from coarse to fine. The first one begins with the start image, each further one with
+    the picture before, with half of the steps at the full size. The content's features and the
+    styles' statistics are computed once for each size.
 
     Args:
         problem: of the config.
         inputs: the pictures, with as many styles as each blend has weights.
         config: steps and optimizer; `style_strength` multiplies the strengths.
-        blends: weights of the styles, of sum 1, for each frame.
-        strengths: factors of the style loss, as many.
+        blends: weights of the styles for each frame; their sum is 1.
+        strengths: factors of the style loss, one for each frame.
 
     Raises:
         ValueError: if there are regions or a content map.
-        FloatingPointError: if value or gradient are not finite.
+        FloatingPointError: if value or gradient is not finite.
         MemoryError: if the size needs more memory than there is.
     """
     if inputs.regions is not None or inputs.content_map is not None:
@@ -101,79 +108,82 @@ def interpolate(
             "`inputs` must have neither regions nor a content map. Received: one of them. "
             "Use `stylize`, picture by picture."
         )
-    weights = weights_of(config.loss)
+    row: _Row | None = None
     whole = pictures_of(inputs)
-    sizes: list[_Shared] = []
-    image: tf.Tensor = whole.start
+    image = whole.start
     for number, (blend, strength) in enumerate(zip(blends, strengths, strict=True)):
-        scaled = LossWeights(
-            *(
-                tf.constant(value, tf.float32)
-                for value in (weights.content, strength * weights.style, weights.variation)
-            )
-        )
-        with stages.enough_memory(inputs.content.shape[1:3]):
-            sizes = sizes or _at_each_size(problem, whole, config)
-            before, coarser, num_evaluations = image, None, 0
-            for shared in sizes:
-                is_full = shared is sizes[-1]
-                start = resize(before, shared.size)
-                if coarser is not None:
-                    start = refined(coarser, start, before)
-                stand = stages.go_on(
-                    problem,
-                    start,
-                    shared.given(blend, scaled),
-                    config,
-                    num_steps=max(1, shared.steps // 2) if number and is_full else shared.steps,
-                )
-                coarser = stand.image
-                num_evaluations += stand.num_evaluations
-        image = stand.image
+        with enough_memory(inputs.content.shape[1:3]):
+            row = row or _Row(problem, whole, config)
+            ends = list(row.stage_ends(image, blend, strength, is_first=number == 0))
+        image = ends[-1].image
         yield Frame(
             image=image.numpy(),
             blend=tuple(blend),
             strength=strength,
-            loss=stand.loss,
-            num_evaluations=num_evaluations,
+            loss=ends[-1].loss,
+            num_evaluations=sum(end.num_evaluations for end in ends),
         )
 
 
-def _at_each_size(problem: Problem, whole: Pictures, config: StyleConfig) -> list["_Shared"]:
-    """Returns what all frames have in common, from the coarsest size to the full one."""
-    stages = plan.plan(size_of(whole.content), config)
-    return [
-        _Shared(
-            problem,
-            at_scale(whole, stage.scale, smallest_side=smallest_side(config)),
-            FINER if index else COARSEST,
-            stage.steps,
-        )
-        for index, stage in enumerate(stages)
-    ]
+class _Row:
+    """What all frames have in common."""
 
-
-class _Shared:
-    """What all frames have in common at one size.
-
-    Attributes:
-        size: height and width, px.
-        steps: of the first frame.
-    """
-
-    def __init__(self, problem: Problem, pictures: Pictures, exponent: float, steps: int) -> None:
+    def __init__(self, problem: Problem, whole: Pictures, config: StyleConfig) -> None:
+        """Computes the content's features and the styles' statistics at each size."""
+        self._problem = problem
+        self._weights = weights_of(config.loss)
+        self._stages = stages_of(size_of(whole.content), config)
+        num_steps = sum(stage.steps for stage in self._stages)
+        self._solver = Solver(problem, config, num_steps)
+        self._plan = WHOLE._replace(history=config.optimizer.history)
+        smallest = smallest_side(config)
+        self._pictures = {
+            stage: at_scale(whole, stage.scale, smallest_side=smallest) for stage in self._stages
+        }
         objective = problem.objective
-        config = objective.config
-        self.size = size_of(pictures.content)
-        self.steps = steps
-        self._config = config
-        self._content = objective.content_targets(pictures.content)
-        self._statistics: list[dict[str, Any]] = [
-            objective.style_statistics(style)[0] for style in pictures.styles
-        ]
-        self._basis = problem.parametrization.basis(*self.size, exponent)
+        self._content = {
+            stage: objective.content_targets(pictures.content)
+            for stage, pictures in self._pictures.items()
+        }
+        self._statistics = {
+            stage: [objective.style_statistics(style)[0] for style in pictures.styles]
+            for stage, pictures in self._pictures.items()
+        }
 
-    def given(self, blend: Sequence[float], weights: LossWeights) -> Given:
-        """Returns what the problem is about, for a frame."""
-        style = blended_targets(self._config, self._statistics, list(blend))
-        return Given(Targets(self._content, style), self._basis, (weights,))
+    def stage_ends(
+        self, image: tf.Tensor, blend: Sequence[float], strength: float, *, is_first: bool
+    ) -> Iterator[RunState]:
+        """Yields the end of each stage of a frame.
+
+        Args:
+            image: float32 `[1, H, W, 3]`, to begin with.
+            blend: weights of the styles.
+            strength: factor of the style loss.
+            is_first: whether it is the first frame, which makes all steps.
+        """
+        content, style, variation = self._weights
+        weights = LossWeights(
+            *(tf.constant(value, tf.float32) for value in (content, strength * style, variation))
+        )
+
+        def pictures_at(stage: Stage) -> Pictures:
+            pictures = self._pictures[stage]
+            return pictures._replace(start=resize(image, size_of(pictures.content)))
+
+        def minimize(start: StageStart) -> RunState:
+            num_steps = start.stage.steps
+            if not is_first and start.stage is self._stages[-1]:
+                num_steps = max(1, num_steps // 2)
+            data = self._data(start, blend, weights)
+            position = self._problem.position(start.pictures.start, data)
+            return self._solver.minimize(StageProblem(data, position), self._plan, num_steps)
+
+        return coarse_to_fine(self._stages, image, pictures_at=pictures_at, minimize=minimize)
+
+    def _data(self, start: StageStart, blend: Sequence[float], weights: LossWeights) -> ProblemData:
+        style = blended_targets(
+            self._problem.objective.config, self._statistics[start.stage], list(blend)
+        )
+        size = size_of(start.pictures.content)
+        basis = self._problem.parametrization.basis(*size, start.exponent)
+        return ProblemData(Targets(self._content[start.stage], style), basis, (weights,))

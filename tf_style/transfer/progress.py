@@ -1,6 +1,6 @@
-"""What a run gives: where it stands, and its picture.
+"""The progress and the result of a run, with their pictures.
 
-Results are values; pictures and terms are computed when they are asked for.
+Both are values; pictures and loss terms are computed when they are asked for.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_style.config.style_config import StyleConfig
-from tf_style.engine.pictures import refined
+from tf_style.engine.coarse_to_fine import refined
 from tf_style.images import writing
 from tf_style.inputs.inputs import Inputs
 from tf_style.inputs.masks import Regions
@@ -21,17 +21,17 @@ from tf_style.objective.objective import Objective
 from tf_style.objective.targets import Targets
 from tf_style.objective.terms import by_name
 from tf_style.optimizers.solution import State, Status
-from tf_style.provenance import description as provenance
-from tf_style.transfer.finishing import finished, kept
+from tf_style.provenance.description import describe
+from tf_style.transfer.finishing import finished, with_untouched_parts
 
 
 class View(NamedTuple):
-    """What a `Progress` computes its picture and terms from, when asked.
+    """What a `Progress` computes its picture and its loss terms from.
 
     Attributes:
-        image: float32 `[1, h, w, 3]`, of the present size.
-        targets: at that size.
-        objective: what they are compared with.
+        image: float32 `[1, h, w, 3]`, of the stage's size.
+        targets: of the stage.
+        objective: measures the image against the targets.
         inputs: the pictures of the run, of the result's size.
     """
 
@@ -43,22 +43,22 @@ class View(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Progress:
-    """Where a run stands, given to `on_progress` between slices of steps.
+    """How far a run has come; passed to `on_progress` between slices of steps.
 
     Attributes:
-        step: steps done, at all sizes.
-        num_steps: steps planned, at all sizes; within a time budget not fewer than are done.
-        num_evaluations: evaluations of the loss and its gradient done.
-        seconds: since the optimization began.
-        loss: the value that is minimized, at the present size: that of the
-            picture before it takes the content's chroma or edges, as `terms`.
-        stage_size: the present height and width, px: those of the result, or smaller ones on
-            the way there.
-        config: what was asked for.
+        step: steps made, at all sizes.
+        num_steps: steps planned, at all sizes; with a time budget at least the steps made.
+        num_evaluations: evaluations of the loss and its gradient made.
+        seconds: time since the optimization began.
+        loss: the minimized value, at the stage's size. Like `terms` it is the loss of the picture
+            before it takes the content's chroma or edges.
+        stage_size: height and width of the stage, px; the coarse stages are smaller than the
+            result.
+        config: the options of the run.
         weights_sha256: hash of the network's weights.
-        phase: 'picture', or 'texture' while a style picture takes on the fine style's texture:
-            then all else is of that run, and `image` the style picture.
-        state: gives all that the run goes on from; only while `on_progress` runs.
+        phase: 'picture'; or 'texture' while a style picture takes on the fine style's texture.
+            Then everything else describes that run, and `image` is the style picture.
+        state: returns everything that the run needs to resume; call it while `on_progress` runs.
     """
 
     step: int
@@ -75,7 +75,7 @@ class Progress:
 
     @functools.cached_property
     def terms(self) -> Mapping[str, float]:
-        """The loss terms at the present size; costs a third of an evaluation.
+        """The loss terms at the stage's size; computing them costs a third of an evaluation.
 
         Weighted "total", "content", "style" and "variation", unweighted "content/LAYER" and
         "style/LAYER".
@@ -86,9 +86,9 @@ class Progress:
     def image(self) -> np.ndarray:
         """The image: float32 `[1, H, W, 3]` of the result's size, RGB, nominally 0..1.
 
-        At a smaller size, enlarged, with the start's finer detail. With `color` 'content' or
-        'luminance' of the content's chroma, paler where it would leave 0..1; with
-        `photorealistic` of the content's edges.
+        The image of a smaller stage is enlarged, with the fine detail of the start. With `color`
+        'content' or 'luminance' it has the content's chroma, paler where it would leave 0..1. With
+        `photorealistic` it has the content's edges.
         """
         return finished(self._painted(), self.view.inputs, self.config)
 
@@ -103,7 +103,7 @@ class Progress:
             raise MemoryError("There is not enough memory to enlarge the picture.") from error
         if self.config.optimizer.gamut:
             image = np.clip(image, 0.0, 1.0)
-        return kept(image, self.view.inputs.content, self.view.inputs.touched)
+        return with_untouched_parts(image, self.view.inputs.content, self.view.inputs.touched)
 
     @property
     def alpha(self) -> np.ndarray | None:
@@ -112,7 +112,7 @@ class Progress:
 
     @property
     def regions(self) -> Regions | None:
-        """Where which style counts: the masks' regions or those that were found, or None."""
+        """The regions of the masks, or the regions that were found, or None."""
         return self.view.inputs.regions
 
     @property
@@ -123,20 +123,20 @@ class Progress:
     def save(self, path: str | os.PathLike, *, bits: int = 8) -> None:
         """Writes the picture as PNG, JPEG, WebP or TIFF, with sRGB profile and metadata.
 
-        A file that is there already is replaced. JPEG shows alpha on white. TIFFs of over 89
-        million pixels are tiled, those named .btf BigTIFF.
+        An existing file is replaced. JPEG shows alpha on white. TIFFs of more than 89 million
+        pixels are tiled; files named .btf are BigTIFF.
 
         Args:
             path: its suffix names the format.
             bits: of each channel: 8, or 16 in PNG and TIFF.
 
         Raises:
-            ValueError: if the suffix is none of these, or `bits` not for it.
-            ImportError: if 16 bits, BigTIFF, or over 89 million pixels as PNG or TIFF are wanted
-                without the extra `big`.
-            OSError: if it cannot be written; nothing half-written is left.
+            ValueError: if the suffix is unknown, or its format does not have these `bits`.
+            ImportError: if 16 bits, BigTIFF, or more than 89 million pixels as PNG or TIFF need the
+                extra `big`, which is not installed.
+            OSError: if the file cannot be written; no half-written file is left.
         """
-        description = provenance.describe(self.config, self.weights_sha256)
+        description = describe(self.config, self.weights_sha256)
         description["controls"] = list(self.view.inputs.controls)
         writing.save_image(path, self.image, self.alpha, description, bits=bits)
 
@@ -153,4 +153,4 @@ class StyleResult(Progress):
 
 
 OnProgress = Callable[[Progress], bool | None]
-"""Called between slices of steps; a true result ends the run with what there is."""
+"""Called between slices of steps; a true result ends the run early."""
