@@ -45,10 +45,10 @@ if TYPE_CHECKING:
     from tf_style.network.weights import load_weights as load_weights
     from tf_style.network.weights import mean_activations as mean_activations
     from tf_style.network.weights import normalize as normalize
+    from tf_style.objective.loss import LossTerms as LossTerms
+    from tf_style.objective.loss import LossWeights as LossWeights
     from tf_style.objective.objective import Objective as Objective
     from tf_style.objective.targets import Targets as Targets
-    from tf_style.objective.terms import LossTerms as LossTerms
-    from tf_style.objective.terms import LossWeights as LossWeights
     from tf_style.optimizers.adam import minimize_adam as minimize_adam
     from tf_style.optimizers.lbfgs import minimize_lbfgs as minimize_lbfgs
     from tf_style.optimizers.solution import NotFiniteError as NotFiniteError
@@ -119,7 +119,7 @@ _MODULES = {
     ),
     "objective.objective": ("Objective",),
     "objective.targets": ("Targets",),
-    "objective.terms": (
+    "objective.loss": (
         "LossTerms",
         "LossWeights",
     ),

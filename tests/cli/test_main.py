@@ -1,9 +1,10 @@
-"""The command line: flags, exit codes, messages, and runs end to end."""
+"""The command line: exit codes, messages, and runs from arguments to the saved picture."""
 
 import contextlib
 import dataclasses
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,10 +16,17 @@ import pytest
 import tifffile
 from PIL import Image
 
-from tf_style.cli import flags as option_flags
-from tf_style.cli import main, progress_bar, run, stylize_command
-from tf_style.cli import settings as settings_file
-from tf_style.config import style_config
+from tf_style.cli import (
+    commands,
+    export_command,
+    interpolate_command,
+    main,
+    progress_bar,
+    run,
+    stylize_command,
+)
+from tf_style.cli.request import Request
+from tf_style.config import presets, style_config
 from tf_style.optimizers.solution import Status
 from tf_style.provenance import description
 
@@ -31,39 +39,138 @@ def files(picture_file):
 
 
 def arguments(files, output, **flags):
-    """The command's arguments for a tiny run."""
+    """Returns the flags of a tiny run."""
     flags = {**files, "output": output, "size": 32, "steps": 3, **flags}
     return [f"--{name}={value}" for name, value in flags.items()]
 
 
-def test_flags_are_the_configs_fields_with_their_defaults():
-    values = stylize_command.make_flags()
-    run = {field.name for field in dataclasses.fields(stylize_command.RunOptions)}
-    assert set(values) == run | set(style_config.FIELDS)
-    settings = settings_file.settings(option_flags.parse(values, []), "")
-    assert settings == style_config.StyleConfig()
+@pytest.fixture
+def job_of(monkeypatch):
+    """Returns a function from a command line to the `Job` that it asks for; nothing is painted."""
+
+    def parse(*command):
+        jobs = []
+        monkeypatch.setattr(stylize_command, "stylize", lambda job: jobs.append(job) or 0)
+        assert main.main(list(command)) == 0
+        return jobs[0]
+
+    return parse
 
 
-def test_flags_change_a_preset_one_by_one():
-    values = option_flags.parse(
-        stylize_command.make_flags(),
-        ["--preset=gatys2016", "--style_weight=7", "--nonormalized", "--style_layers=conv1_1:2"],
-    )
-    expected = style_config.preset("gatys2016").replace(
-        style_weight=7.0, normalized=False, style_layers={"block1_conv1": 2.0}
-    )
-    assert settings_file.settings(values, "") == expected
+@pytest.mark.parametrize(
+    "command",
+    [
+        "photo.jpg painting.jpg out.png --size=64 --color=match",
+        "--size=64 photo.jpg painting.jpg out.png --color=match",
+        "--size 64 photo.jpg --color match painting.jpg out.png",
+        "photo.jpg --size=64 painting.jpg --color=match out.png",
+        "photo.jpg painting.jpg -o out.png --size=64 --color=match",
+        "-o=out.png photo.jpg painting.jpg --size=64 --color=match",
+        "--style=painting.jpg photo.jpg out.png --size=64 --color=match",
+        "painting.jpg out.png --size=64 --color=match --content photo.jpg",
+        "--size=64 --color=match -- photo.jpg painting.jpg out.png",
+    ],
+)
+def test_positional_arguments_equal_the_three_flags(job_of, command):
+    flags = "--content=photo.jpg --style=painting.jpg --output=out.png --size=64 --color=match"
+    expected = job_of(*flags.split())
+    assert (expected.request.content, expected.request.styles) == ("photo.jpg", ("painting.jpg",))
+    assert (expected.request.output, expected.settings.size) == ("out.png", 64)
+    assert job_of(*command.split()) == expected
 
 
-def test_help_needs_no_tensorflow_and_under_a_second():
+def test_several_paintings_may_be_one_positional_argument(job_of):
+    assert job_of("photo.jpg", "a.jpg,b.jpg", "out.png").request.styles == ("a.jpg", "b.jpg")
+
+
+def one_line(capsys, *command):
+    """Returns the one line that a refused command writes."""
+    assert main.main(list(command)) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("tf_style: ")
+    assert len(printed.err.splitlines()) == 1
+    return printed.err
+
+
+def test_a_fourth_positional_argument_is_an_error(capsys):
+    printed = one_line(capsys, "photo.jpg", "painting.jpg", "out.png", "512")
+    assert "At most content, style, output can be given without a flag's name" in printed
+    assert "'512'. Write options as flags, as in --size=1024." in printed
+
+
+def test_missing_pictures_are_named_with_an_example(capsys):
+    printed = one_line(capsys, "photo.jpg")
+    assert "--style, --output must be given, as in: tf_style photo.jpg painting.jpg out" in printed
+
+
+@pytest.mark.parametrize(
+    ("word", "command"),
+    [("exprt", "export"), ("interpolat", "interpolate"), ("fetch-weights", "fetch_weights")],
+)
+def test_a_mistyped_command_is_suggested(capsys, word, command):
+    printed = one_line(capsys, word, "--size=64")
+    assert f"There is no command {word!r}. Did you mean {command!r}?" in printed
+
+
+def test_a_file_is_not_taken_for_a_mistyped_command(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("exports").mkdir()
+    for name in ("exports", "serve.jpg"):
+        assert "must be given" in one_line(capsys, name)
+
+
+def flags_in(text):
+    """Returns the flags that a help text lists, in order."""
+    return re.findall(r"^  --(\w+)$", text, re.MULTILINE)
+
+
+def test_help_shows_ten_flags_and_one_example_in_under_a_second():
     code = "import sys, tf_style.cli.main as c; c.main(['--help']); print(sorted(sys.modules))"
     start = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     seconds = time.perf_counter() - start
-    assert "'tensorflow'" not in done.stdout
-    assert "'keras'" not in done.stdout
-    assert all(f"--{name}\n" in done.stdout for name in style_config.FIELDS)
+    text, _, modules = done.stdout.rstrip().rpartition("\n")
+    assert "'tensorflow'" not in modules
+    assert "'keras'" not in modules
+    assert flags_in(text) == list(stylize_command.COMMON)
+    assert len(stylize_command.COMMON) == 10
+    assert len(re.findall(r"^  tf_style photo", text, re.MULTILINE)) == 1
+    assert f"\nPresets: {', '.join(presets.PRESETS)}.\n" in text
+    assert all(f"  tf_style {name} " in text for name in commands.COMMANDS)
     assert seconds < 1.0
+
+
+def test_helpfull_shows_every_flag_in_groups(capsys):
+    assert main.main(["--helpfull"]) == 0
+    text = capsys.readouterr().out
+    assert sorted(flags_in(text)) == sorted(stylize_command.make_flags())
+    groups = re.split(r"^(\S.*):$", text, flags=re.MULTILINE)
+    flags = {name: flags_in(part) for name, part in zip(groups[1::2], groups[2::2], strict=True)}
+    assert flags["Pictures and files"][:3] == ["content", "style", "output"]
+    assert "pooling" in flags["Network"]
+    assert "style_weight" in flags["Loss"]
+    assert "steps" in flags["Optimizer"]
+    assert "memory_limit" in flags["Computing"]
+    assert "style_blend" in flags["Several styles, and regions"]
+    assert "size" in flags["Main settings"]
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("interpolate", interpolate_command.InterpolateOptions),
+        ("export", export_command.ExportOptions),
+    ],
+)
+def test_help_of_a_command_shows_its_own_flags_and_helpfull_all(capsys, name, options):
+    own = [field.name for field in dataclasses.fields(options)]
+    assert main.main([name, "--help"]) == 0
+    assert flags_in(capsys.readouterr().out) == own
+    assert main.main([name, "--helpfull"]) == 0
+    every = flags_in(capsys.readouterr().out)
+    assert every[: len(own)] == own
+    assert {"size", "style_weight", "pooling", "steps"} <= set(every)
 
 
 def test_importing_the_package_imports_no_tensorflow():
@@ -71,7 +178,7 @@ def test_importing_the_package_imports_no_tensorflow():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_the_version_is_told(capsys):
+def test_version_is_printed(capsys):
     assert main.main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("tf_style ")
 
@@ -97,7 +204,7 @@ def test_a_run_writes_picture_trace_config_and_snapshots(files, tmp_path, capsys
     assert style_config.StyleConfig.from_json(saved.read_text()) == expected
     assert description.read_description(output)["config"] == expected.to_dict()
     assert (tmp_path / "out_00001.png").exists()
-    # The config, and the picture itself, repeat the run exactly.
+    # The saved config and the picture each repeat the run exactly.
     for source in (saved, output):
         again = tmp_path / "again.png"
         plain = [f"--{name}={path}" for name, path in files.items()]
@@ -106,7 +213,7 @@ def test_a_run_writes_picture_trace_config_and_snapshots(files, tmp_path, capsys
 
 
 @pytest.mark.usefixtures("mini_network")
-def test_16_bits_are_kept_in_picture_and_snapshots(files, tmp_path, capsys):
+def test_picture_and_snapshots_have_16_bits(files, tmp_path, capsys):
     output = tmp_path / "out.tif"
     code = main.main(arguments(files, output, bits=16, save_every=2, scales="none"))
     assert code == 0, capsys.readouterr().err
@@ -114,13 +221,13 @@ def test_16_bits_are_kept_in_picture_and_snapshots(files, tmp_path, capsys):
     assert set(found) == {"out", "out_00002"}
     for pixels in found.values():
         assert pixels.dtype == np.uint16 and pixels.shape == (26, 32, 3)
-        # Of 8 bits each value would be a multiple of 257.
+        # Values of 8 bits would be multiples of 257.
         assert np.unique(pixels % 257).size > 100
 
 
 @pytest.mark.usefixtures("mini_network")
 @pytest.mark.parametrize("color", ["content", "match", "luminance"])
-def test_colors_are_kept_in_picture_snapshots_and_repetition(files, tmp_path, color, capsys):
+def test_picture_snapshot_and_repeated_run_have_the_same_colors(files, tmp_path, color, capsys):
     saved = {}
     for name in ("style", color):
         output = saved[name] = tmp_path / f"out_{name}.png"
@@ -150,10 +257,10 @@ def bad(name, **flags):
         bad("1x1", content="dot.png"),
         bad("10x4000", style="line.png"),
         bad("unknown flag", contend="x"),
-        bad("unknown flag that is almost -v", v="1"),
+        bad("unknown flag similar to -v", v="1"),
         bad("unknown flag of 5000 letters", **{"x" * 5000: "x"}),
         bad("content of 5000 letters", content="x" * 5000),
-        bad("the home of nobody", content="~nobody/a.png"),
+        bad("home folder of an unknown user", content="~nobody/a.png"),
         bad("not a number", style_weight="much"),
         bad("unknown layer", style_layers="conv6_1"),
         bad("negative weight", content_weight="-1"),
@@ -161,7 +268,7 @@ def bad(name, **flags):
         bad("unknown optimizer", optimizer="lbfsg"),
         bad("unknown init", init="contents"),
         bad("unknown color", color="contents"),
-        bad("a match that would do nothing", color_match="symmetric"),
+        bad("color match without color", color_match="symmetric"),
         bad("output is an input", output="content.png"),
         bad("output without suffix", output="out"),
         bad("output in no folder", output="no/out.png"),
@@ -177,21 +284,21 @@ def bad(name, **flags):
         bad("trace in no folder", trace="no/trace.jsonl"),
         bad("trace over the content", trace="content.png"),
         bad("trace over the output", trace="out.png"),
-        bad("style_strength=", content_weight="0", style_weight="0"),
+        bad("no loss", content_weight="0", style_weight="0"),
         bad("neither true nor false", normalized="maybe"),
-        bad("no plan", scales="0.5,1"),
+        bad("scales without steps", scales="0.5,1"),
         bad("unknown precision", precision="float16"),
-        bad("a budget below zero", time_budget="-5"),
-        bad("a budget and the same bits", time_budget="5", deterministic="true"),
+        bad("negative budget", time_budget="-5"),
+        bad("budget and deterministic", time_budget="5", deterministic="true"),
         bad("huge seed", seed="9" * 400),
-        bad("endless size", size="30000"),
+        bad("huge size", size="30000"),
         bad("weights are missing", weights="vgg.npz"),
         bad("weights are text", weights="text.npz"),
         bad("negative save_every", save_every="-1"),
         bad("negative checkpoint_seconds", checkpoint_seconds="-1", save_config="new.json"),
         bad("checkpoints among other files", checkpoint_dir="."),
         bad("checkpoints in a file", checkpoint_dir="text.jpg"),
-        bad("gone on with and begun anew", resume="folder.png"),
+        bad("resume with other flags", resume="folder.png"),
     ],
 )
 def test_bad_input_gets_one_line_and_exit_code_2(files, tmp_path, monkeypatch, capsys, flags):
@@ -207,27 +314,17 @@ def test_bad_input_gets_one_line_and_exit_code_2(files, tmp_path, monkeypatch, c
     Image.new("RGB", (1, 1)).save("dot.png")
     Image.new("RGB", (10, 4000)).save("line.png")
     before = {path: path.stat().st_size for path in tmp_path.iterdir()}
-    assert main.main(arguments(files, **{"output": "out.png", **flags})) == 2
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    assert printed.err.startswith("tf_style: ")
-    assert len(printed.err.splitlines()) == 1
+    one_line(capsys, *arguments(files, **{"output": "out.png", **flags}))
     assert {path: path.stat().st_size for path in tmp_path.iterdir()} == before
 
 
 @pytest.mark.parametrize("argument", ["--v", "verbose", "---verbose"])
-def test_what_is_almost_verbose_is_not(argument, capsys):
-    assert main.main(["fetch_weights", argument]) == 2
-    assert len(capsys.readouterr().err.splitlines()) == 1
-
-
-def test_a_positional_argument_is_explained(capsys):
-    assert main.main(["photo.jpg"]) == 2
-    assert "must be a flag, as in --content=photo.jpg" in capsys.readouterr().err
+def test_only_v_and_verbose_show_a_traceback(argument, capsys):
+    one_line(capsys, "fetch_weights", argument)
 
 
 class Picture:
-    """Stands for a `Progress`: what a run shows and saves."""
+    """A stand-in for `Progress`, with what a run shows and saves."""
 
     phase = "picture"
 
@@ -243,14 +340,11 @@ class Picture:
 
 @pytest.fixture
 def make_run(tmp_path, monkeypatch):
-    """Returns a function that makes a run whose work is a given list of events."""
+    """Returns a function that makes a run whose worker plays a list of events."""
 
-    def make(events, **files):
-        files = {
-            "output": tmp_path / "out.png", "trace": None, "sources": [], "save_every": 0,
-            "bits": 8, **files
-        }  # fmt: skip
-        work = run.Run(None, None, run.Files(**files), progress_bar.Silent(), False)
+    def make(events, sources=(), **request):
+        request = Request(**{"output": str(tmp_path / "out.png"), **request})
+        work = run.Run(None, None, request, sources, progress_bar.Silent(), False)
 
         def do(work):
             for event in events:
@@ -303,21 +397,21 @@ def test_ctrl_c_twice_before_the_first_step_says_that_nothing_was_saved(make_run
     assert "nothing was saved" in capsys.readouterr().err
 
 
-def test_a_picture_that_cannot_be_written_at_the_end_is_kept_elsewhere(
+def test_a_picture_that_cannot_be_written_is_saved_elsewhere(
     make_run, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    work = make_run([finishes(Picture())], output=tmp_path / "gone" / "out.png")
+    work = make_run([finishes(Picture())], output=str(tmp_path / "gone" / "out.png"))
     assert work.start() == 2
     assert (tmp_path / "tf_style_out.png").exists()
     assert "Saved" in capsys.readouterr().err
 
 
-def test_an_error_in_the_midst_keeps_the_last_picture(make_run, tmp_path, capsys):
+def test_an_error_during_the_run_saves_the_last_picture(make_run, tmp_path, capsys):
     work = make_run([shows(Picture(4)), fails(FloatingPointError("not finite"))])
     with pytest.raises(FloatingPointError):
         work.start()
-    assert "picture of step 4 is kept" in capsys.readouterr().err
+    assert "Saved the picture of step 4 as " in capsys.readouterr().err
     assert (tmp_path / "out.png").exists()
 
 
@@ -330,7 +424,7 @@ def test_a_full_disk_ends_the_trace_and_the_snapshots_but_not_the_run(make_run, 
     work = make_run(
         [shows(Picture(2, no_space)), finishes(Picture(9, no_space))],
         save_every=2,
-        trace=Path("/dev/full"),
+        trace="/dev/full",
     )
     assert work.start() == 0
     printed = capsys.readouterr().err
@@ -348,14 +442,14 @@ def test_a_snapshot_does_not_overwrite_an_input(make_run, tmp_path, capsys):
     assert "is an input" in capsys.readouterr().err
 
 
-def test_a_reader_that_has_gone_does_not_end_the_run(make_run, tmp_path, monkeypatch):
-    class Gone:
+def test_a_closed_stderr_does_not_end_the_run(make_run, tmp_path, monkeypatch):
+    class Closed:
         def write(self, text):
             raise BrokenPipeError
 
         flush = isatty = write
 
-    monkeypatch.setattr(sys, "stderr", Gone())
+    monkeypatch.setattr(sys, "stderr", Closed())
     work = make_run([shows(Picture(2)), finishes(Picture(9))])
     assert work.start() == 0
     assert (tmp_path / "out.png").exists()
@@ -364,9 +458,9 @@ def test_a_reader_that_has_gone_does_not_end_the_run(make_run, tmp_path, monkeyp
 @pytest.mark.weights
 @pytest.mark.slow
 @pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_saves_what_there_is_and_says_so(files, tmp_path, which):
+def test_ctrl_c_saves_the_picture_and_says_so(files, tmp_path, which):
     output, trace = tmp_path / "out.png", tmp_path / "trace.jsonl"
-    # Slices that end at every 20th step are shorter than those of 5 seconds.
+    # Slices of 20 steps are shorter than the usual 5 seconds.
     flags = arguments(files, output, trace=trace, steps=100000, size=64, save_every=20)
     command = [*RUN, *flags]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)

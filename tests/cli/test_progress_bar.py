@@ -1,4 +1,4 @@
-"""What the command line shows while it works."""
+"""The progress that the command line shows: a bar, lines, or messages only."""
 
 import io
 import sys
@@ -13,7 +13,7 @@ PROGRESS = types.SimpleNamespace(
 )
 
 
-def test_the_line_tells_size_loss_and_evaluations():
+def test_a_line_has_size_loss_and_evaluations():
     assert progress_bar.line(PROGRESS) == "128x96 px, loss 1235, 5 evals"
 
 
@@ -24,7 +24,7 @@ def test_quiet_shows_messages_only(capsys):
     assert capsys.readouterr().err == "done\n"
 
 
-def test_without_a_terminal_a_line_comes_now_and_then(capsys, monkeypatch):
+def test_without_a_terminal_a_line_is_written_every_ten_seconds(capsys, monkeypatch):
     clock = [100.0]
     monkeypatch.setattr(progress_bar.time, "monotonic", lambda: clock[0])
     with progress_bar.display(quiet=False) as display:
@@ -35,7 +35,7 @@ def test_without_a_terminal_a_line_comes_now_and_then(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("width", [80, 200])
-def test_a_terminal_gets_a_bar_with_the_same_line(monkeypatch, width):
+def test_a_terminal_shows_a_bar_with_the_same_line(monkeypatch, width):
     class Terminal(io.StringIO):
         def isatty(self):
             return True

@@ -1,4 +1,4 @@
-"""The command line: runs that are broken off and gone on with."""
+"""The command line: resuming interrupted runs."""
 
 import errno
 import json
@@ -46,7 +46,7 @@ def lines(path):
 
 @pytest.fixture
 def broken_at(monkeypatch):
-    """Returns a function that makes the next run be interrupted at a slice of its work."""
+    """Returns a function that interrupts the next run at a slice of its steps."""
 
     def at(count):
         real, calls = run.Run._on_progress, []
@@ -63,9 +63,7 @@ def broken_at(monkeypatch):
 
 
 @pytest.mark.usefixtures("mini_network")
-def test_a_run_that_was_interrupted_is_gone_on_with_by_one_flag(
-    files, tmp_path, broken_at, monkeypatch, capsys
-):
+def test_one_flag_resumes_an_interrupted_run(files, tmp_path, broken_at, monkeypatch, capsys):
     whole, output = tmp_path / "whole.png", tmp_path / "out.png"
     folder = tmp_path / "out.png.checkpoint"
     traces = tmp_path / "whole.jsonl", tmp_path / "out.jsonl"
@@ -79,11 +77,11 @@ def test_a_run_that_was_interrupted_is_gone_on_with_by_one_flag(
         if not folder.exists():
             command = arguments(names, "out.png", trace="out.jsonl")
         assert main.main(command) == 130
-        assert "To go on: tf_style --resume=" in capsys.readouterr().err
+        assert "To resume: tf_style --resume=" in capsys.readouterr().err
         assert folder.exists()
         assert output.exists()
         output.unlink()
-        monkeypatch.chdir("/")  # Names hold wherever the run is gone on with.
+        monkeypatch.chdir("/")  # The run can be resumed from any folder.
     monkeypatch.undo()
     from mini_network import make_mini_layers, use_mini_network
 
@@ -91,8 +89,8 @@ def test_a_run_that_was_interrupted_is_gone_on_with_by_one_flag(
     assert main.main([f"--resume={folder}", "--quiet"]) == 0
     np.testing.assert_array_equal(pixels(output), pixels(whole))
     assert not folder.exists()
-    told = [[(line["step"], line["total"]) for line in lines(trace)] for trace in traces]
-    assert told[0] == told[1]
+    losses = [[(line["step"], line["total"]) for line in lines(trace)] for trace in traces]
+    assert losses[0] == losses[1]
     for step in range(1, 9):
         name = f"_{step:05d}.png"
         same = pixels(tmp_path / f"whole{name}"), pixels(tmp_path / f"out{name}")
@@ -121,7 +119,7 @@ def refused(capsys, *command):
 
 
 @pytest.mark.usefixtures("mini_network")
-def test_what_cannot_be_gone_on_with_is_refused_with_a_way_out(
+def test_a_run_that_cannot_be_resumed_is_refused_with_a_remedy(
     unfinished, files, tmp_path, monkeypatch, capsys
 ):
     resume = f"--resume={unfinished}"
@@ -132,48 +130,48 @@ def test_what_cannot_be_gone_on_with_is_refused_with_a_way_out(
     printed = refused(capsys, "--resume=no/folder")
     assert "must be a folder with a checkpoint. Received: resume='no/folder'" in printed
 
-    # Another picture under the same name; then none.
+    # Another picture under the same name; then no picture.
     kept = files["content"].read_bytes()
     Image.fromarray(255 - pixels(files["content"])).save(files["content"])
     printed = refused(capsys, resume)
-    assert "must be of a run of the same inputs. Received: other content, start" in printed
+    assert "must be from a run with the same inputs. Received: different content, start" in printed
     files["content"].unlink()
     assert "`content` must be" in refused(capsys, resume)
     files["content"].write_bytes(kept)
 
-    # Another picture's output into the same folder.
+    # Another output with the same folder.
     flags = arguments(files, tmp_path / "other.png", checkpoint_dir=unfinished)
     printed = refused(capsys, *flags)
     assert "must not hold the unfinished run of another picture" in printed
     assert f"finish that run first: tf_style --resume={unfinished}" in printed
 
-    # Damaged, with a whole one before it; and another version's.
+    # A damaged checkpoint after a whole one; then one of another version.
     (path,) = unfinished.iterdir()
     data = path.read_bytes()
     damaged = unfinished / "00000002.checkpoint"
     damaged.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     printed = refused(capsys, resume)
-    assert f"The one before it, of step 2, is whole: remove '{damaged}' to go on" in printed
+    assert f"The one before it, of step 2, is intact: remove '{damaged}' to resume" in printed
     damaged.unlink()
     monkeypatch.setattr(checkpoint_file, "__version__", "9.9.9")
     printed = refused(capsys, resume)
-    assert "must be of tf_style 9.9.9. Received: one of " in printed
+    assert "must be from tf_style 9.9.9. Received: version " in printed
     assert path.read_bytes() == data
 
 
 @pytest.mark.usefixtures("mini_network")
-@pytest.mark.parametrize("run_told", [None, {}, {"content": 3}, {"styles": [3]}])
-def test_a_checkpoint_of_a_python_program_is_no_command_lines(unfinished, capsys, run_told):
+@pytest.mark.parametrize("request_saved", [None, {}, {"content": 3}, {"styles": [3]}])
+def test_a_checkpoint_of_a_python_program_is_refused(unfinished, capsys, request_saved):
     (path,) = unfinished.iterdir()
     found = checkpoint_file.read(path)
-    description = {**found.description, "run": run_told}
+    description = {**found.description, "run": request_saved}
     checkpoint_file.write(path, description, {name: found.arrays[name] for name in found.arrays})
     printed = refused(capsys, f"--resume={unfinished}")
-    assert "must be one of the command line to be resumed" in printed
+    assert "must come from the command line to be resumed" in printed
 
 
 @pytest.mark.usefixtures("mini_network")
-def test_a_new_run_tells_of_an_unfinished_one_and_leaves_it(
+def test_a_new_run_reports_an_unfinished_one_and_keeps_it(
     files, tmp_path, broken_at, monkeypatch, capsys
 ):
     folder = tmp_path / "out.png.checkpoint"
@@ -204,14 +202,14 @@ def test_a_full_disk_does_not_end_the_run(files, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(atomic, "write_atomically", full)
     assert main.main(arguments(files, tmp_path / "out.png", checkpoint_seconds=0)) == 0
     printed = capsys.readouterr().err
-    assert printed.count("No checkpoint of step") == 1
-    assert "No space left on device. The run goes on and tries again every 0 s." in printed
+    assert printed.count("Could not write the checkpoint of step") == 1
+    assert "No space left on device. The run continues and tries again every 0 s." in printed
     assert (tmp_path / "out.png").exists()
     assert not (tmp_path / "out.png.checkpoint").exists()
 
 
 @pytest.mark.usefixtures("mini_network")
-def test_checkpoints_can_be_left_out(files, tmp_path, broken_at, capsys):
+def test_checkpoints_can_be_turned_off(files, tmp_path, broken_at, capsys):
     broken_at(2)
     flags = arguments(files, tmp_path / "out.png", checkpoint_dir="none", checkpoint_seconds=0)
     assert main.main(flags) == 130
@@ -219,29 +217,29 @@ def test_checkpoints_can_be_left_out(files, tmp_path, broken_at, capsys):
     assert not list(tmp_path.glob("*.checkpoint"))
 
 
-# A program that writes checkpoints as fast as it can, until it is killed.
+# A program that writes checkpoints as fast as it can until it is killed.
 WRITER = """
 import sys
 from pathlib import Path
 import numpy as np
-from tf_style import checkpoints
-from tf_style.config import StyleConfig
+from tf_style.config.style_config import StyleConfig
+from tf_style.transfer import checkpoints
 
-class Stand:
+class Progress:
     phase, num_steps, config = "picture", 10**9, StyleConfig()
     step = 0
     def state(self):
         return {"step": self.step, "ring": np.full([400, 1000], self.step, np.float32)}
 
-kept = checkpoints.Checkpoints(Path(sys.argv[1]), {}, seconds=0.0, started=0.0)
-stand = Stand()
+writer = checkpoints.Checkpoints(Path(sys.argv[1]), {}, seconds=0.0, started=0.0)
+progress = Progress()
 while True:
-    stand.step += 1
-    kept.after_slice(stand, notify=print)
+    progress.step += 1
+    writer.after_slice(progress, notify=print)
 """
 
 
-def test_a_process_killed_while_it_writes_leaves_a_whole_checkpoint(tmp_path, rng):
+def test_a_process_killed_while_writing_leaves_a_whole_checkpoint(tmp_path, rng):
     folder = tmp_path / "kept"
     last = 0
     for _ in range(4):

@@ -1,4 +1,4 @@
-"""`tf_style serve`: its flags, and a process that is started, asked and stopped."""
+"""`tf_style serve`: its flags, and a process that starts, answers requests and stops."""
 
 import concurrent.futures
 import http.client
@@ -35,18 +35,18 @@ def test_help_names_every_flag_and_imports_no_tensorflow():
         ({"timeout_s": 0.0}, "`timeout_s` must lie within"),
         ({"max_queue": -1}, "`max_queue` must be at least 0"),
         ({"num_workers": 0}, "`num_workers` must be at least 1"),
-        ({"name": "a/b"}, "`name` must not be empty, nor have '/' or ':' in it"),
+        ({"name": "a/b"}, "`name` must not be empty or contain '/' or ':'"),
         ({"labels": "stable"}, "`labels` must be of the form 'label:version'"),
         ({"labels": "stable:x"}, "`labels` must be of the form"),
         ({"labels": "stable:" + "9" * 5000}, "`labels` must be of the form"),
     ],
 )
-def test_wrong_options_are_told(options, words):
+def test_invalid_options_are_refused(options, words):
     with pytest.raises((ValueError, TypeError), match=re.escape(words)):
         ServeOptions(**options)
 
 
-def test_options_become_a_services_settings():
+def test_options_become_the_settings_of_the_service():
     options = ServeOptions(
         labels="stable:1, canary:2", max_body_mb=0.5, batch_signatures="a, b", max_queue=3
     )
@@ -57,7 +57,7 @@ def test_options_become_a_services_settings():
     assert settings.limits.queue == 3
 
 
-def test_a_folder_must_be_given_and_exist(tmp_path):
+def test_the_folder_must_be_given_and_exist(tmp_path):
     with pytest.raises(ValueError, match="`model_dir` must be given"):
         serve_command.command([])
     with pytest.raises(FileNotFoundError, match="`model_dir` must be an existing folder"):
@@ -66,13 +66,13 @@ def test_a_folder_must_be_given_and_exist(tmp_path):
         serve_command.command([f"--model_dir={tmp_path}"])
 
 
-def test_a_missing_package_is_told_with_pips_command(monkeypatch, tmp_path):
+def test_the_error_for_a_missing_package_names_the_pip_command(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     with pytest.raises(ImportError, match=r"pip install 'tf_style\[serve\]'"):
         serve_command.command([f"--model_dir={tmp_path}"])
 
 
-def test_signatures_to_be_batched_must_have_a_batch(tmp_path):
+def test_batched_signatures_must_have_a_batch_dimension(tmp_path):
     import toy_models
 
     toy_models.save(tmp_path / "1")
@@ -81,7 +81,7 @@ def test_signatures_to_be_batched_must_have_a_batch(tmp_path):
             serve_command.command([f"--model_dir={tmp_path}", f"--batch_signatures=add,{name}"])
 
 
-def test_an_address_in_use_is_told(tmp_path):
+def test_an_address_in_use_is_refused(tmp_path):
     import toy_models
 
     toy_models.save(tmp_path / "1")
@@ -96,7 +96,7 @@ START = "import sys; from tf_style.cli.main import main; sys.exit(main(['serve',
 
 @pytest.fixture
 def process(tmp_path):
-    """Starts the command on a toy model; gives the process and its port."""
+    """Starts the command with a toy model; yields the process and its port."""
     import toy_models
 
     toy_models.save(tmp_path / "1", offset=1.0)
@@ -118,7 +118,7 @@ def process(tmp_path):
 
 
 def wait_until_running(port):
-    """Returns when the model runs."""
+    """Waits until the model is running."""
     end = time.monotonic() + 30
     while True:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
@@ -141,7 +141,7 @@ def ask(port, method, path, document=None):
         connection.close()
 
 
-def test_the_command_serves_takes_up_a_version_and_stops_when_told(process, tmp_path):
+def test_the_command_serves_loads_a_new_version_and_stops_on_a_signal(process, tmp_path):
     import toy_models
 
     process, port = process
@@ -158,7 +158,7 @@ def test_the_command_serves_takes_up_a_version_and_stops_when_told(process, tmp_
         asked = pool.submit(ask, port, "POST", predict, long_one)
         wait_until_running(port)
         process.send_signal(signal.SIGTERM)
-        assert asked.result()[0] == 200  # What ran was finished.
+        assert asked.result()[0] == 200  # The running request was finished.
     assert process.wait(30) == 0
     said = process.stdout.read()
     assert "Version 2 is loaded.\n" in said

@@ -228,11 +228,12 @@ def test_a_preset_is_applied_by_its_function_not_by_replacing_its_name():
 
 
 def test_choices_are_those_of_the_tables():
-    from tf_style.engine import parametrization, solver
+    from tf_style.engine import parametrization
     from tf_style.images import color_match
     from tf_style.losses import content as content_losses
     from tf_style.losses import style as style_losses
     from tf_style.network import extractor
+    from tf_style.optimizers import table
 
     assert tuple(extractor.POOLING_LAYERS) == network.POOLINGS
     assert tuple(extractor.PADDING_RULES) == network.PADDINGS
@@ -241,7 +242,7 @@ def test_choices_are_those_of_the_tables():
     assert tuple(variations.TOTAL_VARIATIONS) == loss_options.TV_FORMS
     names = {*loss_options.STYLE_LOSS_NAMES, *loss_options.REDUCTIONS}
     assert names.issuperset(loss_options.UNTILEABLE)
-    assert tuple(solver.MINIMIZERS) == optimizer.OPTIMIZER_NAMES
+    assert tuple(table.OPTIMIZERS) == optimizer.OPTIMIZER_NAMES
     assert tuple(color_match.MATCHES) == style_config.COLOR_MATCHES
     assert tuple(parametrization.PARAMETRIZATIONS) == optimizer.PARAMETRIZATION_NAMES
 

@@ -14,6 +14,7 @@ from tf_style.cli import stylize_command
 from tf_style.cli.export_command import ExportOptions
 from tf_style.cli.interpolate_command import InterpolateOptions
 from tf_style.cli.serve_command import ServeOptions
+from tf_style.cli.weights_command import WeightsOptions
 from tf_style.config import presets
 
 README = ROOT / "README.md"
@@ -88,10 +89,10 @@ def test_a_chapter_opens_with_code(page):
 
 @pytest.mark.parametrize("page", [README, *CHAPTERS], ids=name_of)
 def test_every_flag_exists(page):
-    known = {"helpfull", "all", "output_dir", *stylize_command.make_flags(), *_SERVER_FLAGS}
-    for options in (ExportOptions, InterpolateOptions, ServeOptions):
+    known = {*stylize_command.make_flags(), *_SERVER_FLAGS}
+    for options in (ExportOptions, InterpolateOptions, ServeOptions, WeightsOptions):
         known |= {field.name for field in dataclasses.fields(options)}
-    # Flags begin a word. Tools have flags of their own.
+    # A flag starts a word. Tools have their own flags.
     text = re.sub(r"python tools/[^`\n]*", "", page.read_text())
     used = set(re.findall(r"(?<![\w-])--([a-z_]+)", text))
     assert used <= known, sorted(used - known)

@@ -1,4 +1,4 @@
-"""The installed package: metadata, entry point, and what a wheel holds."""
+"""The installed package: its metadata, its entry point, and the files in a wheel."""
 
 import importlib
 import importlib.metadata
@@ -13,7 +13,7 @@ from places import ROOT
 import tf_style
 
 
-def test_the_installed_version_is_the_stated_one():
+def test_the_installed_version_is_in_the_package_and_the_changelog():
     assert importlib.metadata.version("tf-style") == tf_style.__version__
     assert tf_style.__version__ in (ROOT / "CHANGELOG.md").read_text()
 
@@ -23,7 +23,7 @@ def test_the_console_script_starts_the_command_line():
     assert entry.load() is importlib.import_module("tf_style.cli.main").main
 
 
-def test_the_requirements_and_python_are_told():
+def test_metadata_states_requirements_and_python_version():
     metadata = importlib.metadata.metadata("tf-style")
     assert metadata["Requires-Python"] == ">=3.10"
     required = {re.split(r"[^\w-]", line)[0] for line in metadata.get_all("Requires-Dist")}
@@ -31,7 +31,7 @@ def test_the_requirements_and_python_are_told():
 
 
 @pytest.mark.slow
-def test_a_wheel_holds_the_package_and_its_data_only(tmp_path):
+def test_a_wheel_contains_only_the_package_and_its_data(tmp_path):
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet", "-w", str(tmp_path)]
     subprocess.run([*command, str(ROOT)], check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")

@@ -1,4 +1,4 @@
-"""The whole optimization in one graph: the sizes, steps and numbers of the engine."""
+"""A whole run in one graph: it has the sizes, steps and numbers of the engine."""
 
 import itertools
 
@@ -10,7 +10,7 @@ import tf_style
 from tf_style.engine import graph_stages, schedule
 from tf_style.engine.assembly import load_problem
 from tf_style.engine.pictures import Pictures
-from tf_style.objective.terms import LossWeights
+from tf_style.objective.loss import LossWeights
 
 pytestmark = pytest.mark.usefixtures("mini_network")
 
@@ -20,7 +20,7 @@ SIDES = (16, 33, 95, 96, 191, 192, 200, 383, 384, 511, 512, 600, 1024, 1999, 409
 
 @pytest.mark.parametrize("scales", ["auto", "none", "0.25:7,0.5:3,1:2", "0.3:4,1:9"])
 @pytest.mark.parametrize(("steps", "smallest"), [(1, 2), (25, 16), (37, 32)])
-def test_sizes_and_steps_are_the_schedules(scales, steps, smallest):
+def test_sizes_and_steps_are_those_of_the_schedule(scales, steps, smallest):
     graph = tf.function(
         lambda height, width, steps: graph_stages.graph_plan_stages(
             (height, width), scales=scales, steps=steps, smallest_side=smallest
@@ -53,13 +53,13 @@ def pictures(rng):
             "scales": "none",
         },
         {"optimizer": "adam", "padding": "zeros", "pooling": "max"},
-        # One step, as on so small a network its gradient hangs on the last bits of the features.
+        # One step: on so small a network the gradient depends on the last bits of the features.
         {"style_loss": "wasserstein", "scales": "none", "steps": 1},
         {"style_loss": "gram,conv3_1:sliced,conv5_1:mmd_gaussian", "scales": "none", "steps": 1},
     ],
     ids=str,
 )
-def test_the_picture_is_the_engines(options, pictures):
+def test_the_picture_is_that_of_the_engine(options, pictures):
     settings = tf_style.StyleConfig(size=0, style_size=41).replace(
         **{"scales": "0.5:5,1:6", "steps": 6, **options}
     )
@@ -74,12 +74,12 @@ def test_the_picture_is_the_engines(options, pictures):
     expected = tf_style.stylize(*pictures, config=settings)
     assert int(found.num_steps) == expected.step
     assert int(found.num_evaluations) == expected.num_evaluations
-    # Threads add in an order of their own; see `test_export` for the same bits.
+    # Threads add numbers in varying order; tests/export compares bit for bit.
     np.testing.assert_allclose(found.image, expected.image, atol=1e-4)
     assert float(found.loss) == pytest.approx(expected.loss, rel=1e-4)
 
 
-def test_weights_given_as_tensors_are_those_of_the_config(pictures):
+def test_weights_as_tensors_have_the_effect_of_those_of_the_config(pictures):
     settings = tf_style.StyleConfig(size=0, style_size=41).replace(scales="none", steps=5)
     other = settings.replace(content_weight=3.0, style_weight=70.0, tv_weight=5.0)
     problem, _ = load_problem(settings)

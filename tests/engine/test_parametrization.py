@@ -1,4 +1,4 @@
-"""The change of variables: linear, exact, and its gradient the transpose."""
+"""The change of variables: linear, exact, with the transpose as the map of gradients."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def test_the_matrices_are_the_orthonormal_cosine_transform(size):
 
 @pytest.mark.parametrize("name", PARAMETRIZATIONS)
 @pytest.mark.parametrize("size", SIZES)
-def test_an_image_survives_the_way_there_and_back(name, size, rng):
+def test_the_maps_to_positions_and_images_are_inverse(name, size, rng):
     kind = PARAMETRIZATIONS[name]
     basis = kind.basis(*size)
     image = tf.constant(rng.uniform(-0.5, 1.5, (1, *size, 3)), tf.float32)
@@ -61,15 +61,16 @@ def test_a_cosine_is_one_coefficient():
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_the_gradients_map_is_the_transpose_of_the_positions(size, rng):
+def test_the_map_of_gradients_is_the_transpose_of_the_map_to_images(size, rng):
     basis = spectrum(*size)
     position = tf.constant(rng.normal(size=(3, *size)), tf.float32)
     gradient = tf.constant(rng.normal(size=(1, *size, 3)), tf.float32)
     image = image_of_spectrum(position, basis).numpy().astype(np.float64)
-    back = spectrum_of_gradient(gradient, basis).numpy().astype(np.float64)
-    there = np.sum(image * gradient.numpy())
+    position_gradient = spectrum_of_gradient(gradient, basis).numpy().astype(np.float64)
+    expected = np.sum(image * gradient.numpy())
     size_of_terms = np.linalg.norm(image) * np.linalg.norm(gradient)
-    assert abs(there - np.sum(position.numpy() * back)) < 1e-6 * size_of_terms
+    found = np.sum(position.numpy() * position_gradient)
+    assert abs(found - expected) < 1e-6 * size_of_terms
 
 
 @pytest.mark.parametrize("size", [*SIZES, (96, 128)])
@@ -91,10 +92,10 @@ def test_with_a_negative_exponent_scales_rise_with_the_frequency():
     assert scale[32, 0] / scale[2, 0] == pytest.approx(2.0, rel=1e-5)
 
 
-def test_frequency_four_times_as_high_moves_half_as_far():
+def test_a_frequency_four_times_as_high_moves_half_as_far():
     scale = spectrum(64, 64, 0.5).scale.numpy()
     assert scale[4, 0] / scale[16, 0] == pytest.approx(2.0, rel=1e-5)
     assert scale[3, 4] / scale[12, 16] == pytest.approx(2.0, rel=1e-5)
-    # The same frequency in waves for each px, along the shorter side too.
+    # The same frequency in cycles per px has the same scale along the shorter side.
     narrow = spectrum(32, 64).scale.numpy()
     assert narrow[8, 0] == pytest.approx(narrow[0, 16], rel=1e-5)

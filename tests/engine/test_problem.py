@@ -1,4 +1,4 @@
-"""The minimized function against float64 and finite differences of it."""
+"""The minimized function, compared with a float64 program and its finite differences."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ CONFIG = StyleConfig().replace(
 
 
 class Case:
-    """A problem, and the truth about it."""
+    """A problem and its float64 reference."""
 
     def __init__(self, mini_layers, rng, parametrization, gamut):
         self.layers, self.gamut = mini_layers, gamut
@@ -86,7 +86,7 @@ def test_value_and_gradient_are_those_of_the_float64_program(
         assert difference / (2 * step) == pytest.approx(expected, abs=1e-3 * length)
 
 
-def test_inside_the_gamut_the_value_is_the_objectives_total(mini_layers, rng):
+def test_inside_the_gamut_the_value_is_the_total_of_the_objective(mini_layers, rng):
     case = Case(mini_layers, rng, "pixels", True)
     image = tf.constant(rng.uniform(size=(1, *SIZE, 3)), tf.float32)
     value, gradient = case.problem.value_and_gradient(image, case.data)
@@ -97,7 +97,7 @@ def test_inside_the_gamut_the_value_is_the_objectives_total(mini_layers, rng):
     np.testing.assert_array_equal(case.problem.shown(image), image)
 
 
-def test_what_lies_outside_is_pulled_back_in_and_costs_more(mini_layers, rng):
+def test_values_outside_the_gamut_cost_more_and_are_pulled_back(mini_layers, rng):
     case = Case(mini_layers, rng, "pixels", True)
     image = rng.uniform(0.2, 0.8, (1, *SIZE, 3)).astype("float32")
     image[0, 3, 4], image[0, 8, 9] = 1.5, -0.5

@@ -1,4 +1,4 @@
-"""Plans by hand."""
+"""Schedules, compared with those computed by hand."""
 
 import pytest
 from hypothesis import given
@@ -14,11 +14,11 @@ from tf_style.engine.schedule import OVERHEAD, first_share, plan_stages, scaled_
         # 512 halves to 256 and 128; 64 would be below 96.
         ((384, 512), [(0.25, 40), (0.5, 20), (1.0, 20)]),
         ((1024, 768), [(0.125, 40), (0.25, 40), (0.5, 20), (1.0, 20)]),
-        # A small full size gets more in proportion: 20 * 512 / 256.
+        # A small full size gets proportionally more steps: 20 * 512 / 256.
         ((256, 256), [(0.5, 20), (1.0, 40)]),
         ((191, 191), [(1.0, 54)]),
-        ((16, 16), [(1.0, 80)]),  # Four times as many at most.
-        # The short side must keep 16 px: 40 halves once.
+        ((16, 16), [(1.0, 80)]),  # At most four times as many.
+        # The shorter side needs 16 px, so 40 px can be halved once.
         ((40, 800), [(0.5, 20), (1.0, 20)]),
         ((800, 31), [(0.5, 20), (1.0, 20)]),
         ((800, 30), [(1.0, 20)]),
@@ -33,14 +33,14 @@ def test_none_is_the_full_size_alone():
     assert plan_stages((2000, 2000), scales="none", steps=7, smallest_side=16) == (Stage(1.0, 7),)
 
 
-def test_a_users_plan_is_followed_where_the_layers_have_room():
+def test_given_scales_are_used_unless_they_are_too_small_for_the_layers():
     scales = "0.1:5,0.25:80,1:20"
     found = plan_stages((100, 120), scales=scales, steps=7, smallest_side=16)
     assert found == (Stage(0.25, 80), Stage(1.0, 20))
     assert plan_stages((100, 120), scales=scales, steps=7, smallest_side=10)[0] == Stage(0.1, 5)
 
 
-def test_spaces_are_no_matter():
+def test_spaces_are_ignored():
     assert parse_scales("0.5: 40, 1 :20") == (Stage(0.5, 40), Stage(1.0, 20))
 
 
@@ -50,7 +50,7 @@ def test_spaces_are_no_matter():
      "0.5:1.5,1:5", "half:5,1:5", "0.5:10,2:5", "nan:5,1:5", "0.5:5,nan:5,1:5", "inf:5", "auto,1:5",
      "0.5:10,1:20,", "1:2:3", "Auto"],
 )  # fmt: skip
-def test_what_is_no_plan_is_refused_with_the_rule_the_value_and_an_example(text):
+def test_wrong_scales_are_refused_with_the_rule_the_value_and_an_example(text):
     with pytest.raises(ValueError) as error:
         parse_scales(text)
     message = str(error.value)
@@ -60,7 +60,7 @@ def test_what_is_no_plan_is_refused_with_the_rule_the_value_and_an_example(text)
 
 
 @given(st.text(alphabet="0123456789.:,-+einfautoxn _", max_size=20))
-def test_any_text_is_a_plan_or_a_clear_error(text):
+def test_any_text_gives_stages_or_a_clear_error(text):
     try:
         stages = parse_scales(text)
     except ValueError as error:
@@ -90,23 +90,23 @@ def test_every_automatic_plan_ends_at_the_full_size_and_fits(height, width, step
 
 
 def test_each_size_gets_its_share_of_the_time_and_later_ones_a_few_evaluations():
-    # Evaluations of 1 and 4 OVERHEAD, whole costs 40 and 80: a third and two.
+    # Evaluations cost 1 and 4 OVERHEAD, stages 40 and 80: one third and two thirds of the time.
     stages, num_pixels = (Stage(0.0, 40), Stage(1.0, 20)), 3 * OVERHEAD
 
     def share(stages, left, seconds):
-        """For an evaluation of so many seconds at the full size."""
+        """Returns the first share if an evaluation at the full size takes so many seconds."""
         seconds_per_pixel = seconds / (4 * OVERHEAD)
         return first_share(stages, num_pixels, left=left, seconds_per_pixel=seconds_per_pixel)
 
     assert share(stages, 30.0, 1.0) == pytest.approx(10.0)
-    # 3 evaluations of 8 s at the full size: 6 s are left for this one, and with 10 s none.
+    # Three evaluations of 8 s at the full size leave 6 s for this stage; of 10 s, none.
     assert share(stages, 30.0, 8.0) == pytest.approx(6.0)
     assert share(stages, 30.0, 10.0) == 30.0
     assert share(stages[1:], 30.0, 1.0) == 30.0
     assert share(stages, -10.0, 1.0) == -10.0
 
 
-def test_sizes_are_rounded_and_never_vanish():
+def test_sizes_are_rounded_and_at_least_one_pixel():
     assert scaled_size((30, 41), 0.5) == (15, 21)
     assert scaled_size((100, 3), 0.125) == (13, 1)
     assert scaled_size((10, 10), 0.04) == (1, 1)

@@ -1,4 +1,4 @@
-"""From coarse to fine, and within a time, on the small network."""
+"""Runs on the small network: coarse to fine, within a time budget, within a memory limit."""
 
 import subprocess
 import sys
@@ -60,7 +60,7 @@ def test_a_run_goes_through_the_planned_sizes(optimizer, pictures):
     evaluations = [progress.num_evaluations for progress in seen]
     assert evaluations == sorted(evaluations)
     assert (result.step, result.num_steps, result.status) == (10, 10, Status.STEPS_USED)
-    # Whatever the size of the stage, the picture shown has the result's.
+    # Whatever the size of the stage, the picture has the size of the result.
     assert {progress.image.shape for progress in seen} == {(1, HEIGHT, WIDTH, 3)}
     assert result.image.shape == (1, HEIGHT, WIDTH, 3)
     assert result.stage_size == (HEIGHT, WIDTH)
@@ -95,7 +95,7 @@ def test_the_coarse_size_is_a_head_start(pictures):
 
 
 @pytest.mark.parametrize("parametrization", ["spectrum", "pixels"])
-def test_the_loss_told_is_that_of_the_picture_that_is_saved(parametrization, pictures, mini_layers):
+def test_the_reported_loss_is_that_of_the_saved_picture(parametrization, pictures, mini_layers):
     content, style = pictures
     settings = config(parametrization=parametrization)
     result = tf_style.stylize(content, style, config=settings)
@@ -116,7 +116,7 @@ def test_the_loss_told_is_that_of_the_picture_that_is_saved(parametrization, pic
 )
 def test_compiled_by_xla_the_picture_is_the_same(optimizer, jit_compile, pictures):
     options = {"optimizer": optimizer, "scales": "none", "steps": 3}
-    if jit_compile == "loop":  # The time of a compilation grows with the layers.
+    if jit_compile == "loop":  # The compilation time grows with the layers.
         options |= {"content_layers": "conv2_2", "style_layers": "conv1_1,conv2_1"}
     plain = tf_style.stylize(*pictures, config=config(**options))
     found = tf_style.stylize(*pictures, config=config(jit_compile=jit_compile, **options))
@@ -131,7 +131,7 @@ def test_without_a_gamut_values_may_lie_outside(pictures):
     assert result.loss == pytest.approx(result.terms["total"], rel=1e-4)
 
 
-def test_refining_the_coarse_start_itself_gives_the_start_back(rng):
+def test_refining_the_unchanged_coarse_start_gives_the_start(rng):
     whole = picture(rng, 41, 60)[None]
     start = resizing.resize(whole, (21, 30))
     coarse = resizing.resize(whole, (10, 15))
@@ -151,7 +151,7 @@ def test_refining_adds_what_the_coarse_size_changed_and_keeps_the_detail(rng):
     np.testing.assert_allclose(found, whole + 0.1, atol=1e-5)
 
 
-def test_pictures_shrink_together_but_a_style_only_as_far_as_the_layers_allow(rng):
+def test_pictures_are_scaled_down_together_but_styles_only_as_far_as_the_layers_allow(rng):
     sizes = ((200, 160), (40, 100), (200, 160))
     content, style, start = (tf.constant(picture(rng, *size)[None]) for size in sizes)
     whole = Pictures(content, (style,), start)
@@ -178,17 +178,17 @@ def test_small_styles_and_wide_paddings_survive_the_coarse_sizes(padding, rng):
     assert sizes == ([0.3, 0.5, 0.6, 1.0] if padding == "zeros" else [0.6, 1.0])
 
 
-def test_an_absurdly_small_budget_gives_a_picture_all_the_same(pictures):
+def test_a_tiny_time_budget_still_gives_a_picture(pictures):
     result = tf_style.stylize(*pictures, config=config(time_budget=1e-3))
     assert result.status is Status.TIME_USED
     assert result.image.shape == (1, HEIGHT, WIDTH, 3)
-    # Nothing was done: the coarse start, with the photograph's detail, is the photograph.
+    # No step was made: the coarse start with the detail of the photograph is the photograph.
     assert (result.step, result.stage_size) == (0, (18, 24))
     np.testing.assert_allclose(result.image[0], pictures[0], atol=1e-2)
 
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
-def test_a_run_with_a_budget_goes_through_the_sizes_and_ends_in_time(optimizer, pictures):
+def test_a_run_with_a_time_budget_goes_through_the_sizes_and_ends_in_time(optimizer, pictures):
     options = {"optimizer": optimizer, "scales": "0.5:40,1:20"}
     tf_style.stylize(*pictures, config=config(**{**options, "scales": TWO_SIZES}))  # Traces.
     began = time.perf_counter()
@@ -200,7 +200,7 @@ def test_a_run_with_a_budget_goes_through_the_sizes_and_ends_in_time(optimizer, 
     if result.status is Status.TIME_USED:
         assert seconds > 2.5
     assert result.num_steps == max(result.step, 60)
-    assert result.step > 60  # At the full size time decides, not the 20 steps of the plan.
+    assert result.step > 60  # At the full size the time counts, not the 20 planned steps.
 
 
 SCRIPT = """
@@ -238,7 +238,7 @@ def test_deterministic_runs_in_fresh_processes_agree_bit_for_bit():
 
 
 def tiled(monkeypatch, **options):
-    """Returns a config whose full size, and nothing else, is computed in tiles."""
+    """Returns a config in which only the full size is computed in tiles."""
     monkeypatch.setattr(memory_plan, "_PROGRAM", 0.0)
     monkeypatch.setattr(memory_plan, "_TILE_GRAPHS", 0.0)
     monkeypatch.setattr(memory_plan, "_SIDES", (32,))
@@ -255,7 +255,7 @@ def test_a_size_that_does_not_fit_has_the_same_picture_in_tiles(pictures, monkey
     assert dict(found.terms) == pytest.approx(dict(whole.terms), rel=1e-2)
 
 
-def test_a_size_for_which_there_is_not_enough_memory_is_tried_again_in_tiles(pictures, monkeypatch):
+def test_a_size_that_runs_out_of_memory_is_tried_again_in_tiles(pictures, monkeypatch):
     minimize, tries = Solver.minimize, []
 
     def too_large(solver, stage, plan, *arguments, **options):
@@ -275,7 +275,7 @@ def test_a_size_for_which_there_is_not_enough_memory_is_tried_again_in_tiles(pic
     assert (result.step, result.status) == (10, Status.STEPS_USED)
 
 
-def test_where_no_plan_takes_less_memory_the_way_out_is_told(pictures, monkeypatch):
+def test_if_no_plan_needs_less_memory_the_error_names_a_way_out(pictures, monkeypatch):
     def too_large(*_, **__):
         raise tf.errors.ResourceExhaustedError(None, None, "There is no memory.")
 
@@ -284,20 +284,20 @@ def test_where_no_plan_takes_less_memory_the_way_out_is_told(pictures, monkeypat
         tf_style.stylize(*pictures, config=config(style_loss="sliced"))
 
 
-def test_a_dry_run_tells_sizes_memory_and_time(pictures, monkeypatch):
+def test_a_dry_run_reports_sizes_memory_and_time(pictures, monkeypatch):
     lines = report(prepare_inputs(*pictures, config()), tiled(monkeypatch))
     assert lines[0].startswith("24x18 px: 6 steps, whole")
     assert lines[1].startswith("48x36 px: 4 steps, in tiles of 32 px")
     assert lines[2].startswith("Total: 10 steps, about 12 evaluations")
 
 
-def test_a_run_goes_on_with_the_memory_that_it_was_begun_with_or_with_less():
-    begun = {"stages": 0, "step": 3, "num_evaluations": 4, "limit": 7_000_000_000}
-    state = {f"before_{name}": np.int64(value) for name, value in begun.items()}
+def test_a_run_is_resumed_with_the_memory_limit_that_it_began_with_or_a_lower_one():
+    saved = {"stages": 0, "step": 3, "num_evaluations": 4, "limit": 7_000_000_000}
+    state = {f"before_{name}": np.int64(value) for name, value in saved.items()}
     limits = [
-        plan.limit_for((64, 64), tf_style.StyleConfig().replace(memory_limit=given), state)
-        for given in (0.0, 2.0, 9.0)
+        plan.limit_for((64, 64), tf_style.StyleConfig().replace(memory_limit=limit), state)
+        for limit in (0.0, 2.0, 9.0)
     ]
     assert limits == [7_000_000_000, 2_000_000_000, 7_000_000_000]
-    given = tf_style.StyleConfig().replace(memory_limit=9.0)
-    assert plan.limit_for((64, 64), given, None) == 9_000_000_000
+    new = tf_style.StyleConfig().replace(memory_limit=9.0)
+    assert plan.limit_for((64, 64), new, None) == 9_000_000_000

@@ -488,7 +488,10 @@ def test_starts_from_noise_or_style_match_the_command_line(init, inputs):
     [
         ({"init": "start.png"}, "`init` must be one of 'content', 'style', 'noise' in a graph"),
         ({"time_budget": 5.0}, "Cannot use `time_budget`"),
-        ({"color": "match"}, "Cannot use `color` in a graph.*Leave it out, and change them around"),
+        (
+            {"color": "match"},
+            "Cannot use `color` in a graph.*Leave it out, and change the pictures",
+        ),
         ({"jit_compile": "loop"}, "Cannot use `jit_compile` in a graph"),
         ({"style_scales": "1,0.5"}, "Cannot use `style_scales` in a graph"),
         ({"regions": "auto"}, "Cannot use `regions` in a graph"),

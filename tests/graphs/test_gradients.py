@@ -12,9 +12,9 @@ from tf_style.graphs.gradients import custom_gradient, masked
 
 def test_masked_values_are_zero_and_the_rest_is_unchanged(rng):
     values = rng.normal(size=(3, 5)).astype("float32")
-    kept = rng.uniform(size=(3, 5)) < 0.5
-    found = masked(tf.constant(values), tf.constant(kept))
-    np.testing.assert_array_equal(found, np.where(kept, values, 0.0))
+    mask = rng.uniform(size=(3, 5)) < 0.5
+    found = masked(tf.constant(values), tf.constant(mask))
+    np.testing.assert_array_equal(found, np.where(mask, values, 0.0))
 
 
 def test_a_mask_does_not_hide_infinities():
@@ -53,7 +53,7 @@ def test_a_custom_gradient_is_used_in_graphs(nested):
 
 @pytest.mark.parametrize("nested", [False, True])
 def test_graphs_with_custom_gradients_are_freed(nested):
-    """With plain `tf.custom_gradient`, TensorFlow's table of gradients keeps them for ever."""
+    """With plain `tf.custom_gradient`, TensorFlow's table of gradients keeps them forever."""
     function = traced(nested=nested)
     function(tf.constant(2.0))
     held = weakref.ref(function.get_concrete_function(tf.constant(2.0)).graph)

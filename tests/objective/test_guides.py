@@ -1,4 +1,4 @@
-"""Masks, carried to the layers."""
+"""Masks, scaled down to the layers."""
 
 import numpy as np
 import pytest
@@ -12,9 +12,9 @@ LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv2")
 
 
 def seen(marks):
-    """How much of the marked pixels each unit sees: sums over windows, in plain loops' words.
+    """Returns how many marked pixels each unit sees, by layer: sums over windows.
 
-    Convolutions add up 3x3 positions, poolings 2x2; what lies outside the picture is 0.
+    Convolutions add up 3x3 positions, poolings 2x2; outside the picture marks are 0.
     """
     found = {}
     for name in vgg19.up_to(LAYERS):
@@ -38,7 +38,7 @@ def masks(rng):
     return np.stack([left, ~left, disc], -1)[np.newaxis].astype(np.float32)
 
 
-def test_inside_are_the_units_that_see_the_region_alone(masks):
+def test_inside_counts_the_units_that_see_only_the_region(masks):
     outside = seen(1.0 - masks[0].astype(np.float64))
     found = guides(tf.constant(masks), LAYERS, "inside").weights
     for name in LAYERS:
@@ -47,14 +47,14 @@ def test_inside_are_the_units_that_see_the_region_alone(masks):
         np.testing.assert_array_equal(found[name][0].numpy()[..., left] > 0, expected[..., left])
 
 
-def test_all_are_the_units_that_see_anything_of_the_region(masks):
+def test_all_counts_the_units_that_see_any_part_of_the_region(masks):
     within = seen(masks[0].astype(np.float64))
     found = guides(tf.constant(masks), LAYERS, "all").weights
     for name in LAYERS:
         np.testing.assert_array_equal(found[name][0] > 0, within[name] > 0)
 
 
-def test_simple_is_the_mean_of_what_the_poolings_join(rng):
+def test_simple_is_the_mean_over_each_pooled_block(rng):
     masks = rng.uniform(size=(1, 37, 50, 2)).astype(np.float32)
     found = guides(tf.constant(masks), LAYERS, "simple")
     for name in LAYERS:
@@ -80,7 +80,7 @@ def test_weights_have_mean_one_however_small_the_region(mode, rng):
         np.testing.assert_allclose(found[name][..., 2], 1.0, rtol=1e-6)
 
 
-def test_a_region_that_is_not_there_has_no_weight_and_no_nan():
+def test_an_empty_region_has_weight_zero_and_no_nan():
     found = guides(tf.zeros([1, 32, 32, 1]), LAYERS, "simple")
     assert all(not np.any(weights) for weights in found.weights.values())
     assert float(found.shares[0]) == 0.0
@@ -99,7 +99,7 @@ def test_sizes_may_be_unknown_when_traced(masks):
 
 @pytest.mark.parametrize("mode", MASK_MODES)
 def test_a_region_at_the_far_border_is_in_every_layer(mode):
-    """44 = 2 * 16 + 12 px: what poolings drop fills no unit of block 5."""
+    """44 = 2 * 16 + 12 px: poolings drop the last columns before block 5."""
     mask = np.zeros([1, 40, 44, 1], np.float32)
     mask[:, :, 40:] = 1.0
     layers = [f"block{block}_conv1" for block in range(1, 6)]

@@ -1,4 +1,4 @@
-"""The objective against float64 goldens and a float64 program."""
+"""The objective, compared with float64 goldens and a float64 program."""
 
 import json
 import sys
@@ -17,6 +17,7 @@ from tf_style.losses import kernels, quantiles
 from tf_style.losses.style import STYLE_LOSSES
 from tf_style.network import weights
 from tf_style.network.extractor import build_extractor
+from tf_style.objective.loss import loss_terms
 from tf_style.objective.objective import Objective
 from tf_style.objective.targets import (
     RegionTargets,
@@ -25,7 +26,6 @@ from tf_style.objective.targets import (
     style_statistics,
     style_targets,
 )
-from tf_style.objective.terms import loss_terms
 
 PRESET_TOTALS = json.loads((GOLDEN_FILES / "presets.json").read_text())
 GOLDENS = json.loads((GOLDEN_FILES / "vgg19_8bit.json").read_text())
@@ -107,7 +107,7 @@ def test_every_presets_loss_and_gradient_agree_with_the_float64_program(name, mi
     assert float(total) == pytest.approx(truth(image), rel=1e-4)
     gradient = gradient.numpy().astype(np.float64)
     for _ in range(2):
-        # With a part along the gradient, so that the slope is not a small difference.
+        # Partly along the gradient, so that the slope is not the difference of near-equal numbers.
         direction = rng.normal(size=image.shape) + gradient / np.sqrt((gradient**2).mean())
         slope = np.vdot(gradient, direction)
         ahead, behind = (truth(image + h * direction) for h in (1e-7, -1e-7))
@@ -154,7 +154,7 @@ def test_the_gradient_agrees_with_central_differences_of_the_float64_program(min
         assert np.vdot(gradient, direction) == pytest.approx((ahead - behind) / 2e-6, rel=1e-4)
 
 
-def test_every_layer_counts_by_its_own_weight(mini_layers, rng):
+def test_every_layer_has_its_own_weight(mini_layers, rng):
     image, content, style = (
         tf.constant(rng.uniform(size=(1, 20, 24, 3)).astype("float32")) for _ in range(3)
     )
@@ -240,7 +240,7 @@ def test_style_strength_multiplies_the_style_loss_alone(mini_layers, rng):
 
 
 def layer_truth(features, style_features, style_losses, weights, style_weights):
-    """Style losses by layer, of features [h, w, c] by layer name and weights [h, w]."""
+    """Returns style losses by layer, from features `[h, w, c]` and weights `[h, w]` by layer."""
     return {
         layer: reference.layer_style_loss(
             name,
@@ -264,7 +264,7 @@ def layer_truth(features, style_features, style_losses, weights, style_weights):
         "conv3_1:mmd_linear,conv4_1:mmd_polynomial,mmd_gaussian",
     ],
 )
-def test_every_layer_has_the_loss_that_was_chosen_for_it_guided_or_not(names, mini_layers, rng):
+def test_every_layer_has_its_chosen_loss_with_and_without_guides(names, mini_layers, rng):
     loss = loss_options.LossConfig(
         style_loss=names, style_layers="conv2_1:0.5,conv3_1:2,conv4_1:1,conv5_1:3", tv_weight=0.0
     )
@@ -274,8 +274,10 @@ def test_every_layer_has_the_loss_that_was_chosen_for_it_guided_or_not(names, mi
         for picture in (image, style)
     )
     extractor = build_extractor(mini_layers, layers=loss.layers, padding="zeros")
-    found, kept = (extractor(tf.constant(picture.astype("float32"))) for picture in (image, style))
-    guided = ["block2_conv1", "block4_conv1"]  # The others have all ones.
+    found, style_found = (
+        extractor(tf.constant(picture.astype("float32"))) for picture in (image, style)
+    )
+    guided = ["block2_conv1", "block4_conv1"]  # The other layers have all ones.
     weights, style_weights = (
         {layer: np.ones(of[layer].shape[:2]) for layer in loss.style_losses}
         for of in (features, style_features)
@@ -288,7 +290,7 @@ def test_every_layer_has_the_loss_that_was_chosen_for_it_guided_or_not(names, mi
         {layer: tf.constant(of[layer][None, :, :, None], tf.float32) for layer in guided}
         for of in (weights, style_weights)
     )
-    region = RegionTargets(style_targets(loss, kept, guides=style_guides), guides)
+    region = RegionTargets(style_targets(loss, style_found, guides=style_guides), guides)
     targets = Targets({}, {}, (region,))
     terms = loss_terms(loss, tf.constant(image, tf.float32), found, targets)
     expected = layer_truth(features, style_features, loss.style_losses, weights, style_weights)

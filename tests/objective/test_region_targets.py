@@ -1,4 +1,4 @@
-"""Several styles, and regions with styles of their own."""
+"""Several styles, and regions with their own styles."""
 
 import numpy as np
 import pytest
@@ -14,8 +14,8 @@ from tf_style.engine.problem import Problem
 from tf_style.inputs.control_pictures import ControlPictures
 from tf_style.inputs.inputs import prepare_inputs
 from tf_style.network.extractor import make_extractor
+from tf_style.objective.loss import by_name
 from tf_style.objective.region_targets import controlled_targets
-from tf_style.objective.terms import by_name
 from tf_style.transfer import painting
 
 pytestmark = pytest.mark.usefixtures("mini_network")
@@ -42,7 +42,7 @@ _OBJECTIVES = {}
 
 
 def objective_of(config, layers):
-    """Returns the objective of a config; one for all tests, as tracing takes seconds."""
+    """Returns the objective of a config; tests share it because tracing takes seconds."""
     recipe = config.network, config.loss
     if recipe not in _OBJECTIVES:
         extractor = make_extractor(layers, config.network, layers=config.loss.layers)
@@ -51,7 +51,7 @@ def objective_of(config, layers):
 
 
 def targets_of(config, layers, styles, **masks):
-    """Returns the objective, and what it is to match."""
+    """Returns the objective and the targets."""
     pictures = pictures_of(prepare_inputs(CONTENT, styles, config, ControlPictures(**masks)))
     objective = objective_of(config, layers)
     return objective, controlled_targets(
@@ -121,7 +121,7 @@ def test_the_loss_of_regions_is_that_of_a_loop_over_positions(mini_layers, image
     style = prepare_inputs(CONTENT, STYLE, settings()).styles[0]
 
     def gram(features, mask, side):
-        """Weighted by T^2 over its mean, T averaged over the blocks that poolings join."""
+        """Returns the Gram matrix weighted by T**2 over its mean, T averaged over pooled blocks."""
         height, width, channels = features.shape
         total, squares = np.zeros([channels, channels]), 0.0
         for row in range(height):
@@ -147,17 +147,17 @@ def test_the_loss_of_regions_is_that_of_a_loop_over_positions(mini_layers, image
     assert found["style"] == pytest.approx(config.loss.style_weight * expected, rel=1e-4)
 
 
-def test_a_region_pulls_at_nothing_that_it_does_not_see(mini_layers, image, eagerly):
+def test_a_region_has_no_gradient_outside_its_receptive_field(mini_layers, image, eagerly):
     config = settings(content_weight=0.0, tv_weight=0.0, style_layers="conv1_1,conv2_1")
     objective, targets = targets_of(config, mini_layers, STYLE, content_masks=[LEFT])
     gradient = objective.value_and_gradient(image, targets)[1].numpy()[0]
-    # conv2_1 sees 1 + 1 px of conv1 and 2 of its own around 2 px: 5 to each side at most.
+    # conv2_1 sees at most 5 px to each side: 1 + 1 px of conv1, the pooling, and 2 px of its own.
     assert np.all(gradient[:, 36:] == 0.0)
     assert np.all(np.abs(gradient[:, :30]).max(-1) > 0.0)
 
 
 @pytest.mark.parametrize("mode", MASK_MODES)
-def test_two_halves_of_one_style_change_nothing_but_at_their_seam(mode, mini_layers, eagerly):
+def test_two_halves_with_one_style_change_only_their_seam(mode, mini_layers, eagerly):
     side, seam = 96, 24  # conv3_1 sees 12 px on each side.
     half, noise = (np.repeat(picture(seed, (side, side // 3)), 3, 1) for seed in (5, 6))
     content, image = (np.concatenate([each, each], 1) for each in (half, noise))
@@ -168,8 +168,8 @@ def test_two_halves_of_one_style_change_nothing_but_at_their_seam(mode, mini_lay
     objective = objective_of(config, mini_layers)
 
     def gradient(styles, *, config=config, **masks):
-        given = ControlPictures(**masks)
-        pictures = pictures_of(prepare_inputs(content, styles, config, given))
+        controls = ControlPictures(**masks)
+        pictures = pictures_of(prepare_inputs(content, styles, config, controls))
         targets = controlled_targets(
             objective, pictures.content, pictures.styles, pictures.controls
         )
@@ -195,7 +195,7 @@ def test_the_order_of_regions_does_not_matter(mini_layers, image, eagerly):
     assert values[0] == pytest.approx(values[1], rel=1e-6)
 
 
-def test_the_content_counts_as_its_map_says(mini_layers, image, eagerly):
+def test_the_content_map_weights_the_content_loss(mini_layers, image, eagerly):
     config = settings(content_map_gain=7.0)
     objective, targets = targets_of(config, mini_layers, STYLE, content_map=LEFT)
     _, plain = targets_of(settings(), mini_layers, STYLE)
@@ -206,7 +206,7 @@ def test_the_content_counts_as_its_map_says(mini_layers, image, eagerly):
     assert found == pytest.approx(np.mean(weights * gaps[0]), rel=1e-5)
 
 
-def test_the_gradient_of_regions_is_that_of_differences(mini_layers, rng):
+def test_the_gradient_of_regions_agrees_with_finite_differences(mini_layers, rng):
     config = settings(tv_weight=0.0, style_layers="conv1_1,conv2_1", content_layers="conv2_2")
     problem = Problem(objective_of(config, mini_layers), PARAMETRIZATIONS["pixels"], gamut=False)
     inputs = prepare_inputs(
@@ -216,7 +216,7 @@ def test_the_gradient_of_regions_is_that_of_differences(mini_layers, rng):
     position = here.start + tf.constant(rng.normal(0, 0.1, here.start.shape), tf.float32)
     _, gradient = problem.value_and_gradient(position, here.data)
     for _ in range(3):
-        # Uphill too, as of values of 1e9 only large differences are told by float32.
+        # Partly uphill: for values of 1e9, float32 resolves only large differences.
         direction = gradient / tf.math.reduce_std(gradient)
         direction += rng.normal(size=here.start.shape).astype(np.float32)
         values = [
@@ -229,17 +229,17 @@ def test_the_gradient_of_regions_is_that_of_differences(mini_layers, rng):
 
 @pytest.mark.parametrize(
     ("optimizer", "scales"),
-    # TFP's graph is traced for each size, which takes seconds.
+    # The graph of TFP is traced for each size, which takes seconds.
     [("lbfgs", "0.5:2,1:3"), ("tfp_lbfgs", "1:3"), ("adam", "0.5:2,1:3")],
 )
-def test_what_no_mask_covers_is_the_contents_to_the_bit(optimizer, scales):
+def test_what_no_mask_covers_is_the_content_to_the_bit(optimizer, scales):
     config = settings(optimizer=optimizer, scales=scales, history=4)
     result = tf_style.stylize(CONTENT, STYLE, config=config, content_masks=[LEFT])
     np.testing.assert_array_equal(result.pixels[:, 30:], CONTENT[:, 30:])
     assert np.mean(result.pixels[:, :30] != CONTENT[:, :30]) > 0.5
 
 
-def test_regions_of_strength_0_stay_and_others_are_painted():
+def test_regions_of_strength_0_stay_untouched_and_others_are_painted():
     config = settings(scales="none", steps=3, region_strengths="0,1")
     result = tf_style.stylize(CONTENT, STYLE, config=config, content_masks=[LEFT, RIGHT])
     np.testing.assert_array_equal(result.pixels[:, :30], CONTENT[:, :30])
@@ -247,7 +247,7 @@ def test_regions_of_strength_0_stay_and_others_are_painted():
 
 
 def test_the_graph_makes_the_same_picture():
-    # With Adam, as graphs of line searches take seconds; of those: `test_graph_transfer`.
+    # With Adam: graphs of line searches take seconds; tests/engine/test_graph_stages.py has them.
     config = settings(optimizer="adam", scales="0.5:2,1:3")
     styles, masks = [STYLE, OTHER], [LEFT, RIGHT]
     pictures = pictures_of(prepare_inputs(CONTENT, styles, config, ControlPictures(masks)))
@@ -275,7 +275,7 @@ def test_fine_texture_comes_from_one_style_and_structure_from_the_other(mini_lay
     assert textured.styles[0].shape == inputs.styles[0].shape
 
 
-def test_edges_are_kept_by_their_weight(mini_layers):
+def test_the_edge_weight_preserves_edges(mini_layers):
     config = settings(scales="none", steps=6, history=4)
     gaps = []
     for weight in (0.0, 1e12):
@@ -293,13 +293,13 @@ def test_edges_are_kept_by_their_weight(mini_layers):
     assert gaps[1] < 0.2 * gaps[0]
 
 
-def test_each_region_has_colors_of_its_own():
+def test_each_region_has_its_own_color_rule():
     config = settings(color="match,luminance", scales="none", steps=3)
     inputs = prepare_inputs(CONTENT, STYLE, config, ControlPictures([LEFT, RIGHT]))
     assert len(inputs.styles) == 2
     matched, light = (np.float64(style.reshape(-1, 3)) for style in inputs.styles)
     left = np.float64(CONTENT[:, :30].reshape(-1, 3)) / 255.0
-    # Clipped to 0..1 after the match: noise of 0..255 fills that range.
+    # Noise of 0..255 fills the range, so the match is clipped to 0..1.
     np.testing.assert_allclose(matched.mean(0), left.mean(0), atol=0.02)
     assert np.ptp(light, axis=-1).max() == 0.0
     np.testing.assert_array_equal(inputs.regions.blend, np.eye(2))
@@ -307,7 +307,7 @@ def test_each_region_has_colors_of_its_own():
     assert np.ptp(inputs.content[0, :, 30:], axis=-1).max() <= 1e-6
 
 
-def test_the_result_takes_the_contents_chroma_where_its_region_says_so():
+def test_the_result_takes_the_chroma_of_the_content_in_regions_with_that_rule():
     config = settings(color="style,content", scales="none", steps=3)
     result = tf_style.stylize(CONTENT, STYLE, config=config, content_masks=[LEFT, RIGHT])
     plain = tf_style.stylize(
@@ -318,13 +318,13 @@ def test_the_result_takes_the_contents_chroma_where_its_region_says_so():
         np.stack([image[..., 0] - image[..., 1], image[..., 2] - image[..., 1]], -1)
         for image in (np.float64(result.image[0, :, 30:]), CONTENT[:, 30:] / 255.0)
     )
-    # Chroma, but for what would leave 0..1: that is paler, of the same hue.
+    # Colors that would leave 0..1 are paler, of the same hue.
     inside = (result.image[0, :, 30:].min(-1) > 1e-3) & (result.image[0, :, 30:].max(-1) < 0.999)
     np.testing.assert_allclose(ours[inside], theirs[inside], atol=1e-5)
     assert inside.mean() > 0.2
 
 
-def test_rules_of_color_are_one_or_one_for_each_region():
+def test_there_is_one_color_rule_or_one_for_each_region():
     with pytest.raises(ValueError, match="`color` must be one rule, or one for each region"):
         prepare_inputs(CONTENT, STYLE, settings(color="style,match"), ControlPictures([LEFT]))
     with pytest.raises(ValueError, match="`color` must be one of 'style'"):
@@ -334,7 +334,7 @@ def test_rules_of_color_are_one_or_one_for_each_region():
 @pytest.mark.parametrize(
     ("options", "masks"), [({}, {"fine_style": OTHER}), ({"init": "style"}, {})]
 )
-def test_pictures_without_regions_have_no_rules_of_color_for_each(options, masks):
+def test_color_rules_by_region_are_refused_for_pictures_without_regions(options, masks):
     config = settings(color="style,match", **options)
     controls = ControlPictures([LEFT, RIGHT], **masks)
     with pytest.raises(ValueError, match="with a `color` for each region.*Use one rule"):

@@ -1,4 +1,4 @@
-"""Minimizers in a graph: the path of those that Python leads, to the bit."""
+"""Minimizers in a graph: they take the same path as those that Python drives."""
 
 import functools
 
@@ -14,12 +14,12 @@ from tf_style.optimizers.scaling import unit_scale
 from tf_style.optimizers.table import OPTIMIZERS
 from tf_style.optimizers.tfp_lbfgs import minimize_tfp_lbfgs
 
-LED_BY_PYTHON = {"lbfgs": minimize_lbfgs, "tfp_lbfgs": minimize_tfp_lbfgs, "adam": minimize_adam}
+DRIVEN_BY_PYTHON = {"lbfgs": minimize_lbfgs, "tfp_lbfgs": minimize_tfp_lbfgs, "adam": minimize_adam}
 
 
 @functools.cache  # Tracing takes seconds.
 def minimizer(function, shape, optimizer, *, in_place=True, jit_compile=False, **options):
-    """The minimizer as a graph: a function of start, number of steps and the loss's factor."""
+    """Returns the minimizer as a graph: a function of start, number of steps and loss factor."""
     config = OptimizerConfig(optimizer=optimizer, **options)
     minimize = OPTIMIZERS[optimizer].in_graph
     size = tf.TensorShape(shape).num_elements()
@@ -48,13 +48,13 @@ def minimizer(function, shape, optimizer, *, in_place=True, jit_compile=False, *
     return run
 
 
-@pytest.mark.parametrize("optimizer", LED_BY_PYTHON)
-def test_the_path_is_the_one_that_python_leads(optimizer):
+@pytest.mark.parametrize("optimizer", DRIVEN_BY_PYTHON)
+def test_the_path_is_that_of_the_driver_in_python(optimizer):
     run = minimizer(rosenbrock, (4,), optimizer)
     np.testing.assert_array_equal(run(ROSENBROCK_START, 0).position, ROSENBROCK_START)
     for num_steps in (1, 7, 40):
         found = run(ROSENBROCK_START, num_steps)
-        expected = LED_BY_PYTHON[optimizer](rosenbrock, ROSENBROCK_START, num_steps=num_steps)
+        expected = DRIVEN_BY_PYTHON[optimizer](rosenbrock, ROSENBROCK_START, num_steps=num_steps)
         np.testing.assert_allclose(found.position, expected.position, rtol=1e-12)
         assert float(found.value) == pytest.approx(expected.loss, rel=1e-12)
         assert int(found.num_steps) == expected.num_steps
@@ -77,7 +77,7 @@ def test_the_copying_form_gives_the_same_bits():
     np.testing.assert_array_equal(one.position, other.position)
 
 
-@pytest.mark.parametrize("optimizer", LED_BY_PYTHON)
+@pytest.mark.parametrize("optimizer", DRIVEN_BY_PYTHON)
 def test_compiled_by_xla_the_minimum_is_the_same(optimizer):
     options = {"in_place": False, "jit_compile": True, "learning_rate": 0.1}
     found = minimizer(bowl, (3, 4), optimizer, **options)(tf.zeros([3, 4], tf.float64), 300)

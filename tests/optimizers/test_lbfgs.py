@@ -1,4 +1,4 @@
-"""L-BFGS with the unit step first, against textbook formulas and known minima."""
+"""L-BFGS that tries the unit step first, compared with textbook formulas and known minima."""
 
 import time
 
@@ -13,7 +13,7 @@ from tf_style.optimizers.solution import Status
 
 
 def two_loop(gradient, pairs):
-    """-H g as Nocedal & Wright (2006) write it, algorithm 7.4, with eq. 7.20; oldest first."""
+    """Returns -H g by Nocedal & Wright (2006), algorithm 7.4 and eq. 7.20; oldest pair first."""
     q, alphas = gradient.astype(np.float64), []
     for s, y in reversed(pairs):
         alphas.append(s @ q / (y @ s))
@@ -29,7 +29,7 @@ HISTORY = 4
 
 
 def walk(rng, num_pairs, size=9, dtype=tf.float64, stored_as=None, in_place=True):
-    """A state after random steps on a random quadratic, and the pairs it went through."""
+    """Returns a state after random steps on a random quadratic, and the pairs of these steps."""
     root = rng.normal(size=(size, size))
     curvature = root @ root.T + np.eye(size)
     positions = np.cumsum(rng.normal(size=(num_pairs + 1, size)), 0)
@@ -47,7 +47,7 @@ def walk(rng, num_pairs, size=9, dtype=tf.float64, stored_as=None, in_place=True
     return state, [(move, curvature @ move) for move in moves]
 
 
-# One pair, a partly full ring, one just full, just wrapped, wrapped again, twice round.
+# One pair; rings partly full, just full, just wrapped around, wrapped twice, and beyond.
 @pytest.mark.parametrize("num_pairs", [1, 3, 4, 5, 8, 11])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(tf.float64, 1e-9), (tf.float32, 1e-3)])
 def test_the_direction_is_that_of_the_two_loop_recursion(rng, num_pairs, dtype, tolerance):
@@ -61,7 +61,9 @@ def test_the_direction_is_that_of_the_two_loop_recursion(rng, num_pairs, dtype, 
 
 @pytest.mark.parametrize("num_pairs", [1, 3, 4, 5, 11])
 @pytest.mark.parametrize("in_place", [True, False])
-def test_with_pairs_kept_in_bfloat16_it_is_that_of_the_rounded_pairs(rng, num_pairs, in_place):
+def test_with_a_history_in_bfloat16_the_direction_is_that_of_the_rounded_pairs(
+    rng, num_pairs, in_place
+):
     state, pairs = walk(rng, num_pairs, stored_as=tf.bfloat16, in_place=in_place)
     assert state.position_deltas.dtype == tf.bfloat16
     assert int(state.num_pairs) == num_pairs
@@ -73,14 +75,14 @@ def test_with_pairs_kept_in_bfloat16_it_is_that_of_the_rounded_pairs(rng, num_pa
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
-def test_with_pairs_kept_in_bfloat16_the_minimum_is_the_same(jit_compile):
+def test_with_a_history_in_bfloat16_the_minimum_is_the_same(jit_compile):
     found = minimize_lbfgs(
         rosenbrock, ROSENBROCK_START, num_steps=200, bfloat16_history=True, jit_compile=jit_compile
     )
     np.testing.assert_allclose(found.position, np.ones(len(ROSENBROCK_START)), atol=1e-6)
 
 
-def test_without_pairs_the_direction_is_down_the_gradient_and_as_long_as_asked(rng):
+def test_without_pairs_the_direction_is_steepest_descent_of_the_first_steps_length(rng):
     state, _ = walk(rng, 0)
     gradient = state.gradient.numpy()
     for empty in (
@@ -92,7 +94,7 @@ def test_without_pairs_the_direction_is_down_the_gradient_and_as_long_as_asked(r
         np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
-def test_after_forgetting_only_new_pairs_count(rng):
+def test_after_clearing_the_history_only_new_pairs_count(rng):
     state, _ = walk(rng, 6)
     state = lbfgs_steps.without_history(state)
     move, change = rng.normal(size=9), np.arange(1.0, 10.0)
@@ -104,7 +106,7 @@ def test_after_forgetting_only_new_pairs_count(rng):
 
 @pytest.mark.parametrize("num_pairs", [0, 2, 6])
 @pytest.mark.parametrize("curvature", [-1.0, 0.0])
-def test_pairs_without_positive_curvature_are_not_kept(rng, num_pairs, curvature):
+def test_pairs_without_positive_curvature_are_not_stored(rng, num_pairs, curvature):
     state, pairs = walk(rng, num_pairs)
     move = rng.normal(size=9)
     after = lbfgs_steps.advanced(
@@ -126,7 +128,7 @@ def test_a_bowl_takes_about_as_many_steps_as_it_has_dimensions():
     assert solution.num_evaluations <= 1.1 * solution.num_steps
 
 
-def test_the_first_step_has_the_length_asked_for():
+def test_the_first_step_has_the_requested_length():
     seen = []
     start = tf.zeros((3, 4), tf.float64)
     minimize_lbfgs(bowl, start, num_steps=1, first_step=0.03, on_slice=seen.append)
@@ -135,7 +137,7 @@ def test_the_first_step_has_the_length_asked_for():
 
 @pytest.fixture
 def searches(monkeypatch):
-    """Counts the graphs that are made of the line search."""
+    """Records each time the line search is traced."""
     real, found = lbfgs.search, []
 
     def counted(*arguments, **options):
@@ -158,16 +160,16 @@ def test_a_run_ends_where_the_gradient_is_zero():
 
 
 def test_a_unit_step_that_fails_is_shortened_to_the_parabolas_minimum(searches):
-    # Along x the loss is 4 x^2; from 1, a step of 3 ends at -2, too high. The parabola has its
-    # minimum at 1/3 of it.
+    # Along x the loss is 4 x**2. From 1, a step of 3 ends at -2, which is too high. The parabola
+    # has its minimum at a third of the step.
     solution = minimize_lbfgs(sphere(), tf.ones(4, tf.float64), num_steps=1, first_step=3.0)
     np.testing.assert_allclose(solution.position, np.zeros(4), atol=1e-12)
     assert (solution.num_steps, solution.num_evaluations) == (1, 3)
     assert not searches
 
 
-def test_where_a_tenth_of_the_step_fails_too_the_line_search_finds_one(searches):
-    # 0.01 and 0.001 both lead far beyond the minimum, which is 0.0001 away.
+def test_if_a_tenth_of_the_step_fails_too_the_line_search_finds_a_step(searches):
+    # Steps of 0.01 and 0.001 both go far beyond the minimum, which is 0.0001 away.
     start = tf.fill([4], tf.constant(1e-4, tf.float64))
     solution = minimize_lbfgs(sphere(), start, num_steps=1, first_step=0.01)
     assert searches
@@ -183,7 +185,7 @@ def contrary(x):
     return value, -gradient
 
 
-def test_where_no_step_lowers_the_value_the_start_is_kept_and_it_is_said():
+def test_if_no_step_lowers_the_value_the_result_is_the_start_with_that_status():
     start = tf.ones((3, 4), tf.float64)
     solution = minimize_lbfgs(contrary, start, num_steps=50)
     assert solution.status is Status.LINE_SEARCH_FAILED
@@ -208,7 +210,7 @@ def test_within_a_deadline_the_line_search_is_not_traced(searches):
     assert solution.loss < 4e-8
 
 
-def test_a_direction_that_rounding_has_turned_uphill_does_not_raise_the_value():
+def test_a_direction_turned_uphill_by_rounding_does_not_raise_the_value():
     start = tf.constant([1.0, 2.0, 3.0], tf.float64)
     state = lbfgs_steps.initial_state(start, 2)
     state = lbfgs_steps.advance(sphere(), state, first_step=0.01, last_step=1)
@@ -220,7 +222,7 @@ def test_a_direction_that_rounding_has_turned_uphill_does_not_raise_the_value():
     assert float(after.value) <= float(state.value)
 
 
-def test_nan_met_on_the_way_is_survived():
+def test_a_trial_step_with_a_nan_is_rejected():
     met = []
 
     @with_gradient
@@ -235,7 +237,7 @@ def test_nan_met_on_the_way_is_survived():
     np.testing.assert_allclose(solution.position, np.ones(3), atol=1e-5)
 
 
-def test_a_gradient_that_is_nan_where_the_value_is_lower_is_no_step_either():
+def test_a_trial_step_with_a_lower_value_and_a_nan_gradient_is_rejected():
     def trap(x):
         value, gradient = sphere()(x)
         trapped = tf.reduce_all(x < 0.6)
@@ -273,11 +275,11 @@ def test_one_graph_serves_all_sizes():
     assert counts == counts[:1] * 3
 
 
-def test_failures_after_steps_that_gained_do_not_end_the_run(monkeypatch):
+def test_failures_after_successful_steps_do_not_end_the_run(monkeypatch):
     graphs = lbfgs._graphs(bowl, False, tf.float64)
 
     def advance(*arguments):
-        """Makes the steps asked for, then fails."""
+        """Makes the requested steps, then fails."""
         return graphs.advance(*arguments)._replace(failed=tf.constant(True))
 
     failing = lbfgs._Graphs(advance, lambda state, *_: state)

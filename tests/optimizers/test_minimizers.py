@@ -1,4 +1,4 @@
-"""What all minimizers have in common, and Adam, on functions whose minimum is known."""
+"""The common behavior of all minimizers, and Adam, on functions with a known minimum."""
 
 import time
 
@@ -59,7 +59,7 @@ def test_slices_do_not_change_the_path(minimize):
 
 
 @every_minimizer
-def test_slices_end_at_every_multiple_asked_for(minimize):
+def test_slices_end_at_every_requested_multiple(minimize):
     seen = []
     minimize(
         rosenbrock,
@@ -73,7 +73,7 @@ def test_slices_end_at_every_multiple_asked_for(minimize):
 
 
 @every_minimizer
-def test_the_loss_told_is_that_of_the_position(minimize):
+def test_the_reported_loss_is_that_of_the_position(minimize):
     seen = []
     solution = minimize(
         rosenbrock, ROSENBROCK_START, num_steps=8, slice_seconds=0.0, on_slice=seen.append
@@ -96,7 +96,7 @@ def test_float32_gradients_of_any_scale_can_be_followed(minimize, scale):
 
 
 @every_minimizer
-def test_a_true_answer_between_slices_cancels(minimize):
+def test_a_true_result_of_on_slice_cancels(minimize):
     solution = minimize(
         rosenbrock,
         ROSENBROCK_START,
@@ -138,7 +138,7 @@ def test_a_start_at_the_minimum_converges_at_once(minimize):
 
 
 @every_minimizer
-def test_a_deadline_that_has_passed_leaves_the_start(minimize):
+def test_after_the_deadline_the_result_is_the_start(minimize):
     solution = minimize(bowl, tf.zeros((3, 4), tf.float64), num_steps=5, deadline=0.0)
     assert (solution.status, solution.num_steps) == (Status.TIME_USED, 0)
     np.testing.assert_array_equal(solution.position, np.zeros((3, 4)))
@@ -146,7 +146,7 @@ def test_a_deadline_that_has_passed_leaves_the_start(minimize):
 
 
 def slow(seconds):
-    """A bowl that takes a time to evaluate."""
+    """Returns a bowl whose evaluation takes some seconds."""
 
     def wait(x):
         time.sleep(seconds)
@@ -160,7 +160,7 @@ def slow(seconds):
 
 
 @every_minimizer
-def test_a_run_ends_before_its_deadline_with_what_there_is(minimize):
+def test_a_run_ends_before_its_deadline_with_the_last_position(minimize):
     function = slow(0.02)
     start = tf.zeros((3, 4), tf.float64)
     minimize(function, start, num_steps=2)  # Traces.
@@ -168,13 +168,13 @@ def test_a_run_ends_before_its_deadline_with_what_there_is(minimize):
     solution = minimize(function, start, num_steps=10**6, deadline=deadline)
     late = time.perf_counter() - deadline
     assert solution.status is Status.TIME_USED
-    # No step of TFP's costs more than 3 evaluations; the machine may be busy.
+    # A step of TFP costs at most 3 evaluations; the machine may be busy.
     assert late < 0.1
     assert 1 <= solution.num_steps <= 25
     assert solution.loss < float(bowl(start)[0])
 
 
-def test_adam_is_that_of_keras():
+def test_adam_agrees_with_keras():
     variable = tf.Variable(ROSENBROCK_START)
     theirs = keras.optimizers.Adam(0.02, beta_1=0.9, beta_2=0.999, epsilon=1e-8)
     for _ in range(30):
@@ -187,7 +187,7 @@ def test_adam_is_that_of_keras():
 
 
 @every_minimizer
-def test_arguments_are_handed_through_without_retracing(minimize):
+def test_arguments_are_passed_on_without_retracing(minimize):
     traced = []
 
     @with_gradient
@@ -208,7 +208,7 @@ def test_arguments_are_handed_through_without_retracing(minimize):
 
 
 @every_minimizer
-def test_what_cannot_be_minimized_is_refused(minimize):
+def test_wrong_starts_and_step_counts_are_refused(minimize):
     with pytest.raises(TypeError, match="`start` must be of floats. Received: dtype=int32"):
         minimize(bowl, tf.zeros((3, 4), tf.int32), num_steps=1)
     with pytest.raises(ValueError, match="`num_steps` must be at least 0. Received: num_steps=-1"):
@@ -216,13 +216,13 @@ def test_what_cannot_be_minimized_is_refused(minimize):
 
 
 @every_lbfgs
-def test_a_memory_holds_a_pair_at_least(minimize):
+def test_a_history_of_no_pairs_is_refused(minimize):
     with pytest.raises(ValueError, match="`history` must be at least 1. Received: history=0"):
         minimize(bowl, tf.zeros((3, 4), tf.float64), num_steps=1, history=0)
 
 
 @every_minimizer
-def test_further_sizes_trace_nothing_again(minimize):
+def test_other_sizes_trace_nothing_again(minimize):
     traced = []
 
     @with_gradient

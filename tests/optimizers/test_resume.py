@@ -1,4 +1,4 @@
-"""Minimizers that go on from a state: where the unbroken run ends, to the bit."""
+"""Resumed minimizations end where uninterrupted ones do, to the bit."""
 
 import functools
 
@@ -11,7 +11,7 @@ from tf_style.optimizers.adam import minimize_adam
 from tf_style.optimizers.lbfgs import minimize_lbfgs
 from tf_style.optimizers.tfp_lbfgs import minimize_tfp_lbfgs
 
-# A memory that is soon full, so that its ring wraps.
+# A short history, so that its ring soon wraps around.
 MINIMIZERS = {
     "lbfgs": functools.partial(minimize_lbfgs, history=3),
     "lbfgs in bfloat16": functools.partial(minimize_lbfgs, history=3, bfloat16_history=True),
@@ -22,7 +22,7 @@ STEPS = 23
 
 
 def rippled(x):
-    """A bowl whose gradient says nothing of its ripples: steps fail, and the line search too."""
+    """A bowl whose gradient ignores its ripples, so that steps and line searches fail."""
     curvature = tf.constant([1.0, 20.0, 3.0, 0.2, 7.0], tf.float64)
     value = tf.reduce_sum(curvature * x**2)
     return value + 0.5 * tf.cos(20.0 * value), 2.0 * curvature * x
@@ -35,12 +35,12 @@ FUNCTIONS = {
 
 
 def copied(state):
-    """The state as a file would keep it."""
+    """Returns the state as a file would store it."""
     return {name: np.array(value) for name, value in state.items()}
 
 
 def states(minimize, function, start, num_steps=STEPS, **options):
-    """Every state of a run with a slice for each step, and its solution."""
+    """Returns every state of a run with a slice for each step, and its solution."""
     found = []
 
     def on_slice(step):
@@ -59,27 +59,27 @@ def same(one, other):
 
 @pytest.mark.parametrize("which", FUNCTIONS)
 @pytest.mark.parametrize("name", MINIMIZERS)
-def test_a_resumed_run_ends_where_the_unbroken_one_does(name, which):
+def test_a_resumed_run_ends_where_the_uninterrupted_one_does(name, which):
     function, start = FUNCTIONS[which]
     minimize = MINIMIZERS[name]
-    unbroken = minimize(function, start, num_steps=STEPS)
+    uninterrupted = minimize(function, start, num_steps=STEPS)
     found, in_slices = states(minimize, function, start)
-    same(in_slices, unbroken)
+    same(in_slices, uninterrupted)
     assert len(found) > 8
     for state in found[::4]:
-        same(minimize(function, start, num_steps=STEPS, resume_from=state), unbroken)
+        same(minimize(function, start, num_steps=STEPS, resume_from=state), uninterrupted)
 
 
 @pytest.mark.parametrize("name", MINIMIZERS)
-def test_a_run_resumed_at_its_end_is_told_once_more_and_makes_no_step(name):
+def test_a_run_resumed_at_its_end_is_reported_once_and_makes_no_step(name):
     function, start = FUNCTIONS["rosenbrock"]
     found, solution = states(MINIMIZERS[name], function, start)
-    told = []
+    seen = []
     again = MINIMIZERS[name](
-        function, start, num_steps=STEPS, resume_from=found[-1], on_slice=told.append
+        function, start, num_steps=STEPS, resume_from=found[-1], on_slice=seen.append
     )
     same(again, solution)
-    assert [step.num_steps for step in told] == [STEPS]
+    assert [step.num_steps for step in seen] == [STEPS]
 
 
 def test_the_test_function_makes_the_line_search_fail():
@@ -94,7 +94,7 @@ def test_the_test_function_makes_the_line_search_fail():
 
 
 @pytest.mark.parametrize("name", MINIMIZERS)
-def test_a_state_of_something_else_is_refused(name):
+def test_a_state_of_another_minimization_is_refused(name):
     function, start = bowl, tf.ones((3, 4), tf.float64)
     state = states(MINIMIZERS[name], function, start, num_steps=2)[0][0]
     other, other_start = FUNCTIONS["rosenbrock"]
@@ -105,7 +105,7 @@ def test_a_state_of_something_else_is_refused(name):
         MINIMIZERS[name](function, start, num_steps=4, resume_from=state)
 
 
-def test_a_state_that_is_held_is_not_changed_by_the_steps_that_follow():
+def test_a_state_that_is_held_is_not_changed_by_later_steps():
     function, start = FUNCTIONS["rosenbrock"]
     held = []
     minimize_lbfgs(

@@ -1,4 +1,4 @@
-"""TensorFlow Probability's L-BFGS: scaled, sliced, restarted; and states given to and fro."""
+"""The L-BFGS of TensorFlow Probability: scaled, sliced, restarted; and states exchanged with it."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from tf_style.optimizers.solution import Status
 from tf_style.optimizers.tfp_lbfgs import minimize_tfp_lbfgs
 
 
-def test_it_follows_tfps_own_run():
+def test_it_takes_the_same_path_as_tfp():
     import tensorflow_probability as tfp
 
     first_step = 0.01
@@ -36,7 +36,7 @@ def test_it_follows_tfps_own_run():
     assert ours.num_evaluations == int(theirs.num_objective_evaluations)
 
 
-def test_the_first_trial_step_has_the_length_asked_for():
+def test_the_first_trial_step_has_the_requested_length():
     seen = []
 
     def recording(x):
@@ -62,7 +62,7 @@ def recorded_starts(monkeypatch):
     return starts
 
 
-def test_a_failed_line_search_is_tried_three_times_more_with_shorter_steps(recorded_starts):
+def test_a_failed_line_search_is_repeated_three_times_with_shorter_steps(recorded_starts):
     # The gradient points uphill, so that no step can lower the value.
     def contrary(x):
         value, gradient = bowl(x)
@@ -76,10 +76,10 @@ def test_a_failed_line_search_is_tried_three_times_more_with_shorter_steps(recor
     assert solution.loss == float(bowl(start)[0])
     lengths = [length for _, length in recorded_starts]
     assert lengths == pytest.approx(lengths[0] * 0.1 ** np.arange(4))
-    assert len(slices) >= 4  # Each failure is told, and could be cancelled.
+    assert len(slices) >= 4  # Each failure is reported, and the run could be cancelled.
 
 
-def test_a_restart_goes_on_from_where_a_line_search_failed(monkeypatch, recorded_starts):
+def test_a_restart_continues_where_a_line_search_failed(monkeypatch, recorded_starts):
     real = tfp_lbfgs._graphs
     states = []
 
@@ -109,9 +109,9 @@ def state_after(steps, history):
     return lbfgs_steps.advance(rosenbrock, start, first_step=0.01, last_step=steps)
 
 
-# Two pairs of four, just as many, one more, a ring gone round twice.
+# Two pairs of four, a full ring, one pair more, a ring wrapped around twice.
 @pytest.mark.parametrize("steps", [2, 4, 5, 11])
-def test_tfp_finds_the_same_direction_in_a_state_given_over(steps):
+def test_tfp_finds_the_same_direction_in_a_converted_state(steps):
     from tensorflow_probability.python.optimizer import lbfgs as theirs
 
     state = state_after(steps, history=4)
@@ -124,12 +124,12 @@ def test_tfp_finds_the_same_direction_in_a_state_given_over(steps):
 
 
 @pytest.mark.parametrize("steps", [2, 9])
-def test_a_run_goes_on_in_tfp_and_comes_back(steps):
+def test_a_run_continues_in_tfp_and_back_here(steps):
     import tensorflow_probability as tfp
     from tensorflow_probability.python.optimizer import lbfgs as theirs
 
     state = state_after(steps, history=4)
-    there = tfp.optimizer.lbfgs_minimize(
+    theirs_end = tfp.optimizer.lbfgs_minimize(
         rosenbrock,
         initial_position=None,
         previous_optimizer_results=to_tfp(state),
@@ -137,12 +137,12 @@ def test_a_run_goes_on_in_tfp_and_comes_back(steps):
         tolerance=0.0,
         max_iterations=int(state.num_pairs) + 3,
     )
-    assert float(there.objective_value) < float(state.value)
-    back = from_tfp(there)
+    assert float(theirs_end.objective_value) < float(state.value)
+    back = from_tfp(theirs_end)
     assert int(back.num_steps) == int(state.num_pairs) + 3
     np.testing.assert_allclose(
-        lbfgs_steps.search_direction(back), theirs._get_search_direction(there), rtol=1e-7
+        lbfgs_steps.search_direction(back), theirs._get_search_direction(theirs_end), rtol=1e-7
     )
     end = lbfgs_steps.advance(rosenbrock, back, first_step=0.01, last_step=int(back.num_steps) + 40)
-    assert float(end.value) < float(there.objective_value)
+    assert float(end.value) < float(theirs_end.objective_value)
     assert float(end.value) == pytest.approx(float(rosenbrock(end.position)[0]))

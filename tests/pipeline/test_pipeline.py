@@ -12,8 +12,8 @@ from PIL import Image
 from places import SUPPORT
 
 import tf_style
+from tf_style.engine import assembly
 from tf_style.network.weights import Weights
-from tf_style.pipeline import pictures as pipeline_pictures
 from tf_style.pipeline.files import read_tfrecords, write_pngs, write_tfrecords
 from tf_style.pipeline.pictures import read_pictures, stylizer
 
@@ -86,9 +86,7 @@ def test_names_are_unique_whatever_the_files_are_called(picture_file, tmp_path):
 
 def test_a_loss_that_is_not_finite_makes_no_picture(files, monkeypatch, mini_layers):
     layers = {name: (1e12 * kernel, bias) for name, (kernel, bias) in mini_layers.items()}
-    monkeypatch.setattr(
-        pipeline_pictures, "load_weights", lambda name, notify=None: Weights(layers, "")
-    )
+    monkeypatch.setattr(assembly, "load_weights", lambda name, notify=None: Weights(layers, ""))
     pictures = read_pictures(files[:1], files[:1], config=CONFIG).map(stylizer(CONFIG))
     with pytest.raises(tf.errors.InvalidArgumentError, match="is not finite"):
         next(iter(pictures))

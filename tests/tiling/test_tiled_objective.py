@@ -1,4 +1,4 @@
-"""The objective tile by tile, against the same of the whole image."""
+"""The tiled objective, compared with the objective of the whole image."""
 
 import errno
 import os
@@ -17,8 +17,8 @@ from tf_style.engine.pictures import pictures_of
 from tf_style.inputs.control_pictures import ControlPictures
 from tf_style.inputs.inputs import prepare_inputs
 from tf_style.network.extractor import make_extractor
+from tf_style.objective.loss import loss_terms
 from tf_style.objective.region_targets import controlled_targets
-from tf_style.objective.terms import loss_terms
 from tf_style.tiling import maps
 from tf_style.tiling.tiled_objective import TiledObjective
 from tf_style.tiling.tiles import Tiling
@@ -34,7 +34,7 @@ def gap(ours, theirs):
 
 
 def blocks(rng, size):
-    """Returns random blocks under noise: deep layers average noise alone away."""
+    """Returns random blocks with noise: deep layers would average out noise alone."""
     colors = rng.uniform(size=[*(-(-length // 16) for length in size), 3])
     large = np.kron(colors, np.ones([16, 16, 1]))[: size[0], : size[1]]
     return (0.8 * large + 0.2 * rng.uniform(size=large.shape)).astype(np.float32)
@@ -48,7 +48,7 @@ def both(layers, size, kept, side, options, **masks):
     rng = np.random.default_rng(1)
     config = tf_style.StyleConfig(size=0).replace(**{"style_size": 60, **options})
     content = blocks(rng, size)
-    # Dark: the loss of a style like the image would be the difference of all but equal numbers.
+    # Dark: with a style like the image, the loss would be a difference of near-equal numbers.
     style, other = (0.3 * blocks(rng, each) for each in ((60, 52), (48, 60)))
     objective = tf_style.Objective(
         make_extractor(layers, config.network, layers=config.loss.layers), config.loss
@@ -67,7 +67,7 @@ def both(layers, size, kept, side, options, **masks):
         assert max(tf.nest.flatten(tf.nest.map_structure(gap, ours, theirs))) <= 5e-6
     image = tf.constant(blocks(rng, size)[np.newaxis])
     _, gradient = objective.terms_and_gradient(image, whole)
-    # Sums in float64, of the same features: those in float32 have fewer digits than the tiles'.
+    # Sums of the same features in float64: in float32 they have fewer digits than those of tiles.
     terms = loss_terms(config.loss, *in_float64((image, objective.features(image), whole)))
     return (terms, gradient), tiled.value_and_gradient(image, whole), tiled.terms(image, whole)
 
@@ -88,7 +88,9 @@ CASES = [
 
 
 @pytest.mark.parametrize(("size", "kept", "side", "options"), CASES)
-def test_tiles_have_the_loss_and_gradient_of_the_whole(size, kept, side, options, mini_layers):
+def test_tiles_have_the_loss_and_gradient_of_the_whole_image(
+    size, kept, side, options, mini_layers
+):
     (terms, gradient), (value, ours), found = both(mini_layers, size, kept, side, options)
     assert float(value) == pytest.approx(float(terms.total), rel=1e-6)
     assert float(found.total) == float(value)
@@ -98,7 +100,7 @@ def test_tiles_have_the_loss_and_gradient_of_the_whole(size, kept, side, options
 
 
 @pytest.mark.parametrize("mode", ["simple", "inside"])
-def test_tiles_of_regions_have_the_gradient_of_the_whole(mode, mini_layers):
+def test_tiles_of_regions_have_the_gradient_of_the_whole_image(mode, mini_layers):
     size = 170, 215
     mask = np.zeros([*size, 1], np.uint8)
     mask[:90, 30:120] = 255
@@ -119,7 +121,7 @@ def test_losses_that_compare_all_positions_are_refused(mini_layers):
 
 
 @pytest.mark.parametrize("on_disk", [False, True])
-def test_memory_that_is_kept_is_of_no_consequence(on_disk, mini_layers):
+def test_reused_buffers_do_not_change_the_result(on_disk, mini_layers):
     loss = tf_style.LossConfig()
     extractor = make_extractor(mini_layers, NetworkConfig(), layers=loss.layers)
     tiled = TiledObjective(
@@ -140,7 +142,7 @@ def test_memory_that_is_kept_is_of_no_consequence(on_disk, mini_layers):
         np.testing.assert_array_equal(gradient, our_gradient)
 
 
-def test_no_room_for_maps_is_told_as_such(mini_layers, monkeypatch):
+def test_no_space_for_maps_is_reported_as_such(mini_layers, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -185,15 +187,17 @@ print(float(evaluate(image, tiled.targets(image, image / 2))[0]) > 0.0)
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="where cores cannot be taken away")
-@pytest.mark.parametrize(("how", "told"), [("tuned", "True"), ("plain", "Tiles need two threads")])
-def test_tiles_on_one_core_do_not_wait_for_ever(how, told):
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores cannot be taken away")
+@pytest.mark.parametrize(
+    ("how", "printed"), [("tuned", "True"), ("plain", "Tiles need two threads")]
+)
+def test_tiles_on_one_core_do_not_wait_forever(how, printed):
     folder = f"{SUPPORT}:{Path(__file__).parent}"
     run = subprocess.run(
         [sys.executable, "-c", ONE_CORE, folder, how],
         capture_output=True, text=True, check=True, timeout=120,
     )  # fmt: skip
-    assert run.stdout.startswith(told)
+    assert run.stdout.startswith(printed)
 
 
 TWO_DEVICES = """

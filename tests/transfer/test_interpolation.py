@@ -33,13 +33,13 @@ def test_strengths_grow_by_equal_ratios():
         (lambda: between_strengths(0.0, 4.0, 3), "two numbers above 0"),
     ],
 )
-def test_rows_that_cannot_be_are_told(call, message):
+def test_wrong_rows_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
 
 
-def test_each_frame_has_less_loss_than_the_picture_it_began_at(mini_network, picture_file):
-    """And each is of the blend that it tells: its loss for that is lower than the others'."""
+def test_each_frame_has_a_lower_loss_than_the_frame_it_started_from(mini_network, picture_file):
+    """Each frame is also of its stated blend: for that, it has the lowest loss of all frames."""
     paths = [picture_file(name) for name in ("content.png", "a.png", "b.png")]
     inputs = prepare_inputs(paths[0], paths[1:], CONFIG)
     problem, _ = load_problem(CONFIG)
@@ -70,8 +70,8 @@ def test_the_command_writes_strips_and_animations(mini_network, picture_file, tm
     words = ["interpolate", f"--content={paths['content']}", "--size=0", "--frames=3"]
     words += ["--scales=none", "--steps=4", f"--output={tmp_path / 'strip.png'}"]
     assert main.main([*words, f"--style={paths['a']},{paths['b']}"]) == 0
-    told = capsys.readouterr().out
-    assert "2/3: styles 0.50, 0.50, strength 1" in told
+    printed = capsys.readouterr().out
+    assert "2/3: styles 0.50, 0.50, strength 1" in printed
     with Image.open(tmp_path / "strip.png") as strip:
         assert strip.size == (3 * 40 + 2 * 8, 32)
     words[-1] = f"--output={tmp_path / 'film.gif'}"
@@ -90,23 +90,23 @@ def test_the_command_writes_strips_and_animations(mini_network, picture_file, tm
         ({"content": ""}, "--content must be given"),
     ],
 )
-def test_wrong_flags_are_told_in_a_line(flags, message, picture_file, tmp_path, capsys):
-    given = {name: str(picture_file(f"{name}.png")) for name in ("content", "a", "b")}
-    given = {"content": given["content"], "style": f"{given['a']},{given['b']}"}
-    given = {**given, "output": str(tmp_path / "strip.png"), **flags}
-    assert main.main(["interpolate", *(f"--{key}={value}" for key, value in given.items())]) == 2
+def test_wrong_flags_are_reported_in_one_line(flags, message, picture_file, tmp_path, capsys):
+    paths = {name: str(picture_file(f"{name}.png")) for name in ("content", "a", "b")}
+    words = {"content": paths["content"], "style": f"{paths['a']},{paths['b']}"}
+    words = {**words, "output": str(tmp_path / "strip.png"), **flags}
+    assert main.main(["interpolate", *(f"--{key}={value}" for key, value in words.items())]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
 
 
-def test_pictures_of_a_strip_stand_in_their_order():
+def test_pictures_of_a_strip_are_in_order():
     pictures = [np.full([2, 3, 3], value, np.uint8) for value in (1, 2)]
     strip = interpolate_command.joined(pictures)
     assert strip.shape == (2, 3 + 8 + 3, 3)
     assert strip[0, :, 0].tolist() == [1] * 3 + [255] * 8 + [2] * 3
 
 
-def test_a_strip_has_the_contents_chroma_if_asked_for(mini_network, picture_file, tmp_path):
+def test_a_strip_can_have_the_chroma_of_the_content(mini_network, picture_file, tmp_path):
     paths = {name: picture_file(f"{name}.png") for name in ("content", "a", "b")}
     words = ["interpolate", f"--content={paths['content']}", "--size=0", "--frames=2"]
     words += ["--scales=none", "--steps=2", f"--output={tmp_path / 'strip.png'}"]
@@ -134,7 +134,7 @@ def test_a_strip_has_the_contents_chroma_if_asked_for(mini_network, picture_file
         {"time_budget": 3.0},
     ],
 )
-def test_scales_and_regions_have_nothing_between_them(options, picture_file, tmp_path, capsys):
+def test_options_that_cannot_be_interpolated_are_refused(options, picture_file, tmp_path, capsys):
     path = picture_file("a.png")
     file = tmp_path / "mine.json"
     file.write_text(tf_style.StyleConfig().replace(**options).to_json())
@@ -143,7 +143,7 @@ def test_scales_and_regions_have_nothing_between_them(options, picture_file, tmp
     assert f"Cannot use `{list(options)[0]}`" in capsys.readouterr().err
 
 
-def test_nothing_that_is_read_is_replaced(picture_file, tmp_path, capsys):
+def test_the_output_must_not_be_an_input(picture_file, tmp_path, capsys):
     path = picture_file("a.png")
     start = picture_file("start.png")
     words = ["interpolate", f"--content={path}", f"--style={path},{path}", f"--init={start}"]

@@ -47,7 +47,7 @@ def test_the_loss_ends_well_below_its_start(optimizer, preset):
     assert result.image.dtype == np.float32
 
 
-def test_progress_is_told_in_order_with_every_term():
+def test_progress_is_reported_in_order_with_every_term():
     seen = []
     result = tf_style.stylize(*pictures(), config=config(scales="none"), on_progress=seen.append)
     assert [p.step for p in seen] == sorted(p.step for p in seen)
@@ -66,7 +66,7 @@ def test_progress_is_told_in_order_with_every_term():
     assert seconds == sorted(seconds)
 
 
-def test_a_true_answer_stops_with_what_there_is():
+def test_a_true_result_of_on_progress_ends_the_run_with_the_current_picture():
     result = tf_style.stylize(*pictures(), config=config(), on_progress=lambda progress: True)
     assert result.status is Status.CANCELLED
     assert 1 <= result.step < 12
@@ -78,7 +78,7 @@ def test_the_same_command_gives_the_same_picture():
     np.testing.assert_array_equal(first, again)
 
 
-def test_further_runs_of_any_size_trace_nothing_again(monkeypatch):
+def test_later_runs_of_any_size_trace_nothing_again(monkeypatch):
     used = []
     assembly._shared.cache_clear()
     real = assembly._shared
@@ -100,7 +100,7 @@ def test_further_runs_of_any_size_trace_nothing_again(monkeypatch):
     assert counts[0][0] <= 2  # For steps, and for the line search if there was one.
 
 
-def test_alpha_is_given_back_and_all_is_saved(tmp_path):
+def test_the_result_has_the_alpha_of_the_content_and_is_saved_with_it(tmp_path):
     content, style = pictures()
     alpha = np.zeros((36, 48, 1), np.uint8)
     alpha[:, 24:] = 255
@@ -132,13 +132,13 @@ def chroma(image):
     ],
     ids=str,
 )
-def test_the_result_has_the_contents_chroma_wherever_it_can_be_had(mode, options):
+def test_the_result_has_the_chroma_of_the_content_within_the_gamut(mode, options):
     content, style = (96 + picture // 4 for picture in pictures())  # Pale: mostly within 0..1.
     seen = []
     settings = config(color=mode, **options)
     result = tf_style.stylize(content, style, config=settings, on_progress=seen.append)
     wanted = content[np.newaxis] / 255.0
-    # Before it is brought within 0..1 it has the content's chroma, and the luma that was painted.
+    # Before it is clipped to 0..1, it has the chroma of the content and the painted luma.
     painted = result._painted()
     merged = color.with_luminance(result.view.inputs.color, color.luminance(painted))
     np.testing.assert_allclose(chroma(merged), chroma(wanted), atol=1e-6)
@@ -154,14 +154,14 @@ def test_the_result_has_the_contents_chroma_wherever_it_can_be_had(mode, options
             progress.pixels, np.round(progress.image[0] * 255).astype(np.uint8)
         )
         levels = chroma(progress.pixels) - chroma(content)
-        # At the border of the cube it is paler; all else is there to a level of the file.
+        # At the border of the gamut it is paler; elsewhere it agrees to one level of the file.
         inside = (progress.pixels > 0).all(-1) & (progress.pixels < 255).all(-1)
         assert inside.mean() > 0.5
         assert np.abs(levels[inside]).max() <= 1.0
     np.testing.assert_array_equal(seen[-1].image, result.image)
 
 
-def test_with_luminance_the_colors_of_the_style_play_no_part():
+def test_with_luminance_the_colors_of_the_style_have_no_effect():
     content, style = pictures()
     luma = np.repeat(color.luminance(style[np.newaxis] / np.float32(255))[0], 3, axis=-1)
     options = config(color="luminance", steps=3, scales="none")
@@ -180,13 +180,13 @@ def test_matched_colors_are_those_of_a_style_matched_by_hand():
     np.testing.assert_allclose(ours.image, by_hand.image, atol=1e-5)
 
 
-def test_the_styles_colors_are_the_pictures_of_the_optimizer_to_the_bit():
+def test_with_the_colors_of_the_style_the_result_is_the_optimized_image_to_the_bit():
     result = tf_style.stylize(*pictures(), config=config(color="style", steps=3))
     np.testing.assert_array_equal(result.image, result.view.image.numpy())
 
 
 @pytest.mark.parametrize("mode", ["content", "match", "luminance"])
-def test_alpha_is_given_back_whatever_the_color(mode):
+def test_the_result_has_the_alpha_of_the_content_with_every_color_rule(mode):
     content, style = pictures()
     alpha = np.zeros((36, 48, 1), np.uint8)
     alpha[:, 24:] = 255
@@ -215,7 +215,7 @@ def test_a_weight_that_is_too_large_is_named_by_its_term(mini_layers, monkeypatc
 
 
 @pytest.mark.parametrize("options", [{"config": {"size": 64}}, {"on_progress": 3}])
-def test_wrong_kinds_of_options_are_named_before_the_work(options):
+def test_options_of_wrong_types_are_named_before_the_run(options):
     with pytest.raises(TypeError, match=f"`{next(iter(options))}` must be"):
         tf_style.stylize(*pictures(), **options)
 
@@ -233,7 +233,7 @@ def test_one_step_lowers_the_loss_for_an_image_of_the_smallest_size():
 
 
 def halves(flip=False, size=(64, 96), seed=5):
-    """A picture of stripes beside fine grain, or the other way round."""
+    """Returns a picture of stripes beside fine grain, or the other way round."""
     rng = np.random.default_rng(seed)
     stripes = np.where(np.arange(size[0]) // 8 % 2, 230, 20)[:, np.newaxis, np.newaxis]
     picture = np.broadcast_to(stripes, (*size, 3)).astype(np.uint8).copy()
@@ -253,23 +253,23 @@ def test_found_regions_are_those_of_masks_with_the_same_values():
     assert any("Regions found: 2" in note for note in notes)
     first = regions.content[0, 32, :, 0]
     assert abs(first[:40].mean() - first[56:].mean()) > 0.4
-    given = tf_style.stylize(
+    masked = tf_style.stylize(
         content,
         style,
         config=options,
         content_masks=[regions.content[0, ..., i] for i in range(2)],
         style_masks=[regions.styles[0][0, ..., i] for i in range(2)],
     )
-    np.testing.assert_allclose(found.image, given.image, atol=1e-4)
+    np.testing.assert_allclose(found.image, masked.image, atol=1e-4)
 
 
-def test_pictures_with_one_kind_of_place_in_common_have_no_regions():
+def test_uniform_pictures_have_no_regions():
     flat = np.full([40, 40, 3], 90, np.uint8)
     options = config(steps=1, scales="none", regions="auto")
     assert tf_style.stylize(flat, flat, config=options).regions is None
 
 
-def test_the_photorealistic_picture_is_the_painted_one_with_the_contents_gradients():
+def test_the_photorealistic_picture_is_the_painted_one_with_the_gradients_of_the_content():
     content, style = pictures()
     options = config(regions="none", steps=4)
     painted = tf_style.stylize(content, style, config=options).image
@@ -283,15 +283,15 @@ def test_the_photorealistic_picture_is_the_painted_one_with_the_contents_gradien
     assert np.abs(found.image - painted).max() > 0.05
 
 
-def test_photorealistic_finds_regions_unless_told_otherwise():
-    given = halves(), halves(flip=True, size=(64, 64))
+def test_photorealistic_runs_find_regions_unless_regions_is_none():
+    both = halves(), halves(flip=True, size=(64, 64))
     options = config(size=96, steps=1, scales="none", photorealistic=True)
-    assert tf_style.stylize(*given, config=options.replace(num_regions=2)).regions is not None
-    assert tf_style.stylize(*given, config=options.replace(regions="none")).regions is None
+    assert tf_style.stylize(*both, config=options.replace(num_regions=2)).regions is not None
+    assert tf_style.stylize(*both, config=options.replace(regions="none")).regions is None
 
 
 @pytest.mark.parametrize("color", ["style", "luminance"])
-def test_what_is_to_stay_does_so_in_a_photorealistic_picture(color):
+def test_untouched_parts_stay_in_a_photorealistic_picture(color):
     content, style = pictures()
     mask = np.zeros(content.shape[:2], np.uint8)
     mask[:, :24] = 255
@@ -322,7 +322,7 @@ _LOSSES = (
         {"optimizer": "adam", "style_loss": _LOSSES[0], "content_reduction": "self_similarity"},
     ],
 )
-def test_losses_controls_and_optimizers_go_together(options):
+def test_losses_controls_and_optimizers_can_be_combined(options):
     content, style = pictures()
     mask = np.zeros(content.shape[:2], np.uint8)
     mask[:, :24] = 255
@@ -342,7 +342,7 @@ def test_losses_controls_and_optimizers_go_together(options):
 
 
 @pytest.mark.parametrize("losses", ["gram", _LOSSES[1]])
-def test_graphs_that_tensorflow_rewrites_make_the_same_picture(losses, request):
+def test_graphs_rewritten_by_tensorflow_make_the_same_picture(losses, request):
     options = config(style_loss=losses, scales="none", steps=3)
     plain = tf_style.stylize(*pictures(), config=options).image
     request.getfixturevalue("graph_rewriting")
@@ -353,7 +353,7 @@ def test_graphs_that_tensorflow_rewrites_make_the_same_picture(losses, request):
 
 
 @pytest.mark.parametrize("color", ["content", "luminance"])
-def test_what_is_to_stay_is_that_of_floats_too(color):
+def test_untouched_parts_stay_in_pictures_of_floats_too(color):
     rng = np.random.default_rng(2)
     content = rng.choice(np.float32([0.1, 0.3, 0.5, 0.7, 0.9]), (32, 32, 3))
     mask = np.zeros([32, 32], np.uint8)
@@ -370,12 +370,14 @@ def test_a_soft_mask_counts_once_in_a_photorealistic_picture():
     half = {"content_masks": [np.full(content.shape[:2], 128, np.uint8)]}
     options = config(steps=2)
     plain = tf_style.stylize(content, style, config=options, **half).image
-    options = options.replace(photorealistic=True, fidelity=1e6)  # All but the picture itself.
+    options = options.replace(
+        photorealistic=True, fidelity=1e6
+    )  # Almost the painted picture itself.
     found = tf_style.stylize(content, style, config=options, **half).image
     np.testing.assert_allclose(found, plain, atol=1e-4)
 
 
-def test_fine_texture_is_told_of_and_can_be_cancelled():
+def test_the_fine_texture_is_reported_and_can_be_cancelled():
     content, style = pictures()
     options = config(steps=8, scales="none", style_loss="gram,conv4_1:sliced", style_weight=0.0)
     seen = []
@@ -384,7 +386,7 @@ def test_fine_texture_is_told_of_and_can_be_cancelled():
     )
     phases = [progress.phase for progress in seen]
     assert phases == sorted(phases, reverse=True) and set(phases) == {"texture", "picture"}
-    assert seen[0].image.shape == (1, 40, 40, 3)  # The style's.
+    assert seen[0].image.shape == (1, 40, 40, 3)  # That of the style.
     assert set(seen[0].terms) >= {"style/block1_conv1", "style/block2_conv1"}
     assert result.phase == "picture" and result.image.shape == (1, 36, 48, 3)
     cancelled = tf_style.stylize(
@@ -397,7 +399,7 @@ def test_fine_texture_is_told_of_and_can_be_cancelled():
     assert cancelled.status is Status.CANCELLED
 
 
-def test_long_pictures_have_regions_and_tiny_ones_are_told():
+def test_long_pictures_can_have_regions_and_tiny_ones_are_refused():
     options = config(size=0, steps=1, scales="none", regions="auto")
     rng = np.random.default_rng(3)
     long, tiny = (rng.integers(0, 256, (*size, 3), np.uint8) for size in ((18, 512), (12, 40)))
@@ -407,7 +409,7 @@ def test_long_pictures_have_regions_and_tiny_ones_are_told():
         tf_style.stylize(tiny, pictures()[1], config=options)
 
 
-def test_regions_of_styles_that_lack_some_go_with_every_loss():
+def test_styles_may_lack_regions_with_every_loss():
     red, green = [255, 0, 0], [0, 255, 0]
     content, style = pictures()
     both = np.full([*content.shape[:2], 3], red, np.uint8)
@@ -425,7 +427,7 @@ def test_regions_of_styles_that_lack_some_go_with_every_loss():
     assert np.isfinite(result.image).all()
 
 
-def test_a_picture_tells_what_it_was_made_with_besides(tmp_path, picture_file, capsys):
+def test_a_picture_names_the_control_pictures_it_was_made_with(tmp_path, picture_file, capsys):
     content, style, mask = (picture_file(f"{name}.png") for name in ("content", "style", "mask"))
     Image.fromarray(np.full([32, 40], 255, np.uint8)).save(mask)
     output, other = tmp_path / "masked.png", tmp_path / "plain.png"
@@ -436,5 +438,6 @@ def test_a_picture_tells_what_it_was_made_with_besides(tmp_path, picture_file, c
     capsys.readouterr()
     again = [*words, f"--config={output}", f"--output={other}"]
     assert main.main([*again, f"--content_masks={mask}"]) == 0
-    told = capsys.readouterr().err
-    assert "was made with --content_map: give it, too" in told and "--content_masks:" not in told
+    printed = capsys.readouterr().err
+    assert "was made with --content_map. Give it again" in printed
+    assert "--content_masks" not in printed

@@ -1,4 +1,4 @@
-"""The command line. The only code that prints or exits.
+"""The command line: the only code in the package that prints or exits.
 
 Private to the package.
 """

@@ -1,23 +1,26 @@
-"""`tf_style export`: writes a model for TensorFlow Serving, TensorFlow, or other runtimes."""
+"""`tf_style export`: writes a model for TensorFlow Serving, TensorFlow, or other runtimes.
+
+Takes the command's arguments; writes a folder and gives an exit code.
+"""
 
 import dataclasses
 from collections.abc import Sequence
 
 from tf_style._checks import check_choice
 from tf_style.cli import flags, process
-from tf_style.cli import settings as settings_file
-from tf_style.config.fields import option, typed_fields
+from tf_style.cli.settings import settings_from
+from tf_style.config.fields import option
 from tf_style.config.style_config import StyleConfig
 from tf_style.export.options import FORMAT_NAMES, MAX_PIXELS, PRECISION_NAMES, PortableOptions
 
 FORMATS = (*FORMAT_NAMES, "stablehlo")
-"""What may be written."""
+"""The choices of `--format`."""
 
 _HELP = """\
-tf_style export writes a model that stylizes, and gives features, losses and gradients.
+tf_style export writes a model that paints pictures and computes features, losses and gradients.
 
   tf_style export --output_dir=models/tf_style/1 [flags]       a SavedModel, for servers
-  tf_style export --output_dir=portable --portable [flags]     what other converters read
+  tf_style export --output_dir=portable --portable [flags]     for other converters
   tf_style export --output_dir=onnx --format=onnx [flags]      or litert, or stablehlo"""
 
 _CONVERTED = ("portable", "litert", "onnx")
@@ -35,55 +38,58 @@ _LEFT_OUT = ("time_budget", "deterministic", "jit_compile")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ExportOptions:
-    """The flags of `tf_style export` beside those of the config."""
+    """The flags of `tf_style export` besides those of the config."""
 
     output_dir: str = option(
-        "", "The folder to write, not there yet or empty; servers want a number as its name."
+        "", "The folder to write, which must be new or empty. Servers expect a number as its name."
     )
     config: str = option(
-        "", "Take every setting from this JSON file, or from a picture that tf_style made."
+        "", "Read all settings from this JSON file, or from a picture that tf_style made."
     )
     format: str = option(
         PortableOptions.format,
         "'saved_model'; 'litert' or 'onnx' (features, targets, losses and gradients, for pictures "
-        "of any size; each file is run and compared); or 'stablehlo' (programs of XLA, for "
-        "pictures of --height and --width).",
+        "of any size; each file is run and compared with TensorFlow); or 'stablehlo' (XLA "
+        "programs, for pictures of --height and --width).",
     )
     portable: bool = option(
         False,
-        "SavedModels in forward operations only, one for each function, for other converters; "
-        "'litert' and 'onnx' are so of themselves.",
+        "Write SavedModels for other converters: one for each function, with forward operations "
+        "only. 'litert' and 'onnx' always have forward operations only.",
     )
     file_precision: str = option(
         PortableOptions.precision,
-        "Of the weights in LiteRT and ONNX files: 'float32', 'float16' or 'int8'.",
+        "Precision of the weights in LiteRT and ONNX files: 'float32', 'float16' or 'int8'.",
     )
     signatures: str = option(
         PortableOptions.signatures,
-        "Functions for --portable, LiteRT and ONNX, separated by commas.",
+        "Functions to write with --portable, LiteRT and ONNX, separated by commas.",
     )
-    height: int = option(384, "Of the pictures that StableHLO programs take, in px.")
-    width: int = option(512, "Likewise.")
+    height: int = option(384, "Height of the pictures that StableHLO programs take, in px.")
+    width: int = option(512, "Width of the pictures that StableHLO programs take, in px.")
     max_pixels: int = option(
-        MAX_PIXELS, "Larger pictures are refused by SavedModels: a limit for servers."
+        MAX_PIXELS, "Most pixels of a picture that a SavedModel accepts: a limit for servers."
     )
     for_gpu: bool = option(
-        False, "Compute convolutions as TensorFlow does on GPUs, not by Winograd's algorithm."
+        False,
+        "For models that run on GPUs: use TensorFlow's convolutions, not Winograd's algorithm.",
     )
     verbose: bool = option(False, "Show TensorFlow's logs, and the traceback of an error.")
-    help: bool = option(False, "Show this help.")
+    help: bool = option(False, "Show these flags.")
+    helpfull: bool = option(False, "Show all flags.")
 
 
 def command(arguments: Sequence[str]) -> int:
-    """Runs the command; returns the exit code."""
-    table = [*typed_fields(ExportOptions), *flags.config_table(without=_LEFT_OUT)]
+    """Runs the command and returns the exit code."""
+    table = flags.command_table(ExportOptions, without=_LEFT_OUT)
     values = flags.parse(flags.make_flags(table), arguments)
     options = flags.of_type(ExportOptions, values)
-    if options.help:
-        print("\n".join([_HELP, *flags.help_lines("Model", table), ""]))
+    if options.help or options.helpfull:
+        full = options.helpfull
+        print(flags.command_help(_HELP, "Model", ExportOptions, table, is_full=full))
         return 0
     _check(options)
-    settings = settings_file.settings(values, options.config)
+    settings = settings_from(values, options.config)
     process.set_environment(quiet=not options.verbose)
     with process.quiet_stderr(not options.verbose):
         lines = _export(options, settings)
@@ -92,17 +98,18 @@ def command(arguments: Sequence[str]) -> int:
 
 
 def _check(options: ExportOptions) -> None:
+    """Raises ValueError if a flag has an invalid value or conflicts with another."""
     check_choice("format", options.format, FORMATS)
     check_choice("file_precision", options.file_precision, PRECISION_NAMES)
     if not options.output_dir:
         raise ValueError(
             "`output_dir` must be given, as in: tf_style export --output_dir=models/tf_style/1. "
-            "Received: none."
+            "Received: output_dir=''."
         )
     if options.portable and options.format == "stablehlo":
         raise ValueError(
-            "Cannot use `portable` with `format='stablehlo'`. This is because XLA needs no "
-            "forward operations. Leave --portable out."
+            "Cannot use `portable` with `format='stablehlo'`. This is because XLA "
+            "does not need forward operations only. Leave --portable out."
         )
     kind = "portable" if options.portable and options.format == "saved_model" else options.format
     if kind == "portable" and options.file_precision != "float32":
@@ -118,7 +125,7 @@ def _check(options: ExportOptions) -> None:
         if getattr(options, name) != default and kind not in formats:
             listed = ", ".join(formats)
             raise ValueError(
-                f"Cannot use `{name}` with {kind}. This is because it is for {listed} alone. "
+                f"Cannot use `{name}` with {kind}. This is because it applies only to {listed}. "
                 f"Received: {name}={getattr(options, name)!r}."
             )
 
@@ -130,7 +137,7 @@ def _portable_options(options: ExportOptions) -> PortableOptions:
 
 
 def _export(options: ExportOptions, settings: StyleConfig) -> list[str]:
-    """Writes what is asked for; returns the lines that tell of it."""
+    """Writes the model; returns lines that describe the files."""
     if options.portable or options.format in ("litert", "onnx"):
         from tf_style.portable.conversion import export_portable
 
@@ -167,5 +174,5 @@ def _export(options: ExportOptions, settings: StyleConfig) -> list[str]:
         )
     return [
         f"Saved {done.path}: {', '.join(done.signatures)}; {done.num_bytes / 1e6:.1f} MB, "
-        f"weights' SHA-256 {done.weights_sha256}"
+        f"SHA-256 of the weights {done.weights_sha256}"
     ]

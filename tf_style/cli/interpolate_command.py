@@ -1,4 +1,7 @@
-"""`tf_style interpolate`: a strip or an animation between styles, or between strengths."""
+"""`tf_style interpolate`: a strip or an animation between styles, or between strengths.
+
+Takes the command's arguments; writes one file and gives an exit code.
+"""
 
 import dataclasses
 from collections.abc import Sequence
@@ -10,10 +13,10 @@ from PIL import Image
 
 from tf_style._checks import check_number, user_path
 from tf_style.cli import flags, process
-from tf_style.cli import settings as settings_file
 from tf_style.cli.run import INTERRUPTED
+from tf_style.cli.settings import settings_from
 from tf_style.config.control import numbers
-from tf_style.config.fields import option, typed_fields
+from tf_style.config.fields import option
 from tf_style.config.style_config import StyleConfig
 from tf_style.files import atomic
 from tf_style.images import pillow
@@ -23,10 +26,13 @@ if TYPE_CHECKING:
 
 
 _HELP = """\
-tf_style interpolate paints what lies between styles, or between strengths of one.
+tf_style interpolate paints a series of pictures between styles, or between strengths of one style.
 
-  tf_style interpolate --content=photo.jpg --style=a.jpg,b.jpg --output=strip.png [flags]
-  tf_style interpolate --content=photo.jpg --style=a.jpg --strengths=0.25,4 --output=film.gif"""
+  tf_style interpolate photo.jpg a.jpg,b.jpg strip.png [flags]
+  tf_style interpolate photo.jpg a.jpg film.gif --strengths=0.25,4"""
+
+POSITIONAL = ("content", "style", "output")
+"""The flags that positional arguments set, in this order."""
 
 _GAP = 8  # px, white, between the pictures of a strip.
 _STRIPS, _ANIMATIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff"), (".gif", ".webp")
@@ -45,39 +51,43 @@ _LEFT_OUT = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class InterpolateOptions:
-    """The flags of `tf_style interpolate` beside those of the config."""
+    """The flags of `tf_style interpolate` besides those of the config."""
 
     content: str = option("", "The photograph.")
     style: str = option("", "The painting; or several, separated by commas.")
     output: str = option(
-        "", "A strip (.png, .jpg, .tif) or an animation, there and back (.gif, .webp)."
+        "", "A strip (.png, .jpg, .tif), or an animation that plays forward and back (.gif, .webp)."
     )
-    frames: int = option(5, "How many pictures.")
+    frames: int = option(5, "How many pictures to paint.")
     strengths: str = option(
-        "", "First and last --style_strength, as in '0.25,4', instead of from style to style."
+        "", "First and last style strength, as in '0.25,4': interpolate between these, not styles."
     )
-    seconds: float = option(4.0, "How long an animation takes, there and back.")
+    seconds: float = option(4.0, "Length of an animation in seconds, forward and back.")
     config: str = option(
-        "", "Take every setting from this JSON file, or from a picture that tf_style made."
+        "", "Read all settings from this JSON file, or from a picture that tf_style made."
     )
     verbose: bool = option(False, "Show TensorFlow's logs, and the traceback of an error.")
-    help: bool = option(False, "Show this help.")
+    help: bool = option(False, "Show these flags.")
+    helpfull: bool = option(False, "Show all flags.")
 
 
 def command(arguments: Sequence[str]) -> int:
-    """Runs the command; returns the exit code."""
-    table = [*typed_fields(InterpolateOptions), *flags.config_table(without=_LEFT_OUT)]
-    values = flags.parse(flags.make_flags(table), arguments)
+    """Runs the command and returns the exit code."""
+    table = flags.command_table(InterpolateOptions, without=_LEFT_OUT)
+    values = flags.parse(flags.make_flags(table), arguments, positional=POSITIONAL)
     options = flags.of_type(InterpolateOptions, values)
-    if options.help:
-        print("\n".join([_HELP, *flags.help_lines("Pictures and files", table), ""]))
+    if options.help or options.helpfull:
+        full = options.helpfull
+        print(
+            flags.command_help(_HELP, "Pictures and files", InterpolateOptions, table, is_full=full)
+        )
         return 0
     from tf_style.images import writing
     from tf_style.inputs.inputs import prepare_inputs
     from tf_style.transfer.finishing import finished
 
     output, styles = _checked(options)
-    settings = settings_file.settings(values, options.config)
+    settings = settings_from(values, options.config)
     _check_settings(settings, between_styles=not options.strengths)
     named = [options.content, *styles, options.config, settings.init, settings.network.weights]
     sources = [user_path(name) for name in named if name and user_path(name).exists()]
@@ -105,18 +115,20 @@ def command(arguments: Sequence[str]) -> int:
             for frame in frames:
                 image = finished(frame.image, inputs, settings)
                 pictures.append(writing.to_pixels(image, inputs.alpha))
-                print(_told(len(pictures), options.frames, frame), flush=True)
+                print(_frame_line(len(pictures), options.frames, frame), flush=True)
         except KeyboardInterrupt:
             if not pictures:
                 raise
             code = INTERRUPTED
     atomic.write_atomically(output, lambda file: _write(pictures, output, options.seconds, file))
-    print(f"Saved {output}" + (f" with {len(pictures)} of {options.frames}" if code else ""))
+    print(
+        f"Saved {output}" + (f" with {len(pictures)} of {options.frames} pictures" if code else "")
+    )
     return code
 
 
 def _check_settings(settings: StyleConfig, *, between_styles: bool) -> None:
-    """Raises ValueError for what pictures that lie between others have not."""
+    """Raises ValueError for settings that cannot be interpolated."""
     control = settings.control
     found = {
         "style_scales": control.style_scales,
@@ -129,18 +141,19 @@ def _check_settings(settings: StyleConfig, *, between_styles: bool) -> None:
     for name, value in found.items():
         if value:
             raise ValueError(
-                f"Cannot use `{name}` here. This is because the pictures lie between whole styles "
-                f"of one scale, each with its steps. Received: {name}={value!r}. Leave it out."
+                f"Cannot use `{name}` here. This is because interpolation works between whole "
+                f"styles at one scale, with a fixed number of steps. Received: {name}={value!r}. "
+                "Leave it out."
             )
 
 
 def _checked(options: InterpolateOptions) -> tuple[Path, list[str]]:
-    """Returns the output and the styles, if all flags can be used."""
+    """Returns the output and the styles. Raises ValueError if a flag is missing or invalid."""
     missing = [f"--{name}" for name in ("content", "style", "output") if not getattr(options, name)]
     if missing:
         raise ValueError(
-            f"{', '.join(missing)} must be given, as in: tf_style interpolate --content=photo.jpg "
-            "--style=a.jpg,b.jpg --output=strip.png."
+            f"{', '.join(missing)} must be given, as in: tf_style interpolate photo.jpg "
+            "a.jpg,b.jpg strip.png."
         )
     check_number("frames", options.frames, minimum=2, maximum=1000)
     check_number("seconds", options.seconds, minimum=0.1, maximum=3600.0)
@@ -162,7 +175,8 @@ def _checked(options: InterpolateOptions) -> tuple[Path, list[str]]:
     return output, styles
 
 
-def _told(number: int, count: int, frame: "Frame") -> str:
+def _frame_line(number: int, count: int, frame: "Frame") -> str:
+    """Returns a line that describes a painted picture."""
     blend = ", ".join(f"{weight:.2f}" for weight in frame.blend)
     return (
         f"{number}/{count}: styles {blend}, strength {frame.strength:.3g}, "
@@ -188,7 +202,7 @@ def _write(pictures: list[np.ndarray], output: Path, seconds: float, file: Binar
 
 
 def joined(pictures: list[np.ndarray]) -> np.ndarray:
-    """Returns pictures of one size, uint8 `[H, W, c]`, side by side with a white gap."""
+    """Returns pictures of one size, uint8 `[H, W, c]`, side by side with white gaps."""
     height, _, channels = pictures[0].shape
     gap = np.full([height, _GAP, channels], 255, np.uint8)
     parts = [part for pixels in pictures for part in (pixels, gap)]

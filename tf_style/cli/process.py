@@ -1,6 +1,7 @@
-"""TensorFlow's process-wide settings, for programs (the CLI, tools), not for the library.
+"""Process-wide settings of TensorFlow, and stderr: for programs (the CLI, tools), not the library.
 
-They work only before TensorFlow is first imported.
+Takes flags; changes the environment and TensorFlow's configuration. TensorFlow is imported only by
+`tune_tensorflow`.
 """
 
 import contextlib
@@ -11,12 +12,15 @@ from pathlib import Path
 
 
 def set_environment(*, quiet: bool = True) -> None:
-    """Sets what TensorFlow reads at import, unless the user has set it.
+    """Sets environment variables that TensorFlow reads at import, unless the user has set them.
 
-    TensorFlow's CPU allocator returns every large buffer to the system and has it zeroed
-    anew, page by page, for the next operation; its pooling ("BFC") allocator keeps them.
-    At 1024 px that takes a fifth off each evaluation (BUILD_NOTES.md). Its limit, 64 GB of
-    its own accord, is set to the machine's memory.
+    TensorFlow's CPU allocator returns every large buffer to the system, which then zeroes it page
+    by page for the next operation. The pooling ("BFC") allocator keeps the buffers, which saves a
+    fifth of each evaluation at 1024 px (docs/notes/cli.md). Its limit, by default 64 GB, is set to
+    the machine's memory.
+
+    Args:
+        quiet: whether to turn TensorFlow's logs off.
     """
     os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
@@ -27,17 +31,16 @@ def set_environment(*, quiet: bool = True) -> None:
 
 
 def tune_tensorflow() -> None:
-    """Starts TensorFlow without its graph rewriting, for programs, not for the library.
+    """Starts TensorFlow, on CPUs without its graph optimizer (Grappler).
 
-    It takes 3 of the 12 seconds to the first evaluation and, measured on a CPU, gives nothing
-    back: the graphs here are written as they should run. With a GPU it stays on, as it chooses
-    the layout of the convolutions there.
+    The optimizer takes 3 of the 12 seconds to the first evaluation. On a CPU it does not make the
+    graphs here any faster. With a GPU it stays on, because it chooses the layout of convolutions.
     """
     import tensorflow as tf
 
     if hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) < 2:
-        # An evaluation in tiles waits in one thread for what it computes in another.
-        with contextlib.suppress(RuntimeError):  # TensorFlow has started before.
+        # In an evaluation by tiles, one thread waits for results of another.
+        with contextlib.suppress(RuntimeError):  # TensorFlow has already started.
             tf.config.threading.set_inter_op_parallelism_threads(2)
     if not tf.config.list_physical_devices("GPU"):
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
@@ -46,7 +49,7 @@ def tune_tensorflow() -> None:
 
 @contextlib.contextmanager
 def quiet_stderr(enabled: bool = True) -> Iterator[None]:
-    """Drops what is written to file descriptor 2: TensorFlow's greetings at import."""
+    """Discards what is written to file descriptor 2, such as TensorFlow's messages at import."""
     if not enabled:
         yield
         return
@@ -62,7 +65,7 @@ def quiet_stderr(enabled: bool = True) -> Iterator[None]:
 
 
 def seconds_since_start() -> float:
-    """Returns the age of the process; where the system does not tell, since the first import."""
+    """Returns the age of the process in seconds, or of this module if that is unknown."""
     try:
         stat = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
         uptime = float(Path("/proc/uptime").read_text().split()[0])

@@ -1,6 +1,6 @@
-"""What the command line shows while it works: a live bar, or lines where there is no terminal.
+"""Progress on stderr: a live bar on a terminal, or lines of text elsewhere.
 
-Takes `progress.Progress` values; writes to stderr.
+Takes `progress.Progress` values and messages; writes to stderr. No TensorFlow here.
 """
 
 import sys
@@ -20,7 +20,7 @@ class Display(Protocol):
     """Something that shows progress and messages."""
 
     def update(self, progress: "Progress") -> None:
-        """Shows where the run stands."""
+        """Shows the progress of the run."""
 
     def message(self, text: str) -> None:
         """Shows a line of text."""
@@ -33,19 +33,19 @@ class Silent:
         """Shows nothing."""
 
     def message(self, text: str) -> None:
-        """Writes a line; a reader that has gone does not end the run."""
+        """Writes a line. If stderr is closed, the run goes on."""
         with suppress(OSError, ValueError):
             print(text, file=sys.stderr, flush=True)
 
 
 class Lines(Silent):
-    """Writes a line now and then: for logs and pipes."""
+    """Writes a line every ten seconds at most, for logs and pipes."""
 
     def __init__(self) -> None:
         self._last = 0.0
 
     def update(self, progress: "Progress") -> None:
-        """Writes a line if the last one is old enough."""
+        """Writes a line if the last one is at least ten seconds old."""
         now = time.monotonic()
         if now - self._last >= _SECONDS_BETWEEN_LINES:
             self._last = now
@@ -63,7 +63,11 @@ def line(progress: "Progress") -> str:
 
 @contextmanager
 def display(*, quiet: bool) -> Iterator[Display]:
-    """Yields what suits stderr: a live bar on a terminal, else lines; quiet: messages only."""
+    """Yields the display that suits stderr: a live bar on a terminal, lines elsewhere.
+
+    Args:
+        quiet: whether to show messages only.
+    """
     if quiet:
         yield Silent()
     elif not sys.stderr.isatty():
@@ -73,6 +77,7 @@ def display(*, quiet: bool) -> Iterator[Display]:
 
 
 def _bar() -> Iterator[Display]:
+    """Yields a live bar for a terminal."""
     from rich import progress as rich_progress
     from rich.console import Console
 

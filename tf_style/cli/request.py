@@ -1,84 +1,151 @@
-"""What a run of the command line was asked for."""
+"""The pictures and files of a run: as flags, and as a record that checkpoints save.
+
+Takes parsed flags or the JSON of a checkpoint; gives a `Request`. No TensorFlow here.
+"""
 
 import dataclasses
 import typing
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from tf_style._checks import user_path
-from tf_style.cli import flags
-from tf_style.config.fields import typed_fields
+from tf_style.cli.flags import paths
+from tf_style.config.fields import option, typed_fields
 from tf_style.config.style_config import INITS, StyleConfig
 from tf_style.network.weights import SOURCES
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """The flags that do not change the picture."""
+
+    content: str = option("", "The photograph.")
+    style: str = option("", "The painting; or several, separated by commas.")
+    output: str = option("", "The result: .png, .jpg, .webp or .tif; .btf for BigTIFF.")
+    bits: int = option(8, "Bits of each channel of the result: 8, or 16 for PNG and TIFF.")
+    content_masks: str = option(
+        "",
+        "Masks of the photograph's regions, white inside the region, separated by commas; or one "
+        "picture with a color for each region. Parts that no mask covers stay unchanged.",
+    )
+    style_masks: str = option(
+        "",
+        "Masks of the paintings: the region of the first mask takes its style from the region of "
+        "the first of --content_masks, and so on; or one picture with colors for each painting.",
+    )
+    content_map: str = option(
+        "", "A mask, white where the photograph should be preserved: see --content_map_gain."
+    )
+    fine_style: str = option(
+        "",
+        "A painting whose fine texture (layers up to conv2_1) is first put onto the other "
+        "paintings, which then provide the coarse structure.",
+    )
+    config: str = option(
+        "", "Read all settings from this JSON file, or from a picture that tf_style made."
+    )
+    save_config: str = option("", "Write all settings to this JSON file, for --config.")
+    save_every: int = option(
+        0, "Also save the picture every so many steps, as OUTPUT_00100.png; 0 is off."
+    )
+    trace: str = option(
+        "",
+        "Write a line of JSON for each slice of steps: evaluations, seconds, the weighted loss "
+        "terms, and each layer's unweighted loss.",
+    )
+    checkpoint_dir: str = option(
+        "",
+        "Folder for the checkpoints of a long run, removed when the picture is saved. If left out "
+        "it is OUTPUT.checkpoint; 'none' turns checkpoints off.",
+    )
+    checkpoint_seconds: float = option(60.0, "Seconds between checkpoints.")
+    resume: str = option(
+        "",
+        "Resume the run whose checkpoints are in this folder. Pictures, output and settings are "
+        "read from there; only --output, --memory_limit, --quiet and --verbose may be given.",
+    )
+    dry_run: bool = option(
+        False, "Only print what the run would do: sizes, memory, evaluations and time."
+    )
+    quiet: bool = option(False, "Show no progress.")
+    verbose: bool = option(False, "Show TensorFlow's logs, and the traceback of an error.")
+    help: bool = option(False, "Show the ten flags that most people need.")
+    helpfull: bool = option(False, "Show all flags.")
+    version: bool = option(False, "Show the version.")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Request:
-    """A run's pictures and files by name, and what does not change the picture.
+    """The pictures and files of a run. A checkpoint saves these fields by name.
 
     Attributes:
         content: the photograph.
         styles: the paintings.
         content_masks: masks of the photograph.
         style_masks: masks of the paintings.
-        content_map: a mask, or empty.
-        fine_style: a painting, or empty.
+        content_map: a mask; empty for none.
+        fine_style: a painting; empty for none.
         init: `StyleConfig.init`, which may be a picture.
         weights: `NetworkConfig.weights`, which may be a file.
-        output: where the picture goes.
-        trace: where the trace goes, or empty.
+        output: file for the picture.
+        trace: file for the trace; empty for none.
         save_every: steps between snapshots; 0 for none.
-        bits: of each channel of the pictures.
-        checkpoint_seconds: between checkpoints.
+        bits: bits per channel of the saved pictures.
+        checkpoint_seconds: seconds between checkpoints.
     """
 
-    content: str
-    styles: tuple[str, ...]
-    content_masks: tuple[str, ...]
-    style_masks: tuple[str, ...]
-    content_map: str
-    fine_style: str
-    init: str
-    weights: str
-    output: str
-    trace: str
-    save_every: int
-    bits: int
-    checkpoint_seconds: float
+    content: str = ""
+    styles: tuple[str, ...] = ()
+    content_masks: tuple[str, ...] = ()
+    style_masks: tuple[str, ...] = ()
+    content_map: str = ""
+    fine_style: str = ""
+    init: str = StyleConfig.init
+    weights: str = ""
+    output: str = ""
+    trace: str = ""
+    save_every: int = 0
+    bits: int = 8
+    checkpoint_seconds: float = 60.0
 
     @classmethod
-    def of(cls, run: Any, settings: StyleConfig) -> "Request":
-        """Returns the request that the flags mean, `cli.RunOptions`, with the settings."""
-        paths = {
-            name: tuple(flags.paths(text))
-            for name, text in (
-                ("styles", run.style),
-                ("content_masks", run.content_masks),
-                ("style_masks", run.style_masks),
-            )
-        }
+    def of(cls, options: RunOptions, settings: StyleConfig) -> "Request":
+        """Returns the request that flags and settings describe."""
         return cls(
-            **paths,
-            content=run.content,
-            content_map=run.content_map,
-            fine_style=run.fine_style,
+            content=options.content,
+            styles=tuple(paths(options.style)),
+            content_masks=tuple(paths(options.content_masks)),
+            style_masks=tuple(paths(options.style_masks)),
+            content_map=options.content_map,
+            fine_style=options.fine_style,
             init=settings.init,
             weights=settings.network.weights,
-            output=run.output,
-            trace=run.trace,
-            save_every=run.save_every,
-            bits=run.bits,
-            checkpoint_seconds=run.checkpoint_seconds,
+            output=options.output,
+            trace=options.trace,
+            save_every=options.save_every,
+            bits=options.bits,
+            checkpoint_seconds=options.checkpoint_seconds,
         )
 
     @property
+    def output_path(self) -> Path:
+        """File for the picture."""
+        return user_path(self.output)
+
+    @property
+    def trace_path(self) -> Path | None:
+        """File for the trace, or None."""
+        return user_path(self.trace) if self.trace else None
+
+    @property
     def inputs(self) -> Iterator[str]:
-        """The names of all that is read."""
+        """Names of all files that are read; some are empty or no files."""
         yield from (self.content, *self.styles, *self.content_masks, *self.style_masks)
         yield from (self.content_map, self.fine_style, self.init, self.weights)
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the request in plain JSON types, with names that hold in every folder."""
+        """Returns the request as plain JSON types, with absolute paths."""
         values = dataclasses.asdict(self)
         for name, value in values.items():
             if isinstance(value, tuple):
@@ -89,10 +156,11 @@ class Request:
 
     @classmethod
     def from_dict(cls, values: Any) -> "Request":
-        """Returns the request of `to_dict`.
+        """Returns the request that `to_dict` has turned into JSON types.
 
         Raises:
-            ValueError: if it is none.
+            ValueError: if a field is missing or has the wrong type, as in the checkpoint of a
+                Python program.
         """
         found = values if isinstance(values, Mapping) else {}
         given: dict[str, Any] = {}
@@ -103,26 +171,32 @@ class Request:
                 kind = tuple
             if type(value) is not kind:
                 raise ValueError(
-                    "A checkpoint must be one of the command line to be resumed. Received: one "
-                    f"without its {field.name}. Go on with `tf_style.stylize(checkpoint_dir=...)` "
-                    "if it was begun with that."
+                    "A checkpoint must come from the command line to be resumed. Received: one "
+                    f"without its {field.name}. Resume it with "
+                    "`tf_style.stylize(checkpoint_dir=...)` if it was started that way."
                 )
             given[field.name] = value
         return cls(**given)
 
     def config(self, values: Any) -> StyleConfig:
-        """Returns the config of a checkpoint, with the names that hold here.
+        """Returns a checkpoint's config, with the paths of this request.
 
         Raises:
-            ValueError: if it is none.
-            TypeError: likewise.
+            ValueError: if an option has an invalid value.
+            TypeError: if an option has a value of the wrong type.
         """
         config = StyleConfig.from_dict(values if isinstance(values, Mapping) else {})
         return config.replace(init=self.init, weights=self.weights)
 
 
 def absolute(name: str, *, if_there: bool = False) -> str:
-    """Returns a file's name from the root; with `if_there` only if there is such a file."""
+    """Returns the absolute path of a file.
+
+    Args:
+        name: a path, or a choice of `StyleConfig.init` or `NetworkConfig.weights`, which is
+            returned as it is.
+        if_there: also return `name` as it is if the file does not exist.
+    """
     if not name or (if_there and not user_path(name).exists()) or name in (*INITS, *SOURCES):
         return name
     return str(user_path(name).absolute())

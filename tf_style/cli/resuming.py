@@ -1,6 +1,6 @@
-"""Runs of the command line that can be gone on with: what was asked for, and where it is kept.
+"""Resuming interrupted runs: reads a run's request, settings and checkpoint from its folder.
 
-No TensorFlow here.
+Takes the folder of `--resume` or `--checkpoint_dir`; gives the run. No TensorFlow here.
 """
 
 import dataclasses
@@ -14,27 +14,28 @@ from tf_style.config.style_config import StyleConfig
 from tf_style.transfer import checkpoints
 
 _WITH_RESUME = ("resume", "output", "memory_limit", "quiet", "verbose")
+"""The flags that may be given with `--resume`."""
 
 
 def unfinished_run(
     resume: str, output: str, given: Sequence[str]
 ) -> tuple[Request, StyleConfig, checkpoints.Checkpoint]:
-    """Returns what a run goes on from: what it was asked for, its config and its checkpoint.
+    """Returns an interrupted run: its request, config and newest checkpoint.
 
     Args:
-        resume: the folder.
-        output: where the picture goes; empty to leave it.
+        resume: the folder of the checkpoints.
+        output: a new file for the picture; empty to keep the old one.
         given: the names of all flags that were given.
 
     Raises:
         OSError: if there is no checkpoint, or it cannot be read.
-        ValueError: if it cannot be gone on from; says why.
+        ValueError: if the run cannot be resumed, with the reason.
     """
     others = [f"--{name}" for name in given if name not in _WITH_RESUME]
     if others:
         raise ValueError(
-            f"Cannot use {', '.join(others)} with `resume`. This is because a run goes on as it "
-            f"was begun. Received: resume='{resume}'. Leave out either."
+            f"Cannot use {', '.join(others)} with `resume`. This is because a resumed run "
+            f"keeps its settings. Received: resume='{resume}'. Leave out one of them."
         )
     found = checkpoints.newest(user_path(resume), argument="resume")
     request = Request.from_dict(found.description.get("run"))
@@ -43,10 +44,14 @@ def unfinished_run(
 
 
 def folder_of(checkpoint_dir: str, output: str) -> Path | None:
-    """Returns where a run keeps its checkpoints: beside the output if it is not told; or None.
+    """Returns the folder for the checkpoints of a run, or None if they are turned off.
+
+    Args:
+        checkpoint_dir: the flag; if empty, the folder is beside the output.
+        output: file for the picture.
 
     Raises:
-        OSError: if they cannot be kept there.
+        OSError: if checkpoints cannot be written there.
     """
     if checkpoint_dir == "none":
         return None
@@ -54,14 +59,14 @@ def folder_of(checkpoint_dir: str, output: str) -> Path | None:
 
 
 def found_in(folder: Path, output: str) -> str | None:
-    """Returns a line on an unfinished run that a new one finds in its folder, or None.
+    """Returns a note on an unfinished run that a new run finds in its folder, or None.
 
     Raises:
-        ValueError: if it is of another picture.
+        ValueError: if the unfinished run has another output.
     """
     if not checkpoints.is_in(folder):
         return None
-    stays = "It stays until this run has a checkpoint of its own."
+    stays = "It is kept until this run writes its first checkpoint."
     try:
         found = checkpoints.newest(folder, argument="checkpoint_dir").description
     except (OSError, ValueError) as error:
@@ -76,10 +81,10 @@ def found_in(folder: Path, output: str) -> str | None:
         )
     return (
         f"{folder} holds an unfinished run of {output}, step {found.get('step')} of "
-        f"{found.get('num_steps')}. {stays} To go on with it instead: {command(folder)}"
+        f"{found.get('num_steps')}. {stays} To resume it instead: {command(folder)}"
     )
 
 
 def command(folder: Path) -> str:
-    """Returns the command that goes on with the run in a folder."""
+    """Returns the command that resumes the run in a folder."""
     return f"tf_style --resume={shlex.quote(str(folder))}"

@@ -1,13 +1,13 @@
-"""One run of the command line: the work in a thread, signals and files in the main one.
+"""One run of the command line: paints in a worker thread; the main thread saves and reports.
 
-TensorFlow may be deep in a graph for many seconds; in a thread of its own it does not keep
-Ctrl-C from being answered. The main thread takes one event after the other from a queue, so
-that nothing interrupts the saving of a picture. Whatever fails beside the work itself (a
-snapshot, the trace, the terminal) is told and does not end it.
+Takes prepared inputs and settings; writes the picture, snapshots and trace; gives an exit code.
+
+TensorFlow can stay inside a graph for many seconds. Because it runs in a worker thread, Ctrl-C is
+handled at once. The main thread takes events from a queue, one at a time, so nothing interrupts the
+saving of a picture. If a snapshot, the trace or the terminal fails, the run reports it and goes on.
 """
 
 import contextlib
-import dataclasses
 import functools
 import json
 import queue
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from tf_style.cli import process, resuming, trace_file
 from tf_style.cli.progress_bar import Display
+from tf_style.cli.request import Request
 from tf_style.config.style_config import StyleConfig
 from tf_style.inputs.inputs import Inputs
 from tf_style.transfer.checkpoints import Checkpoints
@@ -33,68 +34,62 @@ INTERRUPTED = 130
 """Exit code after SIGINT or SIGTERM."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Files:
-    """The files of a run.
-
-    Attributes:
-        output: where the picture goes.
-        trace: where the trace goes, or None.
-        sources: the inputs, which nothing may overwrite.
-        save_every: steps between snapshots beside the output; 0 for none.
-        bits: of each channel of the pictures.
-    """
-
-    output: Path
-    trace: Path | None
-    sources: Sequence[Path]
-    save_every: int
-    bits: int
-
-
 class Run:
-    """Stylizes, shows progress, and saves; see `start`."""
+    """Paints a picture, shows progress, and saves: see `start`."""
 
     def __init__(
         self,
         inputs: Inputs,
         settings: StyleConfig,
-        files: Files,
+        request: Request,
+        sources: Sequence[Path],
         display: Display,
-        verbose: bool,
+        is_verbose: bool,
         checkpoints: Checkpoints | None = None,
     ) -> None:
+        """Prepares the run without starting it.
+
+        Args:
+            inputs: the pictures.
+            settings: the config of the run.
+            request: the files to write.
+            sources: the input files, which no snapshot may replace.
+            display: shows progress and messages.
+            is_verbose: whether to show TensorFlow's logs.
+            checkpoints: writes the checkpoints of the run; None for no checkpoints.
+        """
         self.left_at_once = False
         self._inputs = inputs
         self._settings = settings
-        self._files = files
+        self._request = request
+        self._sources = [path.resolve() for path in sources]
         self._display = display
-        self._verbose = verbose
+        self._is_verbose = is_verbose
         self._checkpoints = checkpoints
         self._events: queue.SimpleQueue[Callable[[], int | None]] = queue.SimpleQueue()
         self._cancel = threading.Event()
         self._last: Progress | None = None
         self._trace: TextIO | None = None
-        # A snapshot of the step that a run goes on from may not have been written.
+        # When a run resumes, the snapshot of its first step may not have been written yet.
         self._first_step = checkpoints.first_step if checkpoints else 0
-        every = files.save_every
+        every = request.save_every
         self._next_snapshot = every and max(-(-self._first_step // every), 1) * every
 
     def start(self) -> int:
-        """Does the work; returns the exit code.
+        """Runs until the picture is saved or the user stops it; returns the exit code.
 
-        Afterwards `left_at_once` tells whether the thread still works, so that the process
-        must be left with `os._exit`.
+        Afterwards, `left_at_once` is true if the worker thread is still running. The process must
+        then be left with `os._exit`.
         """
         handlers = {}
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 handlers[number] = signal.signal(number, self._on_signal)
         try:
-            with process.quiet_stderr(not self._verbose):
+            with process.quiet_stderr(not self._is_verbose):
                 process.tune_tensorflow()
-            if self._files.trace:
-                self._trace = trace_file.opened(self._files.trace, first_step=self._first_step)
+            if path := self._request.trace_path:
+                self._trace = trace_file.opened(path, first_step=self._first_step)
             threading.Thread(target=self._work, daemon=True).start()
             code = None
             while code is None:
@@ -110,34 +105,34 @@ class Run:
         self._events.put(self._interrupted)
 
     def _work(self) -> None:
-        """Runs in the thread: posts what the main thread is to do."""
+        """Paints in the worker thread, and posts events to the main thread."""
         try:
             from tf_style.transfer.painting import paint
 
-            kept = self._checkpoints
+            checkpoints = self._checkpoints
             started = time.perf_counter() - process.seconds_since_start()
             result = paint(
                 self._inputs,
                 self._settings,
                 on_progress=self._on_progress,
                 notify=self._notify,
-                pause_every=self._files.save_every or None,
-                started=kept.started if kept else started,
-                resume_from=kept.resume_from if kept else None,
+                pause_every=self._request.save_every or None,
+                started=checkpoints.started if checkpoints else started,
+                resume_from=checkpoints.resume_from if checkpoints else None,
             )
             self._events.put(functools.partial(self._finish, result))
-        except BaseException as error:  # Handed over to the main thread, whatever it is.
+        except BaseException as error:  # Any error is raised in the main thread.
             self._events.put(functools.partial(self._failed, error))
 
     def _notify(self, text: str) -> None:
         self._events.put(functools.partial(self._display.message, text))
 
     def _on_progress(self, progress: "Progress") -> bool:
-        if self._files.trace:
-            _ = progress.terms  # Computed here, between steps, not while the next ones run.
+        if self._request.trace:
+            _ = progress.terms  # Computed here, between steps, before the next ones start.
         self._events.put(functools.partial(self._show, progress))
         cancelled = self._cancel.is_set()
-        if self._checkpoints:  # Here, as the next steps change the state in place.
+        if self._checkpoints:  # Saved here, because the next steps change the state in place.
             self._checkpoints.after_slice(progress, notify=self._notify, at_once=cancelled)
         return cancelled
 
@@ -147,19 +142,19 @@ class Run:
             return
         self._last = progress
         self._write_trace(progress)
-        every = self._files.save_every
+        every = self._request.save_every
         if every and progress.step >= self._next_snapshot:
             self._next_snapshot = (progress.step // every + 1) * every
             self._save_snapshot(progress)
 
     def _save_snapshot(self, progress: "Progress") -> None:
-        output = self._files.output
+        output = self._request.output_path
         path = output.with_name(f"{output.stem}_{progress.step:05d}{output.suffix}")
-        if path.resolve() in [source.resolve() for source in self._files.sources]:
-            self._display.message(f"No snapshot of step {progress.step}: {path} is an input.")
+        if path.resolve() in self._sources:
+            self._display.message(f"No snapshot of step {progress.step}: {path} is an input file.")
             return
         try:
-            progress.save(path, bits=self._files.bits)
+            progress.save(path, bits=self._request.bits)
         except (OSError, MemoryError) as error:
             self._display.message(f"No snapshot of step {progress.step}: {error}.")
 
@@ -178,7 +173,7 @@ class Run:
             self._trace.write(json.dumps(line) + "\n")
             self._trace.flush()
         except OSError as error:
-            with contextlib.suppress(OSError):  # Closing tries to write once more.
+            with contextlib.suppress(OSError):  # Closing the file tries to write once more.
                 self._trace.close()
             self._trace = None
             self._display.message(f"The trace ends here: {error}.")
@@ -196,56 +191,62 @@ class Run:
         self._display.message(
             f"Saved {path}: {result.image.shape[2]}x{result.image.shape[1]} px, step {result.step} "
             f"of {result.num_steps}, loss {result.loss:.4g}, {result.num_evaluations} "
-            f"evaluations, {result.seconds:.0f} s. {result.status.value}{self._way_on()}"
+            f"evaluations, {result.seconds:.0f} s. {result.status.value}{self._resume_hint()}"
         )
         return code or (INTERRUPTED if cancelled else 0)
 
-    def _way_on(self) -> str:
-        """Returns how to go on with the run, if it has a checkpoint."""
+    def _resume_hint(self) -> str:
+        """Returns a sentence that says how to resume the run, or nothing without a checkpoint."""
         if self._checkpoints is None or not self._checkpoints.written:
             return ""
-        return f" To go on: {resuming.command(self._checkpoints.folder)}"
+        return f" To resume: {resuming.command(self._checkpoints.folder)}"
 
     def _failed(self, error: BaseException) -> int:
-        """Saves what there is, then lets the error go its way."""
+        """Saves the last picture, then raises the error."""
         if self._last is not None:
             try:
                 path, _ = self._save(self._last)
-                told = f"The picture of step {self._last.step} is kept in {path}."
-            except (OSError, MemoryError) as second:  # The first error is the one to be told.
-                told = f"The picture of step {self._last.step} cannot be saved: {second}."
-            self._display.message(told)
-        if self._way_on():
-            self._display.message(self._way_on().strip())
+                note = f"Saved the picture of step {self._last.step} as {path}."
+            except (OSError, MemoryError) as second:  # The first error is the one to raise.
+                note = f"The picture of step {self._last.step} cannot be saved: {second}."
+            self._display.message(note)
+        if self._resume_hint():
+            self._display.message(self._resume_hint().strip())
         raise error
 
     def _interrupted(self) -> int | None:
+        """Asks the worker to stop; the second time, saves the last picture and ends the run."""
         if not self._cancel.is_set():
             self._cancel.set()
             self._display.message(
                 "Stopping after this slice of steps, then saving. "
-                "Press Ctrl-C again to leave at once with the last picture."
+                "Press Ctrl-C again to save the last picture and stop at once."
             )
             return None
         self.left_at_once = True
         if self._last is None:
             self._display.message(
-                f"Stopped before the first step; nothing was saved.{self._way_on()}"
+                f"Stopped before the first step; nothing was saved.{self._resume_hint()}"
             )
         else:
             path, _ = self._save(self._last)
             self._display.message(
-                f"Stopped after {self._last.step} steps; saved {path}.{self._way_on()}"
+                f"Stopped after {self._last.step} steps; saved {path}.{self._resume_hint()}"
             )
         return INTERRUPTED
 
     def _save(self, progress: "Progress") -> tuple[Path, int]:
-        """Saves the picture, elsewhere if need be; returns where, and the exit code."""
+        """Saves the picture, in the folder for temporary files if its own cannot be written.
+
+        Returns:
+            The file and the exit code.
+        """
         try:
-            progress.save(self._files.output, bits=self._files.bits)
-            return self._files.output, 0
+            path = self._request.output_path
+            progress.save(path, bits=self._request.bits)
+            return path, 0
         except OSError as error:
-            spare = Path(tempfile.gettempdir()) / f"tf_style_{self._files.output.name}"
-            progress.save(spare, bits=self._files.bits)
+            spare = Path(tempfile.gettempdir()) / f"tf_style_{self._request.output_path.name}"
+            progress.save(spare, bits=self._request.bits)
             self._display.message(f"`output` cannot be written: {error}. Saved {spare} instead.")
             return spare, 2

@@ -1,4 +1,4 @@
-"""`tf_style serve`: serves a SavedModel over TensorFlow Serving's REST API."""
+"""`tf_style serve`: serves a SavedModel over TensorFlow Serving's REST API until it is stopped."""
 
 import contextlib
 import dataclasses
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from tf_style._checks import check_choice, check_number, shown, user_path
 from tf_style.cli import flags, process
-from tf_style.config.fields import TypeChecked, option, typed_fields
+from tf_style.config.fields import TypeChecked, option
 
 if TYPE_CHECKING:
     from tf_style.serving.server import Server
@@ -24,10 +24,11 @@ _HEAD = """\
 tf_style serve --model_dir=DIR [--port=8501] [--host=127.0.0.1] [--name=tf_style] [flags]
 
   Serves a SavedModel over TensorFlow Serving's REST API (v1), with /healthz, /readyz and
-  Prometheus's /metrics. DIR holds a folder for each version, 1, 2, ...; the newest is served.
-  Add a version by copying it under another name and renaming it: cp -r new DIR/3.partial &&
-  mv DIR/3.partial DIR/3. SIGTERM or Ctrl-C stops it when the requests it has are answered, a
-  second one at once. There is no encryption and no login: leave those to a proxy."""
+  Prometheus's /metrics. DIR holds a folder for each version: 1, 2, ... The newest is served.
+  To add a version, copy it under another name and rename it:
+  cp -r new DIR/3.partial && mv DIR/3.partial DIR/3
+  SIGTERM or Ctrl-C stops the server when all requests are answered; a second one stops it at once.
+  There is no encryption and no login. Use a proxy for both."""
 _GRACE_S = 5.0
 _STOPPED_AT_ONCE = 130
 
@@ -36,33 +37,36 @@ _STOPPED_AT_ONCE = 130
 class ServeOptions(TypeChecked):
     """The flags of `tf_style serve`."""
 
-    model_dir: str = option("", "Folder with a folder for each version, or a SavedModel itself.")
-    port: int = option(8501, "Port to listen on; 0 takes any free one.")
-    host: str = option("127.0.0.1", "Address to listen on; 0.0.0.0 is every one of this machine.")
-    name: str = option("tf_style", "The model's name in the paths: /v1/models/NAME.")
-    num_versions: int = option(1, "How many versions are served at a time: the newest.")
-    labels: str = option("", "Names of versions for the paths, as in 'stable:1,canary:2'.")
+    model_dir: str = option("", "Folder with a folder for each version, or a SavedModel.")
+    port: int = option(8501, "Port to listen on; 0 takes any free port.")
+    host: str = option(
+        "127.0.0.1", "Address to listen on; 0.0.0.0 is every address of the machine."
+    )
+    name: str = option("tf_style", "Name of the model in URLs: /v1/models/NAME.")
+    num_versions: int = option(1, "How many of the newest versions to serve.")
+    labels: str = option("", "Names of versions for URLs, as in 'stable:1,canary:2'.")
     poll_s: float = option(
         2.0,
-        "Seconds between looks at the folder. A version is loaded when its files are complete and "
-        "the same at two looks.",
+        "Seconds between checks of the folder. A version is loaded when its files are complete and "
+        "unchanged between two checks.",
     )
-    timeout_s: float = option(300.0, "Seconds that a request may take, its wait in the queue too.")
-    body_timeout_s: float = option(60.0, "Seconds in which a request's body must arrive.")
+    timeout_s: float = option(300.0, "Seconds that a request may take, with its wait in the queue.")
+    body_timeout_s: float = option(60.0, "Seconds within which the body of a request must arrive.")
     max_body_mb: float = option(
-        64.0, "Largest body, in units of 2**20 bytes; four times that are held at a time."
+        64.0, "Largest request body, in MiB. All bodies together may take four times as much."
     )
     max_values: int = option(
-        10_000_000, "Largest number of values in a body's JSON; each takes some 32 bytes at first."
+        10_000_000,
+        "Most values in the JSON of a body. Each takes some 32 bytes while it is parsed.",
     )
-    max_queue: int = option(16, "Requests that may wait; others are told to come again (503).")
-    num_workers: int = option(1, "Runs of the model at a time, each with its own memory.")
+    max_queue: int = option(16, "Requests that may wait; more are refused with status 503.")
+    num_workers: int = option(1, "Runs of the model at the same time, each with its own memory.")
     batch_signatures: str = option(
         "",
-        "Signatures whose first dimension is a batch of independent rows, separated by commas: "
-        "their waiting requests of the same shapes are run as one.",
+        "Signatures whose first dimension is a batch of independent rows, separated by commas. "
+        "Waiting requests of the same shapes are run as one batch.",
     )
-    max_batch: int = option(8, "Most rows in one run of several requests.")
+    max_batch: int = option(8, "Most rows in one batch of requests.")
     access_log: bool = option(False, "Write a line for each request.")
     verbose: bool = option(False, "Show TensorFlow's logs, and the traceback of an error.")
     help: bool = option(False, "Show this help.")
@@ -78,14 +82,13 @@ class ServeOptions(TypeChecked):
         check_number("max_body_mb", self.max_body_mb, minimum=0.001, maximum=2048)
         if not self.name or set(self.name) & set("/:"):
             raise ValueError(
-                "`name` must not be empty, nor have '/' or ':' in it. "
-                f"Received: name={self.name!r}."
+                f"`name` must not be empty or contain '/' or ':'. Received: name={self.name!r}."
             )
         parse_labels(self.labels)
 
 
 def parse_labels(text: str) -> dict[str, int]:
-    """Returns versions by label, from text as 'stable:1,canary:2'.
+    """Returns the version of each label in a text such as 'stable:1,canary:2'.
 
     Raises:
         ValueError: if the text has another form.
@@ -104,11 +107,11 @@ def parse_labels(text: str) -> dict[str, int]:
 
 
 def command(arguments: Sequence[str]) -> int:
-    """Runs the command; returns the exit code: 0 once it was stopped and all was answered."""
-    table = list(typed_fields(ServeOptions))
+    """Runs the command; returns the exit code, 0 if all requests were answered at the stop."""
+    table = flags.command_table(ServeOptions)
     options = flags.of_type(ServeOptions, flags.parse(flags.make_flags(table), arguments))
     if options.help:
-        print("\n".join([_HEAD, *flags.help_lines("Flags", table)]))
+        print(flags.command_help(_HEAD, "Flags", ServeOptions, table, is_full=True))
         return 0
     if not options.model_dir:
         raise ValueError(
@@ -126,7 +129,7 @@ def command(arguments: Sequence[str]) -> int:
 
 
 def _check_packages() -> None:
-    """Raises ImportError, with pip's command, if the extra is not installed."""
+    """Raises ImportError with the pip command if a package of the extra is missing."""
     for module in ("starlette", "uvicorn", "prometheus_client"):
         try:
             importlib.import_module(module)
@@ -137,7 +140,7 @@ def _check_packages() -> None:
 
 
 def _load(options: ServeOptions) -> "Store":
-    """Returns the store with the versions that are there."""
+    """Returns a store with the versions in the folder loaded."""
     from tf_style.serving.store import Store
 
     folder = user_path(options.model_dir)
@@ -145,7 +148,7 @@ def _load(options: ServeOptions) -> "Store":
         raise FileNotFoundError(
             f"`model_dir` must be an existing folder. Received: model_dir='{folder}'."
         )
-    with process.quiet_stderr(not options.verbose):  # TensorFlow's greetings.
+    with process.quiet_stderr(not options.verbose):  # TensorFlow's messages at import.
         import tensorflow as tf
 
         from tf_style.serving.model import SavedModel
@@ -158,9 +161,9 @@ def _load(options: ServeOptions) -> "Store":
 
 
 def _check_batched(options: ServeOptions, store: "Store") -> None:
-    """Raises ValueError if a signature to be batched cannot be, in the newest version."""
+    """Raises ValueError if the newest version cannot run a signature of `options` in batches."""
     lease = store.lease()
-    if lease is None:  # Not after a start.
+    if lease is None:  # Cannot happen: the store has started.
         return
     with lease:
         signatures = lease.model.signatures
@@ -168,13 +171,13 @@ def _check_batched(options: ServeOptions, store: "Store") -> None:
             check_choice("batch_signatures", name, sorted(signatures))
             if not signatures[name].is_batched:
                 raise ValueError(
-                    "`batch_signatures` must name signatures whose every input and output has an "
+                    "`batch_signatures` must name signatures whose inputs and outputs all have an "
                     f"open first dimension. Received: batch_signatures={name!r}."
                 )
 
 
 def settings_of(options: ServeOptions) -> "Settings":
-    """Returns the options in a service's words."""
+    """Returns the settings of the service."""
     from tf_style.serving.executor import Limits
     from tf_style.serving.service import Settings
 
@@ -195,7 +198,7 @@ def settings_of(options: ServeOptions) -> "Settings":
 
 
 def _serve(options: ServeOptions, store: "Store") -> int:
-    """Answers until a signal comes; returns the exit code."""
+    """Answers requests until a signal arrives; returns the exit code."""
     from tf_style.serving.app import make_app
     from tf_style.serving.server import Server
     from tf_style.serving.service import Service
@@ -218,17 +221,17 @@ def _serve(options: ServeOptions, store: "Store") -> int:
         poller.start()
         _say(f"Serving version {service.newest} at {server.url}/v1/models/{options.name}")
         signals.wait(1)
-        _say("Stopping when the requests are answered; a second signal stops at once.")
+        _say("Stopping when all requests are answered. A second signal stops at once.")
         ended.set()
         code = _stop(server, service, store, signals)
     poller.join(_GRACE_S)
-    if poller.is_alive():  # It loads a version, deep in TensorFlow.
+    if poller.is_alive():  # It is loading a version in TensorFlow.
         _leave(code)
     return code
 
 
 def _stop(server: "Server", service: "Service", store: "Store", signals: "_Signals") -> int:
-    """Waits for the requests there are, or for a second signal; returns the exit code."""
+    """Waits until all requests are answered or a second signal arrives; returns the exit code."""
     service.is_stopping = True
     done = threading.Event()
     clean = []
@@ -250,14 +253,14 @@ def _stop(server: "Server", service: "Service", store: "Store", signals: "_Signa
 
 
 def _leave(code: int) -> NoReturn:
-    """Ends the process although a thread is deep in TensorFlow and cannot be joined."""
+    """Ends the process while a thread is busy in TensorFlow and cannot be joined."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
 
 
 class _Signals:
-    """Counts SIGINT and SIGTERM while it is entered."""
+    """A context manager that counts SIGINT and SIGTERM."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -276,20 +279,21 @@ class _Signals:
         self.count += 1
 
     def wait(self, count: int) -> None:
-        """Returns when so many have come."""
+        """Waits until `count` signals have arrived."""
         pause = threading.Event()
         while self.count < count:
             pause.wait(0.1)
 
 
 def _poll(store: "Store", seconds: float, ended: threading.Event) -> None:
+    """Checks the folder for new versions until `ended` is set."""
     while not ended.wait(seconds):
         try:
             store.poll()
-        except Exception as error:  # What is served goes on being served.
-            _say(f"The folder of the model could not be looked at: {error!r}.")
+        except Exception as error:  # The loaded versions stay.
+            _say(f"The folder of the model could not be checked: {error!r}.")
 
 
 def _say(text: str) -> None:
-    with contextlib.suppress(OSError):  # Nobody reads it any more.
+    with contextlib.suppress(OSError):  # stdout is closed.
         print(text, flush=True)

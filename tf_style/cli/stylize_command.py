@@ -1,184 +1,271 @@
-"""The default command."""
+"""The default command: `tf_style PHOTO PAINTING OUTPUT` paints a picture.
 
-import dataclasses
+Takes the arguments of the command line; writes the picture and gives an exit code. Everything that
+can be checked is checked before TensorFlow is imported.
+"""
+
 import os
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from absl import flags
 
 from tf_style._checks import user_path
-from tf_style.cli import flags as option_flags
-from tf_style.cli import process, progress_bar
-from tf_style.cli import settings as settings_file
-from tf_style.config import style_config
-from tf_style.config.fields import option, typed_fields
+from tf_style._version import __version__
+from tf_style.cli import commands, process, progress_bar, resuming
+from tf_style.cli.flags import (
+    Table,
+    config_table,
+    help_lines,
+    of_type,
+    parse,
+    short_help_lines,
+)
+from tf_style.cli.flags import make_flags as flags_of
+from tf_style.cli.request import Request, RunOptions
+from tf_style.cli.settings import controls_of, settings_from
+from tf_style.config.fields import typed_fields
+from tf_style.config.presets import PRESETS
+from tf_style.config.style_config import StyleConfig
 
 if TYPE_CHECKING:
-    from tf_style.cli.request import Request
-    from tf_style.transfer.checkpoint_file import Checkpoint
+    from tf_style.inputs.inputs import Inputs
+    from tf_style.transfer.checkpoints import Checkpoint, Checkpoints
+
+POSITIONAL = ("content", "style", "output")
+"""The flags that positional arguments set, in this order."""
+
+COMMON = (
+    "content",
+    "style",
+    "output",
+    "size",
+    "style_strength",
+    "color",
+    "style_scale",
+    "steps",
+    "time_budget",
+    "preset",
+)
+"""The flags that `--help` shows."""
+
+_USAGE = """\
+tf_style paints a photograph in the style of a painting.
+
+  tf_style photo.jpg painting.jpg out.png --size=1024
+"""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class RunOptions:
-    """The flags that do not change the picture."""
+_PRESETS = f"Presets: {', '.join(PRESETS)}."
 
-    content: str = option("", "The photograph.")
-    style: str = option("", "The painting; or several, separated by commas.")
-    output: str = option("", "The result: .png, .jpg, .webp or .tif; .btf for BigTIFF.")
-    bits: int = option(8, "Bits of each channel of the result: 8, or 16 for PNG and TIFF.")
-    content_masks: str = option(
-        "",
-        "Masks of the photograph's regions, white where a region is, separated by commas; or one "
-        "picture in which each region has a color. What no mask covers stays as it is.",
-    )
-    style_masks: str = option(
-        "",
-        "The same for the paintings: the first mask's region gives its style to the first of "
-        "--content_masks, and so on; or a picture of colors for each painting.",
-    )
-    content_map: str = option(
-        "", "A mask that is white where the photograph is to be kept: see --content_map_gain."
-    )
-    fine_style: str = option(
-        "",
-        "A painting whose fine texture (layers up to conv2_1) is put onto the others first, which "
-        "then give the coarse structure.",
-    )
-    config: str = option(
-        "", "Take every setting from this JSON file, or from a picture that tf_style made."
-    )
-    save_config: str = option("", "Write all settings to this JSON file, for --config.")
-    save_every: int = option(
-        0,
-        "Also keep the picture at every multiple of so many steps, as OUTPUT_00100.png; 0 is off.",
-    )
-    trace: str = option(
-        "",
-        "Write a line of JSON for each slice of steps: evaluations, seconds, the weighted loss "
-        "terms, and each layer's unweighted loss.",
-    )
-    checkpoint_dir: str = option(
-        "",
-        "Folder of its own, in which a run that takes longer keeps where it stands until the "
-        "picture is saved; left out, OUTPUT.checkpoint; 'none' for none.",
-    )
-    checkpoint_seconds: float = option(60.0, "Seconds of work between checkpoints.")
-    resume: str = option(
-        "",
-        "Go on with the run whose checkpoints are in this folder. Pictures, output and settings "
-        "are known from there; only --output, --memory_limit, --quiet and --verbose may be given.",
-    )
-    dry_run: bool = option(
-        False, "Only tell what the run would do: sizes, memory, evaluations and time."
-    )
-    quiet: bool = option(False, "Show no progress.")
-    verbose: bool = option(False, "Show TensorFlow's logs, and the traceback of an error.")
-    help: bool = option(False, "Show this help.")
-    version: bool = option(False, "Show the version.")
+
+class Job(NamedTuple):
+    """A run to be done.
+
+    Attributes:
+        options: the flags that do not change the picture.
+        settings: the config of the run.
+        request: the input pictures and the files to write.
+        resumed: the checkpoint to resume from, or None.
+    """
+
+    options: RunOptions
+    settings: StyleConfig
+    request: Request
+    resumed: "Checkpoint | None" = None
+
+
+def command(arguments: Sequence[str]) -> int:
+    """Runs the command and returns the exit code."""
+    values = parse(make_flags(), arguments, positional=POSITIONAL, commands=commands.COMMANDS)
+    options = of_type(RunOptions, values)
+    if options.help or options.helpfull:
+        print(full_help() if options.helpfull else short_help())
+        return 0
+    if options.version:
+        print(f"tf_style {__version__}")
+        return 0
+    return stylize(_resumed_job(options, values) if options.resume else _new_job(options, values))
 
 
 def make_flags() -> flags.FlagValues:
-    """Returns absl flags for every option of the run and the config, with their defaults."""
-    return option_flags.make_flags(_table())
+    """Returns absl flags for every field of `RunOptions` and `StyleConfig`, with their defaults."""
+    return flags_of(_table())
 
 
-def _table() -> option_flags.Table:
-    return [*typed_fields(RunOptions), *option_flags.config_table()]
+def short_help() -> str:
+    """Returns the text of `--help`: the flags that most people need."""
+    lines = [_USAGE, *short_help_lines(_table(), COMMON), "", _PRESETS]
+    lines += ["All flags: tf_style --helpfull. Other commands, each with its own --help:", ""]
+    return "\n".join([*lines, *commands.help_lines(), ""])
 
 
-def _stylize(
-    run: RunOptions,
-    request: "Request",
-    settings: style_config.StyleConfig,
-    resumed: "Checkpoint | None" = None,
-) -> int:
-    """Checks all that can be wrong before the work, then does it."""
-    from tf_style.cli import resuming
-    from tf_style.cli.run import Files, Run
-    from tf_style.files import atomic
-    from tf_style.images import writing
-    from tf_style.inputs.control_pictures import ControlPictures
-    from tf_style.inputs.inputs import prepare_inputs
-    from tf_style.transfer import checkpoints
+def full_help() -> str:
+    """Returns the text of `--helpfull`: all flags, grouped."""
+    lines = [_USAGE, *commands.help_lines(), *help_lines("Pictures and files", _table())]
+    lines += ["", _PRESETS, "Turn a flag off with --noFLAG or --FLAG=false.", ""]
+    return "\n".join(lines)
 
-    named = [*request.inputs, run.config]
-    sources = [user_path(name) for name in named if name and user_path(name).exists()]
-    output, trace, saved = (
-        user_path(name) for name in (request.output, request.trace, run.save_config)
-    )
-    writing.check_output(output, inputs=sources, bits=request.bits)
-    unfinished = None
-    if resumed:
-        folder: Path | None = resumed.path.parent
-    else:
-        folder = resuming.folder_of(run.checkpoint_dir, request.output)
-        unfinished = None
-        if folder and not run.dry_run:
-            unfinished = resuming.found_in(folder, request.output)
-    if request.trace:
-        atomic.check_writable(trace, argument="trace", inputs=[*sources, output])
-    if run.save_config:
-        others = [*sources, output, *([trace] if request.trace else [])]
-        atomic.check_writable(saved, argument="save_config", inputs=others)
-    with process.quiet_stderr(not run.verbose):  # Decoders write there about damaged files.
-        single = request.content_map or None, request.fine_style or None
-        pictures = ControlPictures(request.content_masks, request.style_masks, *single)
-        inputs = prepare_inputs(request.content, request.styles, settings, pictures)
-    description = checkpoints.describe(inputs, settings)
-    if resumed:
-        checkpoints.check_same(resumed, {"inputs": description["inputs"]})
-    kept = None
-    if folder:
-        kept = checkpoints.Checkpoints(
-            folder,
-            {**description, "run": request.to_dict()},
-            seconds=request.checkpoint_seconds,
-            started=time.perf_counter() - process.seconds_since_start(),
-            resumed=resumed,
+
+def _table() -> Table:
+    return [*typed_fields(RunOptions), *config_table()]
+
+
+def _new_job(options: RunOptions, values: flags.FlagValues) -> Job:
+    """Returns the job of a new run."""
+    if values["resume"].present:
+        raise ValueError("`resume` must name a folder of checkpoints. Received: resume=''.")
+    settings = settings_from(values, options.config)
+    missing = [f"--{name}" for name in POSITIONAL if not getattr(options, name)]
+    if missing:
+        raise ValueError(
+            f"{', '.join(missing)} must be given, as in: tf_style photo.jpg painting.jpg out.png. "
+            "See tf_style --help."
         )
-    size = inputs.content.shape[1:3]
-    writing.check_output(output, inputs=sources, size=size, bits=request.bits)
-    if run.save_config and not run.dry_run:
-        text = settings.to_json().encode()
-        atomic.write_atomically(saved, lambda file: file.write(text))
+    if options.save_every < 0:
+        raise ValueError(
+            f"`save_every` must be at least 0. Received: save_every={options.save_every}."
+        )
+    return Job(options, settings, Request.of(options, settings))
 
-    process.set_environment(quiet=not run.verbose)
-    if run.dry_run:
-        with process.quiet_stderr(not run.verbose):
-            process.tune_tensorflow()
-            from tf_style.transfer.dry_run import report
 
-            lines = report(inputs, settings)
-        print("\n".join(lines))
-        return 0
-    files = Files(
-        output=output,
-        trace=trace if request.trace else None,
-        sources=sources,
-        save_every=request.save_every,
-        bits=request.bits,
-    )
-    with progress_bar.display(quiet=run.quiet) as display:
-        notes = [] if resumed else [*_missing(run, inputs.controls), *inputs.notes]
-        for note in ([unfinished] if unfinished else []) + notes:
-            display.message(note)
-        work = Run(inputs, settings, files, display, run.verbose, kept)
+def _resumed_job(options: RunOptions, values: flags.FlagValues) -> Job:
+    """Returns the job that resumes an interrupted run."""
+    given = [name for name in values if values[name].present]
+    request, settings, found = resuming.unfinished_run(options.resume, options.output, given)
+    if values["memory_limit"].present:  # The run may have ended for lack of memory.
+        settings = settings.replace(memory_limit=values["memory_limit"].value)
+    return Job(options, settings, request, found)
+
+
+def stylize(job: Job) -> int:
+    """Checks the inputs and outputs, paints the picture, and returns the exit code."""
+    options, settings, request, _ = job
+    sources = _check_files(job)
+    folder, note = _checkpoint_folder(job)
+    inputs = _read_inputs(job)
+    saved = _checkpoints(job, inputs, folder)
+    _check_space(job, inputs, sources)
+    if options.save_config and not options.dry_run:
+        _write_config(user_path(options.save_config), settings)
+    process.set_environment(quiet=not options.verbose)
+    if options.dry_run:
+        return _dry_run(job, inputs)
+    from tf_style.cli.run import Run
+
+    with progress_bar.display(quiet=options.quiet) as display:
+        for line in [note] if note else []:
+            display.message(line)
+        for line in [] if job.resumed else [*_missing_controls(job, inputs), *inputs.notes]:
+            display.message(line)
+        work = Run(inputs, settings, request, sources, display, options.verbose, saved)
         code = work.start()
     if work.left_at_once:
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(code)  # The thread is deep in TensorFlow and cannot be joined.
+        os._exit(code)  # The worker thread is busy in TensorFlow and cannot be joined.
     return code
 
 
-def _missing(run: RunOptions, given: Sequence[str]) -> list[str]:
-    """Returns lines on pictures that --config's picture was made with, and this one is not."""
+def _check_files(job: Job) -> list[Path]:
+    """Checks that outputs can be written; returns the input files, which none may replace."""
+    from tf_style.files.atomic import check_writable
+    from tf_style.images.writing import check_output
+
+    options, _, request, _ = job
+    names = [*request.inputs, options.config]
+    sources = [user_path(name) for name in names if name and user_path(name).exists()]
+    output, trace = request.output_path, request.trace_path
+    check_output(output, inputs=sources, bits=request.bits)
+    if trace:
+        check_writable(trace, argument="trace", inputs=[*sources, output])
+    if options.save_config:
+        others = [*sources, output, *([trace] if trace else [])]
+        check_writable(options.save_config, argument="save_config", inputs=others)
+    return sources
+
+
+def _checkpoint_folder(job: Job) -> tuple[Path | None, str | None]:
+    """Returns the folder for checkpoints and a note on a run that it already holds.
+
+    Either may be None.
+    """
+    options, _, request, resumed = job
+    if resumed:
+        return resumed.path.parent, None
+    folder = resuming.folder_of(options.checkpoint_dir, request.output)
+    if folder is None or options.dry_run:
+        return folder, None
+    return folder, resuming.found_in(folder, request.output)
+
+
+def _read_inputs(job: Job) -> "Inputs":
+    from tf_style.inputs.control_pictures import ControlPictures
+    from tf_style.inputs.inputs import prepare_inputs
+
+    request = job.request
+    controls = ControlPictures(
+        request.content_masks,
+        request.style_masks,
+        request.content_map or None,
+        request.fine_style or None,
+    )
+    # Image decoders report damaged files on stderr.
+    with process.quiet_stderr(not job.options.verbose):
+        return prepare_inputs(request.content, request.styles, job.settings, controls)
+
+
+def _checkpoints(job: Job, inputs: "Inputs", folder: Path | None) -> "Checkpoints | None":
+    """Returns the checkpoints of the run, or None if there is no folder for them."""
+    from tf_style.transfer import checkpoints
+
+    description = checkpoints.describe(inputs, job.settings)
+    if job.resumed:
+        checkpoints.check_same(job.resumed, {"inputs": description["inputs"]})
+    if folder is None:
+        return None
+    return checkpoints.Checkpoints(
+        folder,
+        {**description, "run": job.request.to_dict()},
+        seconds=job.request.checkpoint_seconds,
+        started=time.perf_counter() - process.seconds_since_start(),
+        resumed=job.resumed,
+    )
+
+
+def _check_space(job: Job, inputs: "Inputs", sources: list[Path]) -> None:
+    """Raises an error if the picture is too large for its file format or the disk."""
+    from tf_style.images.writing import check_output
+
+    size = inputs.content.shape[1:3]
+    check_output(job.request.output_path, inputs=sources, size=size, bits=job.request.bits)
+
+
+def _write_config(path: Path, settings: StyleConfig) -> None:
+    from tf_style.files.atomic import write_atomically
+
+    text = settings.to_json().encode()
+    write_atomically(path, lambda file: file.write(text))
+
+
+def _dry_run(job: Job, inputs: "Inputs") -> int:
+    with process.quiet_stderr(not job.options.verbose):
+        process.tune_tensorflow()
+        from tf_style.transfer.dry_run import report
+
+        lines = report(inputs, job.settings)
+    print("\n".join(lines))
+    return 0
+
+
+def _missing_controls(job: Job, inputs: "Inputs") -> list[str]:
+    """Returns notes on control pictures that the picture in --config had and this run lacks."""
+    config = job.options.config
     return [
-        f"{run.config} was made with --{name}: give it, too, for the same picture."
-        for name in settings_file.controls_of(run.config)
-        if name not in given
+        f"{config} was made with --{name}. Give it again to get the same picture."
+        for name in controls_of(config)
+        if name not in inputs.controls
     ]

@@ -1,4 +1,7 @@
-"""The file of a run's trace: lines of JSON, one for each slice of steps. No TensorFlow here."""
+"""The trace file of a run: one line of JSON for each slice of steps.
+
+Takes a path; gives the open file. No TensorFlow here.
+"""
 
 import json
 from pathlib import Path
@@ -6,32 +9,32 @@ from typing import TextIO
 
 
 def opened(path: Path, *, first_step: int = 0) -> TextIO:
-    """Returns the file, open for more lines; those from `first_step` on are cut off.
+    """Opens a trace file for appending, without its lines from `first_step` on.
 
-    A run that goes on from a checkpoint writes them again.
+    A resumed run writes those lines again.
 
     Args:
-        path: of the file; a run that begins anew replaces what is there.
-        first_step: of the lines to come.
+        path: the file.
+        first_step: the first step to be written; 0 starts an empty file.
 
     Raises:
-        OSError: if it cannot be written.
+        OSError: if the file cannot be written.
     """
     if not first_step or not path.exists():
         return path.open("w", encoding="utf-8")
-    kept = 0
+    num_bytes = 0
     with path.open("rb") as lines:
         for line in lines:
             if not _is_before(line, first_step):
                 break
-            kept += len(line)
+            num_bytes += len(line)
     with path.open("r+b") as file:
-        file.truncate(kept)
+        file.truncate(num_bytes)
     return path.open("a", encoding="utf-8")
 
 
 def _is_before(line: bytes, step: int) -> bool:
-    """Returns whether a line is whole, and of an earlier step."""
+    """Returns whether a line is complete and belongs to an earlier step."""
     try:
         return line.endswith(b"\n") and json.loads(line)["step"] < step
     except (ValueError, TypeError, KeyError, RecursionError):

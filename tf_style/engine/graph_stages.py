@@ -1,6 +1,7 @@
-"""A whole run, from coarse to fine, as one graph without Python in it.
+"""A whole run, from coarse to fine, as one graph that contains no Python.
 
-The same sizes, steps and numbers as `stages.run` without a deadline.
+Takes pictures as tensors, gives the result as tensors. Sizes, steps and numbers are those of
+`stages.run` without a deadline.
 """
 
 import functools
@@ -19,20 +20,20 @@ from tf_style.engine.problem import Problem
 from tf_style.images.graph_resizing import Size, cover, size_of
 from tf_style.inputs.inputs import NOISE_DEVIATION, NOISE_MEAN
 from tf_style.inputs.sizes import smallest_side
-from tf_style.objective.terms import LossWeights
+from tf_style.objective.loss import LossWeights
 from tf_style.optimizers.table import OPTIMIZERS
 
-_HALVINGS = 16  # Of the longer edge, more than any picture has.
+_HALVINGS = 16  # Of the longer edge: more than any picture allows.
 
 
 class Stylized(NamedTuple):
-    """The end of a run in a graph.
+    """The result of a run in a graph.
 
     Attributes:
         image: float32 `[1, H, W, 3]`, RGB, nominally 0..1.
         loss: float32 scalar, the minimized value.
-        num_steps: int32 scalar, steps made, at all sizes.
-        num_evaluations: int32 scalar, evaluations made, at all sizes.
+        num_steps: int32 scalar, steps made in all stages.
+        num_evaluations: int32 scalar, evaluations made in all stages.
     """
 
     image: tf.Tensor
@@ -42,11 +43,11 @@ class Stylized(NamedTuple):
 
 
 class GraphStages(NamedTuple):
-    """The stages of a run, from coarse to fine: `scales.Stage`s as tensors.
+    """The stages of a run, from coarse to fine: several `scales.Stage` as tensors.
 
     Attributes:
         scales: float64 `[k]`, relative to the result's size.
-        steps: int32 `[k]`, of the optimizer.
+        steps: int32 `[k]`, optimizer steps.
     """
 
     scales: tf.Tensor
@@ -54,37 +55,37 @@ class GraphStages(NamedTuple):
 
 
 def check_graph(config: StyleConfig) -> None:
-    """Raises unless a config can be run inside a graph.
+    """Raises an error unless a config can be run inside a graph.
 
     Raises:
         TypeError: if it is not a StyleConfig.
-        ValueError: if it needs what a graph does not have.
+        ValueError: if it uses an option that a graph does not support.
     """
     if not isinstance(config, StyleConfig):
         raise TypeError(f"`config` must be a StyleConfig. Received: {type(config).__name__}.")
     if config.init not in INITS:
         choices = ", ".join(repr(name) for name in INITS)
         raise ValueError(
-            f"`init` must be one of {choices} in a graph, which holds no pictures. "
+            f"`init` must be one of {choices} in a graph, which cannot read files. "
             f"Received: init={config.init!r}."
         )
     for name in ("style_blend", "style_scales", "region_strengths", "regions", "photorealistic"):
         if getattr(config.control, name):
             raise ValueError(
-                f"Cannot use `{name}` in a graph. This is because it has one style and no regions. "
-                f"Received: {name}={getattr(config.control, name)!r}. Leave it out."
+                f"Cannot use `{name}` in a graph. This is because a graph has one style and no "
+                f"regions. Received: {name}={getattr(config.control, name)!r}. Leave it out."
             )
     if config.color != "style":
         raise ValueError(
             "Cannot use `color` in a graph. This is because it changes the pictures before and "
             f"after the optimization. Received: color={config.color!r}. Leave it out, and change "
-            "them around the graph: with `tf_style.match_colors` ('match'), "
+            "the pictures outside the graph: with `tf_style.match_colors` ('match'), "
             "`tf_style.with_luminance` ('content'), and `tf_style.shift_luminance` ('luminance')."
         )
     if config.compute.jit_compile != "off":
         raise ValueError(
-            "Cannot use `jit_compile` in a graph. This is because XLA compiles for each size, and "
-            f"programs of StableHLO anyway. Received: jit_compile={config.compute.jit_compile!r}. "
+            "Cannot use `jit_compile` in a graph. This is because XLA compiles each size anew, and "
+            f"StableHLO programs anyway. Received: jit_compile={config.compute.jit_compile!r}. "
             "Leave it out."
         )
     if config.compute.time_budget:
@@ -95,7 +96,7 @@ def check_graph(config: StyleConfig) -> None:
 
 
 def start_image(config: StyleConfig, content: tf.Tensor, style: tf.Tensor) -> tf.Tensor:
-    """Returns the image to start from, of the content's size, as `init` says.
+    """Returns the image to start from, of the content's size.
 
     Args:
         config: `init`, which must be one of `style_config.INITS`, and `seed`.
@@ -106,7 +107,7 @@ def start_image(config: StyleConfig, content: tf.Tensor, style: tf.Tensor) -> tf
         return content
     if config.init == "style":
         return tf.clip_by_value(cover(style, size_of(content)), 0.0, 1.0)
-    # Other values than `prepare_inputs` gives, which uses NumPy, but the same distribution.
+    # Not the values of `prepare_inputs`, which uses NumPy, but the same distribution.
     return tf.random.stateless_normal(
         tf.shape(content), [0, config.seed], NOISE_MEAN, NOISE_DEVIATION
     )
@@ -115,7 +116,7 @@ def start_image(config: StyleConfig, content: tf.Tensor, style: tf.Tensor) -> tf
 def graph_plan_stages(
     size: Size, *, scales: str, steps: int | tf.Tensor, smallest_side: int
 ) -> GraphStages:
-    """Returns `schedule.plan_stages` for a size and steps that are known when the graph runs."""
+    """Returns `schedule.plan_stages` for a size that is known only when the graph runs."""
     edge = tf.cast(tf.maximum(*size), tf.float64)
     if scales == "auto":
         halvings = tf.range(_HALVINGS - 1, -1, -1, dtype=tf.float64)
@@ -151,12 +152,12 @@ def stylize_in_graph(
     num_steps: tf.Tensor | None = None,
     weights: LossWeights | None = None,
 ) -> Stylized:
-    """Returns the end of a run, for pictures of sizes that are known when the graph runs.
+    """Returns the result of a run for pictures whose sizes are known only when the graph runs.
 
     Args:
         problem: what is minimized.
-        pictures: of the result's size; the styles have sizes of their own.
-        config: scales, steps, the optimizer.
+        pictures: of the result's size; each style has a size of its own.
+        config: scales, steps, optimizer.
         num_steps: int32 scalar, replaces the config's `steps`.
         weights: replace the config's.
 
@@ -204,30 +205,30 @@ def stylize_in_graph(
 
     nothing = Stylized(tf.zeros([1, 1, 1, 3]), tf.zeros([]), tf.constant(0), tf.constant(0))
     shapes = Stylized(tf.TensorShape([1, None, None, 3]), *3 * [tf.TensorShape([])])
-    found = tf.while_loop(
+    end = tf.while_loop(
         lambda index, _: index < tf.size(stages.scales),
         stage,
         (tf.constant(0), nothing),
         shape_invariants=(tf.TensorShape([]), shapes),
         parallel_iterations=1,
     )[1]
-    finite = tf.math.is_finite(found.loss) & tf.reduce_all(tf.math.is_finite(found.image))
+    finite = tf.math.is_finite(end.loss) & tf.reduce_all(tf.math.is_finite(end.image))
     check = tf.debugging.Assert(
-        finite & (found.num_evaluations > 0),
+        finite & (end.num_evaluations > 0),
         ["The loss or its gradient is not finite. Use smaller weights, or the normalized "
-         "network. Received: loss", found.loss],
+         "network. Received: loss", end.loss],
     )  # fmt: skip
     with tf.control_dependencies([check]):
-        return found._replace(image=tf.identity(found.image))
+        return end._replace(image=tf.identity(end.image))
 
 
 def stylize_at_size(problem: Problem, pictures: Pictures, config: StyleConfig) -> Stylized:
-    """Returns what `stylize_in_graph` does, for known sizes, so that XLA can compile it.
+    """Returns the result of a run for pictures of known sizes, in a form that XLA can compile.
 
     Args:
         problem: what is minimized.
         pictures: of known shapes.
-        config: scales, steps, the optimizer.
+        config: scales, steps, optimizer.
     """
     smallest = smallest_side(config)
     ends = coarse_to_fine(
@@ -253,7 +254,7 @@ def _minimize_start(problem: Problem, start: StageStart, config: StyleConfig) ->
 
 
 def _added(before: Stylized, after: Stylized) -> Stylized:
-    """Returns the end of a stage with the counts of the stages before."""
+    """Returns the result of a stage, with the counts of all stages so far."""
     return after._replace(
         num_steps=before.num_steps + after.num_steps,
         num_evaluations=before.num_evaluations + after.num_evaluations,
@@ -270,14 +271,14 @@ def minimize_stage(
     weights: LossWeights | None = None,
     in_place: bool = True,
 ) -> Stylized:
-    """Returns the end of one stage.
+    """Returns the result of one stage.
 
     Args:
         problem: what is minimized.
-        pictures: of the stage's size; the styles have sizes of their own.
+        pictures: of the stage's size; each style has a size of its own.
         config: the optimizer.
-        exponent: of the parametrization.
-        num_steps: of the optimizer.
+        exponent: of the parametrization, `COARSEST` or `FINER`.
+        num_steps: number of optimizer steps.
         weights: replace the config's.
         in_place: as for `graph_minimizers.minimize_lbfgs_in_graph`.
     """
@@ -288,13 +289,13 @@ def minimize_stage(
         value, gradient = problem.value_and_gradient(tf.reshape(position, shape), stage.data)
         return value, tf.reshape(gradient, [-1])
 
-    found = OPTIMIZERS[config.optimizer.optimizer].in_graph(
+    solution = OPTIMIZERS[config.optimizer.optimizer].in_graph(
         function,
         tf.reshape(stage.start, [-1]),
         config.optimizer,
         num_steps=num_steps,
         in_place=in_place,
     )
-    position = tf.reshape(found.position, shape)
+    position = tf.reshape(solution.position, shape)
     image = tf.ensure_shape(problem.picture(position, stage.data), [1, None, None, 3])
-    return Stylized(image, found.value, found.num_steps, found.num_evaluations)
+    return Stylized(image, solution.value, solution.num_steps, solution.num_evaluations)

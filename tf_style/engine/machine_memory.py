@@ -1,13 +1,14 @@
-"""The memory that this process may use."""
+"""The memory that this process may use, as reported by Linux. No TensorFlow here."""
 
 import math
 from pathlib import Path
 
 
 def available() -> float | None:
-    """Returns the bytes that this process may come to hold; None where the system does not tell.
+    """Returns the bytes that this process can use, those in use included; None if unknown.
 
-    The least of what the machine has left and what the control group allows.
+    What is left is the minimum of the machine's available memory and the rest of the control
+    group's limit.
     """
     held = _kilobytes(Path("/proc/self/status"), "VmRSS:")
     left = _kilobytes(Path("/proc/meminfo"), "MemAvailable:")
@@ -15,21 +16,21 @@ def available() -> float | None:
         return None
     for most, current, statistics, cached in _GROUPS:
         used = _number(current)
-        if used is not None:  # Cached files go when memory is asked for.
+        if used is not None:  # Cached files are dropped when memory is needed.
             used -= _field(statistics, cached) or 0.0
             left = min(left, (_number(most) or math.inf) - used)
     return held + _SHARE * left
 
 
 def total() -> float | None:
-    """Returns the bytes of the machine or the control group that a process may plan with."""
+    """Returns a fixed share of all memory of the machine or the control group; None if unknown."""
     machine = _kilobytes(Path("/proc/meminfo"), "MemTotal:")
     limits = [machine, *(_number(most) for most, *_ in _GROUPS)]
     known = [limit for limit in limits if limit is not None]
     return _SHARE * min(known) if known else None
 
 
-_SHARE = 0.95  # The rest is for what else the machine does.
+_SHARE = 0.95  # The rest is for other processes.
 
 _V1, _V2 = Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")
 _GROUPS = (
@@ -41,13 +42,13 @@ _GROUPS = (
         "total_inactive_file",
     ),
 )
-"""Of control groups, versions 2 and 1: limit, use, and the field of cached files in statistics."""
+"""For control groups, versions 2 and 1: limit, usage, statistics, and the field of cached files."""
 
 
 def _number(path: Path) -> float | None:
     try:
         return float(path.read_text())
-    except (OSError, ValueError):  # None, or "max".
+    except (OSError, ValueError):  # No such file, or "max".
         return None
 
 
@@ -56,10 +57,10 @@ def _field(path: Path, name: str) -> float | None:
         lines = path.read_text().splitlines()
     except OSError:
         return None
-    found = [line.split()[1] for line in lines if line.split()[:1] == [name]]
-    return float(found[0]) if found else None
+    values = [line.split()[1] for line in lines if line.split()[:1] == [name]]
+    return float(values[0]) if values else None
 
 
 def _kilobytes(path: Path, name: str) -> float | None:
-    found = _field(path, name)
-    return None if found is None else 1024.0 * found
+    kibibytes = _field(path, name)
+    return None if kibibytes is None else 1024.0 * kibibytes

@@ -1,4 +1,4 @@
-"""The plan of memory: what each size of a run needs, and how it is made to fit.
+"""The plan of memory: how each size of a run is computed so that it fits.
 
 An estimate is the sum of everything in memory at the peak. Its constants were measured on CPUs
 (docs/notes/engine.md, "Plan of memory"). No TensorFlow here.
@@ -18,13 +18,13 @@ from tf_style.tiling.tiles import Tiling
 GB = 1e9
 """Bytes of a gigabyte."""
 
-_PIXEL = 12  # Bytes a pixel of an image: three floats.
+_PIXEL = 12  # Bytes per pixel of an image: three floats.
 _PROGRAM = 1.2 * GB  # TensorFlow, the network, and the graphs.
-_FEATURES = 2300.0  # Bytes a pixel, for the features of a whole image.
+_FEATURES = 2300.0  # Bytes per pixel, for the features of a whole image.
 _IMAGES = 20  # Images besides the history: pictures, positions, gradients, line search.
-_TILE_MAPS = 310.0  # Bytes a pixel, for the maps between tiles; none if they are on disk.
+_TILE_MAPS = 310.0  # Bytes per pixel, for the maps between tiles; none if they are on disk.
 _TILE_GRAPHS = 0.3 * GB  # Graphs for tiles of each size and border, and tiles loaded ahead.
-_TILE = 950.0  # Bytes a pixel of a tile in the first block; half of that in each further block.
+_TILE = 950.0  # Bytes per pixel of a tile in the first block; half of that in each further block.
 _SIDES = (1024, 768, 512, 256, 128)  # px, of tiles.
 _STRIP = 256  # Rows.
 _SHORTEST_HISTORY = 3
@@ -39,7 +39,7 @@ class SizePlan(NamedTuple):
         bfloat16_history: whether they are rounded to bfloat16, to save memory.
         is_short: whether there are fewer pairs than asked for.
         pool: estimated bytes that TensorFlow allocates. It never returns them, so a run needs the
-            most of all its sizes.
+            maximum over its sizes.
         maps: estimated bytes of the maps between tiles, which are returned.
     """
 
@@ -125,10 +125,10 @@ def _plans(pixels: int, steps: int, config: StyleConfig) -> Iterator[SizePlan]:
     for history, rounded in histories:
         is_short = history < histories[0][0]
         images = _IMAGES + (1 if rounded else 2) * optimizer.pairs_stored(history)
-        held = _PROGRAM + pixels * _PIXEL * images
+        base = _PROGRAM + pixels * _PIXEL * images
         for tiling in tilings:
             if tiling is None:
-                pool = held + pixels * (content + _FEATURES)
+                pool = base + pixels * (content + _FEATURES)
                 yield SizePlan(None, history, rounded, is_short, pool)
             else:
                 tile = _TILE_GRAPHS + sum(
@@ -136,7 +136,7 @@ def _plans(pixels: int, steps: int, config: StyleConfig) -> Iterator[SizePlan]:
                     for block, side in enumerate(tiling.sides)
                 )
                 maps = 0.0 if tiling.on_disk else pixels * (content + _TILE_MAPS)
-                yield SizePlan(tiling, history, rounded, is_short, held + tile, maps)
+                yield SizePlan(tiling, history, rounded, is_short, base + tile, maps)
 
 
 def _tiling(side: int, *, on_disk: bool) -> Tiling:

@@ -1,6 +1,7 @@
-"""What an optimizer's position means: the image itself, or its scaled spectrum.
+"""Parametrizations: the variables that an optimizer changes, and their maps to and from images.
 
-In the spectrum L-BFGS converges faster. The change of variables is linear and exact.
+A position is the image itself or its scaled spectrum, in which L-BFGS converges faster. The change
+of variables is linear and exact.
 """
 
 import math
@@ -9,7 +10,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-COARSEST, FINER = 0.25, -0.25  # Exponents, measured: BUILD_NOTES.md.
+COARSEST, FINER = 0.25, -0.25  # Exponents, measured: docs/notes/engine.md.
 
 
 class Spectrum(NamedTuple):
@@ -17,7 +18,7 @@ class Spectrum(NamedTuple):
 
     Attributes:
         rows: float32 `[H, H]`, orthonormal: the cosine transform along the height.
-        columns: float32 `[W, W]`, likewise along the width.
+        columns: float32 `[W, W]`, the same along the width.
         scale: float32 `[H, W]`, above 0: how far a unit step moves each frequency.
     """
 
@@ -31,25 +32,25 @@ def spectrum(
 ) -> Spectrum:
     """Returns the spectrum in which a frequency f is scaled by 1 / f**exponent.
 
-    From the photograph on, low frequencies have the longest way to go: `COARSEST` lets them
-    take longer steps. After a coarser size they have arrived, and `FINER` favors the detail
-    that the coarser size could not hold. The scales' mean square is 1. Cosines, unlike
-    Fourier's waves, do not tie opposite borders together.
+    At the first size, low frequencies have the furthest to move, and `COARSEST` lets them take
+    longer steps. After a coarser size they have converged, and `FINER` favors the detail that the
+    coarser size could not hold. The mean square of the scales is 1. Cosines, unlike Fourier waves,
+    do not connect opposite borders.
 
     Args:
-        height: of the image, px; like the width, it need not be known when a graph is traced.
-        width: of the image, px.
-        exponent: 0 leaves the frequencies as they are.
+        height: height of the image, px. Like the width, it may be unknown when a graph is traced.
+        width: width of the image, px.
+        exponent: 0 leaves the frequencies unscaled.
 
     References:
         Olah, Mordvintsev & Schubert (2017), Feature Visualization, section "Preconditioning".
-        Differs from it: cosines, not Fourier's waves; weaker than 1 / f; and the opposite
-        after a coarser size.
+        Differs from it: cosines instead of Fourier waves, a weaker scaling than 1 / f, and the
+        opposite scaling after a coarser size, because each converges faster.
     """
     rows, columns = (_steps(size) / tf.cast(size, tf.float64) for size in (height, width))
     frequency = tf.sqrt(tf.square(rows)[:, tf.newaxis] + tf.square(columns))
     lowest = 1.0 / tf.cast(tf.maximum(height, width), tf.float64)
-    frequency = tf.maximum(frequency, lowest)  # The mean: as the lowest frequency.
+    frequency = tf.maximum(frequency, lowest)  # The mean counts as the lowest.
     scale = frequency ** -tf.cast(exponent, tf.float64)
     scale /= tf.sqrt(tf.reduce_mean(tf.square(scale)))
     matrices = (_cosines(height), _cosines(width), scale)
@@ -81,7 +82,7 @@ def spectrum_of_image(image: tf.Tensor, basis: Spectrum) -> tf.Tensor:
 
 
 def spectrum_of_gradient(gradient: tf.Tensor, basis: Spectrum) -> tf.Tensor:
-    """Returns the gradient with respect to the position, given that of the image."""
+    """Returns the gradient with respect to the position from the gradient of the image."""
     return _transformed(gradient, basis) * basis.scale
 
 
@@ -94,11 +95,11 @@ class Parametrization(NamedTuple):
     """A linear change of variables.
 
     Attributes:
-        basis: maps (height, width, exponent) to what the other functions take as their second
-            argument.
-        to_image: position to image.
-        to_position: image to position; inverts `to_image`.
-        to_position_gradient: the gradient of the image to that of the position.
+        basis: maps (height, width, exponent) to the second argument of the other functions.
+        to_image: maps a position to its image.
+        to_position: maps an image to its position; the inverse of `to_image`.
+        to_position_gradient: maps the gradient with respect to the image to the gradient with
+            respect to the position.
     """
 
     basis: Callable[..., Any]

@@ -1,6 +1,7 @@
 """The pictures of a run as tensors, at the full size and at the size of a stage.
 
-Sizes may be integers, or tensors that are known only when a graph runs.
+Takes NumPy arrays (`inputs.Inputs`), gives `Pictures`. Sizes are integers, or tensors that are
+known only when a graph runs.
 """
 
 from collections.abc import Sequence
@@ -20,9 +21,9 @@ class Pictures(NamedTuple):
 
     Attributes:
         content: 0..1, of the result's size.
-        styles: 0..1, each of any size.
+        styles: 0..1, each of its own size.
         start: nominally 0..1, of the result's size.
-        controls: blends, regions and maps, of the pictures' sizes.
+        controls: blends, masks and maps, of the pictures' sizes.
     """
 
     content: tf.Tensor
@@ -35,7 +36,7 @@ def pictures_of(inputs: Inputs) -> Pictures:
     """Returns the pictures of a run, with their controls, as tensors."""
     regions, controls = inputs.regions, Controls()
     if regions is not None:
-        # Untouched regions have no style.
+        # Regions of strength 0 stay untouched and need no style.
         used = regions.strengths > 0.0
         masks = regions.content[..., used]
         controls = Controls(
@@ -82,12 +83,12 @@ def at_size(pictures: Pictures, size: Size, style_sizes: Sequence[Size]) -> Pict
 
 
 def at_scale(pictures: Pictures, scale: float, *, smallest_side: int = 1) -> Pictures:
-    """Returns the pictures of a stage; their sizes must be known.
+    """Returns the pictures at the size of a stage; their sizes must be known.
 
     Args:
         pictures: of the result's size.
-        scale: of the stage.
-        smallest_side: px; no side of a style picture gets shorter than this.
+        scale: of the stage, relative to the result's size.
+        smallest_side: px; style pictures are not made smaller than this.
     """
     size, *style_sizes = (
         tuple(picture.shape[1:3]) for picture in (pictures.content, *pictures.styles)

@@ -7,10 +7,10 @@ import tensorflow as tf
 from tf_style.engine.parametrization import COARSEST, Parametrization
 from tf_style.engine.pictures import Pictures
 from tf_style.images.graph_resizing import size_of
+from tf_style.objective.loss import LossWeights
 from tf_style.objective.objective import Objective
 from tf_style.objective.region_targets import controlled_targets
 from tf_style.objective.targets import Targets
-from tf_style.objective.terms import LossWeights
 from tf_style.tiling.tiled_objective import TiledObjective
 from tf_style.tiling.tiles import Tiling
 

@@ -1,7 +1,8 @@
-"""Coarse to fine: which sizes a picture goes through, with how many steps. No TensorFlow here.
+"""The schedule: the stages of a run from coarse to fine, and their shares of the time.
 
-At a coarse size the network sees large parts of the picture at once, and an evaluation costs
-little; each finer size then adds its detail.
+Takes the size of the result and the options, gives scales, steps, sizes and seconds. At a coarse
+size the network sees large parts of the picture at once, and an evaluation costs little. Each
+finer size adds its detail. No TensorFlow here.
 """
 
 import math
@@ -9,32 +10,32 @@ from collections.abc import Sequence
 
 from tf_style.config.scales import Stage, parse_scales
 
-SMALLEST_EDGE = 96  # px: below, VGG-19's deepest style layer has next to no positions.
-FULL_EDGE = 512  # px: from here on, a full size gets the steps asked for.
-MOST_TIMES = 4  # As many steps, at most, for a small full size.
+SMALLEST_EDGE = 96  # px. Below it, VGG-19's deepest style layer has hardly any positions.
+FULL_EDGE = 512  # px. A full size of at least this length gets exactly the planned steps.
+MOST_TIMES = 4  # A smaller full size gets at most this many times as many.
 
 FEWEST = 3
-"""Evaluations that make a larger size worth its time, targets included."""
+"""Evaluations, targets included, that a larger size must be able to afford to be worth its time."""
 
 OVERHEAD = 12_000
-"""Pixels that an evaluation costs beside those of the image; measured on two cores."""
+"""Fixed cost of an evaluation besides the image's pixels, in pixels; measured on two cores."""
 
 
 def plan_stages(
     size: tuple[int, int], *, scales: str, steps: int, smallest_side: int
 ) -> tuple[Stage, ...]:
-    """Returns the stages for a result of this size.
+    """Returns the stages of a run, from the coarsest to the full size.
 
-    'auto' halves the size while the longer edge keeps 96 px and the shorter what the layers
-    need. The half gets the steps of the full size, each smaller one twice as many; more would
-    lose the content. A full size below 512 px gets more in proportion, up to four times, so
-    that small results are as finished as large ones.
+    'auto' halves the size while the longer edge has at least 96 px and the shorter one at least
+    `smallest_side`. The half size gets as many steps as the full size, each smaller size twice as
+    many; more would lose the content. A full size below 512 px gets proportionally more steps, up
+    to four times as many, so that small results look as finished as large ones.
 
     Args:
         size: height and width of the result, px.
         scales: 'auto', 'none' (the full size alone), or 'scale:steps,...'.
-        steps: at the full size, for 'auto' and 'none'.
-        smallest_side: px, of the layers in use.
+        steps: steps at the full size, for 'auto' and 'none'.
+        smallest_side: shortest side that the layers in use allow, px.
     """
     stages = parse_scales(scales) or (Stage(1.0, steps),)
     if scales == "auto":
@@ -54,32 +55,35 @@ def plan_stages(
 
 
 def cost(scale: float, num_pixels: int) -> float:
-    """Returns what an evaluation at a scale costs, in pixels; the result has `num_pixels`."""
+    """Returns the cost of an evaluation at a scale, in pixels; the result has `num_pixels`."""
     return scale**2 * num_pixels + OVERHEAD
 
 
 def first_share(
     stages: Sequence[Stage], num_pixels: int, *, left: float, seconds_per_pixel: float
 ) -> float:
-    """Returns the seconds that the first of these stages may take, for each to get its share.
+    """Returns the seconds for the first of the remaining stages.
 
-    The later ones get a few evaluations each at least, as a coarse picture that is enlarged
-    is worth little. The first gets all the time if there is not even enough for that.
+    Each stage gets its share. Time for a few evaluations of each later stage is reserved, because
+    an enlarged coarse picture is worth little. The first stage gets all the time if there is not
+    even enough for that.
 
     Args:
-        stages: those to come.
-        num_pixels: of the result.
-        left: seconds for all of them.
-        seconds_per_pixel: of an evaluation's `cost`.
+        stages: the remaining stages.
+        num_pixels: pixels of the result.
+        left: seconds left for all of them.
+        seconds_per_pixel: seconds of an evaluation divided by its `cost`.
     """
-    kept = FEWEST * seconds_per_pixel * sum(cost(stage.scale, num_pixels) for stage in stages[1:])
-    if len(stages) == 1 or left <= kept:
+    reserved = (
+        FEWEST * seconds_per_pixel * sum(cost(stage.scale, num_pixels) for stage in stages[1:])
+    )
+    if len(stages) == 1 or left <= reserved:
         return left
     costs = [stage.steps * cost(stage.scale, num_pixels) for stage in stages]
-    return min(left * costs[0] / sum(costs), left - kept)
+    return min(left * costs[0] / sum(costs), left - reserved)
 
 
 def scaled_size(size: tuple[int, int], scale: float) -> tuple[int, int]:
-    """Returns height and width at a scale, rounded, at least 1 px."""
+    """Returns height and width at a scale, rounded, each at least 1 px."""
     height, width = (max(1, math.floor(side * scale + 0.5)) for side in size)
     return height, width

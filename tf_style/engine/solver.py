@@ -11,7 +11,7 @@ from tf_style.config.style_config import StyleConfig
 from tf_style.engine.memory_plan import SizePlan
 from tf_style.engine.problem import Problem, StageProblem
 from tf_style.engine.run_state import NOTHING_FINISHED, FinishedStages, RunState
-from tf_style.objective.terms import LossTerms, by_name
+from tf_style.objective.loss import LossTerms, by_name
 from tf_style.optimizers import slices
 from tf_style.optimizers.pace import Pacing
 from tf_style.optimizers.solution import NotFiniteError, Solution, State, Step

@@ -22,8 +22,8 @@ from tf_style.images import graph_pictures
 from tf_style.images.graph_resizing import Size, resize, size_of
 from tf_style.inputs.sizes import smallest_side
 from tf_style.network.extractor import prepare, stored_variables
+from tf_style.objective.loss import LossWeights
 from tf_style.objective.targets import Targets
-from tf_style.objective.terms import LossWeights
 
 MAX_STEPS = 10_000
 """The largest `num_steps` that a caller of `stylize` may request."""

@@ -7,8 +7,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_style.objective.loss import LossTerms
 from tf_style.objective.targets import Targets
-from tf_style.objective.terms import LossTerms
 
 
 def named_terms(terms: LossTerms) -> dict[str, tf.Tensor]:

@@ -27,8 +27,8 @@ from tf_style.keras.inputs import (
     to_unit_range,
 )
 from tf_style.network.extractor import load_extractor
+from tf_style.objective.loss import LossTerms, loss_terms
 from tf_style.objective.targets import Targets, style_targets
-from tf_style.objective.terms import LossTerms, loss_terms
 
 _STYLE_SIZE = 512
 

@@ -95,8 +95,8 @@ def mean_activations() -> dict[str, np.ndarray]:
     """Returns each filter's mean activation, float32 `[filters]` above 0, by layer name.
 
     The mean is over all positions of the post-ReLU outputs for 1,000 photographs, one from each
-    ImageNet class, at 224 px with max pooling. `tools/measure_mean_activations.py` repeats the
-    measurement.
+    ImageNet class, at 224 px with max pooling. The tool
+    `tools/numbers/measure_mean_activations.py` repeats the measurement.
     """
     with (importlib.resources.files("tf_style.network") / "data/vgg19_mean_activation.npz").open(
         "rb"

@@ -1,8 +1,8 @@
-"""The combined loss of an image given its targets, and its gradient, as graphs.
+"""The loss of an image and its gradient, as graphs.
 
-`Objective` ties an extractor to a `LossConfig`. What varies (image, targets) is an
-argument: an objective has no state and may be shared. `targets` is traced once, `terms` and
-`value_and_gradient` for the first image size and once more for all others.
+`Objective` combines an extractor and a `LossConfig`. Everything that varies (image, targets) is an
+argument, so an objective has no state and can be shared. `targets` is traced once; `terms` and
+`value_and_gradient` are traced for the first image size and once more for all other sizes.
 """
 
 import contextlib
@@ -13,8 +13,9 @@ import keras
 import tensorflow as tf
 
 from tf_style.config.loss import LossConfig
+from tf_style.objective.loss import LossTerms, LossWeights, loss_terms
 from tf_style.objective.targets import Guides, Targets, style_statistics, style_targets
-from tf_style.objective.terms import LossTerms, LossWeights, content_of, loss_terms
+from tf_style.objective.terms import content_of
 
 _ANY_IMAGE = tf.TensorSpec([1, None, None, 3], tf.float32)
 
@@ -44,18 +45,13 @@ class Objective:
         Raises:
             ValueError: if the extractor lacks a layer.
         """
-        missing = [layer for layer in config.layers if layer not in extractor.output]
-        if missing:
-            raise ValueError(
-                f"`extractor` must give every layer of the config. Received: no {missing}. "
-                "Build it with `layers=config.layers`."
-            )
+        check_layers(extractor, config)
         self.extractor = extractor
         self.config = config
 
     @tf.function(input_signature=[_ANY_IMAGE], autograph=False)
     def features(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Returns the extractor's features, by one graph for all sizes.
+        """Returns the features of an image by layer name; one graph serves all sizes.
 
         Args:
             image: float32 `[1, H, W, 3]`, RGB 0..1.
@@ -63,7 +59,7 @@ class Objective:
         return self.extractor(image)
 
     def content_targets(self, content: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Returns what is kept of a content picture: `Targets.content`.
+        """Returns the targets of a content image: `Targets.content`.
 
         Args:
             content: float32 `[1, H, W, 3]`, RGB 0..1.
@@ -73,18 +69,19 @@ class Objective:
     def style_statistics(
         self, style: tf.Tensor, *, guides: Sequence[Guides] = ({},)
     ) -> list[dict[str, Any]]:
-        """Returns what is kept of a style picture, for each of these guides of its positions.
+        """Returns the statistics of a style picture, once for each of the guides.
 
         Args:
             style: float32 `[1, H, W, 3]`, RGB 0..1.
-            guides: of `styles.style_statistics`.
+            guides: weights of the style's positions, as for `targets.style_statistics`; an empty
+                dict weights all positions equally.
         """
         features = self.features(style)
         return [style_statistics(self.config, features, guides=each) for each in guides]
 
     @tf.function(input_signature=[_ANY_IMAGE, _ANY_IMAGE], autograph=False)
     def targets(self, content: tf.Tensor, style: tf.Tensor) -> Targets:
-        """Returns what an image must match; computed once for each pair of pictures.
+        """Returns what an image must match; compute it once for each pair of pictures.
 
         Args:
             content: float32 `[1, H, W, 3]`, RGB 0..1, of the image's size.
@@ -92,7 +89,7 @@ class Objective:
         """
         content_features = self.extractor(content)
         content_targets = content_of(self.config, content, content_features)
-        # One picture after the other: side by side they would need twice the memory.
+        # One picture after the other: both at once would need twice the memory.
         with tf.control_dependencies(list(content_targets.values())):
             style = tf.identity(style)
         return Targets(content_targets, style_targets(self.config, self.extractor(style)))
@@ -106,12 +103,12 @@ class Objective:
         Args:
             image: float32 `[1, H, W, 3]`, RGB, nominally 0..1, not clipped.
             targets: from `targets`, for a content of the same size.
-            weights: in the place of the config's.
+            weights: replace the config's.
         """
         return self._terms(image, targets, weights)
 
     def keeping_memory(self) -> contextlib.AbstractContextManager[None]:
-        """Returns a context, for many evaluations of images of one size; here it does nothing."""
+        """Returns a context for many evaluations of images of one size; here it does nothing."""
         return contextlib.nullcontext()
 
     @tf.function(autograph=False, reduce_retracing=True)
@@ -123,7 +120,7 @@ class Objective:
         Args:
             image: float32 `[1, H, W, 3]`, RGB, nominally 0..1, not clipped.
             targets: from `targets`, for a content of the same size.
-            weights: in the place of the config's.
+            weights: replace the config's.
 
         Returns:
             Float32 scalar and float32 `[1, H, W, 3]`.
@@ -134,12 +131,12 @@ class Objective:
     def terms_and_gradient(
         self, image: tf.Tensor, targets: Targets, *, weights: LossWeights | None = None
     ) -> tuple[LossTerms, tf.Tensor]:
-        """Returns the loss with its parts, and the total's gradient; as operations of any graph.
+        """Returns the loss with its parts and the gradient of the total, in the surrounding graph.
 
         Args:
             image: float32 `[1, H, W, 3]`, RGB, nominally 0..1, not clipped.
             targets: from `targets`, for a content of the same size.
-            weights: in the place of the config's.
+            weights: replace the config's.
         """
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(image)
@@ -148,3 +145,13 @@ class Objective:
 
     def _terms(self, image: tf.Tensor, targets: Targets, weights: LossWeights | None) -> LossTerms:
         return loss_terms(self.config, image, self.extractor(image), targets, weights=weights)
+
+
+def check_layers(extractor: keras.Model, config: LossConfig) -> None:
+    """Raises ValueError if the extractor lacks a layer of the config."""
+    missing = [layer for layer in config.layers if layer not in extractor.output]
+    if missing:
+        raise ValueError(
+            f"`extractor` must give every layer of the config. Received: no {missing}. "
+            "Build it with `layers=config.layers`."
+        )

@@ -1,6 +1,7 @@
-"""Features of style pictures to what an image must match, layer by layer.
+"""Targets: what an image must match, layer by layer.
 
-One picture, or several blended; all of it, or the positions that guides weight.
+Takes features of style pictures, gives their statistics and the targets made of them: of one style
+or a blend of several, over all positions or weighted by guides.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,61 +10,46 @@ from typing import Any, NamedTuple, TypeAlias
 import tensorflow as tf
 
 from tf_style.config.loss import LossConfig
-from tf_style.losses import content as content_losses
 from tf_style.losses.style import STYLE_LOSSES
 
-EDGES = "laplacian"  # Among the content's layers.
+EDGES = "laplacian"  # The name of the edge loss among the content layers.
 
 
 class Targets(NamedTuple):
-    """What the image is to match.
+    """What an image must match.
 
     Attributes:
-        content: dict of float32 `[1, h, w, c]`, the content's features by layer name, and its
-            "laplacian" where edges count.
-        style: dict of what `style_losses.STYLE_LOSSES` keeps of the style, by layer name: float32
-            `[1, c, c]` Gram matrices for "gram"; of the whole image.
-        regions: what parts of the image are to match besides.
-        content_guides: float32 `[1, h, w, 1]` by layer name: how much the content counts; empty
-            for 1 everywhere.
+        content: float32 `[1, h, w, c]` by layer name: the features of the content image, and its
+            "laplacian" if the config uses the edge loss.
+        style: style targets of the whole image by layer name, as defined by
+            `losses.style.STYLE_LOSSES`: float32 `[1, c, c]` Gram matrices for "gram".
+        regions: targets of regions of the image, in addition.
+        content_guides: float32 `[1, h, w, 1]` by layer name: weights of the positions in the
+            content loss; empty for 1 everywhere.
     """
 
     content: dict[str, tf.Tensor]
     style: dict[str, Any]
     regions: tuple["RegionTargets", ...] = ()
-    content_guides: dict[str, tf.Tensor] = {}
+    content_guides: dict[str, tf.Tensor] | tuple[()] = ()
 
 
 class RegionTargets(NamedTuple):
-    """What one region of the image is to match.
+    """What one region of an image must match.
 
     Attributes:
-        style: as `Targets.style`.
-        guides: float32 `[1, h, w, 1]` by layer name: weights of the positions, of mean 1.
-        factor: float32 scalar, of the region's style loss; None for 1.
+        style: as for `Targets.style`.
+        guides: float32 `[1, h, w, 1]` by layer name: weights of the positions, with mean 1.
+        factor: float32 scalar, factor of the region's style loss; None for 1.
     """
 
     style: dict[str, Any]
-    guides: dict[str, tf.Tensor] = {}
+    guides: dict[str, tf.Tensor] | tuple[()] = ()
     factor: tf.Tensor | None = None
 
 
-def content_of(
-    config: LossConfig, content: tf.Tensor, features: dict[str, tf.Tensor]
-) -> dict[str, tf.Tensor]:
-    """Returns what is kept of a content picture: `Targets.content`.
-
-    Args:
-        config: layers, and whether edges count.
-        content: float `[b, H, W, 3]`, RGB 0..1.
-        features: its own, by layer name.
-    """
-    kept = {name: features[name] for name, _ in config.content_layers}
-    return {**kept, EDGES: content_losses.laplacian(content)} if config.edge_weight else kept
-
-
 def regions_of(targets: Targets) -> tuple["RegionTargets", ...]:
-    """Returns the whole image and the regions, each with what it is to match."""
+    """Returns the targets of the whole image, as one more region, and of the regions."""
     return (RegionTargets(targets.style), *targets.regions)
 
 
@@ -74,14 +60,14 @@ Guides: TypeAlias = Mapping[str, tf.Tensor]
 def style_statistics(
     config: LossConfig, features: Mapping[str, tf.Tensor], *, guides: Guides | None = None
 ) -> dict[str, Any]:
-    """Returns what is kept of a style picture's features, by style layer; it may be blended.
+    """Returns the statistics of a style picture by style layer, ready to be blended.
 
-    Layers that there are no features of are left out.
+    Layers without features are left out.
 
     Args:
         config: style layers and their losses.
-        features: the style's, float `[b, h, w, c]`, by layer name.
-        guides: of the style's positions; a layer that is not in it has all ones.
+        features: of the style picture, float `[b, h, w, c]`, by layer name.
+        guides: weights of the style's positions; layers that it lacks have all ones.
     """
     return {
         layer: STYLE_LOSSES[name].statistics(features[layer], guide=guide_of(guides, layer))
@@ -95,18 +81,18 @@ def blended_targets(
     statistics: Sequence[Mapping[str, Any]],
     weights: Sequence[tf.Tensor | float],
 ) -> dict[str, Any]:
-    """Returns the targets of several styles together: `Targets.style`.
+    """Returns the targets of a blend of styles: `Targets.style`.
 
     Args:
         config: style layers and their losses.
         statistics: of each style, from `style_statistics`.
-        weights: numbers or scalars that add up to 1, one for each.
+        weights: of each style, numbers or scalars that add up to 1.
     """
     targets = {}
     for layer, name in config.style_losses.items():
         style_loss = STYLE_LOSSES[name]
-        kept = [of_style[layer] for of_style in statistics]
-        targets[layer] = style_loss.target(style_loss.blend(kept, weights))
+        of_layer = [of_style[layer] for of_style in statistics]
+        targets[layer] = style_loss.target(style_loss.blend(of_layer, weights))
     return targets
 
 
@@ -117,16 +103,19 @@ def style_targets(
 
     Args:
         config: style layers and their losses.
-        features: the style's, float `[b, h, w, c]`, by layer name.
-        guides: of the style's positions; a layer that is not in it has all ones.
+        features: of the style picture, float `[b, h, w, c]`, by layer name.
+        guides: weights of the style's positions; layers that it lacks have all ones.
     """
-    kept = style_statistics(config, features, guides=guides)
+    statistics = style_statistics(config, features, guides=guides)
     names = config.style_losses
-    return {layer: STYLE_LOSSES[names[layer]].target(kept[layer]) for layer in kept}
+    return {layer: STYLE_LOSSES[names[layer]].target(statistics[layer]) for layer in statistics}
 
 
-def guide_of(guides: Guides | None, layer: str) -> tf.Tensor | None:
-    """Returns the layer's guide; None, as style losses take it, stands for all ones."""
-    guide = None if guides is None else guides.get(layer)
-    # Graphs that are traced once for all sizes know no shape.
+def guide_of(guides: Guides | tuple[()] | None, layer: str) -> tf.Tensor | None:
+    """Returns the guide of a layer; None means all ones, as in the style losses.
+
+    Without guides there may be an empty tuple or None in their place.
+    """
+    guide = guides.get(layer) if isinstance(guides, Mapping) else None
+    # In graphs that are traced once for all sizes, its shape is unknown.
     return None if guide is None else tf.ensure_shape(guide, [None, None, None, 1])

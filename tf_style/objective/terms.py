@@ -1,8 +1,8 @@
-"""The loss of an image: the table of its terms, what they measure, and their weighted sum.
+"""The table of the loss's terms: what each matches, measures and adds.
 
-The loss is computed in two steps. `measured` maps an image and its features to measures without
-positions; most of them are additive, so that tiles can be measured one by one. `compared` maps the
-measures to the loss. A new term is an entry of `TERMS`.
+A term works in two steps. It maps an image or its features to measures without positions; most of
+them are additive, so that tiles can be measured one by one. Then it maps the measures to summands
+of the loss (`objective.loss`). A new term is an entry of `TERMS`.
 """
 
 import dataclasses
@@ -16,42 +16,6 @@ from tf_style.losses.content import CONTENT_LOSSES, laplacian, mean_content_loss
 from tf_style.losses.style import STYLE_LOSSES
 from tf_style.losses.variation import TOTAL_VARIATIONS, variation_of_rows
 from tf_style.objective.targets import EDGES, Targets, guide_of, regions_of
-
-
-class LossTerms(NamedTuple):
-    """The loss and its parts, float32 scalars; `[b]` from `loss_terms` with `per_sample`.
-
-    Attributes:
-        total: sum of `content`, `style` and `variation`.
-        content: weighted content loss, alpha times the sum over layers, edges included.
-        style: weighted style loss, beta times the sum over layers of w_l E_l.
-        variation: weighted total variation.
-        layers: unweighted losses by "content/LAYER" and "style/LAYER". With regions it is the sum
-            over regions, each times its strength and its share of the image.
-    """
-
-    total: tf.Tensor
-    content: tf.Tensor
-    style: tf.Tensor
-    variation: tf.Tensor
-    layers: dict[str, tf.Tensor]
-
-
-class LossWeights(NamedTuple):
-    """The weights of the loss's parts: numbers, or float32 scalars.
-
-    Graphs are traced anew for each new number. Pass scalars to change the weights in one graph.
-
-    Attributes:
-        content: alpha.
-        style: beta, `style_strength` included.
-        variation: gamma.
-    """
-
-    content: tf.Tensor | float
-    style: tf.Tensor | float
-    variation: tf.Tensor | float
-
 
 ByLayer: TypeAlias = dict[str, Any]
 """Measures of a term by layer, or by the name of the map: numbers or nests of tensors."""
@@ -114,10 +78,12 @@ class Term:
         is_on: whether a config uses the term.
         image_targets: maps of the content image that the term matches, by name: functions of the
             image, float `[b, H, W, 3]`. They become entries of `Targets.content`.
-        measure: maps (config, sample, targets) to the measures of a whole image.
+        measure: maps (config, sample, targets) to the measures of a whole image. They are empty or
+            0 if nothing in config and targets asks for the term.
         measure_rows: maps (config, rows, targets of these rows) to the rows' share of the measures:
             the tiled form of a term that looks at the image. None: the term looks at features, and
             tiles measure them with `measure`.
+        reach: rows around a row that its measure depends on, for terms that look at the image.
         is_mean: whether measures of features are means over positions, not sums. Tiles weight
             means with their share of the positions.
         compare: maps (config, measures, targets, per_sample) to the summands of the loss.
@@ -133,6 +99,7 @@ class Term:
     )
     measure: Callable[[LossConfig, Sample, Targets], tuple[ByLayer, ...]]
     measure_rows: Callable[[LossConfig, Rows, Targets], tuple[ByLayer, ...]] | None = None
+    reach: int = 0
     is_mean: Callable[[LossConfig], bool] = lambda _: True
     compare: Callable[[LossConfig, tuple[ByLayer, ...], Targets, bool], Iterator[LayerLoss]]
     skips_if_unweighted: bool = False
@@ -251,6 +218,7 @@ TERMS: dict[str, Term] = {
         image_targets={EDGES: laplacian},
         measure=_edges,
         measure_rows=_edges_of_rows,
+        reach=6,
         compare=_edge_losses,
     ),
     "style": Term(part="style", option="style_weight", measure=_style, compare=_style_losses),
@@ -260,6 +228,7 @@ TERMS: dict[str, Term] = {
         is_on=lambda config: config.tv_weight > 0.0,
         measure=_variation,
         measure_rows=_variation_of_rows,
+        reach=1,
         compare=_variation_losses,
         skips_if_unweighted=True,
     ),
@@ -318,86 +287,3 @@ def measured_rows(config: LossConfig, rows: Rows, targets: Targets) -> Measures:
         for name, term in TERMS.items()
         if term.measure_rows is not None
     }
-
-
-def compared(
-    config: LossConfig,
-    measures: Measures,
-    targets: Targets,
-    *,
-    weights: LossWeights | None = None,
-    per_sample: bool = False,
-    zero: tf.Tensor | float = 0.0,
-) -> LossTerms:
-    """Returns the loss of an image and its parts.
-
-    Args:
-        config: layers and weights.
-        measures: of the image; terms that are not in it add nothing.
-        targets: what the image must match.
-        weights: replace the config's.
-        per_sample: return `[b]` losses instead of scalars.
-        zero: value of a part to which nothing is added.
-    """
-    weights = weights or weights_of(config)
-    layers: dict[str, tf.Tensor] = {}
-    sums = dict.fromkeys(LossWeights._fields, tf.convert_to_tensor(zero))
-    for name, term in TERMS.items():
-        if name not in measures:
-            continue
-        for weight, value, layer in term.compare(config, measures[name], targets, per_sample):
-            sums[term.part] += weight * value
-            if layer is not None:
-                layers[layer] = layers[layer] + value if layer in layers else value
-    content, style, variation = (
-        weight * part for weight, part in zip(weights, sums.values(), strict=True)
-    )
-    return LossTerms(content + style + variation, content, style, variation, layers)
-
-
-def loss_terms(
-    config: LossConfig,
-    image: tf.Tensor,
-    features: Mapping[str, tf.Tensor],
-    targets: Targets,
-    *,
-    weights: LossWeights | None = None,
-    per_sample: bool = False,
-) -> LossTerms:
-    """Returns the loss of an image and its parts.
-
-    Args:
-        config: layers and weights.
-        image: float `[b, H, W, 3]`, RGB, nominally 0..1, for the terms that look at the image.
-        features: of the image, float `[b, h, w, c]`, by layer name.
-        targets: what the image must match; layers without a target are left out.
-        weights: replace the config's.
-        per_sample: return `[b]` losses instead of scalars.
-    """
-    weights = weights or weights_of(config)
-    sample = Sample(image, features, per_sample)
-    measures = {
-        name: term.measure(config, sample, targets)
-        for name, term in TERMS.items()
-        if not (term.skips_if_unweighted and _is_zero(getattr(weights, term.part)))
-    }
-    zero = tf.zeros(tf.shape(image)[:1] if per_sample else [], image.dtype)
-    return compared(config, measures, targets, weights=weights, per_sample=per_sample, zero=zero)
-
-
-def _is_zero(weight: tf.Tensor | float) -> bool:
-    """Returns whether a weight is known to be 0; a tensor's value is not known."""
-    return not tf.is_tensor(weight) and weight == 0.0
-
-
-def weights_of(config: LossConfig) -> LossWeights:
-    """Returns the config's weights of the loss's parts."""
-    style_weight = config.style_strength * config.style_weight
-    return LossWeights(config.content_weight, style_weight, config.tv_weight)
-
-
-def by_name(terms: LossTerms) -> dict[str, float]:
-    """Returns the terms as numbers by name: "total", ..., "content/LAYER", "style/LAYER"."""
-    values = {**terms._asdict(), **terms.layers}
-    del values["layers"]
-    return {name: float(value) for name, value in values.items()}

@@ -266,8 +266,6 @@ def _graphs(
         return _on_slots(function, state, stored_as) if in_place else function(state)
 
     def flat(like: tf.Tensor, arguments: tuple, scale: tf.Tensor) -> Function:
-        """Returns the scaled function of a position `[n]`."""
-
         def function(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             position = tf.reshape(position, tf.shape(like))
             value, gradient = value_and_gradient(position, *arguments)

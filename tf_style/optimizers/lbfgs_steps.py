@@ -56,18 +56,18 @@ class LbfgsState(NamedTuple):
 def initial_state(
     position: tf.Tensor, history: int, *, stored_as: tf.DType | None = None
 ) -> LbfgsState:
-    """Returns the state before the evaluation at the start `[n]`, as step -1.
+    """Returns the state before the evaluation at the start, as step -1.
 
-    The first step of `advance` does not move; it only evaluates value and gradient. So one graph
-    holds the function once.
+    The first step of `advance` does not move; it only evaluates value and gradient. So a graph
+    contains the function only once.
 
     Args:
         position: float `[n]`, the start.
         history: number of pairs, m.
-        stored_as: type of the rings; the position's if left out.
+        stored_as: type of the rings; the position's type if omitted.
     """
 
-    def ring() -> tf.Tensor:  # Each call makes a buffer of its own, to be changed in place.
+    def ring() -> tf.Tensor:  # Each call makes its own buffer, to be changed in place.
         return tf.zeros([history, tf.size(position)], stored_as or position.dtype)
 
     products = tf.zeros([history, history], tf.float64)
@@ -115,10 +115,10 @@ def search_direction(state: LbfgsState) -> tf.Tensor:
         Byrd, Nocedal & Schnabel (1994), eq. 3.1 and 3.13 (`inner` above its diagonal is R).
     """
     history = tf.shape(state.inner)[0]
-    kept = tf.range(history) < state.num_pairs
-    order = (state.num_pairs + tf.range(history)) % history  # Oldest first, empty ones before.
-    kept = tf.gather(kept, order)
-    both = kept[:, None] & kept[None]
+    is_filled = tf.range(history) < state.num_pairs
+    order = (state.num_pairs + tf.range(history)) % history  # Oldest first, empty rows before them.
+    is_filled = tf.gather(is_filled, order)
+    both = is_filled[:, None] & is_filled[None]
 
     def ordered(products: tf.Tensor) -> tf.Tensor:
         products = tf.gather(tf.gather(products, order), order, axis=1)
@@ -126,12 +126,12 @@ def search_direction(state: LbfgsState) -> tf.Tensor:
 
     def along(deltas: tf.Tensor) -> tf.Tensor:
         products = tf.cast(times(deltas, state.gradient), tf.float64)
-        return tf.where(kept, tf.gather(products, order), 0.0)
+        return tf.where(is_filled, tf.gather(products, order), 0.0)
 
     inner, square = ordered(state.inner), ordered(state.square)
     diagonal = tf.linalg.diag_part(inner)
     upper = tf.linalg.set_diag(
-        tf.linalg.band_part(inner, 0, -1), tf.where(kept, diagonal, tf.ones_like(diagonal))
+        tf.linalg.band_part(inner, 0, -1), tf.where(is_filled, diagonal, tf.ones_like(diagonal))
     )
     scale = diagonal[-1] / square[-1, -1]
     first = tf.linalg.triangular_solve(upper, along(state.position_deltas)[:, None], lower=False)
@@ -165,10 +165,10 @@ def advanced(
     position_delta = tf.cast(tf.cast(position - state.position, ring), dtype)
     gradient_delta = tf.cast(tf.cast(gradient - state.gradient, ring), dtype)
     curvature = tf.reduce_sum(position_delta * gradient_delta)
-    kept = curvature > _LEAST_CURVATURE * tf.norm(position_delta) * tf.norm(gradient_delta)
+    is_stored = curvature > _LEAST_CURVATURE * tf.norm(position_delta) * tf.norm(gradient_delta)
     row = state.num_pairs % tf.shape(state.inner)[0]
-    position_delta = tf.where(kept, position_delta, tf.cast(state.position_deltas[row], dtype))
-    gradient_delta = tf.where(kept, gradient_delta, tf.cast(state.gradient_deltas[row], dtype))
+    position_delta = tf.where(is_stored, position_delta, tf.cast(state.position_deltas[row], dtype))
+    gradient_delta = tf.where(is_stored, gradient_delta, tf.cast(state.gradient_deltas[row], dtype))
     put = with_row_in_place if in_place else with_row
     position_deltas = put(state.position_deltas, row, position_delta)
     gradient_deltas = put(state.gradient_deltas, row, gradient_delta)
@@ -188,7 +188,7 @@ def advanced(
         gradient_deltas=gradient_deltas,
         inner=inner,
         square=square,
-        num_pairs=state.num_pairs + tf.cast(kept, tf.int32),
+        num_pairs=state.num_pairs + tf.cast(is_stored, tf.int32),
         num_steps=state.num_steps + 1,
     )
 
@@ -237,12 +237,12 @@ def advance(
             failed=~lowered & (shorter < _SHORTEST),
         )
 
-    def goes_on(state: LbfgsState) -> tf.Tensor:
+    def continues(state: LbfgsState) -> tf.Tensor:
         is_flat = (state.num_steps >= 0) & tf.reduce_all(tf.equal(state.gradient, 0.0))
         return (state.num_steps < last_step) & ~state.failed & ~is_flat
 
     return tf.while_loop(
-        goes_on,
+        continues,
         lambda state: (step(state),),
         (state,),
         parallel_iterations=1,
@@ -250,7 +250,7 @@ def advance(
 
 
 def step_direction(state: LbfgsState, first_step: tf.Tensor) -> tf.Tensor:
-    """Returns the next unit step: L-BFGS's, or without history one along the gradient."""
+    """Returns the next unit step: that of L-BFGS, or steepest descent if there is no history."""
 
     def steepest() -> tf.Tensor:
         size = tf.cast(tf.size(state.gradient), state.gradient.dtype)

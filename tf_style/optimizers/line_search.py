@@ -1,4 +1,4 @@
-"""The line search of TensorFlow Probability (TFP), for a step of L-BFGS that fails."""
+"""The line search of TensorFlow Probability (TFP), for L-BFGS when its unit step fails."""
 
 from typing import NamedTuple
 
@@ -16,11 +16,11 @@ def search(
     first_step: tf.Tensor,
     in_place: bool = True,
 ) -> LbfgsState:
-    """Returns the state after one step of a length that TFP's line search finds.
+    """Returns the state after one step whose length TFP's line search chooses.
 
     Args:
         function: maps a position `[n]` to its value and gradient.
-        state: whose unit step failed.
+        state: a state whose unit step, and shorter ones, failed.
         first_step: as for `advance`.
         in_place: as for `advance`.
 
@@ -31,7 +31,7 @@ def search(
 
     direction = step_direction(state, first_step)
 
-    class Point(NamedTuple):  # The fields that TFP asks for by name.
+    class Point(NamedTuple):  # TFP expects fields of these names.
         x: tf.Tensor
         f: tf.Tensor
         df: tf.Tensor
@@ -42,14 +42,14 @@ def search(
         return Point(length, value, dot(gradient, direction), gradient)
 
     zero = tf.zeros([], state.value.dtype)
-    found = hager_zhang(
+    result = hager_zhang(
         along,
-        initial_step_size=state.length,  # Longer ones have been tried.
+        initial_step_size=state.length,  # Longer steps have failed.
         value_at_zero=Point(zero, state.value, dot(state.gradient, direction), state.gradient),
         max_iterations=_MAX_SEARCH_ITERATIONS,
     )
-    point = found.left
-    lowered = found.converged & (point.f < state.value)
+    point = result.left
+    lowered = result.converged & (point.f < state.value)
     after = advanced(
         state,
         tf.where(lowered, state.position + point.x * direction, state.position),
@@ -59,7 +59,7 @@ def search(
     )
     return after._replace(
         num_steps=state.num_steps + tf.cast(lowered, tf.int32),
-        num_evaluations=state.num_evaluations + tf.cast(found.func_evals, tf.int32),
+        num_evaluations=state.num_evaluations + tf.cast(result.func_evals, tf.int32),
         length=tf.ones_like(state.length),
         failed=~lowered,
     )

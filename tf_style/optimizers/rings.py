@@ -1,4 +1,4 @@
-"""Ring buffers of vectors for L-BFGS: products with their rows, and writing of rows.
+"""Ring buffers of vectors for L-BFGS: products with their rows, and writing rows.
 
 A ring is a float tensor `[m, n]`. A bfloat16 ring takes half the memory of a float32 one. Its rows
 are converted to the vectors' type one at a time, so that all arithmetic is done in that type.
@@ -37,9 +37,9 @@ def with_row(matrix: tf.Tensor, row: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
 
 
 def with_row_in_place(matrix: tf.Tensor, row: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-    """Returns the matrix with one row replaced, without a copy where nothing else needs it.
+    """Returns the matrix with one row replaced, without a copy if nothing else references it.
 
-    `tf.tensor_scatter_nd_update` always copies on a CPU; XLA does not know this operation.
+    Unlike `tf.tensor_scatter_nd_update`, which always copies on a CPU. Not supported by XLA.
     """
     values = tf.cast(values, matrix.dtype)[None]
     return tf.raw_ops.TensorStridedSliceUpdate(

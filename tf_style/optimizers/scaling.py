@@ -1,4 +1,4 @@
-"""Scaling of a function so that its gradient is near 1."""
+"""Scaling a function so that the root mean square of its gradient is near 1."""
 
 import tensorflow as tf
 
@@ -8,7 +8,7 @@ from tf_style.optimizers.lbfgs_steps import Function
 def unit_scale(gradient: tf.Tensor) -> tf.Tensor:
     """Returns the power of two that brings the gradient's root mean square near 1.
 
-    Float32 squares over- and underflow beyond 1e19 and 1e-19. Powers of two round nothing.
+    Float32 squares overflow above 1e19 and underflow below 1e-19. Powers of two cause no rounding.
 
     Args:
         gradient: float, of any shape.
@@ -23,7 +23,7 @@ def unit_scale(gradient: tf.Tensor) -> tf.Tensor:
 
 
 def scaled_function(function: Function, scale: tf.Tensor) -> Function:
-    """Returns the function times a number."""
+    """Returns the function with its value and gradient multiplied by `scale`."""
 
     def times(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         value, gradient = function(position)

@@ -17,7 +17,6 @@ from tf_style.optimizers import slices
 from tf_style.optimizers.pace import Pace, Pacing
 from tf_style.optimizers.solution import (
     MAX_RESTARTS_WITHOUT_GAIN,
-    OnSlice,
     Solution,
     State,
     Status,
@@ -46,11 +45,8 @@ def minimize_tfp_lbfgs(
     history: int = OptimizerConfig.history,
     jit_compile: bool = False,
     first_step: float = 0.01,
-    slice_seconds: float = 5.0,
-    pause_every: int | None = None,
-    deadline: float | None = None,
-    on_slice: OnSlice | None = None,
     resume_from: State | None = None,
+    **pacing: Any,
 ) -> Solution:
     """Minimizes with `tfp.optimizer.lbfgs_minimize`, scaled, sliced and restarted.
 
@@ -69,11 +65,8 @@ def minimize_tfp_lbfgs(
             size.
         jit_compile: compile the steps with XLA.
         first_step: root-mean-square length of the first trial step, in the position's units.
-        slice_seconds: rough length of a slice, in seconds.
-        pause_every: slices also end at every multiple of this many steps.
-        deadline: as for `lbfgs.minimize_lbfgs`.
-        on_slice: called between slices.
         resume_from: as for `lbfgs.minimize_lbfgs`.
+        **pacing: fields of `Pacing`.
 
     Returns:
         The solution. Its loss does not exceed the start's, apart from rounding.
@@ -97,10 +90,7 @@ def minimize_tfp_lbfgs(
         jit_compile=jit_compile,
         first_step=first_step,
     )
-    pacing = Pacing(
-        slice_seconds=slice_seconds, pause_every=pause_every, deadline=deadline, on_slice=on_slice
-    )
-    return slices.run(method, num_steps=num_steps, pacing=pacing, resume_from=resume_from)
+    return slices.run(method, num_steps=num_steps, pacing=Pacing(**pacing), resume_from=resume_from)
 
 
 class TfpRun(NamedTuple):

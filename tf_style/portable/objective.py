@@ -6,6 +6,7 @@ these graphs for pictures of any size, because they hold forward operations only
 """
 
 import functools
+import operator
 from collections.abc import Callable, Iterable, Iterator
 
 import keras
@@ -13,8 +14,10 @@ import tensorflow as tf
 
 from tf_style.config.loss import LossConfig
 from tf_style.export.tensor_names import named_targets, named_terms
+from tf_style.objective.loss import LossTerms, LossWeights, weights_of
+from tf_style.objective.objective import check_layers
 from tf_style.objective.targets import Targets
-from tf_style.objective.terms import TERMS, LossTerms, LossWeights, Term, weights_of
+from tf_style.objective.terms import TERMS, Term
 from tf_style.portable import losses as portable_losses
 from tf_style.portable.layers import steps_of
 from tf_style.portable.losses import IMAGE
@@ -47,12 +50,7 @@ class PortableObjective(tf.Module):
                 no gradient in forward operations.
         """
         super().__init__(name="portable_objective")
-        missing = [layer for layer in config.layers if layer not in extractor.output]
-        if missing:
-            raise ValueError(
-                f"`extractor` must give every layer of the config. Received: no {missing}. "
-                "Build it with `layers=config.layers`."
-            )
+        check_layers(extractor, config)
         self.config = config
         self._steps = tuple(steps_of(extractor, config.layers).items())
         self._weights = [weight for _, step in self._steps for weight in step.weights]
@@ -108,11 +106,12 @@ class PortableObjective(tf.Module):
                 gradients[loss.at].append(factor * loss.weight * loss.gradient)
                 if loss.name is not None:
                     layers[loss.name] = loss.value
-        content, style, variation = (
-            weight * tf.add_n(losses) if losses else tf.zeros((), image.dtype)
-            for weight, losses in zip(weights, sums.values(), strict=True)
-        )
-        terms = LossTerms(content + style + variation, content, style, variation, layers)
+        parts = {
+            part: weight * tf.add_n(sums[part]) if sums[part] else tf.zeros((), image.dtype)
+            for part, weight in weights._asdict().items()
+        }
+        total = functools.reduce(operator.add, parts.values())
+        terms = LossTerms(total=total, layers=layers, **parts)
 
         upstream: list[tf.Tensor] = []
         inputs = [image, *list(outputs.values())[:-1]]

@@ -1,4 +1,7 @@
-"""Targets and measures of a picture, and what of them is a tile's: arrays in nests."""
+"""The parts of targets and measures that belong to a tile, as nests of NumPy arrays.
+
+Also sums the measures of tiles, and lists the devices that compute them.
+"""
 
 import os
 from collections.abc import Callable, Mapping
@@ -7,34 +10,45 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tf_style.config.loss import LossConfig
 from tf_style.objective.targets import RegionTargets, Targets
 from tf_style.tiling.maps import Maps
 from tf_style.tiling.passes import Place
 
 
+def check_tileable(config: LossConfig) -> None:
+    """Raises ValueError if a loss is not a sum over positions."""
+    if config.untileable:
+        raise ValueError(
+            "`objective` must have losses that are sums over positions. Received: "
+            f"{', '.join(config.untileable)}. Use other losses for large images."
+        )
+
+
 def devices() -> list[str]:
-    """Returns the names of all GPUs, or of all CPUs.
+    """Returns the names of all GPUs; of all CPUs if there is no GPU.
 
     Raises:
-        RuntimeError: if TensorFlow has one thread only for operations, as on a single core.
+        RuntimeError: if TensorFlow has only one thread for operations, as on a single core.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     if (tf.config.threading.get_inter_op_parallelism_threads() or cores or 1) < 2:
         raise RuntimeError(
             "Tiles need two threads of TensorFlow: one waits for what the other computes. "
-            "Received: one. Call tf.config.threading.set_inter_op_parallelism_threads(2) before it "
-            "starts."
+            "Received: one. Call tf.config.threading.set_inter_op_parallelism_threads(2) before "
+            "TensorFlow starts."
         )
     kinds = (tf.config.list_logical_devices(kind) for kind in ("GPU", "CPU"))
     return [device.name for device in next(filter(None, kinds))]
 
 
 def by_share(means: Mapping[str, Any], place: Place) -> dict[str, Any]:
-    """Returns means over a tile's own units of layers as their shares in the whole's, float64.
+    """Returns a tile's contributions to means over the whole maps, float64.
 
     Args:
-        means: nests of numbers or arrays of any shape, by layer name.
-        place: the tile's.
+        means: means over the units that the tile owns: nests of numbers or arrays of any shape, by
+            layer name.
+        place: of the tile.
     """
 
     def shared(name: str, mean: Any) -> Any:
@@ -45,7 +59,7 @@ def by_share(means: Mapping[str, Any], place: Place) -> dict[str, Any]:
 
 
 def add(total: dict[str, Any], part: Mapping[str, Any]) -> None:
-    """Adds nests by layer, of arrays of any shapes, to others of the same; in float64."""
+    """Adds nests of arrays to `total`, in float64; both are by layer name."""
     for name, values in part.items():
         values = tf.nest.map_structure(np.float64, values)
         total[name] = (
@@ -54,15 +68,15 @@ def add(total: dict[str, Any], part: Mapping[str, Any]) -> None:
 
 
 def own_targets(targets: Targets, kept: Maps) -> Callable[[Place], Targets]:
-    """Returns a function from a tile's place to what its own units are to match.
+    """Returns a function from the place of a tile to the targets of the units that it owns.
 
     Args:
-        targets: the whole image's, as arrays; what has positions is `[1, h, w, c]`, guides
-            `[1, h, w, 1]`, h and w of the layer.
-        kept: where they are: what is not a tile's may rest.
+        targets: of the whole image, as arrays: features `[1, h, w, c]`, guides `[1, h, w, 1]`, with
+            the h and w of the layer.
+        kept: the maps that hold the targets; their memory is released before each tile.
     """
 
-    def of(place: Place) -> Targets:
+    def targets_at(place: Place) -> Targets:
         kept.rest()
         regions = tuple(
             RegionTargets(in_segment(region.style, place), own(region.guides, place), ())
@@ -75,21 +89,22 @@ def own_targets(targets: Targets, kept: Maps) -> Callable[[Place], Targets]:
             own(targets.content_guides, place),
         )
 
-    return of
+    return targets_at
 
 
-def in_segment(of_layers: Mapping[str, Any], place: Place) -> dict[str, Any]:
-    """Returns what is of the layers of a tile's segment."""
-    return {name: of_layers[name] for name in place.segment.layers if name in of_layers}
+def in_segment(of_layers: Mapping[str, Any] | tuple[()], place: Place) -> dict[str, Any]:
+    """Returns the entries for layers of the tile's segment."""
+    layers = dict(of_layers)
+    return {name: layers[name] for name in place.segment.layers if name in layers}
 
 
-def own(maps: Mapping[str, np.ndarray], place: Place) -> dict[str, np.ndarray]:
-    """Returns the parts that a tile owns of maps `[1, h, w, c]` by layer, without a copy."""
+def own(maps: Mapping[str, np.ndarray] | tuple[()], place: Place) -> dict[str, np.ndarray]:
+    """Returns the parts of maps `[1, h, w, c]` that a tile owns, by layer name, as views."""
     return {name: each[place.at(name)] for name, each in in_segment(maps, place).items()}
 
 
 def complete(targets: Targets) -> Targets:
-    """Returns the targets without a None, which no nest of tensors holds."""
+    """Returns the targets with 1 for each missing factor: nests of tensors cannot hold None."""
     regions = tuple(
         region if region.factor is not None else region._replace(factor=1.0)
         for region in targets.regions
@@ -98,16 +113,16 @@ def complete(targets: Targets) -> Targets:
 
 
 def without_positions(targets: Targets) -> Targets:
-    """Returns the targets without what has positions."""
-    regions = tuple(region._replace(guides={}) for region in targets.regions)
+    """Returns the targets without features and guides: only those without positions."""
+    regions = tuple(region._replace(guides=()) for region in targets.regions)
     return Targets({}, targets.style, regions)
 
 
 def arrays(nest: Any) -> Any:
-    """Returns tensors as NumPy arrays; those in the host's memory are not copied."""
+    """Returns a nest of tensors as NumPy arrays; tensors in the host's memory are not copied."""
     return tf.nest.map_structure(np.asarray, nest)
 
 
 def floats(nest: Any) -> Any:
-    """Returns the arrays as float32."""
+    """Returns a nest of arrays as float32."""
     return tf.nest.map_structure(np.float32, nest)

@@ -9,10 +9,10 @@ import tensorflow as tf
 from tf_style.config.loss import LossConfig
 from tf_style.graphs.tracing import for_all_sizes
 from tf_style.objective.targets import Targets
-from tf_style.objective.terms import Measures, Rows, image_targets, measured_rows
+from tf_style.objective.terms import TERMS, Measures, Rows, image_targets, measured_rows
 from tf_style.tiling.tiles import Span, spans
 
-_CONTEXT = 8  # Rows around a strip that it sees: the Laplacian reaches 6, variations 1.
+_CONTEXT = 8  # Rows around a strip that it sees, at least.
 
 
 class Strip(NamedTuple):
@@ -43,6 +43,7 @@ class Strips:
             num_rows: largest number of a strip's own rows.
         """
         self._config, self._num_rows = config, num_rows
+        self._context = max(_CONTEXT, *(term.reach for term in TERMS.values()))
         self._measure_strip = for_all_sizes(self._measured)
         self._gradient_of_strip = for_all_sizes(self._gradient)
 
@@ -89,15 +90,17 @@ class Strips:
     def _strips(self, image: np.ndarray) -> Iterator[Strip]:
         height = image.shape[1]
         # Narrower strips would not hold the mirrored rows that the Laplacian needs.
-        for own in spans(height, max(self._num_rows, 2 * _CONTEXT)):
-            yield Strip(own, own.wider(_CONTEXT, height))
+        for own in spans(height, max(self._num_rows, 2 * self._context)):
+            yield Strip(own, own.wider(self._context, height))
 
     def _arguments(self, strip: Strip, image: np.ndarray, targets: Targets) -> tuple[Rows, Targets]:
         """Returns what a strip's graphs take: its rows, and the targets of its own rows."""
 
-        def own_rows(maps: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-            names = [name for name in image_targets(self._config) if name in maps]
-            return {name: maps[name][:, strip.own.slice] for name in names}
+        def own_rows(maps: dict[str, np.ndarray] | tuple[()]) -> dict[str, np.ndarray]:
+            names = image_targets(self._config)
+            return {
+                name: each[:, strip.own.slice] for name, each in dict(maps).items() if name in names
+            }
 
         rows = Rows(image[:, strip.seen.slice], *strip.own_in_seen, image.shape[1])
         guides = own_rows(targets.content_guides)

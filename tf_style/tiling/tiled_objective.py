@@ -12,23 +12,16 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tf_style.objective.loss import LossTerms, LossWeights, compared, weights_of
 from tf_style.objective.objective import Objective
 from tf_style.objective.targets import Guides, Targets, blended_targets, style_statistics
-from tf_style.objective.terms import (
-    TERMS,
-    LossTerms,
-    LossWeights,
-    Measures,
-    Sample,
-    compared,
-    measured_features,
-    weights_of,
-)
+from tf_style.objective.terms import TERMS, Measures, Sample, measured_features
 from tf_style.tiling.maps import Map, Maps
 from tf_style.tiling.parts import (
     add,
     arrays,
     by_share,
+    check_tileable,
     complete,
     devices,
     floats,
@@ -67,11 +60,7 @@ class TiledObjective(Objective):
             RuntimeError: if TensorFlow has only one thread.
         """
         super().__init__(objective.extractor, objective.config)
-        if self.config.untileable:
-            raise ValueError(
-                "`objective` must have losses that are sums over positions. Received: "
-                f"{', '.join(self.config.untileable)}. Use other losses for large images."
-            )
+        check_tileable(self.config)
         self.devices = devices()
         self._tiling = tiling
         self._maps: Maps | None = None
@@ -79,8 +68,19 @@ class TiledObjective(Objective):
         self._failure: OSError | None = None
         self._strips = Strips(self.config, tiling.strip)
         content = [name for name, _ in self.config.content_layers]
-        self._of_image = self._stretches(self._measured, self.config.layers, goes_back=True)
-        self._of_style = self._stretches(self._statistics, list(self.config.style_losses))
+        self._of_image = self._stretches(
+            lambda features, targets: measured_features(
+                self.config, Sample(None, features), targets
+            ),
+            self.config.layers,
+            goes_back=True,
+        )
+        self._of_style = self._stretches(
+            lambda features, guides: tuple(
+                style_statistics(self.config, features, guides=each) for each in guides
+            ),
+            list(self.config.style_losses),
+        )
         self._of_content = self._stretches(lambda features, _: features, content)
         self._compare = tf.function(self._terms_and_slopes, autograph=False)
 
@@ -135,9 +135,7 @@ class TiledObjective(Objective):
     ) -> LossTerms:
         """Returns the loss and its parts; see `Objective`."""
         targets = arrays(complete(targets))
-        measures, _ = self._measures_of(
-            image.numpy(), targets, maps=self._new_maps(), is_traced=False
-        )
+        measures, _ = self._measures_of(image.numpy(), targets, maps=self._new_maps())
         return self._compared(measures, targets, weights or weights_of(self.config))[0]
 
     def targets(self, content: tf.Tensor, style: tf.Tensor) -> Targets:
@@ -208,12 +206,6 @@ class TiledObjective(Objective):
             for segment, side in zip(parts, self._tiling.sides, strict=False)
         ]
 
-    def _measured(self, features: Features, targets: Targets) -> Measures:
-        return measured_features(self.config, Sample(None, features), targets)
-
-    def _statistics(self, features: Features, guides: tuple[Guides, ...]) -> tuple:
-        return tuple(style_statistics(self.config, features, guides=each) for each in guides)
-
     def _compared(
         self, measures: Measures, targets: Targets, weights: LossWeights
     ) -> tuple[LossTerms, Measures]:
@@ -283,7 +275,7 @@ class TiledObjective(Objective):
         return terms.total.numpy(), gradient
 
     def _measures_of(
-        self, image: np.ndarray, targets: Targets, *, maps: Maps, is_traced: bool
+        self, image: np.ndarray, targets: Targets, *, maps: Maps, is_traced: bool = False
     ) -> tuple[Measures, ForwardRecord]:
         """Returns the measures of the image, and what the backward pass needs."""
         measures = self._strips.measured(image, targets)

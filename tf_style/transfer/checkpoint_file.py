@@ -1,9 +1,9 @@
-"""Named arrays and a description to one file, and back. No TensorFlow here.
+"""The file of a checkpoint: named arrays and a description. No TensorFlow here.
 
-A line with the format's number; the header's length, uint64; the header, JSON: the version of
-tf_style, the description, and each array's name, type and shape; the arrays one after the other,
-little-endian; the SHA-256 of all that. Nothing in it is code, nothing is believed before the hash
-is right, and no array is in memory twice.
+The file consists of a line with the format's number; the length of the header, uint64; the header,
+which is JSON with the version of tf_style, the description, and the name, type and shape of each
+array; the arrays one after the other, little-endian; and the SHA-256 of everything before it. It
+holds no code, and nothing is used before the hash has been checked. No array is in memory twice.
 """
 
 import contextlib
@@ -23,22 +23,22 @@ from tf_style.files import atomic
 
 _NAME, _FORMAT = b"tf_style checkpoint ", b"1\n"
 _DTYPES = ("bool", "uint8", "uint16", "int32", "int64", "float32", "float64")
-_MOST_HEADER = 1_000_000  # Bytes; a usual one has 4,000.
+_MOST_HEADER = 1_000_000  # Bytes; typical headers have 4,000.
 _CHUNK = 16_000_000
 _DIGEST = hashlib.sha256().digest_size
 
 
 class CheckpointError(ValueError):
-    """A file that is no checkpoint, is damaged, or is another version's."""
+    """Raised for a file that is not a checkpoint, is damaged, or is from another version."""
 
 
 class Checkpoint(NamedTuple):
-    """What `read` gives.
+    """The contents of a file.
 
     Attributes:
-        path: of the file.
-        description: what `write` was told.
-        arrays: each is read from the file when it is asked for.
+        path: path of the file.
+        description: the description that was written.
+        arrays: by name; each is read from the file when it is accessed.
     """
 
     path: Path
@@ -47,16 +47,16 @@ class Checkpoint(NamedTuple):
 
 
 def write(path: Path, description: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
-    """Writes a file that is there only when it is complete and on the disk.
+    """Writes a file, which appears only when it is complete and on the disk.
 
     Args:
-        path: of the file.
-        description: anything that JSON can hold.
-        arrays: by name: arrays, tensors or numbers, of bool, uint8, uint16, int32, int64,
-            float32 or float64. Tensors are brought to memory one after the other.
+        path: path of the file.
+        description: anything that JSON can represent.
+        arrays: arrays, tensors or numbers by name, of type bool, uint8, uint16, int32, int64,
+            float32 or float64. Tensors are copied to the host one after the other.
 
     Raises:
-        OSError: if it cannot be written; nothing half-written is left.
+        OSError: if the file cannot be written; no incomplete file is left.
     """
     values = {
         name: value if hasattr(value, "dtype") else np.asarray(value)
@@ -78,7 +78,7 @@ def write(path: Path, description: Mapping[str, Any], arrays: Mapping[str, Any])
 
         put(_NAME + _FORMAT + struct.pack("<Q", len(head)) + head)
         for value in values.values():
-            # A tensor's own memory, where it is the CPU's.
+            # On a CPU this is the tensor's own memory.
             array = np.ascontiguousarray(np.asarray(value), _dtype(value).newbyteorder("<"))
             data = array.reshape(-1).view(np.uint8).data
             for start in range(0, len(data), _CHUNK):
@@ -86,8 +86,8 @@ def write(path: Path, description: Mapping[str, Any], arrays: Mapping[str, Any])
         file.write(digest.digest())
 
     atomic.write_atomically(path, fill)
-    if os.name == "posix":  # The new name, too, is to outlive a power cut.
-        with contextlib.suppress(OSError):  # Some file systems refuse to.
+    if os.name == "posix":  # The new name must survive a power failure, too.
+        with contextlib.suppress(OSError):  # Some file systems do not support it.
             folder = os.open(path.parent, os.O_RDONLY)
             try:
                 os.fsync(folder)
@@ -96,42 +96,43 @@ def write(path: Path, description: Mapping[str, Any], arrays: Mapping[str, Any])
 
 
 def read(path: Path) -> Checkpoint:
-    """Returns the checkpoint in a file, all of which is checked.
+    """Returns the checkpoint in a file, after checking the whole file.
 
     Raises:
         OSError: if the file cannot be read.
-        CheckpointError: if it is no checkpoint, is cut or damaged, or another version's.
+        CheckpointError: if it is not a checkpoint, is damaged, or is from another version.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
         start = file.read(len(_NAME + _FORMAT))
         if not start.startswith(_NAME):
-            raise CheckpointError(f"'{path}' is no checkpoint of tf_style, or it is damaged.")
+            raise CheckpointError(f"'{path}' is not a checkpoint of tf_style, or it is damaged.")
         if start != _NAME + _FORMAT:
-            found = start[len(_NAME) :].decode(errors="replace").strip()
+            number = start[len(_NAME) :].decode(errors="replace").strip()
             raise CheckpointError(
-                f"'{path}' must be of the format {_FORMAT.decode().strip()}. Received: {found!r}, "
-                "of another tf_style, or damaged. Go on with the tf_style that wrote it."
+                f"'{path}' must have format {_FORMAT.decode().strip()}. Received: format "
+                f"{number!r}. It is from another version of tf_style, or damaged. Resume with the "
+                "version that wrote it."
             )
         length = file.read(8)
         num_bytes = struct.unpack("<Q", length)[0] if len(length) == 8 else _MOST_HEADER + 1
         if num_bytes > _MOST_HEADER or not _is_whole(file, size):
-            raise CheckpointError(f"'{path}' is cut or damaged: its checksum is not that of it.")
+            raise CheckpointError(f"'{path}' is truncated or damaged: its checksum is wrong.")
         file.seek(len(start + length))
         header = file.read(num_bytes)
     try:
-        found = json.loads(header)
-        version, description, table = found["tf_style"], found["description"], found["arrays"]
+        fields = json.loads(header)
+        version, description, table = fields["tf_style"], fields["description"], fields["arrays"]
         places = dict(_places(table, len(start + length) + num_bytes))
         end = max((place.end for place in places.values()), default=len(start + length) + num_bytes)
         if not isinstance(description, dict) or end + _DIGEST != size:
-            raise ValueError("not of the length that it tells")
+            raise ValueError("it does not have the length that it states")
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise CheckpointError(f"'{path}' is no checkpoint of tf_style: {error}.") from error
+        raise CheckpointError(f"'{path}' is not a checkpoint of tf_style: {error}.") from error
     if version != __version__:
         raise CheckpointError(
-            f"'{path}' must be of tf_style {__version__}. Received: one of {version!r}, whose "
-            "pictures may differ. Go on with that version, or begin anew."
+            f"'{path}' must be from tf_style {__version__}. Received: version {version!r}, whose "
+            "pictures may differ. Resume with that version, or start anew."
         )
     return Checkpoint(path, description, _Arrays(path, places))
 
@@ -144,13 +145,13 @@ class _Place(NamedTuple):
 
 
 def _places(table: Any, begin: int) -> Iterator[tuple[str, _Place]]:
-    """Yields where in the file each array is; raises ValueError if there is none such."""
+    """Yields name and place of each array; raises ValueError for an invalid entry."""
     for entry in table:
         name, dtype, shape = entry["name"], entry["dtype"], tuple(entry["shape"])
         if not isinstance(name, str) or dtype not in _DTYPES:
-            raise ValueError(f"an array {name!r} of {dtype!r}")
+            raise ValueError(f"array {name!r} has type {dtype!r}")
         if len(shape) > 8 or not all(type(side) is int and 0 <= side < 2**48 for side in shape):
-            raise ValueError(f"an array of shape {shape}")
+            raise ValueError(f"array {name!r} has shape {shape}")
         kind = np.dtype(dtype).newbyteorder("<")
         end = begin + kind.itemsize * math.prod(shape)
         yield name, _Place(kind, shape, begin, end)
@@ -158,13 +159,13 @@ def _places(table: Any, begin: int) -> Iterator[tuple[str, _Place]]:
 
 
 class _Arrays(Mapping[str, np.ndarray]):
-    """The arrays of a file, each read when it is asked for."""
+    """The arrays of a file; each is read when it is accessed."""
 
     def __init__(self, path: Path, places: Mapping[str, _Place]) -> None:
         self._path = path
         self._places = places
 
-    def __contains__(self, name: object) -> bool:  # Without reading it.
+    def __contains__(self, name: object) -> bool:  # Without reading the array.
         return name in self._places
 
     def __getitem__(self, name: str) -> np.ndarray:
@@ -173,12 +174,12 @@ class _Arrays(Mapping[str, np.ndarray]):
         with self._path.open("rb", buffering=0) as file:
             file.seek(begin)
             data = array.reshape(-1).view(np.uint8).data
-            done = 0
-            while done < len(data):
-                count = file.readinto(data[done : done + _CHUNK])
+            num_read = 0
+            while num_read < len(data):
+                count = file.readinto(data[num_read : num_read + _CHUNK])
                 if not count:
-                    raise CheckpointError(f"'{self._path}' has been cut while it was read.")
-                done += count
+                    raise CheckpointError(f"'{self._path}' was truncated while it was read.")
+                num_read += count
         return array
 
     def __iter__(self) -> Iterator[str]:
@@ -189,12 +190,12 @@ class _Arrays(Mapping[str, np.ndarray]):
 
 
 def _dtype(value: Any) -> np.dtype:
-    """Returns the type of an array or a tensor."""
+    """Returns the NumPy type of an array or a tensor."""
     return np.dtype(getattr(value.dtype, "as_numpy_dtype", value.dtype))
 
 
 def _is_whole(file: BinaryIO, size: int) -> bool:
-    """Returns whether a file of so many bytes ends with the hash of all before it."""
+    """Returns whether a file has `size` bytes and ends with the hash of everything before it."""
     digest = hashlib.sha256()
     file.seek(0)
     left = size - _DIGEST

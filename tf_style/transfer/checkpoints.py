@@ -1,6 +1,7 @@
-"""Where a run stands, kept in a folder: written now and then, found again. No TensorFlow here.
+"""The checkpoints of a run: writes them to a folder at intervals, and reads the newest to resume.
 
-The last two are kept, each a `checkpoint_file`; an older one goes only once a newer is safe.
+Each is one `checkpoint_file`. The folder holds the last two; an older one is removed only after a
+newer one is safely on the disk. No TensorFlow here.
 """
 
 import contextlib
@@ -25,19 +26,20 @@ if TYPE_CHECKING:
     from tf_style.transfer.progress import Progress
 
 
-_KEPT = 2
+_NUM_SAVED = 2  # Checkpoints in a folder.
 _NAME = re.compile(r"\d{8}\.checkpoint")
-_PART = re.compile(r"\.[0-9a-f]{16}\.part")  # What `saving` leaves if the process is killed.
+_PART = re.compile(r"\.[0-9a-f]{16}\.part")  # `files.atomic` leaves it if the process is killed.
 
 
 class Checkpoints:
     """Writes the checkpoints of one run.
 
     Attributes:
-        folder: where.
-        started: when the run's time began, on the clock of `time.perf_counter`.
-        resume_from: what the run goes on from, or None.
-        first_step: how many steps of the picture were made before.
+        folder: the folder of the checkpoints.
+        started: when the run began, on the clock of `time.perf_counter`; for a resumed run as if
+            it had never been interrupted.
+        resume_from: the saved state of a resumed run, or None.
+        first_step: number of steps of the picture that were made before.
     """
 
     def __init__(
@@ -49,14 +51,17 @@ class Checkpoints:
         started: float,
         resumed: Checkpoint | None = None,
     ) -> None:
-        """Takes note of the run.
+        """Prepares the checkpoints; writes nothing yet.
 
         Args:
-            folder: as `check_folder` allows it.
-            description: `describe`'s, and what else is to be kept.
-            seconds: between checkpoints.
-            started: when this process began with it, on the clock of `time.perf_counter`.
-            resumed: the one that the run goes on from.
+            folder: a folder that `check_folder` accepts.
+            description: from `describe`, and anything else to be saved.
+            seconds: interval between checkpoints.
+            started: when this process began the run, on the clock of `time.perf_counter`.
+            resumed: the checkpoint that the run resumes from.
+
+        Raises:
+            ValueError: if `seconds` is negative.
         """
         check_number("checkpoint_seconds", seconds, minimum=0.0)
         self.folder = folder
@@ -72,25 +77,25 @@ class Checkpoints:
 
     @property
     def written(self) -> bool:
-        """Whether there is something to go on from."""
+        """Whether the folder holds a checkpoint of this run."""
         return bool(self._own)
 
     def after_slice(
         self, progress: "Progress", *, notify: Callable[[str], None], at_once: bool = False
     ) -> None:
-        """Writes a checkpoint if it is time; must be called while `on_progress` runs.
+        """Writes a checkpoint if one is due; must be called while `on_progress` runs.
 
-        What keeps it from being written is told once and does not end the run.
+        A failure to write does not end the run; it is reported once.
 
         Args:
-            progress: where the run stands.
-            notify: called with a line of text if it cannot be written.
-            at_once: whether the run is to end: write now, and never after. What follows a
-                texture that was cut short is not to be gone on from.
+            progress: how far the run has come.
+            notify: called with a line of text if the checkpoint cannot be written.
+            at_once: whether the run is about to end. A last checkpoint is written now and none
+                after it, because the slices after a cancelled texture must not be resumed from.
         """
         now = time.perf_counter()
         slice_seconds, self._last = now - self._last, now
-        # The next slice may take as long as this one, and is not to end after the interval.
+        # The next slice may take as long as this one; it must not end after the interval.
         due = now + slice_seconds - self._written >= self._seconds
         if progress.step >= progress.num_steps and not progress.config.compute.time_budget:
             due = False  # The picture itself is about to be saved.
@@ -103,14 +108,14 @@ class Checkpoints:
         except (OSError, MemoryError) as error:
             if not self._has_failed:
                 notify(
-                    f"No checkpoint of step {progress.step}: {error}. The run goes on and tries "
-                    f"again every {self._seconds:g} s."
+                    f"Could not write the checkpoint of step {progress.step}: {error}. The run "
+                    f"continues and tries again every {self._seconds:g} s."
                 )
             self._has_failed = True
-        self._last = self._written = time.perf_counter()  # Work counts, not the writing.
+        self._last = self._written = time.perf_counter()  # The time of writing does not count.
 
     def remove(self) -> None:
-        """Removes this run's checkpoints, and the folder if it is empty then."""
+        """Removes the checkpoints of this run, and the folder if it is then empty."""
         with contextlib.suppress(OSError):
             for path in [*self._own, *_parts(self.folder)]:
                 path.unlink(missing_ok=True)
@@ -121,26 +126,27 @@ class Checkpoints:
         self.folder.mkdir(parents=True, exist_ok=True)
         for part in _parts(self.folder):
             part.unlink()
-        there = _files(self.folder)
-        path = self.folder / f"{int(there[-1].stem) + 1 if there else 1:08d}.checkpoint"
-        where = {
+        existing = _files(self.folder)
+        number = int(existing[-1].stem) + 1 if existing else 1
+        path = self.folder / f"{number:08d}.checkpoint"
+        reached = {
             "phase": progress.phase,
             "step": progress.step,
             "num_steps": progress.num_steps,
             "elapsed": time.perf_counter() - self.started,
         }
-        checkpoint_file.write(path, {**self._description, **where}, progress.state())
-        self._own = [*self._own, path][-_KEPT:]
-        for other in there:
-            if other not in self._own:
-                other.unlink(missing_ok=True)
+        checkpoint_file.write(path, {**self._description, **reached}, progress.state())
+        self._own = [*self._own, path][-_NUM_SAVED:]
+        for old in existing:
+            if old not in self._own:
+                old.unlink(missing_ok=True)
 
 
 def check_folder(folder: str | os.PathLike) -> Path:
-    """Returns the path with `~` expanded, if checkpoints can be kept there.
+    """Returns the path with `~` expanded, after checking that checkpoints can be saved there.
 
     Raises:
-        OSError: if it is a file, holds anything but checkpoints, or cannot be written.
+        OSError: if it is a file, holds anything but checkpoints, or is not writable.
     """
     path = check_place(folder, argument="checkpoint_dir")
     if path.is_dir():
@@ -148,14 +154,14 @@ def check_folder(folder: str | os.PathLike) -> Path:
         other -= {child.name for child in (*_files(path), *_parts(path))}
         if other:
             raise FileExistsError(
-                "`checkpoint_dir` must be a folder of its own. Received: "
-                f"checkpoint_dir='{path}', which holds '{min(other)}'. Name a new one."
+                "`checkpoint_dir` must be a folder with nothing but checkpoints. Received: "
+                f"checkpoint_dir='{path}', which holds '{min(other)}'. Use a new folder."
             )
     return path
 
 
 def is_in(folder: Path) -> bool:
-    """Returns whether a folder holds a checkpoint, whole or not."""
+    """Returns whether a folder holds a checkpoint, intact or not."""
     return bool(_files(folder))
 
 
@@ -163,67 +169,67 @@ def newest(folder: Path, *, argument: str) -> Checkpoint:
     """Returns the newest checkpoint in a folder.
 
     Args:
-        folder: where.
-        argument: how errors call it.
+        folder: the folder of the checkpoints.
+        argument: name of the folder in error messages.
 
     Raises:
-        OSError: if there is none, or it cannot be read.
-        CheckpointError: if it is damaged, or another version's; tells how to go on.
+        OSError: if there is no checkpoint, or it cannot be read.
+        CheckpointError: if it is damaged or from another version; names a way out.
     """
     files = _files(folder)
     if not files:
-        which = "which holds none" if folder.is_dir() else "no folder"
+        which = "which holds none" if folder.is_dir() else "which does not exist"
         raise FileNotFoundError(
             f"`{argument}` must be a folder with a checkpoint. Received: {argument}='{folder}', "
-            f"{which}. Name the folder that tf_style told, or begin anew."
+            f"{which}. Use the folder that tf_style printed, or start anew."
         )
     try:
         return checkpoint_file.read(files[-1])
     except CheckpointError as error:
-        way_out = f"There is no whole one before it: remove '{folder}' to begin anew."
+        way_out = f"There is no intact one before it: remove '{folder}' to start anew."
         with contextlib.suppress(CheckpointError, OSError, IndexError):
             step = checkpoint_file.read(files[-2]).description.get("step")
             way_out = (
-                f"The one before it, of step {step}, is whole: remove '{files[-1]}' to go on from "
-                "there."
+                f"The one before it, of step {step}, is intact: remove '{files[-1]}' to resume "
+                "from that one."
             )
         raise CheckpointError(f"{error} {way_out}") from error
 
 
 def describe(inputs: Inputs, config: StyleConfig) -> dict[str, Any]:
-    """Returns what tells a run from others: its config, and the hash of each of its pictures."""
+    """Returns what identifies a run: its config, and a hash of each of its pictures."""
     hashes = {name: _hash(value) for name, value in inputs._asdict().items() if name != "notes"}
     return {"config": config.to_dict(), "inputs": hashes}
 
 
 def check_same(checkpoint: Checkpoint, description: Mapping[str, Any]) -> None:
-    """Raises ValueError if a checkpoint is not of a run of this description."""
+    """Raises ValueError if a checkpoint is from a run with another description."""
     for what, expected in description.items():
-        found = checkpoint.description.get(what)
-        found = found if isinstance(found, dict) else {}
-        other = [name for name, value in expected.items() if found.get(name) != value]
+        saved = checkpoint.description.get(what)
+        saved = saved if isinstance(saved, dict) else {}
+        other = [name for name, value in expected.items() if saved.get(name) != value]
         if other:
             raise ValueError(
-                f"'{checkpoint.path}' must be of a run of the same {what}. Received: other "
-                f"{', '.join(other)}. Go on with those it was begun with, or remove "
-                f"'{checkpoint.path.parent}' to begin anew."
+                f"'{checkpoint.path}' must be from a run with the same {what}. Received: different "
+                f"{', '.join(other)}. Use those that the run began with, or remove "
+                f"'{checkpoint.path.parent}' to start anew."
             )
 
 
 def begin_or_resume(
     folder: str | os.PathLike, inputs: Inputs, config: StyleConfig, **options: Any
 ) -> Checkpoints:
-    """Returns the checkpoints of a run, which goes on if it was begun before.
+    """Returns the checkpoints of a run, which is resumed if the folder holds one of it.
 
     Args:
-        folder: where.
+        folder: the folder of the checkpoints.
         inputs: of the run.
         config: of the run.
-        **options: of `Checkpoints`.
+        **options: passed to `Checkpoints`.
 
     Raises:
-        OSError: as `check_folder`.
-        ValueError: if the folder holds a damaged checkpoint, or another run's.
+        OSError: as for `check_folder`.
+        ValueError: if the folder holds a damaged checkpoint, or one of another run.
     """
     path, description, resumed = check_folder(folder), describe(inputs, config), None
     if is_in(path):
@@ -233,37 +239,37 @@ def begin_or_resume(
 
 
 def _elapsed(checkpoint: Checkpoint) -> float:
-    """Returns the seconds that a run had taken at its checkpoint."""
-    found = checkpoint.description.get("elapsed")
-    return found if isinstance(found, float) and 0.0 <= found < 1e12 else 0.0
+    """Returns the seconds that the run had taken when the checkpoint was written."""
+    elapsed = checkpoint.description.get("elapsed")
+    return elapsed if isinstance(elapsed, float) and 0.0 <= elapsed < 1e12 else 0.0
 
 
 def _step(checkpoint: Checkpoint) -> int:
-    """Returns the steps of the picture, which has none while a style takes on texture."""
-    found = checkpoint.description.get("step")
+    """Returns the steps of the picture; 0 while a style picture takes on the fine texture."""
+    step = checkpoint.description.get("step")
     is_texture = checkpoint.description.get("phase") == "texture"
-    return found if type(found) is int and found >= 0 and not is_texture else 0
+    return step if type(step) is int and step >= 0 and not is_texture else 0
 
 
 def _hash(value: Any) -> str:
-    """Returns the SHA-256 of arrays in whatever tuples, and of other values."""
+    """Returns the SHA-256 of an array, a nested tuple of arrays, or any other value."""
     if isinstance(value, tuple):
         data = "".join(map(_hash, value)).encode()
     elif isinstance(value, np.ndarray):
-        told = f"{value.dtype.name} {value.shape} ".encode()
-        data = told + hashlib.sha256(np.ascontiguousarray(value).data).digest()
+        head = f"{value.dtype.name} {value.shape} ".encode()
+        data = head + hashlib.sha256(np.ascontiguousarray(value).data).digest()
     else:
         data = repr(value).encode()
     return hashlib.sha256(data).hexdigest()
 
 
 def _files(folder: Path) -> list[Path]:
-    """Returns the checkpoints in a folder, the newest last."""
+    """Returns the files of the checkpoints in a folder, the newest last."""
     return _named(folder, _NAME)
 
 
 def _parts(folder: Path) -> list[Path]:
-    """Returns what was being written when a process was killed."""
+    """Returns the incomplete files that killed processes left."""
     return _named(folder, _PART)
 
 

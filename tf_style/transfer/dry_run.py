@@ -1,4 +1,4 @@
-"""The dry run: what a run would do, as lines of text: sizes, memory, evaluations and time."""
+"""The dry run: the sizes, memory, evaluations and time that a run would need, as lines of text."""
 
 import time
 
@@ -14,8 +14,8 @@ from tf_style.images import resizing
 from tf_style.inputs.inputs import Inputs
 
 _EDGE = 256  # px, of the picture that is timed.
-_IN_TILES = 1.3  # Factor for the seconds in tiles, measured: docs/notes/tiling.md.
-_BESIDES = 2.0  # Evaluations that a stage costs besides its steps: targets and start.
+_IN_TILES = 1.3  # Factor for the time in tiles, measured: docs/notes/tiling.md.
+_BESIDES = 2.0  # Evaluations of a stage besides its steps: targets and start.
 
 
 def report(inputs: Inputs, config: StyleConfig) -> list[str]:
@@ -24,8 +24,8 @@ def report(inputs: Inputs, config: StyleConfig) -> list[str]:
     Times three evaluations of a small picture.
 
     Args:
-        inputs: the pictures.
-        config: everything else.
+        inputs: the pictures of the run.
+        config: everything but the pictures.
     """
     height, width = inputs.content.shape[1:3]
     limit = limit_of(config) or 0.0
@@ -55,7 +55,7 @@ def _seconds_per_pixel(inputs: Inputs, config: StyleConfig) -> float:
     content = tf.constant(np.clip(resizing.resize(inputs.content, size), 0.0, 1.0))
     targets = problem.objective.targets(content, content)
     times = []
-    for _ in range(3):  # The first one traces.
+    for _ in range(3):  # The first evaluation traces.
         began = time.perf_counter()
         float(problem.objective.value_and_gradient(content, targets)[0])
         times.append(time.perf_counter() - began)

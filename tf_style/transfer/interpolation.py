@@ -22,8 +22,8 @@ from tf_style.engine.stages import enough_memory
 from tf_style.images.graph_resizing import resize, size_of
 from tf_style.inputs.inputs import Inputs
 from tf_style.inputs.sizes import smallest_side
+from tf_style.objective.loss import LossWeights, weights_of
 from tf_style.objective.targets import Targets, blended_targets
-from tf_style.objective.terms import LossWeights, weights_of
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -17,9 +17,9 @@ from tf_style.engine.coarse_to_fine import refined
 from tf_style.images import writing
 from tf_style.inputs.inputs import Inputs
 from tf_style.inputs.masks import Regions
+from tf_style.objective.loss import by_name
 from tf_style.objective.objective import Objective
 from tf_style.objective.targets import Targets
-from tf_style.objective.terms import by_name
 from tf_style.optimizers.solution import State, Status
 from tf_style.provenance.description import describe
 from tf_style.transfer.finishing import finished, with_untouched_parts

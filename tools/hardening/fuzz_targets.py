@@ -261,7 +261,7 @@ def _label_seeds() -> list[bytes]:
 def _settings_from(name: str) -> None:
     values = make_flags(config_table())
     values(["tf_style"])
-    found = settings_file.settings(values, name)
+    found = settings_file.settings_from(values, name)
     _require(
         style_config.StyleConfig.from_json(found.to_json()) == found, "to_json repeats the config"
     )
