@@ -199,7 +199,7 @@ def test_errors_about_files_name_the_argument(tmp_path):
     ("side", "most"), [(12_000, "89,478,485"), (100_000, "89,478,485"), (100_000, "1,073,741,824")]
 )
 def test_decompression_bombs_are_refused_before_decoding(tmp_path, monkeypatch, side, most):
-    if most == "89,478,485":  # For libvips, see also test_large_reading.py.
+    if most == "89,478,485":  # For libvips, see also test_libvips.py.
         monkeypatch.setattr(libvips, "is_installed", lambda: False)
     header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
     data = b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header)

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from functions import MINIMUM, ROSENBROCK_START, bowl, rosenbrock, with_gradient
 
-from tf_style.optimizers import lbfgs, lbfgs_steps
+from tf_style.optimizers import lbfgs, lbfgs_direction, lbfgs_state, lbfgs_steps
 from tf_style.optimizers.lbfgs import minimize_lbfgs
 from tf_style.optimizers.solution import Status
 
@@ -33,7 +33,7 @@ def walk(rng, num_pairs, size=9, dtype=tf.float64, stored_as=None, in_place=True
     root = rng.normal(size=(size, size))
     curvature = root @ root.T + np.eye(size)
     positions = np.cumsum(rng.normal(size=(num_pairs + 1, size)), 0)
-    state = lbfgs_steps.initial_state(
+    state = lbfgs_state.initial_state(
         tf.constant(positions[0], dtype), HISTORY, stored_as=stored_as
     )
     state = state._replace(gradient=tf.constant(curvature @ positions[0], dtype))
@@ -54,7 +54,7 @@ def test_the_direction_is_that_of_the_two_loop_recursion(rng, num_pairs, dtype, 
     state, pairs = walk(rng, num_pairs, dtype=dtype)
     assert int(state.num_pairs) == num_pairs
     expected = two_loop(state.gradient.numpy(), pairs[-HISTORY:])
-    found = lbfgs_steps.search_direction(state)
+    found = lbfgs_direction.search_direction(state)
     assert found.dtype == dtype
     assert np.linalg.norm(found - expected) < tolerance * np.linalg.norm(expected)
 
@@ -71,7 +71,7 @@ def test_with_a_history_in_bfloat16_the_direction_is_that_of_the_rounded_pairs(
         [tf.cast(tf.cast(each, tf.bfloat16), tf.float64).numpy() for each in pair] for pair in pairs
     ]
     expected = two_loop(state.gradient.numpy(), rounded[-HISTORY:])
-    np.testing.assert_allclose(lbfgs_steps.search_direction(state), expected, rtol=1e-9)
+    np.testing.assert_allclose(lbfgs_direction.search_direction(state), expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
@@ -87,21 +87,21 @@ def test_without_pairs_the_direction_is_steepest_descent_of_the_first_steps_leng
     gradient = state.gradient.numpy()
     for empty in (
         state,
-        lbfgs_steps.without_history(walk(rng, 6)[0])._replace(gradient=state.gradient),
+        lbfgs_state.without_history(walk(rng, 6)[0])._replace(gradient=state.gradient),
     ):
-        found = lbfgs_steps.step_direction(empty, tf.constant(0.03, tf.float64)).numpy()
+        found = lbfgs_direction.step_direction(empty, tf.constant(0.03, tf.float64)).numpy()
         expected = -0.03 * gradient / np.sqrt(np.mean(gradient**2))
         np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
 def test_after_clearing_the_history_only_new_pairs_count(rng):
     state, _ = walk(rng, 6)
-    state = lbfgs_steps.without_history(state)
+    state = lbfgs_state.without_history(state)
     move, change = rng.normal(size=9), np.arange(1.0, 10.0)
     change *= np.sign(move)  # Positive curvature.
     after = lbfgs_steps.advanced(state, state.position + move, state.value, state.gradient + change)
     expected = two_loop(after.gradient.numpy(), [(move, change)])
-    np.testing.assert_allclose(lbfgs_steps.search_direction(after), expected, rtol=1e-9)
+    np.testing.assert_allclose(lbfgs_direction.search_direction(after), expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize("num_pairs", [0, 2, 6])
@@ -117,7 +117,7 @@ def test_pairs_without_positive_curvature_are_not_stored(rng, num_pairs, curvatu
     np.testing.assert_array_equal(after.position, state.position + move)
     if pairs:
         expected = two_loop(after.gradient.numpy(), pairs[-HISTORY:])
-        np.testing.assert_allclose(lbfgs_steps.search_direction(after), expected, rtol=1e-8)
+        np.testing.assert_allclose(lbfgs_direction.search_direction(after), expected, rtol=1e-8)
 
 
 def test_a_bowl_takes_about_as_many_steps_as_it_has_dimensions():
@@ -212,11 +212,11 @@ def test_within_a_deadline_the_line_search_is_not_traced(searches):
 
 def test_a_direction_turned_uphill_by_rounding_does_not_raise_the_value():
     start = tf.constant([1.0, 2.0, 3.0], tf.float64)
-    state = lbfgs_steps.initial_state(start, 2)
+    state = lbfgs_state.initial_state(start, 2)
     state = lbfgs_steps.advance(sphere(), state, first_step=0.01, last_step=1)
     # A stored product of the wrong sign: the direction becomes -scale * gradient, scale < 0.
     uphill = state._replace(inner=-1e-6 * state.inner)
-    slope = float(tf.tensordot(lbfgs_steps.search_direction(uphill), state.gradient, 1))
+    slope = float(tf.tensordot(lbfgs_direction.search_direction(uphill), state.gradient, 1))
     assert slope > 0.0
     after = lbfgs_steps.advance(sphere(), uphill, first_step=0.01, last_step=2)
     assert float(after.value) <= float(state.value)

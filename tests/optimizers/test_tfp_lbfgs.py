@@ -6,7 +6,7 @@ import tensorflow as tf
 from functions import ROSENBROCK_START, bowl, rosenbrock
 from tfp_states import from_tfp, to_tfp
 
-from tf_style.optimizers import lbfgs_steps, tfp_lbfgs
+from tf_style.optimizers import lbfgs_direction, lbfgs_state, lbfgs_steps, tfp_lbfgs
 from tf_style.optimizers.solution import Status
 from tf_style.optimizers.tfp_lbfgs import minimize_tfp_lbfgs
 
@@ -105,7 +105,7 @@ def test_a_restart_continues_where_a_line_search_failed(monkeypatch, recorded_st
 
 
 def state_after(steps, history):
-    start = lbfgs_steps.initial_state(ROSENBROCK_START, history)
+    start = lbfgs_state.initial_state(ROSENBROCK_START, history)
     return lbfgs_steps.advance(rosenbrock, start, first_step=0.01, last_step=steps)
 
 
@@ -116,10 +116,10 @@ def test_tfp_finds_the_same_direction_in_a_converted_state(steps):
 
     state = state_after(steps, history=4)
     assert int(state.num_pairs) >= 2
-    ours = lbfgs_steps.search_direction(state).numpy()
+    ours = lbfgs_direction.search_direction(state).numpy()
     expected = theirs._get_search_direction(to_tfp(state)).numpy()
     np.testing.assert_allclose(ours, expected, rtol=1e-8, atol=1e-10 * np.abs(expected).max())
-    back = lbfgs_steps.search_direction(from_tfp(to_tfp(state))).numpy()
+    back = lbfgs_direction.search_direction(from_tfp(to_tfp(state))).numpy()
     np.testing.assert_allclose(back, expected, rtol=1e-8, atol=1e-10 * np.abs(expected).max())
 
 
@@ -141,7 +141,7 @@ def test_a_run_continues_in_tfp_and_back_here(steps):
     back = from_tfp(theirs_end)
     assert int(back.num_steps) == int(state.num_pairs) + 3
     np.testing.assert_allclose(
-        lbfgs_steps.search_direction(back), theirs._get_search_direction(theirs_end), rtol=1e-7
+        lbfgs_direction.search_direction(back), theirs._get_search_direction(theirs_end), rtol=1e-7
     )
     end = lbfgs_steps.advance(rosenbrock, back, first_step=0.01, last_step=int(back.num_steps) + 40)
     assert float(end.value) < float(theirs_end.objective_value)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as numpy_strategies
 
 from tf_style.serving import json_arrays, paths, rest
-from tf_style.serving.errors import RequestError
+from tf_style.serving.errors import RequestError, error_text
 from tf_style.serving.signatures import Signature, TensorInfo
 
 DTYPES = {
@@ -391,7 +391,7 @@ def test_output_types_without_json_values_are_not_implemented():
 
 
 def test_errors_are_json_objects():
-    assert json.loads(rest.error_text('Bad key: "key"')) == {"error": 'Bad key: "key"'}
+    assert json.loads(error_text('Bad key: "key"')) == {"error": 'Bad key: "key"'}
 
 
 @settings(deadline=None, max_examples=200)

@@ -4,7 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_style.optimizers.lbfgs_steps import LbfgsState
+from tf_style.optimizers.lbfgs_state import LbfgsState
 
 
 def to_tfp(state: LbfgsState) -> Any:

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
 from tf_style._checks import one_line, shown
-from tf_style.images.large_reading import kind_of
+from tf_style.images.libvips import kind_of
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "JPEG2000", "PPM", "TGA")
 """The formats that are read, by Pillow's names. Formats that start other programs are not."""

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from tf_style._checks import one_line, shown, user_path
-from tf_style.images import large_reading, libvips
+from tf_style.images import libvips
 from tf_style.images.pillow import (
     PIL_PIXELS,
     BeyondPillow,
@@ -85,7 +85,7 @@ def read_picture(
             if not (has_16_bit_colors(opened) and libvips.is_installed()):
                 return _from_pil(opened, argument, received=shown(str(path)))
     except BeyondPillow as error:
-        if large_reading.kind_of(path) is None:
+        if libvips.kind_of(path) is None:
             raise
         if not libvips.is_installed():
             raise BeyondPillow(f"{error} Or {libvips.INSTALL}.") from error
@@ -93,7 +93,7 @@ def read_picture(
 
 
 def _read_large(path: Path, argument: str, long_edge: int | None) -> Picture:
-    opened = large_reading.LargePicture(path, argument=argument)
+    opened = libvips.LargePicture(path, argument=argument)
     size = opened.size
     if long_edge and long_edge < max(size):
         size = fit(size, long_edge)

@@ -17,7 +17,7 @@ from PIL import Image, ImageCms
 
 from tf_style._checks import suggestion, user_path
 from tf_style.files.atomic import check_writable, write_atomically
-from tf_style.images import large_writing, libvips, pillow
+from tf_style.images import libvips, libvips_writing, pillow
 
 _ENCODERS: dict[str, tuple[str, dict[str, Any]]] = {
     ".png": ("PNG", {"compress_level": 6}),
@@ -69,7 +69,7 @@ def save_image(
     settings: dict[str, Any] = {"icc_profile": _srgb_profile(), "exif": _exif(description)}
     write_atomically(
         path,
-        lambda file: large_writing.write(file, image, alpha, kind=kind, bits=bits, **settings),
+        lambda file: libvips_writing.write(file, image, alpha, kind=kind, bits=bits, **settings),
     )
 
 
@@ -144,7 +144,7 @@ def check_output(
     if _needs_library(kind, bits, height * width):
         shape = f", {width}x{height} px" if size else ""
         libvips.check_installed(argument, f"{argument}='{path}', {bits} bits{shape}")
-        num_bytes = large_writing.most_bytes((height, width), bits)
+        num_bytes = libvips_writing.most_bytes((height, width), bits)
     if size and max(size) > _MAX_SIDE.get(kind, max(size)):
         raise ValueError(
             f"`{argument}` must be a PNG or TIFF file for {size[1]}x{size[0]} px. Received: "

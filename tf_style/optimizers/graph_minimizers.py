@@ -11,13 +11,8 @@ import tensorflow as tf
 
 from tf_style.config.optimizer import OptimizerConfig
 from tf_style.optimizers.adam import AdamState, advance_adam
-from tf_style.optimizers.lbfgs_steps import (
-    Function,
-    LbfgsState,
-    advance,
-    initial_state,
-    without_history,
-)
+from tf_style.optimizers.lbfgs_state import LbfgsState, initial_state, without_history
+from tf_style.optimizers.lbfgs_steps import Function, advance
 from tf_style.optimizers.line_search import search
 from tf_style.optimizers.scaling import scaled_function, unit_scale
 from tf_style.optimizers.solution import MAX_RESTARTS_WITHOUT_GAIN, GraphSolution

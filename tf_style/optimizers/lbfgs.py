@@ -16,14 +16,8 @@ from tf_style.config.optimizer import OptimizerConfig
 from tf_style.graphs.slots import put, seen, slot, taken
 from tf_style.graphs.tracing import for_all_sizes, kept_by_function
 from tf_style.optimizers import slices
-from tf_style.optimizers.lbfgs_steps import (
-    Function,
-    LbfgsState,
-    advance,
-    initial_state,
-    state_kinds,
-    without_history,
-)
+from tf_style.optimizers.lbfgs_state import LbfgsState, initial_state, state_kinds, without_history
+from tf_style.optimizers.lbfgs_steps import Function, advance
 from tf_style.optimizers.line_search import search
 from tf_style.optimizers.pace import Pace, Pacing
 from tf_style.optimizers.scaling import scaled_function, unit_scale

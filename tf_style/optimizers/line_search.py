@@ -4,7 +4,9 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tf_style.optimizers.lbfgs_steps import Function, LbfgsState, advanced, dot, step_direction
+from tf_style.optimizers.lbfgs_direction import step_direction
+from tf_style.optimizers.lbfgs_state import LbfgsState
+from tf_style.optimizers.lbfgs_steps import Function, advanced, dot
 
 _MAX_SEARCH_ITERATIONS = 10
 

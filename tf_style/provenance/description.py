@@ -11,7 +11,7 @@ from typing import Any
 from tf_style._checks import one_line, shown, user_path
 from tf_style._version import __version__
 from tf_style.config.style_config import StyleConfig
-from tf_style.images import large_reading, pillow
+from tf_style.images import libvips, pillow
 from tf_style.images.writing import DESCRIPTION_TAG
 
 
@@ -36,7 +36,7 @@ def read_description(path: str | os.PathLike) -> dict[str, Any]:
         with pillow.open_picture(user_path(path), argument="config") as picture:
             text = picture.getexif().get(DESCRIPTION_TAG, "null")
     except pillow.BeyondPillow:
-        opened = large_reading.LargePicture(user_path(path), argument="config")
+        opened = libvips.LargePicture(user_path(path), argument="config")
         text = opened.description() or "null"
     try:
         description = json.loads(text)

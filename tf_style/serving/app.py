@@ -18,12 +18,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tf_style.serving import rest
-from tf_style.serving.body import Bodies, drain
-from tf_style.serving.errors import RequestError
+from tf_style.serving.errors import RequestError, error_text
 from tf_style.serving.executor import Job
 from tf_style.serving.metrics import CONTENT_TYPE
 from tf_style.serving.paths import Call, parse_path
+from tf_style.serving.request_body import Bodies, drain
 from tf_style.serving.service import Service
 
 _GRACE_S = 0.5
@@ -163,20 +162,20 @@ def _refusal(error: RequestError, *, close: bool = False) -> Response:
     headers = {"connection": "close"} if close else {}
     if error.retry_after_s is not None:
         headers["retry-after"] = str(error.retry_after_s)
-    return _json_response(rest.error_text(error.message), status=error.status, headers=headers)
+    return _json_response(error_text(error.message), status=error.status, headers=headers)
 
 
 async def _unknown_path(request: Request, error: Exception) -> Response:
     """Answers a request that matches no route."""
     status = error.status_code if isinstance(error, HTTPException) else 404
     text = f"Not found: {request.method} {request.url.path[:200]}. Send GET /v1/models/NAME."
-    return _json_response(rest.error_text(text), status=status)
+    return _json_response(error_text(text), status=status)
 
 
 async def _bug(request: Request, error: Exception) -> Response:
     """Answers after an unexpected exception; the ASGI server logs the traceback."""
     text = f"The server failed: {type(error).__name__}. Its log has the traceback."
-    return _json_response(rest.error_text(text), status=500)
+    return _json_response(error_text(text), status=500)
 
 
 class _Measured:

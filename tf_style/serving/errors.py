@@ -1,4 +1,4 @@
-"""The exception for requests that get an error response, and the form of its messages."""
+"""Error responses: their bodies, their HTTP status, and the exception that stands for one."""
 
 import json
 
@@ -18,6 +18,11 @@ HTTP_STATUS = {
     "UNAUTHENTICATED": 401,
 }
 """HTTP status by TensorFlow's error code, as in TensorFlow Serving; 500 for any other."""
+
+
+def error_text(message: str) -> str:
+    """Returns the body of an error response, in JSON."""
+    return json.dumps({"error": message}, ensure_ascii=False)
 
 
 class RequestError(Exception):

@@ -235,11 +235,6 @@ def _object(texts: Mapping[str, str]) -> str:
     return "{" + ", ".join(f"{json.dumps(name)}: {texts[name]}" for name in sorted(texts)) + "}"
 
 
-def error_text(message: str) -> str:
-    """Returns the JSON of an error response."""
-    return json.dumps({"error": message}, ensure_ascii=False)
-
-
 def document_text(document: Mapping[str, Any]) -> str:
     """Returns a document's JSON, laid out like TensorFlow Serving's status responses."""
     return json.dumps(document, indent=1, ensure_ascii=False)

@@ -52,7 +52,7 @@ from fuzz_targets import TARGETS, Target
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from PIL import Image
 
-from tf_style.images import large_reading, pillow, reading
+from tf_style.images import libvips, pillow, reading
 
 BATCH = 10_000
 CPU_SECONDS, WALL_SECONDS = 10.0, 60.0
@@ -278,7 +278,7 @@ class Batch:
 def _run_batch(options: argparse.Namespace) -> None:
     """Runs a batch in this process and writes how its cases ended."""
     reading.MAX_PIXELS = reading.PIL_PIXELS = pillow.PIL_PIXELS = fuzz_targets.MAX_PIXELS
-    large_reading.MAX_FILE_PIXELS = large_reading.MAX_UNPACKED_PIXELS = fuzz_targets.MAX_PIXELS
+    libvips.MAX_FILE_PIXELS = libvips.MAX_UNPACKED_PIXELS = fuzz_targets.MAX_PIXELS
     Image.MAX_IMAGE_PIXELS = fuzz_targets.MAX_PIXELS
     target = (PLANTED if options.self_test else TARGETS)[options.batch]
     os.chdir(options.folder / "box")

@@ -41,9 +41,9 @@ from tf_style.network import codebook, weights
 from tf_style.network.weight_files import read_weights_file
 from tf_style.provenance import description as provenance
 from tf_style.serving import rest
-from tf_style.serving.body import Bodies
 from tf_style.serving.errors import RequestError
 from tf_style.serving.paths import parse_path
+from tf_style.serving.request_body import Bodies
 from tf_style.serving.signatures import Signature, TensorInfo
 from tf_style.transfer import checkpoint_file, checkpoints
 

@@ -107,7 +107,7 @@ def main() -> None:
     import tensorflow as tf
 
     from tf_style.network.pooling import max_pooling
-    from tf_style.optimizers import rings
+    from tf_style.optimizers import ring_buffers
 
     print("Winograd's points          error   largest")
     for name, points in POINTS.items():
@@ -120,8 +120,8 @@ def main() -> None:
         print(f"{side:4d}x{side:<4d} {ours:21.1f} {theirs:10.1f}")
     print("a row of the ring       in place   copied, ms")
     for size in (3 * 512 * 384, 3 * 1024 * 768):
-        in_place = row_milliseconds(rings.with_row_in_place, size)
-        copied = row_milliseconds(rings.with_row, size)
+        in_place = row_milliseconds(ring_buffers.with_row_in_place, size)
+        copied = row_milliseconds(ring_buffers.with_row, size)
         print(f"{size:9,d} values {in_place:15.2f} {copied:10.2f}")
 
 

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from starlette.requests import Request
 
-from tf_style.serving.body import Bodies
 from tf_style.serving.errors import RequestError
+from tf_style.serving.request_body import Bodies
 
 
 def read(length, body=b"{}"):

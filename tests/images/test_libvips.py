@@ -18,9 +18,8 @@ from profiles import swapped_profile
 
 from tf_style.config.style_config import StyleConfig
 from tf_style.images import (
-    large_reading,
-    large_writing,
     libvips,
+    libvips_writing,
     pillow,
     reading,
     resizing,
@@ -313,7 +312,7 @@ def test_images_too_large_for_memory_are_refused_unless_reduced(tmp_path, values
 
 
 def test_files_that_must_be_decoded_whole_have_a_lower_limit(tmp_path, monkeypatch, small_limit):
-    monkeypatch.setattr(large_reading, "MAX_UNPACKED_PIXELS", 200)
+    monkeypatch.setattr(libvips, "MAX_UNPACKED_PIXELS", 200)
     picture = Image.new("RGB", (20, 12))
     picture.save(tmp_path / "a.jpg")
     picture.save(tmp_path / "progressive.jpg", progressive=True)
@@ -427,7 +426,7 @@ def test_values_are_rounded_and_metadata_is_stored(
     [("a.tif", 10**9, False), ("a.tif", 9, True), ("a.btf", 10**9, True)],
 )
 def test_tiffs_are_tiled_and_bigtiff_if_necessary(tmp_path, image, monkeypatch, name, most, is_big):
-    monkeypatch.setattr(large_writing, "_CLASSIC_BYTES", most)
+    monkeypatch.setattr(libvips_writing, "_CLASSIC_BYTES", most)
     writing.save_image(tmp_path / name, image, None, DESCRIPTION, bits=16)
     with tifffile.TiffFile(tmp_path / name) as file:
         (page,) = file.pages
@@ -499,4 +498,4 @@ def test_the_reserved_space_suffices_for_16_bit_noise(tmp_path, rng):
     for suffix in ("png", "tif", "btf"):
         path = tmp_path / f"a.{suffix}"
         writing.save_image(path, image, alpha, DESCRIPTION, bits=16)
-        assert path.stat().st_size < large_writing.most_bytes((200, 300), 16) + 65536
+        assert path.stat().st_size < libvips_writing.most_bytes((200, 300), 16) + 65536
