@@ -54,7 +54,7 @@ def test_a_positional_argument_skips_a_flag_that_is_given():
         "b.jpg",
         "c.png",
     ]
-    with pytest.raises(ValueError, match="Received also: 'd.png'"):
+    with pytest.raises(ValueError, match="Unexpected: 'd.png'"):
         parse("-o", "a.png", "b.jpg", "c.jpg", "d.png", positional=stylize_command.POSITIONAL)
 
 
@@ -64,7 +64,7 @@ def test_a_positional_argument_skips_a_flag_that_is_given():
         ("--style_weight=much", "`style_weight` must be a number. Received: style_weight='much'."),
         ("--steps=2.5", "`steps` must be a whole number. Received: steps='2.5'."),
         ("--normalized=maybe", "`normalized` must be true or false. Received: normalized='maybe'."),
-        ("photo.jpg", "No argument can be given without a flag's name. Received also: 'photo.jpg'"),
+        ("photo.jpg", "No argument can be given without a flag's name. Unexpected: 'photo.jpg'"),
     ],
 )
 def test_an_invalid_value_is_refused(argument, message):
@@ -143,3 +143,10 @@ def test_paths_are_separated_by_commas_unless_a_file_has_them(tmp_path, monkeypa
     assert flags.paths("a.jpg, b.jpg") == ["a.jpg", "b.jpg"]
     with pytest.raises(ValueError, match="must have a name between commas"):
         flags.paths("a.jpg,,b.jpg")
+
+
+def test_the_value_of_a_flag_is_no_short_flag():
+    values = parse("--output", "-v", "-o", "-h")
+    assert values["output"].value == "-h"
+    assert not values["verbose"].present
+    assert not values["help"].present

@@ -25,7 +25,7 @@ from tf_style.cli import (
     run,
     stylize_command,
 )
-from tf_style.cli.request import Request
+from tf_style.cli.request import Request, RunOptions
 from tf_style.config import presets, style_config
 from tf_style.optimizers.solution import Status
 from tf_style.provenance import description
@@ -343,7 +343,8 @@ def make_run(tmp_path, monkeypatch):
     """Returns a function that makes a run whose worker plays a list of events."""
 
     def make(events, sources=(), **request):
-        request = Request(**{"output": str(tmp_path / "out.png"), **request})
+        options = RunOptions(**{"output": str(tmp_path / "out.png"), **request})
+        request = Request.of(options, style_config.StyleConfig())
         work = run.Run(None, None, request, sources, progress_bar.Silent(), False)
 
         def do(work):
@@ -473,7 +474,7 @@ def test_ctrl_c_saves_the_picture_and_says_so(files, tmp_path, which):
         process.send_signal(which)
         printed = process.stderr.read()
         assert process.wait(timeout=60) == 130
-    assert "Stopping after this slice" in printed
+    assert "Stopping after the current steps" in printed
     assert "Stopped on request" in printed
     assert description.read_description(output)["config"]["steps"] == 100000
 
@@ -494,3 +495,26 @@ def test_the_real_program_runs_quietly(files, tmp_path):
     assert len(done.stderr.splitlines()) == 1
     with Image.open(output) as picture:
         assert (picture.format, picture.size) == ("WEBP", (32, 26))
+
+
+def test_a_forgotten_output_replaces_no_painting(files, picture_file, capsys):
+    painting = picture_file("second.png")
+    before = painting.read_bytes()
+    assert main.main([*map(str, files.values()), str(painting)]) == 2
+    printed = capsys.readouterr().err
+    assert "is a file that tf_style did not make" in printed
+    assert "Several paintings are one argument: a.jpg,b.jpg" in printed
+    assert painting.read_bytes() == before
+
+
+@pytest.mark.usefixtures("mini_network")
+def test_a_positional_output_may_replace_what_tf_style_made(files, tmp_path, capsys):
+    output = tmp_path / "out.png"
+    words = [*map(str, files.values()), str(output), "--size=32", "--steps=1", "--scales=none"]
+    for _ in range(2):
+        assert main.main(words) == 0, capsys.readouterr().err
+
+
+def test_a_mistyped_command_with_flags_is_suggested(capsys):
+    assert main.main(["exprt", "--portable"]) == 2
+    assert "Did you mean 'export'?" in capsys.readouterr().err

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from functions import MINIMUM, ROSENBROCK_START, bowl, rosenbrock
+from minimizers import minimize_tfp_lbfgs
 
 from tf_style.config.optimizer import OptimizerConfig
 from tf_style.optimizers.adam import minimize_adam
 from tf_style.optimizers.lbfgs import minimize_lbfgs
 from tf_style.optimizers.scaling import unit_scale
 from tf_style.optimizers.table import OPTIMIZERS
-from tf_style.optimizers.tfp_lbfgs import minimize_tfp_lbfgs
 
 DRIVEN_BY_PYTHON = {"lbfgs": minimize_lbfgs, "tfp_lbfgs": minimize_tfp_lbfgs, "adam": minimize_adam}
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from functions import MINIMUM, ROSENBROCK_START, bowl, rosenbrock, scaled_bowl, with_gradient
+from minimizers import minimize_tfp_lbfgs
 
 from tf_style.optimizers.adam import minimize_adam
 from tf_style.optimizers.lbfgs import minimize_lbfgs
 from tf_style.optimizers.solution import NotFiniteError, Status
-from tf_style.optimizers.tfp_lbfgs import minimize_tfp_lbfgs
 
 every_minimizer = pytest.mark.parametrize(
     "minimize", [minimize_lbfgs, minimize_tfp_lbfgs, minimize_adam]
@@ -215,10 +215,9 @@ def test_wrong_starts_and_step_counts_are_refused(minimize):
         minimize(bowl, tf.zeros((3, 4), tf.float64), num_steps=-1)
 
 
-@every_lbfgs
-def test_a_history_of_no_pairs_is_refused(minimize):
+def test_a_history_of_no_pairs_is_refused():
     with pytest.raises(ValueError, match="`history` must be at least 1. Received: history=0"):
-        minimize(bowl, tf.zeros((3, 4), tf.float64), num_steps=1, history=0)
+        minimize_lbfgs(bowl, tf.zeros((3, 4), tf.float64), num_steps=1, history=0)
 
 
 @every_minimizer
@@ -238,3 +237,19 @@ def test_other_sizes_trace_nothing_again(minimize):
         counts.append(len(traced))
     assert counts[0] > 0
     assert counts[3] == counts[0]
+
+
+@every_lbfgs
+def test_without_steps_the_graph_that_makes_them_is_traced_all_the_same(minimize):
+    # A run with a deadline measures an evaluation so, before the time of its first stage begins.
+    traced = []
+
+    def function(x):
+        traced.append(x)
+        return bowl(x)
+
+    start = tf.zeros((3, 4), tf.float64)
+    minimize(function, start, num_steps=0)
+    num_traced = len(traced)
+    assert minimize(function, start, num_steps=3).num_steps == 3
+    assert num_traced == len(traced) > 0

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from functions import ROSENBROCK_START, bowl, rosenbrock
+from minimizers import minimize_tfp_lbfgs
 
 from tf_style.optimizers.adam import minimize_adam
 from tf_style.optimizers.lbfgs import minimize_lbfgs
-from tf_style.optimizers.tfp_lbfgs import minimize_tfp_lbfgs
 
 # A short history, so that its ring soon wraps around.
 MINIMIZERS = {

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from functions import ROSENBROCK_START, bowl, rosenbrock
+from minimizers import minimize_tfp_lbfgs
 from tfp_states import from_tfp, to_tfp
 
 from tf_style.optimizers import lbfgs_direction, lbfgs_state, lbfgs_steps, tfp_lbfgs
 from tf_style.optimizers.solution import Status
-from tf_style.optimizers.tfp_lbfgs import minimize_tfp_lbfgs
 
 
 def test_it_takes_the_same_path_as_tfp():

@@ -82,7 +82,7 @@ class ExportOptions:
 def command(arguments: Sequence[str]) -> int:
     """Runs the command and returns the exit code."""
     table = flags.command_table(ExportOptions, without=_LEFT_OUT)
-    values = flags.parse(flags.make_flags(table), arguments)
+    values = flags.parse(flags.make_flags(table), arguments, positional=("output_dir",))
     options = flags.of_type(ExportOptions, values)
     if options.help or options.helpfull:
         full = options.helpfull

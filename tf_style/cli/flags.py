@@ -7,7 +7,7 @@ TensorFlow here.
 
 import dataclasses
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from absl import flags
@@ -118,6 +118,7 @@ def parse(
     arguments: Sequence[str],
     *,
     positional: Sequence[str] = (),
+    check_positional: Callable[[str, str], None] | None = None,
     commands: Iterable[str] = (),
 ) -> flags.FlagValues:
     """Parses the arguments of a command line into flags.
@@ -127,6 +128,8 @@ def parse(
         arguments: the command line, without the program and the command.
         positional: names of the flags that positional arguments set, in this order. A flag that
             is given by name is skipped.
+        check_positional: called with the name and the value of each flag that a positional
+            argument sets; raises ValueError if it must be given by name.
         commands: names of the commands, used to suggest one for a mistyped command.
 
     Returns:
@@ -136,7 +139,9 @@ def parse(
         ValueError: for an unknown flag, a value of the wrong type, an unknown command, or too many
             positional arguments. The message suggests what may be meant.
     """
-    arguments = [_spelled_out(argument) for argument in arguments]
+    if arguments and (meant := _command_meant(arguments[0], commands)):
+        raise ValueError(f"There is no command {arguments[0]!r}.{meant}")
+    arguments = _spelled_out(values, arguments)
     values.set_gnu_getopt(True)  # Flags may follow positional arguments.
     try:
         rest = values(["tf_style", *arguments])[1:]
@@ -148,34 +153,44 @@ def parse(
             values[name].flag_type() if name in values else "", "true or false"
         )
         raise ValueError(f"`{name}` must be {kind}. Received: {name}={value!r}.") from error
-    if rest and (meant := _command_meant(rest[0], commands)):
-        raise ValueError(f"There is no command {rest[0]!r}.{meant}")
     names = [name for name in positional if not values[name].present]
     if len(rest) > len(names):
-        allowed = f"At most {', '.join(positional)} can" if positional else "No argument can"
+        allowed = f"At most {', '.join(names)} can" if names else "No argument can"
         raise ValueError(
-            f"{allowed} be given without a flag's name. Received also: "
+            f"{allowed} be given without a flag's name. Unexpected: "
             f"{shown(rest[len(names)])}. Write options as flags, as in --size=1024."
         )
     for name, value in zip(names, rest, strict=False):
+        if check_positional is not None:
+            check_positional(name, value)
         values[name].parse(value)
         values[name].using_default_value = False
     return values
 
 
 def _command_meant(word: str, commands: Iterable[str]) -> str:
-    """Returns a suggestion if a word looks like a mistyped command, not like a file's name."""
+    """Returns a suggestion if a word looks like a mistyped command, not a flag or a file's name."""
     path = user_path(word)
-    return "" if path.suffix or path.exists() else suggestion(word, commands)
+    is_other = word.startswith("-") or path.suffix or path.exists()
+    return "" if is_other else suggestion(word, commands)
 
 
-def _spelled_out(argument: str) -> str:
-    """Returns an argument with the full name of its flag."""
-    name, equals, value = argument.partition("=")
-    if len(name) > _LONGEST and name.startswith("-"):
-        # absl compares an unknown name with every flag, which takes long for a long name.
-        raise ValueError(f"No flag has a name this long. Received: {shown(name)}.")
-    return f"{_SHORT.get(name, name)}{equals}{value}"
+def _spelled_out(values: flags.FlagValues, arguments: Sequence[str]) -> list[str]:
+    """Returns the arguments with the full names of flags; the values of flags stay unchanged."""
+    spelled: list[str] = []
+    is_value = False
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if name == "--":
+            return [*spelled, *arguments[len(spelled) :]]
+        if len(name) > _LONGEST and name.startswith("-"):
+            # absl compares an unknown name with every flag, which takes long for a long name.
+            raise ValueError(f"No flag has a name this long. Received: {shown(name)}.")
+        spelled.append(argument if is_value else f"{_SHORT.get(name, name)}{equals}{value}")
+        flag = spelled[-1].lstrip("-")
+        is_flag = not is_value and spelled[-1].startswith("-") and flag in values
+        is_value = is_flag and values[flag].flag_type() != "bool"
+    return spelled
 
 
 def _unknown(name: str, values: flags.FlagValues) -> str:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from tf_style._checks import check_number, user_path
 from tf_style.cli import flags, process
+from tf_style.cli.request import check_positional
 from tf_style.cli.run import INTERRUPTED
 from tf_style.cli.settings import settings_from
 from tf_style.config.control import numbers
@@ -60,7 +61,9 @@ class InterpolateOptions:
     )
     frames: int = option(5, "How many pictures to paint.")
     strengths: str = option(
-        "", "First and last style strength, as in '0.25,4': interpolate between these, not styles."
+        "",
+        "First and last style strength, as in '0.25,4': interpolates between strengths instead of "
+        "styles.",
     )
     seconds: float = option(4.0, "Length of an animation in seconds, forward and back.")
     config: str = option(
@@ -74,7 +77,9 @@ class InterpolateOptions:
 def command(arguments: Sequence[str]) -> int:
     """Runs the command and returns the exit code."""
     table = flags.command_table(InterpolateOptions, without=_LEFT_OUT)
-    values = flags.parse(flags.make_flags(table), arguments, positional=POSITIONAL)
+    values = flags.parse(
+        flags.make_flags(table), arguments, positional=POSITIONAL, check_positional=check_positional
+    )
     options = flags.of_type(InterpolateOptions, values)
     if options.help or options.helpfull:
         full = options.helpfull

@@ -14,6 +14,7 @@ from tf_style.cli.flags import paths
 from tf_style.config.fields import option, typed_fields
 from tf_style.config.style_config import INITS, StyleConfig
 from tf_style.network.weights import SOURCES
+from tf_style.provenance.description import read_description
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,15 +40,15 @@ class RunOptions:
     )
     fine_style: str = option(
         "",
-        "A painting whose fine texture (layers up to conv2_1) is first put onto the other "
-        "paintings, which then provide the coarse structure.",
+        "A painting whose fine texture (layers up to conv2_1) is first transferred to the "
+        "other paintings, which then provide the coarse structure.",
     )
     config: str = option(
         "", "Read all settings from this JSON file, or from a picture that tf_style made."
     )
     save_config: str = option("", "Write all settings to this JSON file, for --config.")
     save_every: int = option(
-        0, "Also save the picture every so many steps, as OUTPUT_00100.png; 0 is off."
+        0, "Also save the picture every N steps, as OUTPUT_00100.png; 0 is off."
     )
     trace: str = option(
         "",
@@ -70,7 +71,7 @@ class RunOptions:
     )
     quiet: bool = option(False, "Show no progress.")
     verbose: bool = option(False, "Show TensorFlow's logs, and the traceback of an error.")
-    help: bool = option(False, "Show the ten flags that most people need.")
+    help: bool = option(False, "Show the ten most useful flags.")
     helpfull: bool = option(False, "Show all flags.")
     version: bool = option(False, "Show the version.")
 
@@ -95,19 +96,19 @@ class Request:
         checkpoint_seconds: seconds between checkpoints.
     """
 
-    content: str = ""
-    styles: tuple[str, ...] = ()
-    content_masks: tuple[str, ...] = ()
-    style_masks: tuple[str, ...] = ()
-    content_map: str = ""
-    fine_style: str = ""
-    init: str = StyleConfig.init
-    weights: str = ""
-    output: str = ""
-    trace: str = ""
-    save_every: int = 0
-    bits: int = 8
-    checkpoint_seconds: float = 60.0
+    content: str
+    styles: tuple[str, ...]
+    content_masks: tuple[str, ...]
+    style_masks: tuple[str, ...]
+    content_map: str
+    fine_style: str
+    init: str
+    weights: str
+    output: str
+    trace: str
+    save_every: int
+    bits: int
+    checkpoint_seconds: float
 
     @classmethod
     def of(cls, options: RunOptions, settings: StyleConfig) -> "Request":
@@ -162,10 +163,10 @@ class Request:
             ValueError: if a field is missing or has the wrong type, as in the checkpoint of a
                 Python program.
         """
-        found = values if isinstance(values, Mapping) else {}
-        given: dict[str, Any] = {}
+        saved = values if isinstance(values, Mapping) else {}
+        fields: dict[str, Any] = {}
         for field, kind in typed_fields(cls):
-            value = found.get(field.name)
+            value = saved.get(field.name)
             if typing.get_origin(kind) is tuple and isinstance(value, list):
                 value = tuple(value) if all(type(each) is str for each in value) else None
                 kind = tuple
@@ -175,8 +176,8 @@ class Request:
                     f"without its {field.name}. Resume it with "
                     "`tf_style.stylize(checkpoint_dir=...)` if it was started that way."
                 )
-            given[field.name] = value
-        return cls(**given)
+            fields[field.name] = value
+        return cls(**fields)
 
     def config(self, values: Any) -> StyleConfig:
         """Returns a checkpoint's config, with the paths of this request.
@@ -200,3 +201,24 @@ def absolute(name: str, *, if_there: bool = False) -> str:
     if not name or (if_there and not user_path(name).exists()) or name in (*INITS, *SOURCES):
         return name
     return str(user_path(name).absolute())
+
+
+def check_positional(name: str, value: str) -> None:
+    """Raises ValueError if a positional output would replace a file that tf_style did not make.
+
+    Whoever forgets the output names a painting in its place.
+
+    Args:
+        name: of the flag that a positional argument sets.
+        value: the argument.
+    """
+    path = user_path(value)
+    if name != "output" or not path.is_file():
+        return
+    try:
+        read_description(path)
+    except (OSError, ValueError, ImportError) as error:
+        raise ValueError(
+            f"`output` is a file that tf_style did not make. Received: output='{value}'. Write "
+            f"-o {value} to replace it. Several paintings are one argument: a.jpg,b.jpg."
+        ) from error

@@ -37,10 +37,11 @@ def unfinished_run(
             f"Cannot use {', '.join(others)} with `resume`. This is because a resumed run "
             f"keeps its settings. Received: resume='{resume}'. Leave out one of them."
         )
-    found = checkpoints.newest(user_path(resume), argument="resume")
-    request = Request.from_dict(found.description.get("run"))
-    config = request.config(found.description.get("config"))
-    return (dataclasses.replace(request, output=output) if output else request), config, found
+    checkpoint = checkpoints.newest(user_path(resume), argument="resume")
+    request = Request.from_dict(checkpoint.description.get("run"))
+    config = request.config(checkpoint.description.get("config"))
+    request = dataclasses.replace(request, output=output) if output else request
+    return request, config, checkpoint
 
 
 def folder_of(checkpoint_dir: str, output: str) -> Path | None:
@@ -58,7 +59,7 @@ def folder_of(checkpoint_dir: str, output: str) -> Path | None:
     return checkpoints.check_folder(checkpoint_dir or f"{output}.checkpoint")
 
 
-def found_in(folder: Path, output: str) -> str | None:
+def note_on_unfinished_run(folder: Path, output: str) -> str | None:
     """Returns a note on an unfinished run that a new run finds in its folder, or None.
 
     Raises:
@@ -68,11 +69,11 @@ def found_in(folder: Path, output: str) -> str | None:
         return None
     stays = "It is kept until this run writes its first checkpoint."
     try:
-        found = checkpoints.newest(folder, argument="checkpoint_dir").description
+        description = checkpoints.newest(folder, argument="checkpoint_dir").description
     except (OSError, ValueError) as error:
         return f"{error} {stays}"
-    asked = found.get("run")
-    other = asked.get("output") if isinstance(asked, Mapping) else None
+    request = description.get("run")
+    other = request.get("output") if isinstance(request, Mapping) else None
     if other != absolute(output):
         raise ValueError(
             "`checkpoint_dir` must not hold the unfinished run of another picture. Received: "
@@ -80,8 +81,8 @@ def found_in(folder: Path, output: str) -> str | None:
             f"finish that run first{f': {command(folder)}' if other else ' there.'}"
         )
     return (
-        f"{folder} holds an unfinished run of {output}, step {found.get('step')} of "
-        f"{found.get('num_steps')}. {stays} To resume it instead: {command(folder)}"
+        f"{folder} holds an unfinished run of {output}, step {description.get('step')} of "
+        f"{description.get('num_steps')}. {stays} To resume it instead: {command(folder)}"
     )
 
 

@@ -219,7 +219,7 @@ class Run:
         if not self._cancel.is_set():
             self._cancel.set()
             self._display.message(
-                "Stopping after this slice of steps, then saving. "
+                "Stopping after the current steps, then saving. "
                 "Press Ctrl-C again to save the last picture and stop at once."
             )
             return None

@@ -109,7 +109,9 @@ def parse_labels(text: str) -> dict[str, int]:
 def command(arguments: Sequence[str]) -> int:
     """Runs the command; returns the exit code, 0 if all requests were answered at the stop."""
     table = flags.command_table(ServeOptions)
-    options = flags.of_type(ServeOptions, flags.parse(flags.make_flags(table), arguments))
+    options = flags.of_type(
+        ServeOptions, flags.parse(flags.make_flags(table), arguments, positional=("model_dir",))
+    )
     if options.help:
         print(flags.command_help(_HEAD, "Flags", ServeOptions, table, is_full=True))
         return 0
@@ -221,7 +223,7 @@ def _serve(options: ServeOptions, store: "Store") -> int:
         poller.start()
         _say(f"Serving version {service.newest} at {server.url}/v1/models/{options.name}")
         signals.wait(1)
-        _say("Stopping when all requests are answered. A second signal stops at once.")
+        _say("Finishing open requests, then stopping. Press Ctrl-C again to stop at once.")
         ended.set()
         code = _stop(server, service, store, signals)
     poller.join(_GRACE_S)

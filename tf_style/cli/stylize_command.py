@@ -16,16 +16,8 @@ from absl import flags
 from tf_style._checks import user_path
 from tf_style._version import __version__
 from tf_style.cli import commands, process, progress_bar, resuming
-from tf_style.cli.flags import (
-    Table,
-    config_table,
-    help_lines,
-    of_type,
-    parse,
-    short_help_lines,
-)
-from tf_style.cli.flags import make_flags as flags_of
-from tf_style.cli.request import Request, RunOptions
+from tf_style.cli import flags as cli_flags
+from tf_style.cli.request import Request, RunOptions, check_positional
 from tf_style.cli.settings import controls_of, settings_from
 from tf_style.config.fields import typed_fields
 from tf_style.config.presets import PRESETS
@@ -56,6 +48,8 @@ _USAGE = """\
 tf_style paints a photograph in the style of a painting.
 
   tf_style photo.jpg painting.jpg out.png --size=1024
+
+-o is short for --output, -h for --help, -v for --verbose.
 """
 
 
@@ -80,8 +74,16 @@ class Job(NamedTuple):
 
 def command(arguments: Sequence[str]) -> int:
     """Runs the command and returns the exit code."""
-    values = parse(make_flags(), arguments, positional=POSITIONAL, commands=commands.COMMANDS)
-    options = of_type(RunOptions, values)
+    if list(arguments) == ["help"]:
+        arguments = ["--help"]
+    values = cli_flags.parse(
+        make_flags(),
+        arguments,
+        positional=POSITIONAL,
+        check_positional=check_positional,
+        commands=commands.COMMANDS,
+    )
+    options = cli_flags.of_type(RunOptions, values)
     if options.help or options.helpfull:
         print(full_help() if options.helpfull else short_help())
         return 0
@@ -93,25 +95,25 @@ def command(arguments: Sequence[str]) -> int:
 
 def make_flags() -> flags.FlagValues:
     """Returns absl flags for every field of `RunOptions` and `StyleConfig`, with their defaults."""
-    return flags_of(_table())
+    return cli_flags.make_flags(_table())
 
 
 def short_help() -> str:
     """Returns the text of `--help`: the flags that most people need."""
-    lines = [_USAGE, *short_help_lines(_table(), COMMON), "", _PRESETS]
+    lines = [_USAGE, *cli_flags.short_help_lines(_table(), COMMON), "", _PRESETS]
     lines += ["All flags: tf_style --helpfull. Other commands, each with its own --help:", ""]
     return "\n".join([*lines, *commands.help_lines(), ""])
 
 
 def full_help() -> str:
     """Returns the text of `--helpfull`: all flags, grouped."""
-    lines = [_USAGE, *commands.help_lines(), *help_lines("Pictures and files", _table())]
+    lines = [_USAGE, *commands.help_lines(), *cli_flags.help_lines("Pictures and files", _table())]
     lines += ["", _PRESETS, "Turn a flag off with --noFLAG or --FLAG=false.", ""]
     return "\n".join(lines)
 
 
-def _table() -> Table:
-    return [*typed_fields(RunOptions), *config_table()]
+def _table() -> cli_flags.Table:
+    return [*typed_fields(RunOptions), *cli_flags.config_table()]
 
 
 def _new_job(options: RunOptions, values: flags.FlagValues) -> Job:
@@ -157,8 +159,8 @@ def stylize(job: Job) -> int:
     from tf_style.cli.run import Run
 
     with progress_bar.display(quiet=options.quiet) as display:
-        for line in [note] if note else []:
-            display.message(line)
+        if note:
+            display.message(note)
         for line in [] if job.resumed else [*_missing_controls(job, inputs), *inputs.notes]:
             display.message(line)
         work = Run(inputs, settings, request, sources, display, options.verbose, saved)
@@ -199,7 +201,7 @@ def _checkpoint_folder(job: Job) -> tuple[Path | None, str | None]:
     folder = resuming.folder_of(options.checkpoint_dir, request.output)
     if folder is None or options.dry_run:
         return folder, None
-    return folder, resuming.found_in(folder, request.output)
+    return folder, resuming.note_on_unfinished_run(folder, request.output)
 
 
 def _read_inputs(job: Job) -> "Inputs":

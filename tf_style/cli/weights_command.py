@@ -30,7 +30,7 @@ def command(arguments: Sequence[str]) -> int:
     from tf_style.network import weights
 
     values = flags.make_flags(flags.command_table(WeightsOptions))
-    options = flags.of_type(WeightsOptions, flags.parse(values, arguments))
+    options = flags.of_type(WeightsOptions, flags.parse(values, arguments, positional=("weights",)))
     if options.help:
         print(_HELP)
         return 0

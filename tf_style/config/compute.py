@@ -36,8 +36,8 @@ class ComputeConfig(TypeChecked):
     )
     time_budget: float = option(
         0.0,
-        "Seconds until the picture is finished, counted from the start of the process, or in "
-        "Python from the call. It replaces `steps` at the full size. 0 is off.",
+        "Finish within this many seconds, counted from the start of the process, or in Python from "
+        "the call. It replaces `steps` at the full size. 0 means no limit.",
     )
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""From a config to the problem that it describes: weights, network, objective, parametrization."""
+"""Builds the problem that a config describes: weights, network, objective, parametrization."""
 
 import dataclasses
 import functools

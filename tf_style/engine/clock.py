@@ -63,6 +63,6 @@ class Clock:
             seconds_per_pixel=self._seconds_per_pixel,
         )
         state = minimize(start + share)
-        made = max(state.num_evaluations - num_evaluations, 1)
-        self._seconds_per_pixel = (time.perf_counter() - start) / made / cost
+        num_made = max(state.num_evaluations - num_evaluations, 1)
+        self._seconds_per_pixel = (time.perf_counter() - start) / num_made / cost
         return state

@@ -56,7 +56,8 @@ def coarse_to_fine(
         start: float32 `[1, H, W, 3]`, the image to start from, at the full size.
         pictures_at: returns the pictures at the size of a stage, with the resized start.
         minimize: returns the result of a stage.
-        first: index of the first stage to run; it starts as if it were the coarsest.
+        first: number of the first stage to run. Above 0 it starts from the start image, so its
+            position must be restored.
     """
     image = None
     for number, stage in enumerate(stages[first:], first):

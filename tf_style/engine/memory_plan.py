@@ -1,7 +1,7 @@
-"""The plan of memory: how each size of a run is computed so that it fits.
+"""The memory plan: how each size of a run is computed so that it fits.
 
 An estimate is the sum of everything in memory at the peak. Its constants were measured on CPUs
-(docs/notes/engine.md, "Plan of memory"). No TensorFlow here.
+(docs/notes/engine.md, "Memory plan"). No TensorFlow here.
 """
 
 import itertools

@@ -1,4 +1,4 @@
-"""The minimization of one stage: whole or in tiles, as its plan of memory says."""
+"""The minimization of one stage: whole or in tiles, as its memory plan says."""
 
 import dataclasses
 import functools
@@ -11,7 +11,7 @@ from tf_style.config.style_config import StyleConfig
 from tf_style.engine.memory_plan import SizePlan
 from tf_style.engine.problem import Problem, StageProblem
 from tf_style.engine.run_state import NOTHING_FINISHED, FinishedStages, RunState
-from tf_style.objective.loss import LossTerms, by_name
+from tf_style.objective.loss import LossTerms, LossWeights, by_name
 from tf_style.optimizers import slices
 from tf_style.optimizers.pace import Pacing
 from tf_style.optimizers.solution import NotFiniteError, Solution, State, Step
@@ -68,15 +68,15 @@ class Solver:
         optimizer = self.config.optimizer
 
         def run_state(step: Step | Solution) -> RunState:
-            made = finished.step + step.num_steps
+            num_made = finished.step + step.num_steps
             state = functools.partial(finished.added_to, getattr(step, "state", dict))
             return RunState(
-                num_steps=max(self.num_steps, made),
+                num_steps=max(self.num_steps, num_made),
                 image=problem.picture(step.position, data),
                 targets=data.targets,
                 objective=problem.objective,
                 loss=step.loss,
-                step=made,
+                step=num_made,
                 num_evaluations=finished.num_evaluations + step.num_evaluations,
                 status=getattr(step, "status", None),
                 state=state,
@@ -119,7 +119,7 @@ class Solver:
 
 def _not_finite(terms: LossTerms, num_steps: int) -> str:
     values = by_name(terms)
-    names = [name for name in values if "/" in name] + ["content", "style", "variation", "total"]
+    names = [name for name in values if "/" in name] + [*LossWeights._fields, "total"]
     bad = [name for name in names if not np.isfinite(values[name])]
     term = bad[0] if bad else "gradient"
     return (

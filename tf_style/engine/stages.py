@@ -32,7 +32,7 @@ def run(
     on_slice: Callable[[RunState], bool | None] | None = None,
     resume_from: State | None = None,
 ) -> RunState:
-    """Returns the end of the last stage.
+    """Returns the end of the last stage that ran.
 
     Args:
         problem: what is minimized.

@@ -123,13 +123,15 @@ class Adam:
         return self._checked(AdamState(**tensors), num_done)
 
     def advance(
-        self, state: tuple[AdamState, int], last_step: int, *, may_trace: bool
+        self, state: tuple[AdamState, int], last_step: int, pace: Pace, *, may_trace: bool
     ) -> tuple[AdamState, int]:
         """Makes steps; see `slices.Method`."""
         adam, num_done = state
         adam = self._graphs.advance(
             adam, self._rate, tf.constant(num_done), tf.constant(last_step), self._arguments
         )
+        float(adam.loss)  # Waits for the device, so that the pace is the true one.
+        pace.stop(last_step - num_done)
         return self._checked(adam, last_step)
 
     def step(self, state: tuple[AdamState, int]) -> Step:
@@ -142,7 +144,6 @@ class Adam:
         """Returns None: Adam can always make another step."""
 
     def _checked(self, adam: AdamState, num_done: int) -> tuple[AdamState, int]:
-        # Reading the loss also waits for the device, so that the pace is the true one.
         state = adam, num_done
         check_finite(float(adam.loss) + norm(adam.gradient), self.step(state))
         return state

@@ -95,7 +95,7 @@ def minimize_tfp_lbfgs_in_graph(
     history: int = OptimizerConfig.history,
     first_step: float = 0.01,
 ) -> GraphSolution:
-    """Returns where TFP's L-BFGS ends; `tfp_lbfgs.minimize_tfp_lbfgs` describes the method.
+    """Returns where TFP's L-BFGS ends; `tfp_lbfgs.TfpLbfgs` describes the method.
 
     Args:
         function: maps a position `[n]` to its value and gradient `[n]`.
@@ -111,30 +111,30 @@ def minimize_tfp_lbfgs_in_graph(
         length /= tf.sqrt(tf.cast(tf.size(gradient), tf.float64))
         wanted = first_step * 0.1 ** tf.cast(restarts, tf.float64)
         scale = tf.cast(wanted / length, start.dtype)
-        found = advance_tfp(
+        tfp = advance_tfp(
             function,
             tfp_state(best.position, value * scale, gradient * scale, history),
             scale=scale,
             history=history,
             max_iterations=num_steps - best.num_steps,
         )
-        steps = num_steps_of(found)
-        gained = (found.objective_value / scale < value) & (steps > 0)
-        evaluations = best.num_evaluations + 1 + found.num_objective_evaluations
+        steps = num_steps_of(tfp)
+        gained = (tfp.objective_value / scale < value) & (steps > 0)
+        evaluations = best.num_evaluations + 1 + tfp.num_objective_evaluations
         after = GraphSolution(
-            tf.where(gained, found.position, best.position),
-            tf.where(gained, found.objective_value / scale, value),
+            tf.where(gained, tfp.position, best.position),
+            tf.where(gained, tfp.objective_value / scale, value),
             best.num_steps + tf.where(gained, steps, 0),
             evaluations,
         )
         restarts = tf.where(gained, 0, restarts + 1)
-        return after, tf.where(found.failed & (length > 0.0), restarts, _ENOUGH)
+        return after, tf.where(tfp.failed & (length > 0.0), restarts, _ENOUGH)
 
     def is_unfinished(best: GraphSolution) -> tf.Tensor:
         return best.num_steps < num_steps
 
-    nothing = GraphSolution(start, tf.zeros([], start.dtype), tf.constant(0), tf.constant(0))
-    return _with_restarts(attempt, nothing, is_unfinished)
+    unevaluated = GraphSolution(start, tf.zeros([], start.dtype), tf.constant(0), tf.constant(0))
+    return _with_restarts(attempt, unevaluated, is_unfinished)
 
 
 def _with_restarts(
@@ -147,7 +147,7 @@ def _with_restarts(
     Args:
         attempt: maps a state and the int32 number of restarts without gain to both afterwards.
         begun: the first state.
-        is_unfinished: whether another attempt is of use.
+        is_unfinished: whether another attempt is worthwhile.
     """
     return tf.while_loop(
         lambda state, restarts: (restarts <= MAX_RESTARTS_WITHOUT_GAIN) & is_unfinished(state),

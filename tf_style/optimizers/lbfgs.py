@@ -115,7 +115,7 @@ class LbfgsRun(NamedTuple):
     """A minimization between two slices.
 
     Attributes:
-        state: L-BFGS's own; its rings are handles of slots, but under XLA.
+        state: L-BFGS's own; its rings are slot handles, except under XLA.
         scale: factor of value and gradient.
         restarts: number of times that the history was cleared without a step since.
         since: steps made when the unit step last failed.
@@ -177,15 +177,17 @@ class Lbfgs:
         numbers = (tensor.numpy().item() for tensor in restored(saved, kinds).values())
         return LbfgsRun(self._stored(LbfgsState(**tensors)), *numbers)
 
-    def advance(self, state: LbfgsRun, last_step: int, *, may_trace: bool) -> LbfgsRun:
+    def advance(self, state: LbfgsRun, last_step: int, pace: Pace, *, may_trace: bool) -> LbfgsRun:
         """Makes steps; see `slices.Method`."""
         length = self._first_step * 0.1**state.restarts
-        given = self._start, self._arguments, state.scale, length
-        lbfgs = self._graphs.advance(state.state, *given, last_step)
+        arguments = self._start, self._arguments, state.scale, length
+        num_before = int(state.state.num_evaluations)
+        lbfgs = self._graphs.advance(state.state, *arguments, last_step)
+        pace.stop(int(lbfgs.num_evaluations) - num_before)
         if not bool(lbfgs.failed):
             return state._replace(state=lbfgs)
         if may_trace:
-            lbfgs = self._graphs.search(lbfgs, *given)
+            lbfgs = self._graphs.search(lbfgs, *arguments)
         restarts = 0 if int(lbfgs.num_steps) > state.since else state.restarts
         if bool(lbfgs.failed):
             lbfgs = without_history(lbfgs)
@@ -211,14 +213,14 @@ class Lbfgs:
         return Status.LINE_SEARCH_FAILED if failed else None
 
     def _stored(self, state: LbfgsState) -> LbfgsState:
-        """Returns the state with its rings in slots, but under XLA."""
+        """Returns the state with its rings in slots, except under XLA."""
         if not self._in_slots:
             return state
         return state._replace(**{ring: slot(getattr(state, ring)) for ring in _RINGS})
 
 
 def _saved(progress: LbfgsRun, stored_as: tf.DType) -> State:
-    """Returns the parts by name: rings in the place of slots, bits in the place of bfloat16."""
+    """Returns the parts by name: slots replaced by their rings, bfloat16 by its bits."""
     saved = {**progress.state._asdict(), **progress._asdict()}
     del saved["state"]
     for ring in _RINGS:
@@ -254,7 +256,7 @@ class _Graphs(NamedTuple):
 def _graphs(
     value_and_gradient: ValueAndGradient, jit_compile: bool, stored_as: tf.DType
 ) -> _Graphs:
-    in_place = not jit_compile  # XLA changes its arrays in place of itself, and knows no slots.
+    in_place = not jit_compile  # XLA updates arrays in place by itself, without slots.
 
     def on_rings(function: Callable[[LbfgsState], LbfgsState], state: LbfgsState) -> LbfgsState:
         return _on_slots(function, state, stored_as) if in_place else function(state)

@@ -54,7 +54,7 @@ class Pace:
         return min(num_steps, pause_every - num_done % pause_every) if pause_every else num_steps
 
     def stop(self, num_steps: int) -> None:
-        """Ends a slice of `num_steps` steps; one in which no step succeeded counts as one step."""
+        """Ends a slice of `num_steps` steps, or as many evaluations; none counts as one."""
         if self._measures:
             self._seconds_per_step = (time.perf_counter() - self._start) / max(num_steps, 1)
         self._measures = True

@@ -16,11 +16,11 @@ class Method(Protocol[S]):
     """A minimization by one optimizer, of one function from one start."""
 
     def begin(self, pace: Pace) -> S:
-        """Evaluates the function at the start.
+        """Evaluates the function at the start, and traces the graph that makes steps.
 
         Args:
-            pace: to be started and stopped if the same graph makes the steps, so that the first
-                slice knows how long a step takes.
+            pace: to be started and stopped around an evaluation by the graph that makes steps, if
+                there is one: then the first slice knows how long a step takes.
 
         Raises:
             NotFiniteError: if value or gradient is NaN or infinite.
@@ -33,12 +33,13 @@ class Method(Protocol[S]):
             ValueError: if it comes from another minimization.
         """
 
-    def advance(self, state: S, last_step: int, *, may_trace: bool) -> S:
+    def advance(self, state: S, last_step: int, pace: Pace, *, may_trace: bool) -> S:
         """Makes steps up to number `last_step`, or up to one that fails.
 
         Args:
             state: where to start; it may be changed in place.
             last_step: number of the last step.
+            pace: started; to be stopped after the steps, before anything that comes more rarely.
             may_trace: whether there is time to trace a graph that only a failed step needs.
 
         Raises:
@@ -72,9 +73,8 @@ def run(
     step = method.step(state)
     while (status := _status(method, state, step, num_steps, pacing, pace)) is None:
         last_step = min(num_steps, step.num_steps + pace.start(step.num_steps))
-        state = method.advance(state, last_step, may_trace=pacing.deadline is None)
-        before, step = step, method.step(state)
-        pace.stop(step.num_steps - before.num_steps)
+        state = method.advance(state, last_step, pace, may_trace=pacing.deadline is None)
+        step = method.step(state)
     return Solution(step.position, step.loss, step.num_steps, step.num_evaluations, status)
 
 
@@ -85,8 +85,8 @@ def _status(
     has_begun = step.num_evaluations > 1
     if has_begun and pacing.on_slice is not None and pacing.on_slice(step):
         return Status.CANCELLED
+    if (status := method.status(state)) is not None:
+        return status
     if step.num_steps >= num_steps:
         return Status.STEPS_USED
-    if pace.is_over:
-        return Status.TIME_USED
-    return method.status(state)
+    return Status.TIME_USED if pace.is_over else None

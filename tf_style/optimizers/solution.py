@@ -28,13 +28,13 @@ class Status(enum.Enum):
     """Why a minimization ended; the value is a sentence for the user."""
 
     CONVERGED = "The loss no longer changes."
-    STEPS_USED = "All steps were made; more may refine it."
+    STEPS_USED = "All steps done; more may improve it."
     LINE_SEARCH_FAILED = (
-        "No step lowered the loss any more, after restarts; the best position is kept. "
-        "Try Adam to go on."
+        "No step lowered the loss, even after restarts; the best position is kept. "
+        "Try Adam to continue."
     )
-    TIME_USED = "The time was used; more may refine it."
-    CANCELLED = "Stopped on request; the last position is kept."
+    TIME_USED = "The time is used up; more time may improve it."
+    CANCELLED = "Stopped on request."
 
 
 class Step(NamedTuple):

@@ -10,20 +10,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tf_style._checks import check_number
-from tf_style.config.optimizer import OptimizerConfig
 from tf_style.graphs.tracing import for_all_sizes, kept_by_function
-from tf_style.optimizers import slices
-from tf_style.optimizers.pace import Pace, Pacing
+from tf_style.optimizers.pace import Pace
 from tf_style.optimizers.solution import (
     MAX_RESTARTS_WITHOUT_GAIN,
-    Solution,
     State,
     Status,
     Step,
     ValueAndGradient,
     check_finite,
-    checked_start,
     norm,
     restored,
 )
@@ -34,63 +29,6 @@ from tf_style.optimizers.tfp_state import (
     tfp_state,
     tfp_state_kinds,
 )
-
-
-def minimize_tfp_lbfgs(
-    value_and_gradient: ValueAndGradient,
-    start: tf.Tensor,
-    *,
-    arguments: tuple = (),
-    num_steps: int,
-    history: int = OptimizerConfig.history,
-    jit_compile: bool = False,
-    first_step: float = 0.01,
-    resume_from: State | None = None,
-    **pacing: Any,
-) -> Solution:
-    """Minimizes with `tfp.optimizer.lbfgs_minimize`, scaled, sliced and restarted.
-
-    TFP's first trial step is one times the gradient. So the objective is multiplied by a constant
-    that makes this step `first_step` long. When TFP's line search fails, it starts again from the
-    position it has reached, without history and with a shorter first step. After three restarts
-    without gain the status is `LINE_SEARCH_FAILED`.
-
-    Args:
-        value_and_gradient: maps (float tensor of the start's shape, *arguments) to (scalar,
-            gradient of the same shape). A small cache of graphs keeps it alive.
-        start: float tensor of any shape.
-        arguments: tensors, or nests of tensors, passed on to `value_and_gradient`.
-        num_steps: maximum number of iterations. One costs 2 to 3 evaluations.
-        history: number of curvature pairs. TFP copies them: 4 to 7 * history times the start's
-            size.
-        jit_compile: compile the steps with XLA.
-        first_step: root-mean-square length of the first trial step, in the position's units.
-        resume_from: as for `lbfgs.minimize_lbfgs`.
-        **pacing: fields of `Pacing`.
-
-    Returns:
-        The solution. Its loss does not exceed the start's, apart from rounding.
-
-    Raises:
-        TypeError: if the start is not of floats.
-        ValueError: if a number is out of its range, or `resume_from` comes from another
-            minimization.
-        NotFiniteError: if value or gradient becomes NaN or infinite.
-
-    References:
-        Nocedal & Wright (2006), section 7.2; Hager & Zhang (2005) for the line search.
-    """
-    check_number("history", history, minimum=1)
-    start = checked_start(start, num_steps)
-    method = TfpLbfgs(
-        value_and_gradient,
-        start,
-        arguments=arguments,
-        history=history,
-        jit_compile=jit_compile,
-        first_step=first_step,
-    )
-    return slices.run(method, num_steps=num_steps, pacing=Pacing(**pacing), resume_from=resume_from)
 
 
 class TfpRun(NamedTuple):
@@ -110,7 +48,16 @@ class TfpRun(NamedTuple):
 
 
 class TfpLbfgs:
-    """TFP's L-BFGS as a `slices.Method`, whose state is a `TfpRun`."""
+    """`tfp.optimizer.lbfgs_minimize` as a `slices.Method`, whose state is a `TfpRun`.
+
+    TFP's first trial step is one times the gradient. So the objective is multiplied by a constant
+    that makes this step `first_step` long. When TFP's line search fails, it starts again from the
+    position it has reached, without history and with a shorter first step. After three restarts
+    without gain the status is `LINE_SEARCH_FAILED`. A step costs 2 to 3 evaluations.
+
+    References:
+        Nocedal & Wright (2006), section 7.2; Hager & Zhang (2005) for the line search.
+    """
 
     def __init__(
         self,
@@ -122,7 +69,17 @@ class TfpLbfgs:
         jit_compile: bool,
         first_step: float = 0.01,
     ) -> None:
-        """Takes what `minimize_tfp_lbfgs` takes; traces nothing yet."""
+        """Prepares the minimization; traces nothing yet.
+
+        Args:
+            value_and_gradient: as for `lbfgs.minimize_lbfgs`.
+            start: float tensor of any shape.
+            arguments: as for `lbfgs.minimize_lbfgs`.
+            history: number of curvature pairs. TFP copies them: 4 to 7 * history times the start's
+                size.
+            jit_compile: compile the steps with XLA.
+            first_step: root-mean-square length of the first trial step, in the position's units.
+        """
         self._graphs = _graphs(value_and_gradient, history, jit_compile)
         self._start = start
         self._arguments = arguments
@@ -131,7 +88,12 @@ class TfpLbfgs:
 
     def begin(self, pace: Pace) -> TfpRun:
         """Evaluates the function at the start; see `slices.Method`."""
-        return self._started(Step(self._start, float("nan"), 0, 0), restarts=0)
+        run = self._started(Step(self._start, float("nan"), 0, 0), restarts=0)
+        # Makes no step, but traces the graph, so that no slice has to.
+        tfp = self._graphs.advance(
+            run.state, run.scale, tf.constant(0), self._start, self._arguments
+        )
+        return run._replace(state=tfp)
 
     def resume(self, saved: State) -> TfpRun:
         """Restores what `Step.state` gave; see `slices.Method`."""
@@ -151,12 +113,13 @@ class TfpLbfgs:
         run = TfpRun(state, Step(position, loss, num_steps, num_evaluations), restarts, scale)
         return self._restarted_if_failed(run)
 
-    def advance(self, state: TfpRun, last_step: int, *, may_trace: bool) -> TfpRun:
+    def advance(self, state: TfpRun, last_step: int, pace: Pace, *, may_trace: bool) -> TfpRun:
         """Makes steps; see `slices.Method`."""
         max_iterations = tf.constant(last_step - state.start.num_steps)
         tfp = self._graphs.advance(
             state.state, state.scale, max_iterations, self._start, self._arguments
         )
+        pace.stop(int(tfp.num_iterations) - int(state.state.num_iterations))
         return self._restarted_if_failed(state._replace(state=tfp))
 
     def step(self, state: TfpRun) -> Step:

@@ -67,17 +67,17 @@ def add(total: dict[str, Any], part: Mapping[str, Any]) -> None:
         )
 
 
-def own_targets(targets: Targets, kept: Maps) -> Callable[[Place], Targets]:
+def own_targets(targets: Targets, maps: Maps) -> Callable[[Place], Targets]:
     """Returns a function from the place of a tile to the targets of the units that it owns.
 
     Args:
         targets: of the whole image, as arrays: features `[1, h, w, c]`, guides `[1, h, w, 1]`, with
             the h and w of the layer.
-        kept: the maps that hold the targets; their memory is released before each tile.
+        maps: the maps that hold the targets; their memory is released before each tile.
     """
 
     def targets_at(place: Place) -> Targets:
-        kept.rest()
+        maps.rest()
         regions = tuple(
             RegionTargets(in_segment(region.style, place), own(region.guides, place), ())
             for region in targets.regions

@@ -1,9 +1,9 @@
 """The forward and the backward pass of a picture through the tiles of each segment.
 
 Takes the picture and functions from a tile's place to its arguments, gives what is extracted from
-each tile and then the gradient at the picture. Maps are NumPy arrays in the host's memory or in
-files. Tiles are spread over the devices, one at a time on each. Their results are taken in order,
-so the sums do not depend on which tile is finished first.
+each tile and then the gradient with respect to the picture. Maps are NumPy arrays in the host's
+memory or in files. Tiles are spread over the devices, one at a time on each. Their results are
+taken in the order of the tiles, so the sums do not depend on which tile is finished first.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ from tf_style.tiling.segment_graphs import Forward, SegmentGraphs, packed
 from tf_style.tiling.tiles import Segment, Span, Tile, tiles_of
 
 
-class Stretch(NamedTuple):
+class TiledSegment(NamedTuple):
     """A segment with its graphs and the size of its tiles.
 
     Attributes:
@@ -96,7 +96,7 @@ class ForwardRecord(NamedTuple):
 
 
 def run_forward(
-    stretches: Sequence[Stretch],
+    tiled_segments: Sequence[TiledSegment],
     image: np.ndarray,
     extra_of: Callable[[Place], Any],
     take: Callable[[Place, Any], None],
@@ -108,7 +108,7 @@ def run_forward(
     """Runs the forward pass through all tiles of all segments.
 
     Args:
-        stretches: the segments of the network, up to the deepest layer in use.
+        tiled_segments: the segments of the network, up to the deepest layer in use.
         image: float32 `[1, H, W, 3]`, RGB, nominally 0..1.
         extra_of: gives the arrays that are passed to `extract` for a tile.
         take: called for each tile, in order, with what was extracted from it.
@@ -119,10 +119,10 @@ def run_forward(
     tiles = Pass(extra_of, devices, maps)
     records = []
     inputs: Map | None = Map(image)
-    for stretch in stretches:
+    for tiled in tiled_segments:
         assert inputs is not None  # noqa: S101  Each segment but the last stores a map.
         record = SegmentRecord(inputs, {}, {})
-        outputs = tiles.forward(stretch, record, take, is_traced=is_traced)
+        outputs = tiles.forward(tiled, record, take, is_traced=is_traced)
         if is_traced:
             records.append(record)
         else:
@@ -132,7 +132,7 @@ def run_forward(
 
 
 def run_backward(
-    stretches: Sequence[Stretch],
+    tiled_segments: Sequence[TiledSegment],
     record: ForwardRecord,
     extra_of: Callable[[Place], Any],
     slopes_of: Callable[[Place], Any],
@@ -140,10 +140,10 @@ def run_backward(
     *,
     maps: Maps,
 ) -> np.ndarray:
-    """Returns the gradient at the image, float32 `[1, H, W, 3]`; empties the record.
+    """Returns the gradient with respect to the image, float32 `[1, H, W, 3]`; empties the record.
 
     Args:
-        stretches: as for `run_forward`.
+        tiled_segments: as for `run_forward`.
         record: what `run_forward` returned, traced.
         extra_of: as for `run_forward`.
         slopes_of: gives the gradient at what was extracted from a tile.
@@ -158,8 +158,8 @@ def run_backward(
         # The caller keeps the image's gradient, so its memory must not be reused.
         space = maps if record.segments else Maps()
         gradient = space.take(segment.inputs.array.shape, segment.inputs.array.dtype)
-        stretch = stretches[len(record.segments)]
-        tiles.backward(stretch, segment, upstream, gradient, slopes_of)
+        tiled = tiled_segments[len(record.segments)]
+        tiles.backward(tiled, segment, upstream, gradient, slopes_of)
         maps.give_back(segment.inputs, *segment.gates.values(), *segment.stored.values())
         if upstream is not None:
             maps.give_back(upstream)
@@ -183,7 +183,7 @@ class Pass:
 
     def forward(
         self,
-        stretch: Stretch,
+        tiled: TiledSegment,
         record: SegmentRecord,
         take: Callable[[Place, Any], None],
         *,
@@ -193,7 +193,7 @@ class Pass:
 
         If traced, adds to the record. Returns the next segment's first map; None after the last.
         """
-        segment, inputs = stretch.segment, record.inputs
+        segment, inputs = tiled.segment, record.inputs
         size = inputs.array.shape[1:3]
         outputs: dict[str, Map] = {}
 
@@ -207,8 +207,8 @@ class Pass:
                 to[name] = self.maps.take((1, *sides, part.shape[-1]), part.dtype)
             to[name].write(_slices([span.at(stride) for span in tile.own]), part)
 
-        tiles = stretch.tiles(size)
-        parts: Iterator[Forward] = spread(load, stretch.graphs.forward, tiles, self.devices)
+        tiles = tiled.tiles(size)
+        parts: Iterator[Forward] = spread(load, tiled.graphs.forward, tiles, self.devices)
         for tile, done in zip(tiles, parts, strict=True):
             take(Place(segment, size, tile.own), done.found)
             if is_traced:
@@ -225,7 +225,7 @@ class Pass:
 
     def backward(
         self,
-        stretch: Stretch,
+        tiled: TiledSegment,
         record: SegmentRecord,
         upstream: Map | None,
         gradient: Map,
@@ -235,7 +235,7 @@ class Pass:
 
         `upstream` is the gradient at the next segment's inputs, or None for the last segment.
         """
-        segment = stretch.segment
+        segment = tiled.segment
         size = record.inputs.array.shape[1:3]
 
         def load(tile: Tile) -> tuple:
@@ -257,8 +257,8 @@ class Pass:
                 above,
             )
 
-        tiles = stretch.tiles(size)
-        parts: Iterator[tf.Tensor] = spread(load, stretch.graphs.backward, tiles, self.devices)
+        tiles = tiled.tiles(size)
+        parts: Iterator[tf.Tensor] = spread(load, tiled.graphs.backward, tiles, self.devices)
         for tile, part in zip(tiles, parts, strict=True):
             # Margins overlap: add what the tiles above and to the left have already written.
             total, before = np.array(part), gradient.array[_slices(tile.seen)]

@@ -71,7 +71,7 @@ class SegmentGraphs:
         asked: frozenset[str],
         *,
         is_last: bool,
-        goes_back: bool,
+        has_backward: bool,
     ) -> None:
         """Creates the graphs; they are traced when called.
 
@@ -81,12 +81,12 @@ class SegmentGraphs:
             extract: computes what is wanted from the features.
             asked: names of the layers whose features `extract` takes, in any segment.
             is_last: whether no map is stored after the segment.
-            goes_back: whether `forward` gives what `backward` needs.
+            has_backward: whether `forward` gives what `backward` needs.
         """
         self._extract = extract
         self._asked = asked
         self._is_last = is_last
-        self._goes_back = goes_back
+        self._has_backward = has_backward
         self._layers = [(name, _steps(extractor, name)) for name in segment.layers]
         self._channels = self._layers[0][1][0].input.shape[-1]
         # A convolution after a mirror padding needs the gradient of both.
@@ -109,15 +109,15 @@ class SegmentGraphs:
             inputs, features = features, _through(steps, features)
             if name in vgg19.POOLINGS:
                 stride *= 2
-                if self._goes_back and _has_gate(steps[-1]):
+                if self._has_backward and _has_gate(steps[-1]):
                     gates[name] = _largest(steps[-1], inputs)
-            elif self._goes_back:
+            elif self._has_backward:
                 gates[name] = features > 0.0
             if name in self._asked:
                 stored[name] = _own(features, own, stride)
         extracted = self._extract({**units, **stored}, extra)
         outputs = () if self._is_last else (_own(features, own, stride),)
-        return Forward(extracted, outputs, gates, stored if self._goes_back else {})
+        return Forward(extracted, outputs, gates, stored if self._has_backward else {})
 
     def _head(self, part: tf.Tensor) -> tuple[dict[str, tuple[tf.Tensor, int]], tf.Tensor, int]:
         """Computes the first layers, those that the backward pass computes again.

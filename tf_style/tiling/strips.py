@@ -33,7 +33,7 @@ class Strip(NamedTuple):
 
 
 class Strips:
-    """Measures of an image, strip by strip, and their gradient by the image."""
+    """Measures of an image, strip by strip, and their gradient with respect to the image."""
 
     def __init__(self, config: LossConfig, num_rows: int) -> None:
         """Makes the graphs, which are traced when they are used.
@@ -65,7 +65,7 @@ class Strips:
     def add_gradient(
         self, image: np.ndarray, targets: Targets, slopes: Measures, gradient: np.ndarray
     ) -> None:
-        """Adds the gradient by the image to `gradient`.
+        """Adds the gradient with respect to the image to `gradient`.
 
         Args:
             image: as for `measured`.

@@ -30,7 +30,14 @@ from tf_style.tiling.parts import (
     own_targets,
     without_positions,
 )
-from tf_style.tiling.passes import ForwardRecord, Place, Stretch, run_backward, run_forward, shared
+from tf_style.tiling.passes import (
+    ForwardRecord,
+    Place,
+    TiledSegment,
+    run_backward,
+    run_forward,
+    shared,
+)
 from tf_style.tiling.segment_graphs import Extract, Features, SegmentGraphs
 from tf_style.tiling.strips import Strips
 from tf_style.tiling.tiles import Tiling, segments
@@ -68,29 +75,29 @@ class TiledObjective(Objective):
         self._failure: OSError | None = None
         self._strips = Strips(self.config, tiling.strip)
         content = [name for name, _ in self.config.content_layers]
-        self._of_image = self._stretches(
+        self._of_image = self._tiled_segments(
             lambda features, targets: measured_features(
                 self.config, Sample(None, features), targets
             ),
             self.config.layers,
-            goes_back=True,
+            has_backward=True,
         )
-        self._of_style = self._stretches(
+        self._of_style = self._tiled_segments(
             lambda features, guides: tuple(
                 style_statistics(self.config, features, guides=each) for each in guides
             ),
             list(self.config.style_losses),
         )
-        self._of_content = self._stretches(lambda features, _: features, content)
+        self._of_content = self._tiled_segments(lambda features, _: features, content)
         self._compare = tf.function(self._terms_and_slopes, autograph=False)
 
     @tf.function(autograph=False, reduce_retracing=True)
     def value_and_gradient(
         self, image: tf.Tensor, targets: Targets, *, weights: LossWeights | None = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the total loss and its gradient by the image; see `Objective`.
+        """Returns the total loss and its gradient with respect to the image; see `Objective`.
 
-        This operation of any graph calls back into Python, so the graph cannot be saved.
+        Calls back into Python, so a graph that contains it cannot be saved.
         """
         arguments = (image, complete(targets), weights or weights_of(self.config))
         nest = tf.nest.map_structure(tf.convert_to_tensor, arguments)
@@ -180,9 +187,9 @@ class TiledObjective(Objective):
         self._forward(self._of_style, style.numpy(), extra_of, take)
         return [tf.nest.map_structure(tf.constant, floats(total)) for total in totals]
 
-    def _stretches(
-        self, extract: Extract, layers: Sequence[str], *, goes_back: bool = False
-    ) -> list[Stretch]:
+    def _tiled_segments(
+        self, extract: Extract, layers: Sequence[str], *, has_backward: bool = False
+    ) -> list[TiledSegment]:
         parts = segments(layers, self._tiling.kept)
         if len(parts) > len(self._tiling.sides):
             raise ValueError(
@@ -191,7 +198,7 @@ class TiledObjective(Objective):
             )
         asked, last = frozenset(layers), parts[-1]
         return [
-            Stretch(
+            TiledSegment(
                 segment,
                 SegmentGraphs(
                     self.extractor,
@@ -199,7 +206,7 @@ class TiledObjective(Objective):
                     extract,
                     asked,
                     is_last=segment is last,
-                    goes_back=goes_back,
+                    has_backward=has_backward,
                 ),
                 side // segment.stride,
             )
@@ -209,7 +216,7 @@ class TiledObjective(Objective):
     def _compared(
         self, measures: Measures, targets: Targets, weights: LossWeights
     ) -> tuple[LossTerms, Measures]:
-        """Returns the loss, and its gradient by the measures.
+        """Returns the loss, and its gradient with respect to the measures.
 
         Computed in float64, which costs little: variances as differences of means would lose digits
         that the sums have.
@@ -235,13 +242,13 @@ class TiledObjective(Objective):
 
     def _forward(
         self,
-        stretches: Sequence[Stretch],
+        tiled_segments: Sequence[TiledSegment],
         image: np.ndarray,
         extra_of: Callable[[Place], Any],
         take: Callable[[Place, Any], None],
     ) -> None:
-        """Runs a forward pass that nothing goes back through."""
-        run_forward(stretches, image, extra_of, take, self.devices, maps=self._new_maps())
+        """Runs a forward pass without a backward pass."""
+        run_forward(tiled_segments, image, extra_of, take, self.devices, maps=self._new_maps())
 
     def _new_maps(self) -> Maps:
         return Maps(on_disk=self._tiling.on_disk)
@@ -249,7 +256,7 @@ class TiledObjective(Objective):
     def _evaluated(
         self, image: np.ndarray, targets: Targets, weights: LossWeights
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the loss and its gradient by the image."""
+        """Returns the loss and its gradient with respect to the image."""
         maps = self._maps or self._new_maps()
         measures, record = self._measures_of(image, targets, maps=maps, is_traced=True)
         terms, slopes = self._compared(measures, targets, weights)

@@ -99,7 +99,7 @@ class _TexturePhase:
         self.textures: dict[str, np.ndarray] = {}
 
     def on_progress(self, progress: Progress) -> bool:
-        """Hands the progress of a style on, with its phase."""
+        """Passes on the progress of a style, marked with its phase."""
         if self._on_progress is not None:
             progress = dataclasses.replace(progress, phase="texture")
             self.is_cancelled = bool(self._on_progress(progress))

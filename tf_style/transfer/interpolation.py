@@ -5,6 +5,7 @@ Each picture starts from the one before.
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -13,13 +14,14 @@ from tf_style.config.scales import Stage
 from tf_style.config.style_config import StyleConfig
 from tf_style.engine.coarse_to_fine import StageStart, coarse_to_fine
 from tf_style.engine.memory_plan import WHOLE
+from tf_style.engine.parametrization import COARSEST, FINER
 from tf_style.engine.pictures import Pictures, at_scale, pictures_of
 from tf_style.engine.plan import stages_of
 from tf_style.engine.problem import Problem, ProblemData, StageProblem
 from tf_style.engine.run_state import RunState
 from tf_style.engine.solver import Solver
 from tf_style.engine.stages import enough_memory
-from tf_style.images.graph_resizing import resize, size_of
+from tf_style.images.graph_resizing import Size, resize, size_of
 from tf_style.inputs.inputs import Inputs
 from tf_style.inputs.sizes import smallest_side
 from tf_style.objective.loss import LossWeights, weights_of
@@ -87,8 +89,8 @@ def interpolate(
 ) -> Iterator[Frame]:
     """Yields a picture for each blend and strength.
 
-    Each goes from coarse to fine. The first one begins with the start image, each further one with
-    the picture before, with half of the steps at the full size. The content's features and the
+    Each goes from coarse to fine. The first one starts from the start image, each later one from
+    the previous picture, with half of the steps at the full size. The content's features and the
     styles' statistics are computed once for each size.
 
     Args:
@@ -125,6 +127,22 @@ def interpolate(
         )
 
 
+class _SharedSize(NamedTuple):
+    """What all frames have in common at one size.
+
+    Attributes:
+        size: height and width, px.
+        content: targets of the content.
+        statistics: of each style.
+        basis: of the parametrization.
+    """
+
+    size: Size
+    content: dict[str, tf.Tensor]
+    statistics: list[dict[str, Any]]
+    basis: Any
+
+
 class _Row:
     """What all frames have in common."""
 
@@ -137,18 +155,22 @@ class _Row:
         self._solver = Solver(problem, config, num_steps)
         self._plan = WHOLE._replace(history=config.optimizer.history)
         smallest = smallest_side(config)
-        self._pictures = {
-            stage: at_scale(whole, stage.scale, smallest_side=smallest) for stage in self._stages
-        }
-        objective = problem.objective
-        self._content = {
-            stage: objective.content_targets(pictures.content)
-            for stage, pictures in self._pictures.items()
-        }
-        self._statistics = {
-            stage: [objective.style_statistics(style)[0] for style in pictures.styles]
-            for stage, pictures in self._pictures.items()
-        }
+        self._sizes = [
+            self._shared_size(
+                at_scale(whole, stage.scale, smallest_side=smallest), FINER if number else COARSEST
+            )
+            for number, stage in enumerate(self._stages)
+        ]
+
+    def _shared_size(self, pictures: Pictures, exponent: float) -> _SharedSize:
+        objective = self._problem.objective
+        size = size_of(pictures.content)
+        return _SharedSize(
+            size,
+            objective.content_targets(pictures.content),
+            [objective.style_statistics(style)[0] for style in pictures.styles],
+            self._problem.parametrization.basis(*size, exponent),
+        )
 
     def stage_ends(
         self, image: tf.Tensor, blend: Sequence[float], strength: float, *, is_first: bool
@@ -161,29 +183,21 @@ class _Row:
             strength: factor of the style loss.
             is_first: whether it is the first frame, which makes all steps.
         """
-        content, style, variation = self._weights
-        weights = LossWeights(
-            *(tf.constant(value, tf.float32) for value in (content, strength * style, variation))
-        )
+        weights = self._weights._replace(style=strength * self._weights.style)
+        weights = LossWeights(*(tf.constant(value, tf.float32) for value in weights))
 
         def pictures_at(stage: Stage) -> Pictures:
-            pictures = self._pictures[stage]
-            return pictures._replace(start=resize(image, size_of(pictures.content)))
+            start = resize(image, self._sizes[self._stages.index(stage)].size)
+            return Pictures(start, (), start)  # The rest is in `_SharedSize`.
 
         def minimize(start: StageStart) -> RunState:
-            num_steps = start.stage.steps
-            if not is_first and start.stage is self._stages[-1]:
-                num_steps = max(1, num_steps // 2)
-            data = self._data(start, blend, weights)
+            shared = self._sizes[start.number]
+            style = blended_targets(self._problem.objective.config, shared.statistics, list(blend))
+            data = ProblemData(Targets(shared.content, style), shared.basis, (weights,))
             position = self._problem.position(start.pictures.start, data)
+            num_steps = start.stage.steps
+            if not is_first and shared is self._sizes[-1]:
+                num_steps = max(1, num_steps // 2)
             return self._solver.minimize(StageProblem(data, position), self._plan, num_steps)
 
         return coarse_to_fine(self._stages, image, pictures_at=pictures_at, minimize=minimize)
-
-    def _data(self, start: StageStart, blend: Sequence[float], weights: LossWeights) -> ProblemData:
-        style = blended_targets(
-            self._problem.objective.config, self._statistics[start.stage], list(blend)
-        )
-        size = size_of(start.pictures.content)
-        basis = self._problem.parametrization.basis(*size, start.exponent)
-        return ProblemData(Targets(self._content[start.stage], style), basis, (weights,))

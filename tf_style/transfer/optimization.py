@@ -35,12 +35,13 @@ def optimize(
     Args:
         inputs: complete, with regions and textures.
         config: everything but the pictures.
-        started: when the time budget began, on the clock of `time.perf_counter`; now if omitted.
+        started: when the time budget began, on the clock of `time.perf_counter`; now if omitted, as
+            each texture has a budget of its own.
         pause_every: slices also end at every multiple of this many steps.
         on_progress: called between slices of steps; a true result ends the optimization.
         notify: called with a line of text.
         resume_from: what `Progress.state` gave in an optimization of the same inputs and config.
-        also_saved: arrays that `Progress.state` returns besides.
+        also_saved: more arrays that `Progress.state` returns.
 
     Raises:
         FloatingPointError: if a loss term is not finite; names it.

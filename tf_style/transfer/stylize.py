@@ -38,7 +38,7 @@ def stylize(
             `style_blend`, or paint one region each.
         config: all other options; the default preset if omitted.
         content_masks: pictures that are white inside a region of the content, gray at soft edges;
-            or one picture with a color for each region. What no mask covers stays as it is.
+            or one picture with a color for each region. Parts that no mask covers stay unchanged.
         style_masks: the same for the styles: see `masks.read_regions`.
         content_map: picture that is white where the content counts more, by `content_map_gain`.
         fine_style: picture whose fine texture the styles take on first; they then provide the

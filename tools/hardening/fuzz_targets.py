@@ -669,7 +669,7 @@ def _read_checkpoint(data: bytes) -> None:
     total = sum(array.nbytes for array in found.arrays.values())
     _require(total < len(data), "no more arrays than the file holds")
     checkpoints.Checkpoints(Path("run"), {}, seconds=1.0, started=0.0, resumed=found)
-    line = resuming.found_in(Path("run"), request.output)
+    line = resuming.note_on_unfinished_run(Path("run"), request.output)
     _require(line and "\n" not in line, f"a line: {line!r}")
 
 
