@@ -35,20 +35,17 @@ class Regions(NamedTuple):
     strengths: np.ndarray
 
 
+_THINGS = {"style_blend": ("weight", "style"), "region_strengths": ("number", "region")}
+"""What an option has one of for each of what, for error messages."""
+
+
 def blend_of(config: StyleConfig, num_styles: int) -> np.ndarray:
     """Returns the weights of the styles, float32 `[styles]`, with sum 1.
 
     Raises:
         ValueError: unless `style_blend` has one weight for each style.
     """
-    weights = numbers(config.control.style_blend, argument="style_blend")
-    weights = weights or (1.0,) * num_styles
-    if len(weights) != num_styles:
-        raise ValueError(
-            "`style_blend` must have one weight for each style. Received: "
-            f"style_blend={config.control.style_blend!r} for {num_styles} styles. Write "
-            f"{num_styles} numbers."
-        )
+    weights = _one_each(config.control.style_blend, num_styles, argument="style_blend")
     return np.array(weights, np.float32) / np.float32(sum(weights))
 
 
@@ -253,15 +250,20 @@ def _labels(
 
 
 def _strengths(config: StyleConfig, count: int) -> np.ndarray:
-    strengths = numbers(config.control.region_strengths, argument="region_strengths")
-    strengths = strengths or (1.0,) * count
-    if len(strengths) != count:
+    strengths = config.control.region_strengths
+    return np.array(_one_each(strengths, count, argument="region_strengths"), np.float32)
+
+
+def _one_each(text: str, count: int, *, argument: str) -> tuple[float, ...]:
+    """Returns the numbers of an option, as many as `count`; all are 1 if it is empty."""
+    values = numbers(text, argument=argument) or (1.0,) * count
+    if len(values) != count:
+        things = _THINGS[argument]
         raise ValueError(
-            "`region_strengths` must have one number for each region. Received: "
-            f"region_strengths={config.control.region_strengths!r} for {count} regions. Write "
-            f"{count} numbers."
+            f"`{argument}` must have one {things[0]} for each {things[1]}. Received: "
+            f"{argument}={text!r} for {count} {things[1]}s. Write {count} numbers."
         )
-    return np.array(strengths, np.float32)
+    return values
 
 
 def _check_count(count: int) -> None:
