@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 
 from tf_style.config.scales import Stage
 from tf_style.engine import schedule
-from tf_style.engine.run_state import RunState
 
 
 class Clock:
@@ -34,35 +33,30 @@ class Clock:
         needed = schedule.FEWEST * self._seconds_per_pixel * cost
         return self.deadline - time.perf_counter() >= needed
 
-    def minimize(
-        self,
-        stages: Sequence[Stage],
-        minimize: Callable[[float | None], RunState],
-        *,
-        num_evaluations: int,
-        time_evaluation: Callable[[], float],
-    ) -> RunState:
-        """Minimizes at the first of these stages, within its share of the time.
+    def start(
+        self, stages: Sequence[Stage], *, time_evaluation: Callable[[], float]
+    ) -> float | None:
+        """Starts the first of these stages; returns its own deadline, or None.
 
         Args:
             stages: this one and those to come.
-            minimize: maps a deadline, or None, to the stage's end.
-            num_evaluations: made before.
-            time_evaluation: returns the seconds of one evaluation.
+            time_evaluation: returns the seconds of one evaluation; called before the first stage.
         """
         if self.deadline is None:
-            return minimize(None)
-        cost = schedule.cost(stages[0].scale, self._num_pixels)
+            return None
         if self._seconds_per_pixel is None:
+            cost = schedule.cost(stages[0].scale, self._num_pixels)
             self._seconds_per_pixel = time_evaluation() / cost if len(stages) > 1 else 0.0
-        start = time.perf_counter()
-        share = schedule.first_share(
+        self._start = time.perf_counter()
+        return self._start + schedule.first_share(
             stages,
             self._num_pixels,
-            left=self.deadline - start,
+            left=self.deadline - self._start,
             seconds_per_pixel=self._seconds_per_pixel,
         )
-        state = minimize(start + share)
-        num_made = max(state.num_evaluations - num_evaluations, 1)
-        self._seconds_per_pixel = (time.perf_counter() - start) / num_made / cost
-        return state
+
+    def stop(self, stage: Stage, num_evaluations: int) -> None:
+        """Ends a stage of so many evaluations, whose time says how long the next ones take."""
+        if self.deadline is not None:
+            seconds = (time.perf_counter() - self._start) / max(num_evaluations, 1)
+            self._seconds_per_pixel = seconds / schedule.cost(stage.scale, self._num_pixels)

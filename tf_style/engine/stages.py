@@ -130,22 +130,20 @@ class _StagedRun:
         is_last = start.number == len(self._stages) - 1
         by_clock = self._clock.deadline is not None and is_last
 
-        def minimize(deadline: float | None) -> RunState:
-            return solver.minimize(
-                stage,
-                plan,
-                MOST_STEPS if by_clock else start.stage.steps,
-                finished=finished,
-                deadline=deadline,
-                resume_from=self._resume_from,
-            )
-
-        return self._clock.minimize(
+        deadline = self._clock.start(
             self._stages[start.number :],
-            minimize,
-            num_evaluations=finished.num_evaluations,
             time_evaluation=lambda: solver.time_evaluation(stage, plan),
         )
+        state = solver.minimize(
+            stage,
+            plan,
+            MOST_STEPS if by_clock else start.stage.steps,
+            finished=finished,
+            deadline=deadline,
+            resume_from=self._resume_from,
+        )
+        self._clock.stop(start.stage, state.num_evaluations - finished.num_evaluations)
+        return state
 
     def _plan(self, index: int, limit: int) -> SizePlan:
         return plan_run(self._size, self._solver.config, limit)[index].size_plan

@@ -41,18 +41,26 @@ def paint(
     )
     if any(name not in (resume_from or ()) for name in textured.textures):
         resume_from = None  # It was the state of a texture.
-
-    def on_slice(progress: Progress) -> bool:
-        is_cancelled = bool(on_progress and on_progress(progress))
-        return is_cancelled or textured.is_cancelled
-
+    if textured.is_cancelled:
+        on_progress = _last_call(on_progress)
     return optimize(
         textured.inputs,
         config,
         started=started,
         pause_every=pause_every,
-        on_progress=on_slice,
+        on_progress=on_progress,
         notify=notify,
         resume_from=resume_from,
         also_saved=textured.textures,
     )
+
+
+def _last_call(on_progress: OnProgress | None) -> OnProgress:
+    """Returns a callback that ends the run at its first call."""
+
+    def on_slice(progress: Progress) -> bool:
+        if on_progress is not None:
+            on_progress(progress)
+        return True
+
+    return on_slice
