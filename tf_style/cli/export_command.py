@@ -108,8 +108,8 @@ def _check(options: ExportOptions) -> None:
         )
     if options.portable and options.format == "stablehlo":
         raise ValueError(
-            "Cannot use `portable` with `format='stablehlo'`. This is because XLA "
-            "does not need forward operations only. Leave --portable out."
+            "Cannot use `portable` with `format='stablehlo'`. This is because "
+            "XLA programs are not limited to forward operations. Leave --portable out."
         )
     kind = "portable" if options.portable and options.format == "saved_model" else options.format
     if kind == "portable" and options.file_precision != "float32":

@@ -14,6 +14,8 @@ from pathlib import Path
 def set_environment(*, quiet: bool = True) -> None:
     """Sets environment variables that TensorFlow reads at import, unless the user has set them.
 
+    It has no effect once TensorFlow has been imported.
+
     TensorFlow's CPU allocator returns every large buffer to the system, which then zeroes it page
     by page for the next operation. The pooling ("BFC") allocator keeps the buffers, which saves a
     fifth of each evaluation at 1024 px (docs/notes/cli.md). Its limit, by default 64 GB, is set to

@@ -39,7 +39,7 @@ class Silent:
 
 
 class Lines(Silent):
-    """Writes a line every ten seconds at most, for logs and pipes."""
+    """Writes at most one line every ten seconds, for logs and pipes."""
 
     def __init__(self) -> None:
         self._last = 0.0

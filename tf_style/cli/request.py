@@ -32,8 +32,8 @@ class RunOptions:
     )
     style_masks: str = option(
         "",
-        "Masks of the paintings: the region of the first mask takes its style from the region of "
-        "the first of --content_masks, and so on; or one picture with colors for each painting.",
+        "Masks of the paintings: the region of the first one gives its style to the region of the "
+        "first of --content_masks, and so on; or one picture with colors for each painting.",
     )
     content_map: str = option(
         "", "A mask, white where the photograph should be preserved: see --content_map_gain."
@@ -57,8 +57,8 @@ class RunOptions:
     )
     checkpoint_dir: str = option(
         "",
-        "Folder for the checkpoints of a long run, removed when the picture is saved. If left out "
-        "it is OUTPUT.checkpoint; 'none' turns checkpoints off.",
+        "Folder for the checkpoints of a long run and nothing else, removed when the picture is "
+        "saved. If left out it is OUTPUT.checkpoint; 'none' turns checkpoints off.",
     )
     checkpoint_seconds: float = option(60.0, "Seconds between checkpoints.")
     resume: str = option(
@@ -206,7 +206,7 @@ def absolute(name: str, *, if_there: bool = False) -> str:
 def check_positional(name: str, value: str) -> None:
     """Raises ValueError if a positional output would replace a file that tf_style did not make.
 
-    Whoever forgets the output names a painting in its place.
+    Without this check, a user who forgets the output would lose the last painting.
 
     Args:
         name: of the flag that a positional argument sets.

@@ -50,7 +50,7 @@ class ServeOptions(TypeChecked):
         "Seconds between checks of the folder. A version is loaded when its files are complete and "
         "unchanged between two checks.",
     )
-    timeout_s: float = option(300.0, "Seconds that a request may take, with its wait in the queue.")
+    timeout_s: float = option(300.0, "Seconds that a request may take, including its wait.")
     body_timeout_s: float = option(60.0, "Seconds within which the body of a request must arrive.")
     max_body_mb: float = option(
         64.0, "Largest request body, in MiB. All bodies together may take four times as much."
@@ -223,7 +223,7 @@ def _serve(options: ServeOptions, store: "Store") -> int:
         poller.start()
         _say(f"Serving version {service.newest} at {server.url}/v1/models/{options.name}")
         signals.wait(1)
-        _say("Finishing open requests, then stopping. Press Ctrl-C again to stop at once.")
+        _say("Finishing open requests, then stopping. A second signal stops at once.")
         ended.set()
         code = _stop(server, service, store, signals)
     poller.join(_GRACE_S)

@@ -15,7 +15,7 @@ from tf_style.inputs.control_pictures import ControlPictures
 from tf_style.provenance.description import read_description
 
 _MAX_BYTES = 1_000_000
-"""Bytes that are read of a JSON file. Longer files are cut off, which makes them invalid."""
+"""Most bytes read from a JSON file. A longer file is cut off, so that it is no valid JSON."""
 
 
 def settings_from(values: flags.FlagValues, file: str) -> StyleConfig:

@@ -1,6 +1,6 @@
 """Presets: named settings, with the source of each. No TensorFlow here.
 
-A preset lists only the options that differ from the defaults of the option fields.
+A preset lists the options that define it; all others keep the defaults of their fields.
 """
 
 from typing import Any
@@ -95,4 +95,4 @@ PRESETS: dict[str, dict[str, Any]] = {
         "tv_weight": 2.0 * (255.0 * 0.226) ** 2,
     },
 }
-"""Options by preset name: those that differ from the defaults of the fields."""
+"""The options that each preset sets; all others keep the defaults of their fields."""

@@ -35,7 +35,7 @@ class StyleConfig(TypeChecked):
         "default", "Named settings, which the other flags then change (in Python: `preset`)."
     )
     init: str = option(
-        "content", "Start from 'content', 'style', 'noise', or the picture in this file."
+        "content", "Start from 'content', 'style', 'noise', or the picture at this path."
     )
     size: int = option(512, "Longer edge of the result, in px; 0 keeps the content's own size.")
     style_size: int = option(0, "Longer edge of the style picture, in px; 0 follows --style_scale.")
@@ -47,9 +47,9 @@ class StyleConfig(TypeChecked):
     color: str = option(
         "style",
         "Colors of the result: those of the painting ('style'), or those of the photograph, in one "
-        "of three ways: 'content' restores its chroma after painting, 'match' recolors the "
-        "style picture before painting, 'luminance' paints in gray and then restores its chroma. "
-        "With regions, one for each is possible, separated by commas.",
+        "of three ways: 'content' takes the photograph's chroma after painting, 'match' recolors "
+        "the style picture before painting, 'luminance' paints in gray and then takes the "
+        "photograph's chroma. With regions, one for each is possible, separated by commas.",
     )
     color_match: str = option(
         "cholesky",

@@ -42,14 +42,14 @@ def load_problem(
 
     Args:
         config: everything but the pictures.
-        kind: arithmetic of the convolutions, in `extractor.ARITHMETICS`; the best one for this
-            machine if omitted.
+        kind: arithmetic of the convolutions, as for `extractor.build_extractor`; if omitted, what
+            the config's `precision` means on this machine.
         is_shared: return the same problem, with its traced graphs, for the same config; the
             problems of the last two configs stay in memory.
         notify: called with a line of text before weights are downloaded.
 
     Raises:
-        OSError: if the weights cannot be downloaded.
+        OSError: if the weights cannot be downloaded or read.
         ValueError: if the weights are invalid.
     """
     if config.compute.deterministic:
@@ -82,7 +82,7 @@ def make_problem(
     Args:
         layer_arrays: weights, as in `Weights.layers`.
         config: network, loss, parametrization and gamut.
-        kind: arithmetic of the convolutions, in `extractor.ARITHMETICS`.
+        kind: arithmetic of the convolutions, as for `extractor.build_extractor`.
         jit_compile: compile each evaluation with XLA.
     """
     extractor = make_extractor(

@@ -84,9 +84,9 @@ def check_graph(config: StyleConfig) -> None:
         )
     if config.compute.jit_compile != "off":
         raise ValueError(
-            "Cannot use `jit_compile` in a graph. This is because XLA compiles each size anew, and "
-            f"StableHLO programs anyway. Received: jit_compile={config.compute.jit_compile!r}. "
-            "Leave it out."
+            "Cannot use `jit_compile` in a graph. This is because XLA would compile each size "
+            "anew; StableHLO programs are always compiled. Received: "
+            f"jit_compile={config.compute.jit_compile!r}. Leave it out."
         )
     if config.compute.time_budget:
         raise ValueError(

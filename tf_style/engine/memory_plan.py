@@ -22,7 +22,7 @@ _PIXEL = 12  # Bytes per pixel of an image: three floats.
 _PROGRAM = 1.2 * GB  # TensorFlow, the network, and the graphs.
 _FEATURES = 2300.0  # Bytes per pixel, for the features of a whole image.
 _IMAGES = 20  # Images besides the history: pictures, positions, gradients, line search.
-_TILE_MAPS = 310.0  # Bytes per pixel, for the maps between tiles; none if they are on disk.
+_TILE_MAPS = 310.0  # Bytes per pixel, for the maps of tiled passes; none if they are on disk.
 _TILE_GRAPHS = 0.3 * GB  # Graphs for tiles of each size and border, and tiles loaded ahead.
 _TILE = 950.0  # Bytes per pixel of a tile in the first block; half of that in each further block.
 _SIDES = (1024, 768, 512, 256, 128)  # px, of tiles.
@@ -40,7 +40,8 @@ class SizePlan(NamedTuple):
         is_short: whether there are fewer pairs than asked for.
         pool: estimated bytes that TensorFlow allocates. It never returns them, so a run needs the
             maximum over its sizes.
-        maps: estimated bytes of the maps between tiles, which are returned.
+        maps: estimated bytes of the maps that tiles read and write. TensorFlow's pool does not
+            include them, and they are needed only while the size is computed.
     """
 
     tiling: Tiling | None
@@ -65,8 +66,8 @@ def plan_sizes(
 ) -> list[SizePlan]:
     """Returns how the sizes of a run are computed.
 
-    Each size gets the first plan that fits: whole, else in tiles, else with a rounded history too,
-    else with a shorter one too. If none fits, it gets the plan that needs the least.
+    Each size gets the first plan that fits: whole, or else in tiles; then the same with a rounded
+    history, then with shorter ones. If none fits, it gets the plan that needs the least.
 
     Args:
         sizes: pixels and steps of each size, the largest last. L-BFGS stores at most one pair for
@@ -160,7 +161,8 @@ def described(plan: SizePlan) -> str:
 def limit_of(config: StyleConfig) -> float | None:
     """Returns the bytes that a run may use: `memory_limit`, or what the machine has left.
 
-    A deterministic run may use a share of all the memory, because what is left depends on chance.
+    None if unknown. A deterministic run may use a share of all the memory, because what is left
+    depends on chance.
     """
     if config.compute.memory_limit:
         return config.compute.memory_limit * GB

@@ -44,8 +44,8 @@ def spectrum(
 
     References:
         Olah, Mordvintsev & Schubert (2017), Feature Visualization, section "Preconditioning".
-        Differs from it: cosines instead of Fourier waves, a weaker scaling than 1 / f, and the
-        opposite scaling after a coarser size, because each converges faster.
+        Differs from it: cosines instead of Fourier waves, for the reason above; a weaker scaling
+        than 1 / f, and the opposite one after a coarser size, because they converge faster.
     """
     rows, columns = (_steps(size) / tf.cast(size, tf.float64) for size in (height, width))
     frequency = tf.sqrt(tf.square(rows)[:, tf.newaxis] + tf.square(columns))
@@ -82,7 +82,7 @@ def spectrum_of_image(image: tf.Tensor, basis: Spectrum) -> tf.Tensor:
 
 
 def spectrum_of_gradient(gradient: tf.Tensor, basis: Spectrum) -> tf.Tensor:
-    """Returns the gradient with respect to the position from the gradient of the image."""
+    """Returns the gradient with respect to the position, from that with respect to the image."""
     return _transformed(gradient, basis) * basis.scale
 
 

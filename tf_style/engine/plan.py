@@ -11,7 +11,7 @@ from tf_style.inputs.sizes import smallest_side
 from tf_style.optimizers.solution import State
 
 MOST_STEPS = 1_000_000
-"""Steps at the full size of a run that ends by the clock."""
+"""The limit on steps at the full size if the run ends by the clock."""
 
 
 class StagePlan(NamedTuple):

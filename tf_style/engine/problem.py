@@ -88,8 +88,8 @@ class Problem:
         self._tiled: dict[Tiling, Problem] = {}
         self.parametrization = parametrization
         self.gamut = gamut
-        # A line search calls it in many places. As one function, it is rewritten once by
-        # TensorFlow, not once for each call.
+        # A line search calls this in many places. As one function, TensorFlow's graph rewriting
+        # goes through the network once, not once for each call.
         self.value_and_gradient = tf.function(
             self._value_and_gradient,
             autograph=False,

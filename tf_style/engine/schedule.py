@@ -12,10 +12,10 @@ from tf_style.config.scales import Stage, parse_scales
 
 SMALLEST_EDGE = 96  # px. Below it, VGG-19's deepest style layer has hardly any positions.
 FULL_EDGE = 512  # px. A full size of at least this length gets exactly the planned steps.
-MOST_TIMES = 4  # A smaller full size gets at most this many times as many.
+MOST_TIMES = 4  # A smaller full size gets at most this many times the planned steps.
 
 FEWEST = 3
-"""Evaluations, targets included, that a larger size must be able to afford to be worth its time."""
+"""A larger size starts only if there is time for this many evaluations, targets included."""
 
 OVERHEAD = 12_000
 """Fixed cost of an evaluation besides the image's pixels, in pixels; measured on two cores."""
@@ -26,10 +26,10 @@ def plan_stages(
 ) -> tuple[Stage, ...]:
     """Returns the stages of a run, from the coarsest to the full size.
 
-    'auto' halves the size while the longer edge has at least 96 px and the shorter one at least
-    `smallest_side`. The half size gets as many steps as the full size, each smaller size twice as
-    many; more would lose the content. A full size below 512 px gets proportionally more steps, up
-    to four times as many, so that small results look as finished as large ones.
+    'auto' halves the size as long as the longer edge keeps at least 96 px and the shorter one at
+    least `smallest_side`. The half size gets `steps` steps, each smaller size twice as many; more
+    would lose the content. A full size below 512 px gets proportionally more steps, up to four
+    times as many, so that small results look as finished as large ones.
 
     Args:
         size: height and width of the result, px.

@@ -116,6 +116,6 @@ def check_exportable(config: StyleConfig) -> None:
     if config.compute.deterministic:
         raise ValueError(
             "Cannot export `deterministic`. This is because the program that runs the model "
-            "chooses it, in TensorFlow by `tf.config.experimental.enable_op_determinism()`. "
+            "sets it, in TensorFlow by `tf.config.experimental.enable_op_determinism()`. "
             "Received: deterministic=True. Leave it out."
         )

@@ -152,8 +152,8 @@ def symmetric_map(style_covariance: np.ndarray, content_covariance: np.ndarray) 
         float64 `[3, 3]`, symmetric.
 
     References:
-        Pitie & Kokaram (2007), "The linear Monge-Kantorovitch linear color mapping for
-        example-based color transfer".
+        Pitie & Kokaram (2007), "The linear Monge-Kantorovitch linear colour mapping for
+        example-based colour transfer".
     """
     root = _square_root(_raised(style_covariance))
     inverse = np.linalg.inv(root)

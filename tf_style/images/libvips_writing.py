@@ -16,7 +16,7 @@ _CLASSIC_BYTES = 2**32 - 2**28
 
 
 def most_bytes(size: tuple[int, int], bits: int) -> int:
-    """Returns an upper bound of a file's size, in bytes: incompressible, with alpha and padding."""
+    """Returns an upper bound of a file's size in bytes: noise with alpha, in whole tiles."""
     height, width = (-(-side // _TILE) * _TILE for side in size)
     return (bits // 2 + 1) * height * width
 

@@ -92,8 +92,8 @@ def telling_damage(argument: str, received: str, path: Path | None = None) -> It
     """
     try:
         with warnings.catch_warnings():
-            # Pillow warns about decompression bombs, but sizes are checked here, and about
-            # damaged tags.
+            # Pillow warns about damaged tags, and about decompression bombs, whose sizes are
+            # checked here.
             warnings.simplefilter("ignore")
             yield
     except Image.DecompressionBombError as error:
@@ -142,7 +142,7 @@ def float_arrays(picture: Image.Image, *, argument: str) -> tuple[np.ndarray, np
 
 
 def has_16_bit_colors(opened: Image.Image) -> bool:
-    """Returns whether an opened, not loaded color picture has 16 bits, of which Pillow keeps 8."""
+    """Returns whether a picture, opened but not loaded, has 16-bit colors; Pillow keeps 8 bits."""
     # TIFF has a tag for it; for PNG only the decoder's mode shows it.
     tags = getattr(opened, "tag_v2", {})
     modes = [str(tile.args) for tile in getattr(opened, "tile", ())]

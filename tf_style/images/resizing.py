@@ -39,8 +39,9 @@ def resize(
 
 
 def resize_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Returns the resized mask, float32 `[height, width]`: area means, or linear interpolation.
+    """Returns the resized mask, float32 `[height, width]`.
 
+    Sides that shrink take means of areas, sides that grow are interpolated linearly.
     Unlike `resize`, it does not ring: a pixel is 0 if everything that it covers is 0.
 
     Args:

@@ -55,7 +55,7 @@ def colored(
     for region, rule in enumerate(rules):
         here = regions.content[..., region : region + 1]
         seen = here if content_weights is None else here * content_weights
-        seen = seen if seen.any() else here  # A fully transparent region counts by its colors.
+        seen = seen if seen.any() else here  # A fully transparent region counts as opaque.
         for index, style in enumerate(styles):
             if regions.blend[region, index] > 0.0:
                 there = regions.styles[index][..., region : region + 1]
@@ -88,8 +88,8 @@ def merged(image: np.ndarray, color: np.ndarray | None, share: np.ndarray | None
 
     Args:
         image: float32 `[1, H, W, 3]`, RGB, nominally 0..1, as painted.
-        color: `Colored.color`; None leaves the image unchanged.
-        share: `Colored.color_share`.
+        color: `Inputs.color`; None leaves the image unchanged.
+        share: `Inputs.color_share`.
     """
     if color is None:
         return image

@@ -36,7 +36,7 @@ class Regions(NamedTuple):
 
 
 _THINGS = {"style_blend": ("weight", "style"), "region_strengths": ("number", "region")}
-"""What an option has one of for each of what, for error messages."""
+"""By option: what each of its numbers is, and what it needs one for; for error messages."""
 
 
 def blend_of(config: StyleConfig, num_styles: int) -> np.ndarray:
@@ -222,7 +222,7 @@ def _match_labels(masks_read: _MaskSet) -> tuple[np.ndarray, tuple[np.ndarray, .
                 f"`style_masks` must have the color {_hex(color)} of `content_masks`, in a style "
                 f"with a weight above 0. Received: {', '.join(map(_hex, sorted(style_colors)))}. "
                 "Paint that color there (as PNG, without antialiasing), or give the region the "
-                "strength 0 in `region_strengths`, where regions are in the order of their colors."
+                "strength 0 in `region_strengths`, where regions are sorted by these numbers."
             )
     blend /= np.maximum(blend.sum(1, keepdims=True), 1e-12)
     return masks[np.newaxis], tuple(style_masks), blend.astype(np.float32)

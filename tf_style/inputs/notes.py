@@ -1,11 +1,11 @@
-"""Notes: messages about changes to masks and maps that the caller did not ask for."""
+"""Notes: messages about masks and maps that are stretched, constant or equal to others."""
 
 import numpy as np
 
 from tf_style.inputs.sizes import Sizes
 
 SAME = 0.5 / 255.0
-"""Masks whose values differ by less than this are constant."""
+"""Mask values that differ by less than this count as equal."""
 
 
 class Notes:

@@ -45,7 +45,7 @@ class StyleAugmentation(keras.layers.Layer):
         dataset.batch(32).enumerate().map(augmentation.map_enumerated, num_parallel_calls=4)
 
     The second form depends only on `seed` and the batch's number, so runs are reproducible with
-    any number of parallel calls. The first form, as any Keras layer, depends on previous calls.
+    any number of parallel calls. The first form, like any Keras layer, depends on previous calls.
 
     The config contains the bank itself, as 8-bit PNGs in text: 20 to 50 KB for each picture. The
     network is named, not stored.
@@ -56,8 +56,8 @@ class StyleAugmentation(keras.layers.Layer):
         value_range: the values of black and white: (0, 1), (0, 255), ...
         strength: share of the change that is applied, 0..1: a number, or two numbers between
             which each image's share is drawn.
-        probability: of an image to be restyled, 0..1.
-        num_mixed: number of pictures mixed for one image, at most all pictures of the bank.
+        probability: probability that an image is restyled, 0..1.
+        num_mixed: number of pictures mixed for one image; all of them if the bank has fewer.
         steps: gradient descent steps. 0 changes only the colors, which costs 25 to 200 times
             less and may suffice: it helped as much in examples/style_augmentation.py.
         layers: layers whose Gram matrices are matched. Deeper layers cost more.
@@ -67,7 +67,7 @@ class StyleAugmentation(keras.layers.Layer):
         grayscale: whether images have one channel; then the bank is made gray, too.
         network: `NetworkConfig` or its dict.
         arithmetic: one of `extractor.ARITHMETICS`.
-        seed: seed of all random draws; None draws one.
+        seed: seed of all random draws; None picks one at random.
         **options: options of every Keras layer: `name`, `dtype` (of the output).
 
     Example:

@@ -18,7 +18,7 @@ from tf_style.network.weights import is_at_hand
 
 @keras.saving.register_keras_serializable("tf_style")
 class VGG19Features(keras.layers.Layer):
-    """Returns a dict of VGG-19's features by layer name; its weights never train.
+    """Maps images to a dict of VGG-19's features by layer name; its weights never train.
 
     Everything is computed in float32, whatever Keras' global dtype policy: bfloat16 features
     have only two digits, and Gram matrices of float16 features overflow. `arithmetic="bfloat16"`

@@ -145,8 +145,8 @@ class ContentLoss(_PictureLoss):
         value_range: the values of black and white: (0, 1), (0, 255), (-1, 1), ...
         reduction: Keras', from samples to a batch.
         name: of the loss.
-        dtype: to which Keras brings the pictures, and in which it weights and reduces the
-            samples' values; None for its `floatx`, float32.
+        dtype: type to which Keras casts the pictures, and in which it weights and reduces the
+            samples' values; None for its `floatx`, by default float32.
 
     Example:
         >>> model.compile("adam", loss=ContentLoss())
@@ -201,8 +201,8 @@ class StyleLoss(_PictureLoss):
             uint8 or 0..1.
         reduction: Keras', from samples to a batch.
         name: of the loss.
-        dtype: to which Keras brings the pictures, and in which it weights and reduces the
-            samples' values; None for its `floatx`, float32.
+        dtype: type to which Keras casts the pictures, and in which it weights and reduces the
+            samples' values; None for its `floatx`, by default float32.
 
     Example:
         >>> model.compile("adam", loss=StyleLoss(style="starry_night.jpg"))
@@ -223,7 +223,7 @@ class PerceptualLoss(_PictureLoss):
     a network for that style as in Johnson et al. (2016).
 
     Args:
-        config: `LossConfig` or its dict.
+        config: `LossConfig` or its dict; `edge_weight` is ignored.
         network: as `ContentLoss`.
         style: as `StyleLoss`.
         style_size: as `StyleLoss`.
@@ -231,8 +231,8 @@ class PerceptualLoss(_PictureLoss):
         value_range: as `StyleLoss`. The total variation is computed on values 0..1.
         reduction: Keras', from samples to a batch.
         name: of the loss.
-        dtype: to which Keras brings the pictures, and in which it weights and reduces the
-            samples' values; None for its `floatx`, float32.
+        dtype: type to which Keras casts the pictures, and in which it weights and reduces the
+            samples' values; None for its `floatx`, by default float32.
 
     Example:
         >>> loss = PerceptualLoss(config=LossConfig(style_weight=500), style="shipwreck.jpg")

@@ -53,7 +53,7 @@ def recolored(images: tf.Tensor, style: Style) -> tf.Tensor:
     where C is the covariance of the image's colors and S that of the style's.
 
     References:
-        Pitie & Kokaram (2007), The linear Monge-Kantorovitch linear color mapping.
+        Pitie & Kokaram (2007), The linear Monge-Kantorovitch linear colour mapping.
     """
     colors = tf.reshape(images, [tf.shape(images)[0], -1, 3])
     mean = tf.reduce_mean(colors, 1, keepdims=True)

@@ -2,8 +2,8 @@
 
 MMD^2 is the mean kernel value within one set, plus that within the other, minus twice that between
 them. It equals the squared distance between the two means in the kernel's feature space. Only these
-means are stored, never all pairs of positions. For the linear kernel MMD^2 is the distance of the
-mean features; for the polynomial kernel (x y)^2 it is the Gram loss (see `style`).
+means are stored, never all pairs of positions. For the linear kernel MMD^2 is the squared distance
+of the mean features; for the polynomial kernel (x y)^2 it is the Gram loss (see `style`).
 
 Features are float `[batch, h, w, channels]`; batch, `per_sample` and `guide` work as in `moments`.
 

@@ -143,7 +143,7 @@ def _weighted_table(values: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, C
     ordered, order = tf.math.top_k(values, tf.shape(values)[-1])
     shares = tf.gather(tf.cast(weights, tf.float64), order, axis=-1, batch_dims=1)
     whole = tf.reduce_sum(shares, -1, keepdims=True)
-    # A region without positions has weights of 0: any table will do, as it is not used.
+    # A region without positions has weights of 0. Its loss counts for nothing: any table will do.
     shares = tf.where(whole > 0.0, shares / whole, 1.0 / tf.cast(tf.shape(order)[-1], tf.float64))
     ends = tf.cumsum(shares, -1)
     edges = _from_0(ends)

@@ -58,7 +58,7 @@ def total_variation_sum(image: tf.Tensor, *, per_sample: bool = False) -> tf.Ten
 
 
 def total_variation_nine_point(image: tf.Tensor, *, per_sample: bool = False) -> tf.Tensor:
-    """Returns a weighted mean of the squared differences between each pixel and its neighbors.
+    """Returns a weighted sum of mean squared differences between pixels and their eight neighbors.
 
     Mean squares of vertical and of horizontal neighbors have weight 2/3, those along each diagonal
     1/6; the border of the picture is repeated once. As in crowsonkb/style-transfer-pytorch.

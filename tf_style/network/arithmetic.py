@@ -32,7 +32,7 @@ def arithmetic(precision: str, *, deterministic: bool = False, jit_compile: bool
 
 
 def _may_pay() -> bool:
-    """Returns whether bfloat16 may be faster; on x86, Linux lists the processor's features."""
+    """Returns whether to measure: no if Linux lists an x86 processor without bfloat16."""
     try:
         features = Path("/proc/cpuinfo").read_text()
     except OSError:

@@ -145,9 +145,9 @@ def _read_tensors(stream: io.BytesIO) -> dict[str, np.ndarray]:
 def _check_codes(stream: io.BytesIO) -> None:
     """Raises ValueError for a pickle that could allocate far more memory than its own size.
 
-    Protocols after torch's state a length, and the unpickler allocates that many bytes before it
-    reads them. A large memo index has the same effect. Text opcodes are refused as well: torch
-    does not write them.
+    Opcodes of protocols newer than torch's state lengths, and the unpickler allocates that many
+    bytes before it reads them. A large memo index has the same effect. Opcodes with arguments in
+    text are refused as well (except GLOBAL): torch does not write them.
     """
     while (code := _CODES.get(stream.read(1))) and code.name != "STOP":
         argument: Any = code.arg.reader(stream) if code.arg else None

@@ -3,8 +3,8 @@
 Takes and gives float32 `[batch, h, w, channels]`. The gradient with respect to the inputs is
 itself a convolution, with the kernel rotated by 180 degrees and its channels swapped. It runs as
 fast as the forward pass; TensorFlow's own Conv2DBackpropInput is up to 2.5 times slower on CPUs
-without AVX-512 (docs/notes/network.md). Of its outputs, an operation keeps only the signs for the
-gradient.
+without AVX-512 (docs/notes/network.md). For ReLU's gradient, an operation keeps only the signs of
+its outputs.
 """
 
 from collections.abc import Callable

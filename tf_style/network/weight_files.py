@@ -178,7 +178,7 @@ def _floats(data: bytes) -> np.ndarray:
     """Returns the floats of a .npy file.
 
     Differs from `numpy.load`, which allocates memory for whatever shape a header states, warns
-    about some headers and parses them as Python code.
+    about some headers and parses them as Python literals.
 
     References:
         NumPy's NEP 1, "A Simple File Format for NumPy Arrays".

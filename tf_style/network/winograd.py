@@ -2,7 +2,7 @@
 
 Takes and gives float32 `[batch, h, w, channels]`, padded with zeros. The gradient with respect to
 the inputs is itself such a convolution, with the kernel rotated by 180 degrees and its channels
-swapped. Of its outputs, an operation keeps only the signs for the gradient.
+swapped. For ReLU's gradient, an operation keeps only the signs of its outputs.
 """
 
 import functools
@@ -15,7 +15,7 @@ from tf_style.graphs.gradients import custom_gradient, masked
 from tf_style.network.winograd_matrices import PATCH, POINTS, TILE, transform_matrices
 
 # Differs from Lavin & Gray (2016), section 4.3, who use the points 0, 1, 2 and their negatives:
-# 0, 3/2, 2/3 and their negatives halve the error (docs/notes/network.md).
+# 0, 3/2, 2/3 and their negatives halve the rounding error (docs/notes/network.md).
 _INPUTS, _KERNEL, _OUTPUTS = transform_matrices((0.0, 3 / 2, -3 / 2, 2 / 3, -2 / 3))
 
 _MINIMUM_CHANNELS = 128  # With fewer, moving the tiles costs more than is saved.

@@ -20,8 +20,8 @@ class LossTerms(NamedTuple):
         content: weighted content loss, alpha times the sum over layers, edges included.
         style: weighted style loss, beta times the sum over layers of w_l E_l.
         variation: weighted total variation.
-        layers: unweighted losses by "content/LAYER" and "style/LAYER". With regions it is the sum
-            over regions, each times its strength and its share of the image.
+        layers: unweighted losses by "content/LAYER" and "style/LAYER". With regions, a style loss
+            is the sum over regions, each times its strength and its share of the image.
     """
 
     total: tf.Tensor

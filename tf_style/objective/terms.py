@@ -2,8 +2,8 @@
 
 A term works in two steps. It maps an image or its features to measures without positions; most of
 them are additive, so that tiles can be measured one by one. Then it maps the measures to summands
-of the loss (`objective.loss`). A new term is an entry of `TERMS`
-that adds to one of the parts in `loss.LossWeights`.
+of the loss (`objective.loss`). A new term is an entry of `TERMS` that adds to one of the parts in
+`loss.LossWeights`.
 """
 
 import dataclasses
@@ -89,7 +89,7 @@ class Term:
             means with their share of the positions.
         compare: maps (config, measures, targets, per_sample) to the summands of the loss.
         skips_if_unweighted: whether a whole image is not measured if the weight is known to be 0.
-            Others are, as their unweighted losses are reported by layer.
+            Other terms are measured, because their unweighted losses are reported by layer.
     """
 
     part: str

@@ -234,7 +234,7 @@ def _saved(progress: LbfgsRun, stored_as: tf.DType) -> State:
 def _on_slots(
     function: Callable[[LbfgsState], LbfgsState], state: LbfgsState, stored_as: tf.DType
 ) -> LbfgsState:
-    """Returns the function of a state whose rings are taken from slots and put back."""
+    """Returns `function(state)`, with the rings taken from their slots and put back."""
     like = tf.TensorSpec([None, None], stored_as)
     handles = {ring: getattr(state, ring) for ring in _RINGS}
     state = function(

@@ -28,7 +28,7 @@ class Pace:
     """Chooses the number of steps in each slice from the time that the last steps took."""
 
     def __init__(self, pacing: Pacing) -> None:
-        """Starts without a measurement: the first slice has one step."""
+        """Starts without a measurement; until there is one, a slice has one step."""
         self._pacing = pacing
         self._seconds_per_step: float | None = None
         # The first slice may include tracing. With a deadline, a high estimate beats none.

@@ -16,11 +16,11 @@ class Method(Protocol[S]):
     """A minimization by one optimizer, of one function from one start."""
 
     def begin(self, pace: Pace) -> S:
-        """Evaluates the function at the start, and traces the graph that makes steps.
+        """Evaluates the function at the start; may trace the graph that makes steps.
 
         Args:
-            pace: to be started and stopped around an evaluation by the graph that makes steps, if
-                there is one: then the first slice knows how long a step takes.
+            pace: to be started and stopped around the evaluation if the graph that makes steps
+                does it: then the first slice may know how long a step takes.
 
         Raises:
             NotFiniteError: if value or gradient is NaN or infinite.
@@ -39,7 +39,7 @@ class Method(Protocol[S]):
         Args:
             state: where to start; it may be changed in place.
             last_step: number of the last step.
-            pace: started; to be stopped after the steps, before anything that comes more rarely.
+            pace: started; to be stopped after the steps, before work that only some slices need.
             may_trace: whether there is time to trace a graph that only a failed step needs.
 
         Raises:

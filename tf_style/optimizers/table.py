@@ -113,7 +113,7 @@ OPTIMIZERS = {
         in_graph=_tfp_lbfgs_in_graph,
         pairs_stored=lambda history: 5 * history,  # It copies them.
         can_shorten=True,
-        can_round=False,
+        can_round=False,  # TFP stores its pairs in the position's type.
     ),
     "adam": Optimizer(
         make=_adam,

@@ -75,8 +75,8 @@ class TfpLbfgs:
             value_and_gradient: as for `lbfgs.minimize_lbfgs`.
             start: float tensor of any shape.
             arguments: as for `lbfgs.minimize_lbfgs`.
-            history: number of curvature pairs. TFP copies them: 4 to 7 * history times the start's
-                size.
+            history: number of curvature pairs. TFP copies them: they take 4 to 7 times `history`
+                times the start's memory.
             jit_compile: compile the steps with XLA.
             first_step: root-mean-square length of the first trial step, in the position's units.
         """

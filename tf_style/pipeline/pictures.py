@@ -95,8 +95,8 @@ def stylizer(
 
     Raises:
         TypeError: if `config` is not a StyleConfig.
-        ValueError: if the config needs something that a graph does not support: a start from a
-            file, a time budget, `jit_compile`, `color`.
+        ValueError: if the config needs something that a graph does not support, such as a start
+            from a file, regions, a time budget, `jit_compile` or `color`.
         OSError: if the weights cannot be fetched.
 
     Example:

@@ -1,6 +1,6 @@
 """Captures what converters print and log. No TensorFlow here.
 
-Converters report the reason of a failure on standard error only, from Python and from C++. The
+Converters report the reason for a failure on standard error only, from Python and from C++. The
 context manager here keeps it off the terminal and gives it as a list of lines.
 """
 

@@ -182,7 +182,7 @@ def _interleaved(quarters: list[tf.Tensor], like: tf.Tensor) -> tf.Tensor:
 
     Args:
         quarters: four float `[b, h, w, c]`, for upper left, upper right, lower left, lower right.
-        like: `[b, 2 * h, 2 * w, c]`, or with one more row or column, which is filled with 0.
+        like: `[b, 2 * h, 2 * w, c]`, or one more row, column or both, which are filled with 0.
     """
     batch, down, across, _ = tf.unstack(tf.shape(quarters[0]))
     channels = quarters[0].shape[-1]

@@ -45,7 +45,7 @@ def gram_matrix(features: tf.Tensor) -> tf.Tensor:
 
 
 def _by_features(features: tf.Tensor, by_gram: tf.Tensor) -> tf.Tensor:
-    """Returns the gradient by the features, from the gradient by their Gram matrix."""
+    """Returns the gradient with respect to the features, from that to their Gram matrix."""
     both = (by_gram + tf.linalg.matrix_transpose(by_gram)) / _positions(features)
     return tf.reshape(tf.matmul(_rows(features), both), tf.shape(features))
 
@@ -68,7 +68,7 @@ def wasserstein_style(features: tf.Tensor, target: moment_losses.GaussianTarget)
 
     Let S be the covariance (the second moment minus the square of the mean), R the root of the
     target's covariance, and D the gradient of trace((R S R)^(1/2)) with respect to R S R. The
-    gradient with respect to S is I - 2 R D R, over the number of channels.
+    gradient with respect to S is (I - 2 R D R) / c, where c is the number of channels.
     """
     image = moments(features)
     covariance = moment_losses.covariance(image)
@@ -209,7 +209,7 @@ def _placed(values: tf.Tensor, window: Window) -> tf.Tensor:
 
 
 IMAGE = "image"
-"""Where the gradient of a term goes that looks at the image itself."""
+"""`PortableLoss.at` of terms that look at the image itself."""
 
 
 class PortableLoss(NamedTuple):
@@ -218,7 +218,7 @@ class PortableLoss(NamedTuple):
     Attributes:
         weight: of the summand within its part of the loss.
         value: the unweighted loss, a float scalar.
-        gradient: of the unweighted loss, by the map named `at`.
+        gradient: of the unweighted loss, with respect to the map named `at`.
         at: a layer, or `IMAGE`.
         name: "content/LAYER" or "style/LAYER"; None if it is not listed.
     """

@@ -27,7 +27,7 @@ class PortableObjective(tf.Module):
     """`Objective` in forward operations only; its weights are variables.
 
     Images are float32 `[1, H, W, 3]`, RGB, nominally 0..1, not clipped, of at least
-    `vgg19.minimum_side(layers)` px on each side.
+    `vgg19.minimum_side(layers, padding)` px on each side.
 
     Example:
         >>> config = tf_style.StyleConfig()

@@ -45,7 +45,7 @@ def _full(inputs: Arrays, name: str) -> np.ndarray:
 
 
 def split(outputs: Arrays, sizes: Sequence[int]) -> list[dict[str, np.ndarray]] | None:
-    """Returns each request's rows of the outputs, or None if the numbers of rows differ.
+    """Returns each request's rows of the outputs; None unless every output has all rows.
 
     Args:
         outputs: arrays by name.

@@ -157,7 +157,7 @@ def _to_floats(leaves: list[Any], info: TensorInfo, where: Where) -> np.ndarray:
     suspects = finite & (np.abs(np.where(finite, wide, 0.0)) >= 2.0**digits)
     for index in np.flatnonzero(suspects).tolist():
         # Differs from TensorFlow Serving, which refuses every whole number with more than
-        # `digits` binary digits: numbers that the type holds exactly, such as 2**24, pass.
+        # `digits` binary digits. Here those that the type holds exactly, such as 2**24, pass.
         if not np.isfinite(array[index]) or _binary_digits(leaves[index]) > digits:
             raise _lossy(where(index), leaves[index], info)
     return array
@@ -234,7 +234,7 @@ def _string_texts(flat: np.ndarray, name: str) -> Iterable[str]:
 
 
 def _float_texts(flat: np.ndarray) -> Iterable[str]:
-    """Yields numbers as text: six digits if they are exact, else all; whole numbers as 3.0.
+    """Yields numbers as text: six digits if that is exact, else all; whole numbers as 3.0.
 
     References:
         TensorFlow Serving's `json_tensor`; the text is the same, digit for digit.

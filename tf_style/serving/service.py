@@ -147,7 +147,7 @@ class Service:
             raise self._executor.full_error()
 
     def job(self, call: Call, body: bytes | bytearray) -> tuple[Job, bool]:
-        """Returns a predict request's job, and whether it is in rows. Its time starts now.
+        """Returns a predict request's job, and whether it is in rows; the job's time starts now.
 
         Raises:
             RequestError: 400..501 if the body or the version is wrong.

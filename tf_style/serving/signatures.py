@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 Shape = tuple[int | None, ...] | None
-"""Sizes, None for any size; None as a whole for any number of dimensions."""
+"""Sizes, with None for an open one; None alone if the number of dimensions is open, too."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class TensorInfo:
 
     @property
     def is_batched(self) -> bool:
-        """Whether the first dimension has any size: it may be a batch dimension."""
+        """Whether the first dimension is open, so that it may be a batch dimension."""
         return bool(self.shape) and self.shape[0] is None  # type: ignore[index]
 
     @property
@@ -65,7 +65,7 @@ class Signature:
 
     @property
     def is_batched(self) -> bool:
-        """Whether the first dimension of every input and output has any size."""
+        """Whether the first dimension of every input and output is open."""
         return all(info.is_batched for info in (*self.inputs.values(), *self.outputs.values()))
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 _ALIGNMENT = 64  # Bytes. TensorFlow aborts the process if shared memory is not aligned so.
-_SHARES = 32  # Sizes are rounded up; there are so many sizes between two powers of two.
+_SHARES = 32  # Sizes are rounded up to multiples of the next power of two over this number.
 
 
 class Map(NamedTuple):

@@ -254,7 +254,7 @@ def packed(gate: np.ndarray) -> np.ndarray:
 def _masked(gradient: tf.Tensor, gate: tf.Tensor) -> tf.Tensor:
     """Returns the gradient where the `packed` gate is true, and 0 elsewhere."""
     channels = gradient.shape[-1]
-    with tf.control_dependencies([gradient]):  # The mask is as large: make it late.
+    with tf.control_dependencies([gradient]):  # Not earlier: the mask is as large.
         mask = tf.gather(_BITS, tf.cast(gate, tf.int32))
     mask = tf.reshape(mask, tf.concat([tf.shape(gate)[:3], [-(-channels // 8) * 8]], 0))
     return gradient * mask[..., :channels]

@@ -12,7 +12,7 @@ from tf_style.objective.targets import Targets
 from tf_style.objective.terms import TERMS, Measures, Rows, image_targets, measured_rows
 from tf_style.tiling.tiles import Span, spans
 
-_CONTEXT = 8  # Rows around a strip that it sees, at least.
+_CONTEXT = 8  # Rows that a strip sees above and below its own, at least.
 
 
 class Strip(NamedTuple):
@@ -70,7 +70,7 @@ class Strips:
         Args:
             image: as for `measured`.
             targets: as for `measured`.
-            slopes: gradient of the loss by the measures.
+            slopes: gradient of the loss with respect to the measures.
             gradient: float32 `[1, H, W, 3]`, changed in place.
         """
         for strip in self._strips(image):

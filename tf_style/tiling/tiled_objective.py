@@ -106,7 +106,8 @@ class TiledObjective(Objective):
             try:
                 return self._evaluated(*tf.nest.pack_sequence_as(nest, arrays))
             except tf.errors.ResourceExhaustedError as error:
-                # TensorFlow hands a MemoryError on as ResourceExhaustedError, unlike others.
+                # TensorFlow turns a MemoryError into ResourceExhaustedError again. Others lose
+                # their type.
                 raise MemoryError(str(error)) from error
             except OSError as error:
                 self._failure = error
@@ -305,7 +306,7 @@ class TiledObjective(Objective):
         return measures, record
 
     def _shares(self, measures: Measures, place: Place) -> Measures:
-        """Returns a tile's measures as their shares in the whole image's."""
+        """Returns a tile's contributions to the measures of the whole image."""
         return {
             name: tuple(by_share(each, place) for each in by_layer)
             if TERMS[name].is_mean(self.config)

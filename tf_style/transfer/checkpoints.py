@@ -219,7 +219,7 @@ def check_same(checkpoint: Checkpoint, description: Mapping[str, Any]) -> None:
 def begin_or_resume(
     folder: str | os.PathLike, inputs: Inputs, config: StyleConfig, **options: Any
 ) -> Checkpoints:
-    """Returns the checkpoints of a run, which is resumed if the folder holds one of it.
+    """Returns the checkpoints of a run, which is resumed if the folder holds a checkpoint.
 
     Args:
         folder: the folder of the checkpoints.

@@ -19,7 +19,7 @@ _BESIDES = 2.0  # Evaluations of a stage besides its steps: targets and start.
 
 
 def report(inputs: Inputs, config: StyleConfig) -> list[str]:
-    """Returns a line for each stage of a run, and one for the whole run.
+    """Returns a line for each stage of a run, one for the whole run, and a warning if any.
 
     Times three evaluations of a small picture.
 

@@ -48,7 +48,8 @@ def with_fine_texture(
     Args:
         inputs: without a `fine_style` they are returned unchanged.
         config: the optimizer and its steps. All styles together get a quarter of a time budget.
-        on_progress: called with the `Progress` of each style; a true result skips the others.
+        on_progress: called with the `Progress` of each style; a true result ends it and skips
+            the styles that are left.
         notify: called with a line of text.
         resume_from: what `Progress.state` gave in a run of the same inputs and config.
 

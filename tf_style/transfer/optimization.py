@@ -35,8 +35,8 @@ def optimize(
     Args:
         inputs: complete, with regions and textures.
         config: everything but the pictures.
-        started: when the time budget began, on the clock of `time.perf_counter`; now if omitted, as
-            each texture has a budget of its own.
+        started: when the time budget began, on the clock of `time.perf_counter`; now if omitted,
+            because each texture has a budget of its own.
         pause_every: slices also end at every multiple of this many steps.
         on_progress: called between slices of steps; a true result ends the optimization.
         notify: called with a line of text.
@@ -69,7 +69,7 @@ def optimize(
 
 
 def _deadline(config: StyleConfig, started: float | None, size: tuple[int, int]) -> float | None:
-    """Returns when the last step must end so that the file is written within the time budget."""
+    """Returns when the last step must end to save the file in time; None without a time budget."""
     if not config.compute.time_budget:
         return None
     started = time.perf_counter() if started is None else started

@@ -104,7 +104,7 @@ def stylize(
 
 
 def _checked(config: StyleConfig | None, on_progress: OnProgress | None) -> StyleConfig:
-    """Returns the config, or the default one, after checking the types of both."""
+    """Returns the config, or the default one, after checking both arguments' types."""
     config = StyleConfig() if config is None else config
     if not isinstance(config, StyleConfig):
         raise TypeError(
