@@ -64,14 +64,16 @@ def test_every_samples_loss_agrees_with_the_float64_reference(name, mini_layers,
     np.testing.assert_allclose(loss(true, image), expected, rtol=1e-4)
 
 
-def test_the_losses_of_one_sample_are_the_objectives_terms(mini_layers, pictures):
+@pytest.mark.parametrize("edge_weight", [0.0, 1000.0])
+def test_the_losses_of_one_sample_are_the_objectives_terms(edge_weight, mini_layers, pictures):
     true, image, style = pictures
-    truth = objective(mini_layers)
+    config = dataclasses.replace(SHALLOW, edge_weight=edge_weight)
+    truth = objective(mini_layers, config)
     image = tf.constant(image[:1])
     expected = truth.terms(image, truth.targets(tf.constant(true[:1]), as_image(style)))
-    content = ContentLoss(config=SHALLOW)(true[:1], image)
-    styled = StyleLoss(config=SHALLOW, style=style)(true[:1], image)
-    both = PerceptualLoss(config=SHALLOW, style=style)
+    content = ContentLoss(config=config)(true[:1], image)
+    styled = StyleLoss(config=config, style=style)(true[:1], image)
+    both = PerceptualLoss(config=config, style=style)
     assert float(content) == pytest.approx(float(expected.content), rel=1e-5)
     assert float(styled) == pytest.approx(float(expected.style), rel=1e-5)
     assert float(both(true[:1], image)) == pytest.approx(float(expected.total), rel=1e-5)

@@ -29,6 +29,7 @@ from tf_style.keras.inputs import (
 from tf_style.network.extractor import load_extractor
 from tf_style.objective.loss import LossTerms, loss_terms
 from tf_style.objective.targets import Targets, style_targets
+from tf_style.objective.terms import content_of
 
 _STYLE_SIZE = 512
 
@@ -63,7 +64,9 @@ class _PictureLoss(keras.losses.Loss):
             *(name for name, _ in self.config.content_layers if self._content),
             *(name for name, _ in self.config.style_layers if self._style),
         ]
-        self._smallest = max(2, vgg19.minimum_side(layers, self.network.padding))
+        has_edges = self._content and self.config.edge_weight > 0.0
+        least = 12 if has_edges else 2  # The Laplacian needs three blocks of 4 px.
+        self._smallest = max(least, vgg19.minimum_side(layers, self.network.padding))
         # A function, not a model: Keras would save its weights with the trained model.
         self._features = load_extractor(self.network, layers=layers, arithmetic=arithmetic).__call__
         self._picture, self._style_targets = None, None
@@ -101,7 +104,7 @@ class _PictureLoss(keras.losses.Loss):
                 )
             true_features = self._features(true_image)
             if self._content:
-                content = {name: true_features[name] for name, _ in self.config.content_layers}
+                content = content_of(self.config, true_image, true_features)
             if self._style and not style:
                 style = style_targets(self.config, true_features)
         config = self.config
@@ -138,8 +141,8 @@ class ContentLoss(_PictureLoss):
     """The content loss: the distance between the features of `y_pred` and `y_true`.
 
     Args:
-        config: `LossConfig` or its dict; only `content_weight`, `content_layers` and
-            `content_reduction` are used.
+        config: `LossConfig` or its dict; only `content_weight`, `content_layers`,
+            `content_reduction` and `edge_weight` are used.
         network: `NetworkConfig` or its dict: weights, pooling, padding, normalized or not.
         arithmetic: one of `extractor.ARITHMETICS`; "winograd" is faster on CPUs.
         value_range: the values of black and white: (0, 1), (0, 255), (-1, 1), ...
@@ -223,7 +226,7 @@ class PerceptualLoss(_PictureLoss):
     a network for that style as in Johnson et al. (2016).
 
     Args:
-        config: `LossConfig` or its dict; `edge_weight` is ignored.
+        config: `LossConfig` or its dict.
         network: as `ContentLoss`.
         style: as `StyleLoss`.
         style_size: as `StyleLoss`.
