@@ -518,3 +518,22 @@ def test_a_positional_output_may_replace_what_tf_style_made(files, tmp_path, cap
 def test_a_mistyped_command_with_flags_is_suggested(capsys):
     assert main.main(["exprt", "--portable"]) == 2
     assert "Did you mean 'export'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (TypeError("unsupported operand"), 1),
+        (TypeError("`size` must be of type int."), 2),
+        (ImportError("No module named 'x'", name="x"), 1),
+        (ImportError("pyvips is missing. Please install it."), 2),
+        (ValueError("`size` must be at least 0."), 2),
+    ],
+)
+def test_a_bug_has_a_traceback_and_exit_code_1(error, code, monkeypatch, capsys):
+    def fails(arguments):
+        raise error
+
+    monkeypatch.setattr(main.commands, "run", fails)
+    assert main.main([]) == code
+    assert ("Traceback" in capsys.readouterr().err) == (code == 1)

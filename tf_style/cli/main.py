@@ -47,11 +47,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("tf_style: stopped; nothing was saved.", file=sys.stderr)
         return 130
     except _EXPECTED as error:
-        if is_verbose or _is_bug(error):
+        is_bug = _is_bug(error)
+        if is_verbose or is_bug:
             traceback.print_exc()
         else:
             print(f"tf_style: {_one_line(error)}", file=sys.stderr)
-        return 2
+        return 1 if is_bug else 2
 
 
 def _is_bug(error: BaseException) -> bool:
