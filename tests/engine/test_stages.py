@@ -18,7 +18,7 @@ from tf_style.engine.parametrization import PARAMETRIZATIONS
 from tf_style.engine.pictures import Pictures, at_scale
 from tf_style.engine.solver import Solver
 from tf_style.images import resizing
-from tf_style.inputs.inputs import prepare_inputs
+from tf_style.inputs.preparation import prepare_inputs
 from tf_style.optimizers.solution import Status
 from tf_style.transfer.dry_run import report
 

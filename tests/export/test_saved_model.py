@@ -23,7 +23,7 @@ from tf_style.engine.graph_stages import start_image
 from tf_style.export.saved_model import Exported
 from tf_style.export.signatures import NAMES, Signatures
 from tf_style.export.tensor_names import named_targets, named_terms
-from tf_style.inputs.inputs import prepare_inputs
+from tf_style.inputs.preparation import prepare_inputs
 from tf_style.network import winograd
 
 OPTIONS = {"scales": "none", "steps": 5, "size": 40}

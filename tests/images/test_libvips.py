@@ -25,7 +25,7 @@ from tf_style.images import (
     resizing,
     writing,
 )
-from tf_style.inputs.inputs import prepare_inputs
+from tf_style.inputs.preparation import prepare_inputs
 from tf_style.provenance import description
 
 DESCRIPTION = description.describe(StyleConfig(), "ab" * 32)

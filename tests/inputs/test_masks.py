@@ -7,8 +7,8 @@ from PIL import Image
 import tf_style
 from tf_style.inputs import masks
 from tf_style.inputs.control_pictures import ControlPictures
-from tf_style.inputs.inputs import prepare_inputs
 from tf_style.inputs.masks import blend_of, read_mask, read_regions
+from tf_style.inputs.preparation import prepare_inputs
 from tf_style.inputs.sizes import Sizes
 
 CONTENT, STYLE = Sizes((32, 40), (32, 40)), Sizes((24, 20), (24, 20))

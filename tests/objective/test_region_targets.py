@@ -12,7 +12,7 @@ from tf_style.engine.parametrization import PARAMETRIZATIONS
 from tf_style.engine.pictures import pictures_of
 from tf_style.engine.problem import Problem
 from tf_style.inputs.control_pictures import ControlPictures
-from tf_style.inputs.inputs import prepare_inputs
+from tf_style.inputs.preparation import prepare_inputs
 from tf_style.network.extractor import make_extractor
 from tf_style.objective.loss import by_name
 from tf_style.objective.region_targets import controlled_targets

@@ -15,7 +15,7 @@ import tf_style
 from tf_style.config.network import NetworkConfig
 from tf_style.engine.pictures import pictures_of
 from tf_style.inputs.control_pictures import ControlPictures
-from tf_style.inputs.inputs import prepare_inputs
+from tf_style.inputs.preparation import prepare_inputs
 from tf_style.network.extractor import make_extractor
 from tf_style.objective.loss import loss_terms
 from tf_style.objective.region_targets import controlled_targets

@@ -7,7 +7,7 @@ from PIL import Image
 import tf_style
 from tf_style.cli import interpolate_command, main
 from tf_style.engine.assembly import load_problem
-from tf_style.inputs.inputs import prepare_inputs
+from tf_style.inputs.preparation import prepare_inputs
 from tf_style.transfer.interpolation import between_strengths, between_styles, interpolate
 
 CONFIG = tf_style.StyleConfig(size=0).replace(scales="none", steps=8, history=4)

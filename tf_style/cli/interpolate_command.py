@@ -88,7 +88,7 @@ def command(arguments: Sequence[str]) -> int:
         )
         return 0
     from tf_style.images import writing
-    from tf_style.inputs.inputs import prepare_inputs
+    from tf_style.inputs.preparation import prepare_inputs
     from tf_style.transfer.finishing import finished
 
     output, styles = _checked(options)

@@ -206,7 +206,7 @@ def _checkpoint_folder(job: Job) -> tuple[Path | None, str | None]:
 
 def _read_inputs(job: Job) -> "Inputs":
     from tf_style.inputs.control_pictures import ControlPictures
-    from tf_style.inputs.inputs import prepare_inputs
+    from tf_style.inputs.preparation import prepare_inputs
 
     request = job.request
     controls = ControlPictures(

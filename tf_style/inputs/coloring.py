@@ -3,23 +3,19 @@
 There is one rule for the whole picture, or one for each region.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from tf_style.config.style_config import StyleConfig
 from tf_style.images.color import gray, into_gamut, luminance, with_luminance
 from tf_style.images.color_match import match_colors, shift_luminance
-
-if TYPE_CHECKING:
-    from tf_style.inputs.inputs import Inputs
+from tf_style.inputs.inputs import Inputs
 
 _MERGED = ("content", "luminance")
 
 
 def colored(
-    inputs: "Inputs", config: StyleConfig, *, content_weights: np.ndarray | None = None
-) -> "Inputs":
+    inputs: Inputs, config: StyleConfig, *, content_weights: np.ndarray | None = None
+) -> Inputs:
     """Returns the inputs, recolored by the rules of `color`.
 
     With a rule for each region, a style picture used by several regions becomes several pictures,

@@ -16,7 +16,7 @@ from tf_style.engine.assembly import load_problem
 from tf_style.engine.graph_stages import check_graph, start_image, stylize_in_graph
 from tf_style.engine.pictures import Pictures
 from tf_style.export.named_graphs import NamedTensors
-from tf_style.inputs.inputs import prepare_inputs
+from tf_style.inputs.preparation import prepare_inputs
 
 _IMAGE = [1, None, None, 3]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from tf_style.config.style_config import StyleConfig
 from tf_style.inputs.control_pictures import ControlPictures
-from tf_style.inputs.inputs import prepare_inputs
+from tf_style.inputs.preparation import prepare_inputs
 from tf_style.optimizers.solution import Status
 from tf_style.transfer import checkpoints
 from tf_style.transfer.painting import paint

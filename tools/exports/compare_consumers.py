@@ -113,7 +113,7 @@ def time_stylize(folder: Path, pictures: list[str], size: int, steps: int, num_r
 
     import tf_style
     from tf_style.images.writing import to_pixels
-    from tf_style.inputs.inputs import prepare_inputs
+    from tf_style.inputs.preparation import prepare_inputs
 
     config = tf_style.StyleConfig(size=size).replace(steps=steps, precision="float32")
     tf.config.experimental.enable_op_determinism()

@@ -56,7 +56,7 @@ def main() -> int:
     import tf_style
     from tf_style.config.loss import STYLE_LOSS_NAMES
     from tf_style.images import resizing, writing
-    from tf_style.inputs.inputs import prepare_inputs
+    from tf_style.inputs.preparation import prepare_inputs
     from tf_style.network.arithmetic import arithmetic
     from tf_style.network.extractor import make_extractor
     from tf_style.transfer.painting import paint

@@ -33,7 +33,7 @@ from tf_style.cli import process
 from tf_style.images import writing
 from tf_style.images.guided_filter import guided_filter
 from tf_style.images.screened_poisson import screened_poisson
-from tf_style.inputs.inputs import prepare_inputs
+from tf_style.inputs.preparation import prepare_inputs
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -21,7 +21,7 @@ from PIL import Image, ImageOps
 import tf_style
 from tf_style.cli import process
 from tf_style.inputs.control_pictures import ControlPictures
-from tf_style.inputs.inputs import prepare_inputs
+from tf_style.inputs.preparation import prepare_inputs
 
 EDGES = (0, 8, 16, 32, 64, 128)
 

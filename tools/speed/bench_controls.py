@@ -18,7 +18,7 @@ import tf_style
 from tf_style.cli import process
 from tf_style.config.loss import STYLE_LOSS_NAMES
 from tf_style.inputs.control_pictures import ControlPictures
-from tf_style.inputs.inputs import prepare_inputs
+from tf_style.inputs.preparation import prepare_inputs
 
 if TYPE_CHECKING:
     from tf_style.engine.problem import Problem, StageProblem

@@ -70,7 +70,7 @@ CHECK_PROGRAM = """
 import hashlib, json, sys
 import numpy as np
 import tf_style
-from tf_style.inputs.inputs import prepare_inputs
+from tf_style.inputs.preparation import prepare_inputs
 content, style, style_size = sys.argv[1:]
 config = tf_style.preset("pastiche").replace(size=0, style_size=int(style_size))
 inputs = prepare_inputs(content, style, config)

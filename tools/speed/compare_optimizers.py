@@ -56,7 +56,7 @@ def main() -> int:
 def compare_optimizers(content: str, style: str, size: int, evaluations: int) -> None:
     """Prints the losses and seconds of each optimizer for one pair."""
     import tf_style
-    from tf_style.inputs.inputs import prepare_inputs
+    from tf_style.inputs.preparation import prepare_inputs
     from tf_style.transfer.painting import paint
 
     marks = [evaluations // 4, evaluations // 2, evaluations]

@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from tf_style.config.style_config import StyleConfig
-from tf_style.inputs.inputs import Inputs, prepare_inputs
+from tf_style.inputs.inputs import Inputs
+from tf_style.inputs.preparation import prepare_inputs
 
 
 def prepare(content=(300, 400), style=(200, 100), **options):

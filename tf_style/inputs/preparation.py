@@ -1,0 +1,163 @@
+"""Prepares the inputs of a run: takes pictures and options, gives `Inputs`.
+
+All problems with the pictures are reported here, before the long computation. No TensorFlow here.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from tf_style.config.style_config import INITS, StyleConfig
+from tf_style.images import reading, resizing
+from tf_style.inputs.automatic_regions import SMALLEST_SIDE
+from tf_style.inputs.coloring import colored, painted_style
+from tf_style.inputs.control_pictures import (
+    NO_CONTROLS,
+    ControlPictures,
+    check_controls,
+    content_map_of,
+    given_controls,
+    regions_of,
+    several,
+    style_scales,
+)
+from tf_style.inputs.inputs import NOISE_DEVIATION, NOISE_MEAN, Inputs
+from tf_style.inputs.masks import blend_of
+from tf_style.inputs.sizes import (
+    Sizes,
+    check_pixels,
+    check_sides,
+    smallest_side,
+    style_edge,
+    style_size,
+)
+
+
+def prepare_inputs(
+    content: Any, style: Any, config: StyleConfig, controls: ControlPictures = NO_CONTROLS
+) -> Inputs:
+    """Returns the inputs of a run; every picture keeps its own aspect ratio.
+
+    Args:
+        content: path, PIL picture, array or tensor, as `reading.read_picture` accepts it. Fully
+            transparent parts are white for the network; the alpha channel is kept.
+        style: likewise, or a list or tuple of them. Transparent parts are composited over white.
+        config: sizes, `init`, `seed`, `color`, and weights of styles and regions.
+        controls: masks, content map and fine style.
+
+    Raises:
+        OSError: if a file is missing or cannot be read.
+        ValueError: if a picture is damaged, or too small or narrow for the layers in use.
+    """
+    check_controls(controls, config)
+    smallest = smallest_side(config)
+    if config.control.finds_regions and not several(controls.content_masks):
+        smallest = max(smallest, SMALLEST_SIDE)
+    edge = config.size or None
+    content_picture = reading.read_picture(content, argument="content", long_edge=edge)
+    check_sides("content", content_picture.size, smallest)
+    size = content_picture.size
+    if config.size:
+        size = resizing.fit(size, config.size)
+    check_sides("content", size, smallest, received=content_picture.size)
+    check_pixels("size", size)
+
+    sizes = Sizes(content_picture.size, size)
+    edge = max(style_edge(size, config, scale) for scale in style_scales(config))
+    if config.init == "style":
+        edge = None  # The style must be large enough to cover the result.
+    originals = [
+        _read_style(picture, name, smallest, edge) for picture, name in _named("style", style)
+    ]
+    blend = blend_of(config, len(originals))
+    styles, style_sizes = _at_scales(originals, size, config)
+    regions, notes = regions_of(controls, sizes, style_sizes, config)
+    content_map, more_notes = content_map_of(controls, sizes, config)
+    content_image, alpha, _ = reading.resize_picture(content_picture, size)
+    weights = alpha if alpha is not None and alpha.any() else None
+    start = _start(content_image, originals[0].image, weights, config)
+    num_scales = len(styles) // len(blend)
+    inputs = Inputs(
+        content=content_image,
+        styles=tuple(styles),
+        start=start,
+        alpha=alpha,
+        blend=np.tile(blend, num_scales) / np.float32(num_scales),
+        regions=regions,
+        content_map=content_map,
+        notes=notes + more_notes,
+        controls=given_controls(controls),
+    )
+    inputs = colored(inputs, config, content_weights=weights)
+    if controls.fine_style is None:
+        return inputs
+    one_scale = config.replace(style_scales="")
+    edge = style_edge(size, one_scale, 1.0)
+    picture = _read_style(controls.fine_style, "fine_style", smallest, edge)
+    (fine,), _ = _at_scales([picture], size, one_scale)
+    fine = painted_style(fine, content_image, config.colors[0], config, content_weights=weights)
+    return inputs._replace(fine_style=fine)
+
+
+def _start(
+    content: np.ndarray,
+    style: np.ndarray,
+    weights: np.ndarray | None,
+    config: StyleConfig,
+) -> np.ndarray:
+    """Returns the start image that `init` names, float32 `[1, H, W, 3]`, RGB."""
+    if config.init == "content":
+        return content
+    if config.init == "style":
+        start = resizing.cover(style, content.shape[1:3])
+        return painted_style(start, content, config.colors[0], config, content_weights=weights)
+    if config.init == "noise":
+        # White noise, as in the paper, which does not specify its distribution.
+        rng = np.random.default_rng(config.seed)
+        return rng.normal(NOISE_MEAN, NOISE_DEVIATION, content.shape).astype(np.float32)
+    return resizing.cover(_read_init(config.init), content.shape[1:3])
+
+
+def _at_scales(
+    originals: Sequence[reading.Picture], result: tuple[int, int], config: StyleConfig
+) -> tuple[list[np.ndarray], list[Sizes]]:
+    """Returns all styles at the first scale, then at the next one, and so on; and their sizes."""
+    smallest = smallest_side(config)
+    styles, sizes = [], []
+    for scale in style_scales(config):
+        for picture in originals:
+            read = picture.size
+            size = style_size(read, result, config, scale)
+            check_sides("style", size, smallest, received=read, scale=scale)
+            check_pixels("style_size", size)
+            styles.append(resizing.resize(picture.image, size))
+            sizes.append(Sizes(read, size))
+    return styles, sizes
+
+
+def _named(argument: str, pictures: Any) -> Iterator[tuple[Any, str]]:
+    """Yields each picture with its name in error messages."""
+    pictures = several(pictures)
+    if not pictures:
+        raise ValueError(f"`{argument}` must be at least one picture. Received: none.")
+    for index, picture in enumerate(pictures):
+        yield picture, argument if len(pictures) == 1 else f"{argument}[{index}]"
+
+
+def _read_style(
+    picture: Any, argument: str, smallest: int, long_edge: int | None
+) -> reading.Picture:
+    found = reading.read_picture(picture, argument=argument, long_edge=long_edge)
+    check_sides(argument, found.size, smallest)
+    return found._replace(image=reading.over_white(found), alpha=None)
+
+
+def _read_init(path: str) -> np.ndarray:
+    try:
+        return reading.over_white(reading.read_picture(path, argument="init"))
+    except FileNotFoundError as error:
+        choices = ", ".join(repr(name) for name in INITS)
+        raise FileNotFoundError(
+            f"`init` must be one of {choices} or an existing picture. Received: init={path!r}."
+        ) from error
