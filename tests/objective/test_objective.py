@@ -7,8 +7,12 @@ import numpy as np
 import pytest
 import reference
 import tensorflow as tf
-from places import GOLDENS as GOLDEN_FILES
-from places import TOOLS
+from golden_numbers import (
+    check_total_and_gradient,
+    golden_numbers,
+    pictures_of,
+    preset_pictures,
+)
 
 from tf_style.config import loss as loss_options
 from tf_style.config import presets, style_config
@@ -27,8 +31,8 @@ from tf_style.objective.targets import (
     style_targets,
 )
 
-PRESET_TOTALS = json.loads((GOLDEN_FILES / "presets.json").read_text())
-GOLDENS = json.loads((GOLDEN_FILES / "vgg19_8bit.json").read_text())
+PRESET_TOTALS = golden_numbers("presets.json")
+GOLDENS = golden_numbers("vgg19_8bit.json")
 STYLE_LAYERS = [f"block{block}_conv1" for block in range(1, 6)]
 
 
@@ -45,20 +49,14 @@ def build(layers, style_config):
 
 @pytest.mark.weights
 @pytest.mark.parametrize("name", GOLDENS)
-def test_the_real_network_agrees_with_the_float64_goldens(name, real_layers, monkeypatch):
-    monkeypatch.syspath_prepend(str(TOOLS / "numbers"))
-    synthetic_picture = __import__("make_goldens").synthetic_picture
+def test_the_real_network_agrees_with_the_float64_goldens(name, real_layers):
     golden, layers = GOLDENS[name], real_layers
     if golden["normalized"]:
         layers = weights.normalize(layers, weights.mean_activations())
     objective = make(
         layers, golden["pooling"], style_weight=1000.0, tv_weight=0.0, content_reduction="sum"
     )
-    sizes = [golden["size"], golden["size"], golden["style_size"]]
-    image, content, style = (
-        tf.constant(synthetic_picture(seed, *size))
-        for seed, size in zip(golden["seeds"], sizes, strict=True)
-    )
+    image, content, style = map(tf.constant, pictures_of(golden))
     targets = objective.targets(content, style)
     terms = objective.terms(image, targets)
     assert float(terms.layers["content/block4_conv2"]) == pytest.approx(
@@ -66,23 +64,13 @@ def test_the_real_network_agrees_with_the_float64_goldens(name, real_layers, mon
     )
     for layer, expected in zip(STYLE_LAYERS, golden["style_losses"], strict=True):
         assert float(terms.layers[f"style/{layer}"]) == pytest.approx(expected, rel=1e-4)
-    total, gradient = objective.value_and_gradient(image, targets)
-    assert float(total) == pytest.approx(golden["total"], rel=1e-4)
-    norm = golden["gradient_norm"]
-    assert float(tf.norm(gradient)) == pytest.approx(norm, rel=1e-4)
-    flat = gradient.numpy().ravel()
-    typical = norm / np.sqrt(flat.size)
-    for entry, expected in golden["gradient"].items():
-        assert flat[int(entry)] == pytest.approx(expected, abs=1e-3 * typical)
+    check_total_and_gradient(golden, *objective.value_and_gradient(image, targets))
 
 
 @pytest.mark.weights
 @pytest.mark.parametrize("name", presets.PRESETS)
-def test_every_presets_loss_agrees_with_the_float64_goldens(
-    name, real_layers, monkeypatch, eagerly
-):
-    monkeypatch.syspath_prepend(str(TOOLS / "numbers"))
-    image, content, style = map(tf.constant, __import__("make_goldens").preset_pictures())
+def test_every_presets_loss_agrees_with_the_float64_goldens(name, real_layers, eagerly):
+    image, content, style = map(tf.constant, preset_pictures())
     preset, layers = style_config.preset(name), real_layers
     if preset.network.normalized:
         layers = weights.normalize(layers, weights.mean_activations())

@@ -1,14 +1,12 @@
 """The objective's hand-written reverse pass against automatic differentiation and float64."""
 
 import itertools
-import json
 
 import numpy as np
 import pytest
 import reference
 import tensorflow as tf
-from places import GOLDENS as GOLDEN_FILES
-from places import TOOLS
+from golden_numbers import check_total_and_gradient, golden_numbers, pictures_of
 
 from tf_style.config import loss as loss_options
 from tf_style.config import presets, style_config
@@ -24,7 +22,7 @@ from tf_style.portable import layers as portable_layers
 from tf_style.portable import losses as portable_losses
 from tf_style.portable.objective import PortableObjective
 
-GOLDENS = json.loads((GOLDEN_FILES / "vgg19_8bit.json").read_text())
+GOLDENS = golden_numbers("vgg19_8bit.json")
 NETWORKS = list(itertools.product(POOLING_LAYERS, PADDING_RULES))
 SHALLOW = {"content_layers": "conv3_1", "style_layers": "conv1_1,conv2_1,conv3_1"}
 """Two poolings and half of the default layers: for tests that do not depend on depth."""
@@ -159,27 +157,15 @@ def test_the_gradient_agrees_with_central_differences_of_the_float64_program(
 
 @pytest.mark.weights
 @pytest.mark.parametrize("name", GOLDENS)
-def test_the_real_network_agrees_with_the_float64_goldens(name, real_layers, monkeypatch):
-    monkeypatch.syspath_prepend(str(TOOLS / "numbers"))
-    synthetic_picture = __import__("make_goldens").synthetic_picture
+def test_the_real_network_agrees_with_the_float64_goldens(name, real_layers):
     golden, layers = GOLDENS[name], real_layers
     if golden["normalized"]:
         layers = weights.normalize(layers, weights.mean_activations())
     loss = {"style_weight": 1000.0, "tv_weight": 0.0, "content_reduction": "sum"}
     _, portable = make(layers, golden["pooling"], "zeros", **loss)
-    sizes = [golden["size"], golden["size"], golden["style_size"]]
-    image, content, style = (
-        tf.constant(synthetic_picture(seed, *size))
-        for seed, size in zip(golden["seeds"], sizes, strict=True)
-    )
+    image, content, style = map(tf.constant, pictures_of(golden))
     found = portable.loss_and_gradient(image, portable.targets(content, style))
-    assert float(found["total_loss"]) == pytest.approx(golden["total"], rel=1e-4)
-    norm = golden["gradient_norm"]
-    assert float(tf.norm(found["gradient"])) == pytest.approx(norm, rel=1e-4)
-    flat = found["gradient"].numpy().ravel()
-    for entry, expected in golden["gradient"].items():
-        typical = norm / np.sqrt(flat.size)
-        assert flat[int(entry)] == pytest.approx(expected, abs=1e-3 * typical)
+    check_total_and_gradient(golden, found["total_loss"], found["gradient"])
 
 
 def kernel_and_bias(rng):

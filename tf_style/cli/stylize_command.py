@@ -52,7 +52,6 @@ tf_style paints a photograph in the style of a painting.
 -o is short for --output, -h for --help, -v for --verbose.
 """
 
-
 _PRESETS = f"Presets: {', '.join(PRESETS)}."
 
 

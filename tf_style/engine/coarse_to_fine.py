@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol, TypeVar
 import tensorflow as tf
 
 from tf_style.config.scales import Stage
-from tf_style.engine.parametrization import COARSEST, FINER
+from tf_style.engine.parametrization import exponent_of
 from tf_style.engine.pictures import Pictures
 from tf_style.images.graph_resizing import resize, size_of
 
@@ -64,7 +64,7 @@ def coarse_to_fine(
         pictures = pictures_at(stage)
         if image is not None:
             pictures = pictures._replace(start=refined(image, pictures.start, start))
-        result = minimize(StageStart(number, stage, pictures, FINER if number else COARSEST))
+        result = minimize(StageStart(number, stage, pictures, exponent_of(number)))
         yield result
         image = result.image
 

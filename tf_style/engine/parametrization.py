@@ -13,6 +13,11 @@ import tensorflow as tf
 COARSEST, FINER = 0.25, -0.25  # Exponents, measured: docs/notes/engine.md.
 
 
+def exponent_of(number: int) -> float:
+    """Returns the exponent of a stage; number 0 is the coarsest."""
+    return FINER if number else COARSEST
+
+
 class Spectrum(NamedTuple):
     """The change of variables at one size.
 

@@ -14,7 +14,7 @@ from tf_style.config.scales import Stage
 from tf_style.config.style_config import StyleConfig
 from tf_style.engine.coarse_to_fine import StageStart, coarse_to_fine
 from tf_style.engine.memory_plan import WHOLE
-from tf_style.engine.parametrization import COARSEST, FINER
+from tf_style.engine.parametrization import exponent_of
 from tf_style.engine.pictures import Pictures, at_scale, pictures_of
 from tf_style.engine.plan import stages_of
 from tf_style.engine.problem import Problem, ProblemData, StageProblem
@@ -157,7 +157,7 @@ class _Row:
         smallest = smallest_side(config)
         self._sizes = [
             self._shared_size(
-                at_scale(whole, stage.scale, smallest_side=smallest), FINER if number else COARSEST
+                at_scale(whole, stage.scale, smallest_side=smallest), exponent_of(number)
             )
             for number, stage in enumerate(self._stages)
         ]

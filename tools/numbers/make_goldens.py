@@ -1,11 +1,11 @@
 """Writes tests/goldens: losses and gradients of the real network in float64.
 
-Run: python tools/numbers/make_goldens.py (about 3 minutes; overwrites both files)
+Run: python tools/numbers/make_goldens.py (some seconds; overwrites both files)
 
 `vgg19_8bit.json` holds losses and gradients of the paper's objective; `presets.json` holds the
 total loss of every preset. Both are computed by tests/support/reference.py, which shares no code
-with tf_style's objective, on seeded synthetic pictures. A gradient is stored as its norm and 40 of
-its entries.
+with tf_style's objective, on the pictures of tests/support/golden_numbers.py. A gradient is stored
+as its norm and 40 of its entries.
 """
 
 import argparse
@@ -21,6 +21,8 @@ from tf_style.config.presets import PRESETS
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 import reference  # noqa: E402
+from golden_numbers import preset_pictures, synthetic_picture  # noqa: E402
+from places import GOLDENS  # noqa: E402
 
 STYLE_LAYERS = [f"block{block}_conv1" for block in range(1, 6)]
 CASES = {
@@ -28,33 +30,11 @@ CASES = {
     "max pooling, raw": ("max", False, (32, 48), (50, 35)),
     "average pooling, raw": ("avg", False, (33, 32), (33, 32)),
 }
-PRESET_SIZE, PRESET_STYLE_SIZE = (40, 48), (51, 36)
-
-
-def synthetic_picture(seed: int, height: int, width: int) -> np.ndarray:
-    """Returns float32 [1, height, width, 3], 0..1: smooth waves with a little noise."""
-    rng = np.random.default_rng(seed)
-    rows, columns = np.mgrid[:height, :width] / 8.0
-    phases = rng.uniform(0, 6.28, size=(3, 3))
-    waves = [
-        np.sin(rows * rng.uniform(0.3, 2) + phase[0])
-        * np.cos(columns * rng.uniform(0.3, 2) + phase[1])
-        for phase in phases
-    ]
-    noise = rng.normal(0, 0.05, size=(height, width, 3))
-    picture = 0.5 + 0.35 * np.stack(waves, axis=-1) + noise
-    return np.clip(picture, 0, 1).astype(np.float32)[np.newaxis]
-
-
-def preset_pictures() -> list[np.ndarray]:
-    """Returns image, content and style for the goldens of the presets."""
-    content, other = (synthetic_picture(seed, *PRESET_SIZE) for seed in (20, 21))
-    return [(content + other) / 2, content, synthetic_picture(22, *PRESET_STYLE_SIZE)]
 
 
 def write(name: str, goldens: dict) -> None:
     """Writes one file of tests/goldens."""
-    path = ROOT / "tests" / "goldens" / name
+    path = GOLDENS / name
     path.write_text(json.dumps(goldens, indent=1) + "\n")
     print(f"Wrote {path}")
 
