@@ -213,7 +213,9 @@ def test_wrong_types_are_errors(options):
 
 
 def test_an_unknown_preset_lists_the_presets():
-    with pytest.raises(ValueError, match=r"'default', 'gatys2016'.*Did you mean 'gatys2016'"):
+    with pytest.raises(
+        ValueError, match=r"'default', 'classic', 'gatys2016'.*Did you mean 'gatys2016'"
+    ):
         style_config.preset("gatys2015")
 
 

@@ -265,3 +265,25 @@ def test_statistics_of_an_absent_region_are_finite(name, rng):
     target = style_loss.target(style_loss.blend([absent, there], [0.0, 1.0]))
     found = style_loss.loss(tf.constant(image), target)
     assert float(found) == pytest.approx(float(loss_of(name, image, style)), rel=1e-9)
+
+
+def test_the_scale_is_the_loss_of_features_that_are_0(name, guided, rng):
+    _, style, _, style_guide = pictures(rng, guided)
+    weights = np.ones(STYLE_SHAPE[1:3]) if style_guide is None else style_guide
+    found = STYLE_LOSSES[name].scale(target_of(name, style, style_guide)).numpy()
+    # A variance of 1e-4 is added to features of 0, too, by the losses that take roots.
+    expected = truth(name, np.zeros(SHAPE), style, np.ones(SHAPE[1:3]), weights)
+    assert found.shape == (1,)
+    assert found[0] == pytest.approx(
+        expected, rel=0.02 if name in ("wasserstein", "mean_std") else 1e-9
+    )
+
+
+def test_relative_losses_do_not_change_with_the_unit_of_the_features(name, rng):
+    """Scaled features of image and style: the unit cancels, up to the floor of variances."""
+    image, style, *_ = pictures(rng, False)
+    found = []
+    for unit in (1.0, 4.0):  # A power of 2: the bandwidth of the Gaussian kernel follows exactly.
+        scale = STYLE_LOSSES[name].scale(target_of(name, unit * style))
+        found.append(float(loss_of(name, unit * image, unit * style)) / float(scale[0]))
+    assert found[1] == pytest.approx(found[0], rel=2e-3)

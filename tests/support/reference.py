@@ -201,18 +201,39 @@ def total_loss(image, content, style, layers, options):
         forward(picture, layers, last, options["pooling"], options["padding"])[0]
         for picture in (image, content, style)
     )
+    is_relative = options["relative_losses"]
     content_loss = style_loss = 0.0
     for name, weight in options["content_layers"].items():
         squares = (features[name] - content_features[name]) ** 2
         mean = options["content_reduction"] == "mean"
-        content_loss += weight * (squares.mean() if mean else 0.5 * squares.sum())
+        loss = squares.mean() if mean else 0.5 * squares.sum()
+        if is_relative:
+            deviations = (content_features[name] - content_features[name].mean()) ** 2
+            loss /= deviations.mean() if mean else 0.5 * deviations.sum()
+        content_loss += weight * loss
     for name, weight in options["style_layers"].items():
         pair = features[name], style_features[name]
         gram_like = options["style_loss"] == "gram"
-        style_loss += weight * (gram_loss(*pair) if gram_like else wasserstein(*pair, 12))
-    total = options["content_weight"] * content_loss + options["style_weight"] * style_loss
+        loss = gram_loss(*pair) if gram_like else wasserstein(*pair, 12)
+        if is_relative:  # By the loss of features that are 0.
+            rows = style_features[name].reshape(-1, style_features[name].shape[-1])
+            if gram_like:
+                loss /= gram_loss(0.0 * features[name], style_features[name])
+            else:
+                mean, covariance = gaussian(rows[np.newaxis])
+                loss /= ((mean**2).sum() + np.trace(covariance)) / len(mean)
+        style_loss += weight * loss
+    content_loss = content_loss ** options["content_power"] / options["content_power"]
+    strength = options["style_strength"] ** (2 if is_relative else 1)
+    total = options["content_weight"] * content_loss
+    total += strength * options["style_weight"] * style_loss
     if options["tv_weight"]:
-        total += options["tv_weight"] * variation(image, options["tv_form"])
+        loss = variation(image, options["tv_form"])
+        total += (
+            options["tv_weight"]
+            * loss
+            / (variation(style, options["tv_form"]) if is_relative else 1.0)
+        )
     return total
 
 

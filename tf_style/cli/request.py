@@ -43,6 +43,11 @@ class RunOptions:
         "A painting whose fine texture (layers up to conv2_1) is first transferred to the "
         "other paintings, which then provide the coarse structure.",
     )
+    preview: bool = option(
+        False,
+        "Paint a picture of 192 px, in about ten seconds, that shows what the full one will look "
+        "like: the same strength, and strokes of the same relative size.",
+    )
     config: str = option(
         "", "Read all settings from this JSON file, or from a picture that tf_style made."
     )
@@ -71,7 +76,7 @@ class RunOptions:
     )
     quiet: bool = option(False, "Show no progress.")
     verbose: bool = option(False, "Show TensorFlow's logs, and the traceback of an error.")
-    help: bool = option(False, "Show the ten most useful flags.")
+    help: bool = option(False, "Show the most useful flags.")
     helpfull: bool = option(False, "Show all flags.")
     version: bool = option(False, "Show the version.")
 

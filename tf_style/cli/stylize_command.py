@@ -41,6 +41,7 @@ COMMON = (
     "steps",
     "time_budget",
     "preset",
+    "preview",
 )
 """The flags that `--help` shows."""
 
@@ -120,6 +121,8 @@ def _new_job(options: RunOptions, values: flags.FlagValues) -> Job:
     if values["resume"].present:
         raise ValueError("`resume` must name a folder of checkpoints. Received: resume=''.")
     settings = settings_from(values, options.config)
+    if options.preview:
+        settings = settings.previewed()
     missing = [f"--{name}" for name in POSITIONAL if not getattr(options, name)]
     if missing:
         raise ValueError(

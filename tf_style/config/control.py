@@ -25,8 +25,8 @@ class ControlConfig(TypeChecked):
     )
     region_strengths: str = option(
         "",
-        "A factor of the style loss for each region, separated by commas; 0 leaves a region as it "
-        "is in the photograph. By default 1 everywhere.",
+        "The strength of the style in each region, beside --style_strength, separated by commas; 0 "
+        "leaves a region as it is in the photograph. By default 1 everywhere.",
     )
     regions: str = option(
         "",

@@ -30,14 +30,26 @@ TV_FORMS = ("mean_square", "sum_square", "nine_point")
 class LossConfig(TypeChecked):
     """What is minimized: alpha * content + beta * style + gamma * total variation."""
 
-    content_weight: float = option(1.0, "Weight of the content loss (the paper's alpha).")
-    style_weight: float = option(2000.0, "Weight of the style loss (the paper's beta).")
     style_strength: float = option(
         1.0,
-        "Multiplies the style loss: 0.25 is subtle, 1 is normal, 4 is strong. It has the same "
-        "effect at every size.",
+        "How strong the style is: 0.25 is calm, 1 is normal, 4 is strong, with every painting and "
+        "at every size.",
     )
-    tv_weight: float = option(20.0, "Weight of the total variation loss, which smooths; 0 is off.")
+    content_weight: float = option(1.0, "Weight of the content loss (the paper's alpha).")
+    style_weight: float = option(3.0, "Weight of the style loss (the paper's beta).")
+    tv_weight: float = option(0.2, "Weight of the total variation loss, which smooths; 0 is off.")
+    relative_losses: bool = option(
+        True,
+        "Divide each loss by its natural scale, so that a weight means the same for all pictures: "
+        "a style loss by that of a picture without features, the content loss by the variance of "
+        "the content's features, total variation by the painting's. Without it, losses have the "
+        "units of the paper, which differ from painting to painting.",
+    )
+    content_power: float = option(
+        4.0,
+        "The content loss C counts as C**p / p with this p. With 1, the paper's, the balance of "
+        "content and style differs much from pair to pair; with more, C ends nearer to one value.",
+    )
     content_layers: LayerWeights = option(
         (("block4_conv2", 1.0),),
         "Layers of the content loss: 'name' or 'name:weight', separated by commas.",
@@ -55,7 +67,7 @@ class LossConfig(TypeChecked):
     edge_weight: float = option(
         0.0,
         "Weight of an additional content loss that keeps edges: the mean squared difference of the "
-        "Laplacians; 0 is off. 1000 keeps outlines, 10000 fine lines too.",
+        "Laplacians; 0 is off. 0.3 keeps outlines, 1 fine lines too.",
     )
     style_loss: str = option(
         "gram",
@@ -65,7 +77,7 @@ class LossConfig(TypeChecked):
         "'mmd_polynomial' (equals 'gram') and 'mmd_gaussian', the maximum mean discrepancy with "
         "that kernel; 'sliced', the distributions along fixed directions; 'histogram', the "
         "distribution of each filter. One name for all layers, or by layer, as in "
-        "'gram,conv4_1:sliced'. Each loss has its own scale: adjust style_weight to it.",
+        "'gram,conv4_1:sliced'.",
     )
     mask_mode: str = option(
         "simple",
@@ -88,11 +100,12 @@ class LossConfig(TypeChecked):
             # The maximum fits float32.
             check_number(name, getattr(self, name), minimum=0.0, maximum=1e30)
         check_choice("content_reduction", self.content_reduction, REDUCTIONS)
+        check_number("content_power", self.content_power, minimum=1.0, maximum=16.0)
         _ = self.style_losses  # Raises if a name is wrong.
         check_choice("tv_form", self.tv_form, TV_FORMS)
         check_choice("mask_mode", self.mask_mode, MASK_MODES)
         content = self.content_weight * sum(weight for _, weight in self.content_layers)
-        style = self.style_strength * self.style_weight
+        style = self.style_factor * self.style_weight
         style *= sum(weight for _, weight in self.style_layers)
         if content == style == 0:
             raise ValueError(
@@ -101,6 +114,20 @@ class LossConfig(TypeChecked):
                 f"content_weight={self.content_weight}, style_weight={self.style_weight}, "
                 f"style_strength={self.style_strength}. Raise one of them, or its layers' weights."
             )
+
+    @property
+    def style_factor(self) -> float:
+        """What `style_strength` multiplies the style loss by."""
+        return self.style_strength**self.strength_power
+
+    @property
+    def strength_power(self) -> float:
+        """The power of a strength that multiplies the style loss.
+
+        With relative losses a strength counts squared: the content loss then changes by a factor of
+        1.4 or more from 0.25 to 1, and from 1 to 4 (docs/notes/objective.md).
+        """
+        return 2.0 if self.relative_losses else 1.0
 
     @property
     def style_losses(self) -> dict[str, str]:

@@ -1,8 +1,9 @@
 """Options of the optimizer: steps, sizes and what it varies. No TensorFlow here."""
 
 import dataclasses
+import math
 
-from tf_style._checks import check_choice, check_number
+from tf_style._checks import check_choice, check_number, shown
 from tf_style.config.fields import TypeChecked, option
 from tf_style.config.scales import parse_scales
 
@@ -36,6 +37,12 @@ class OptimizerConfig(TypeChecked):
         "What L-BFGS varies: the image's scaled 'spectrum', which converges faster, or its "
         "'pixels'. Adam always varies pixels.",
     )
+    exponents: str = option(
+        "0.5",
+        "With --parametrization=spectrum, a frequency f is scaled by 1 / f**exponent: one number, "
+        "or two for the coarsest and the finer sizes. Above 0 large forms move first; below 0 fine "
+        "detail does, which can leave a weave.",
+    )
     gamut: bool = option(
         True, "Minimize the loss of the picture as it is saved, with values clipped to 0..1."
     )
@@ -49,9 +56,29 @@ class OptimizerConfig(TypeChecked):
         check_choice("optimizer", self.optimizer, OPTIMIZER_NAMES)
         check_choice("parametrization", self.parametrization, PARAMETRIZATION_NAMES)
         parse_scales(self.scales)
+        _ = self.spectrum_exponents  # Raises if the text is wrong.
         check_number("steps", self.steps, minimum=1)
         check_number("history", self.history, minimum=1)
         check_number("learning_rate", self.learning_rate, minimum=1e-8)
+
+    @property
+    def spectrum_exponents(self) -> tuple[float, float]:
+        """The exponents of the spectrum: at the coarsest size, and at the finer ones."""
+        try:
+            first, *more = (float(part) for part in self.exponents.split(","))
+        except ValueError:
+            first, more = math.nan, []
+        found = (first, more[0] if more else first)
+        if len(more) > 1 or not all(-2.0 <= exponent <= 2.0 for exponent in found):
+            raise ValueError(
+                "`exponents` must be one or two numbers within -2..2, separated by a comma, as in "
+                f"'0.5' or '0.25,-0.25'. Received: exponents={shown(self.exponents)}."
+            )
+        return found
+
+    def exponent_at(self, number: int) -> float:
+        """The exponent of a stage; number 0 is the coarsest."""
+        return self.spectrum_exponents[number > 0]
 
     @property
     def parametrization_in_use(self) -> str:

@@ -7,10 +7,18 @@ from typing import Any
 
 from tf_style import vgg19
 
+# The units of the paper and of other programs: no loss is divided by its scale.
+_ABSOLUTE = {
+    "relative_losses": False,
+    "content_power": 1.0,
+    "exponents": "0.25,-0.25",
+}
+
 # The paper to the letter. Gatys et al. (2016): section 2 (normalized VGG-19, average pooling),
 # equations 1, 4, 5 and 7 with their sums, section 3 (white noise, L-BFGS), figure 3
 # (alpha / beta = 1e-3). It leaves the number of steps open.
 _GATYS2016 = {
+    **_ABSOLUTE,
     "init": "noise",
     "padding": "zeros",
     "pooling": "avg",
@@ -33,6 +41,7 @@ _GATYS2016 = {
 # keep the defaults of this project.
 _STYLE_LAYERS = tuple(f"block{block}_conv1" for block in range(1, 6))
 _ORIGINAL_NETWORK = {
+    **_ABSOLUTE,
     "pooling": "max",
     "padding": "zeros",
     "normalized": False,
@@ -52,6 +61,8 @@ _AUTHORS = {
 PRESETS: dict[str, dict[str, Any]] = {
     # The best practical choice so far; docs/notes/ has the measurement behind each value.
     "default": {},
+    # The default of earlier versions: settings files that they wrote give the same picture.
+    "classic": {**_ABSOLUTE, "style_weight": 2000.0, "tv_weight": 20.0},
     "gatys2016": _GATYS2016,
     # Differs from Gatys et al. (2016), eq. 1: the mean of squares, not half their sum. The sum is
     # almost a million times as large at 512 px, and figure 3's alpha / beta then returns the

@@ -13,6 +13,7 @@ from typing import Any
 from tf_style._checks import check_choice, check_number, one_line, shown, suggestion
 from tf_style.config.compute import ComputeConfig
 from tf_style.config.control import ControlConfig
+from tf_style.config.earlier import completed
 from tf_style.config.fields import TypeChecked, option, typed_fields
 from tf_style.config.loss import LossConfig
 from tf_style.config.network import NetworkConfig
@@ -22,6 +23,8 @@ from tf_style.config.presets import PRESETS as PRESETS
 INITS = ("content", "style", "noise")
 COLORS = ("style", "content", "match", "luminance")
 COLOR_MATCHES = ("cholesky", "symmetric", "histogram")
+PREVIEW_EDGE = 192
+"""Longer edge of a preview, px: about ten seconds on two cores."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -124,6 +127,27 @@ class StyleConfig(TypeChecked):
             changed[group] = dataclasses.replace(getattr(self, group), **values)
         return dataclasses.replace(self, **changed)
 
+    def previewed(self) -> "StyleConfig":
+        """Returns the config of a small picture that shows what the full one will look like.
+
+        It makes all steps that a picture of `PREVIEW_EDGE` px needs, so it is no paler than the
+        full one; brush strokes keep their size relative to the picture. A config whose pictures
+        are not larger is returned as it is.
+
+        Raises:
+            ValueError: with `style_size` if `size` is 0, as the ratio of the two is not known.
+        """
+        if 0 < self.size <= PREVIEW_EDGE:
+            return self
+        if self.style_size and not self.size:
+            raise ValueError(
+                "Cannot use `preview` with `style_size` if size=0. This is because the painting's "
+                "size relative to the result's is not known. Received: "
+                f"style_size={self.style_size}. Use `style_scale`, or give `size`."
+            )
+        style_size = round(self.style_size * PREVIEW_EDGE / self.size) if self.style_size else 0
+        return self.replace(size=PREVIEW_EDGE, style_size=style_size)
+
     def to_json(self) -> str:
         """Returns the config as JSON text: one object, with one option on each line."""
         return json.dumps(self.to_dict(), indent=2) + "\n"
@@ -140,10 +164,14 @@ class StyleConfig(TypeChecked):
     def from_dict(cls, values: Mapping[str, Any]) -> "StyleConfig":
         """Returns the config that `to_dict` described; missing options come from the preset.
 
+        Options that an earlier version wrote give the picture that they gave: see
+        `config.earlier`.
+
         Raises:
             ValueError: on an unknown name or preset, or a value out of range.
             TypeError: on a value of a wrong type.
         """
+        values = completed(values, FIELDS)
         name = values.get("preset", "default")
         if not isinstance(name, str):
             raise TypeError(f"`preset` must be of type str. Received: preset={shown(name)}.")

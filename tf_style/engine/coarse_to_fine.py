@@ -6,7 +6,6 @@ from typing import NamedTuple, Protocol, TypeVar
 import tensorflow as tf
 
 from tf_style.config.scales import Stage
-from tf_style.engine.parametrization import exponent_of
 from tf_style.engine.pictures import Pictures
 from tf_style.images.graph_resizing import resize, size_of
 
@@ -29,13 +28,11 @@ class StageStart(NamedTuple):
         number: of the stage; 0 is the coarsest.
         stage: its scale and steps.
         pictures: of the stage's size; `start` continues the stage before.
-        exponent: of the parametrization.
     """
 
     number: int
     stage: Stage
     pictures: Pictures
-    exponent: float
 
 
 def coarse_to_fine(
@@ -64,7 +61,7 @@ def coarse_to_fine(
         pictures = pictures_at(stage)
         if image is not None:
             pictures = pictures._replace(start=refined(image, pictures.start, start))
-        result = minimize(StageStart(number, stage, pictures, exponent_of(number)))
+        result = minimize(StageStart(number, stage, pictures))
         yield result
         image = result.image
 

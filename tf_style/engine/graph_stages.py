@@ -13,7 +13,6 @@ from tf_style.config.scales import parse_scales
 from tf_style.config.style_config import INITS, StyleConfig
 from tf_style.engine import schedule
 from tf_style.engine.coarse_to_fine import StageStart, coarse_to_fine, refined
-from tf_style.engine.parametrization import COARSEST, FINER
 from tf_style.engine.pictures import Pictures, at_scale, at_size
 from tf_style.engine.plan import stages_of
 from tf_style.engine.problem import Problem
@@ -197,7 +196,7 @@ def stylize_in_graph(
             problem,
             here._replace(start=tf.ensure_shape(start, [1, None, None, 3])),
             config,
-            exponent=tf.where(index == 0, COARSEST, FINER),
+            exponent=tf.where(index == 0, *config.optimizer.spectrum_exponents),
             num_steps=stages.steps[index],
             weights=weights,
         )
@@ -246,7 +245,7 @@ def _minimize_start(problem: Problem, start: StageStart, config: StyleConfig) ->
         problem,
         pictures,
         config,
-        exponent=start.exponent,
+        exponent=config.optimizer.exponent_at(start.number),
         num_steps=start.stage.steps,
         in_place=False,
     )
@@ -277,7 +276,7 @@ def minimize_stage(
         problem: what is minimized.
         pictures: of the stage's size; each style has a size of its own.
         config: the optimizer.
-        exponent: of the parametrization, `COARSEST` or `FINER`.
+        exponent: of the parametrization.
         num_steps: number of optimizer steps.
         weights: replace the config's.
         in_place: as for `graph_minimizers.minimize_lbfgs_in_graph`.

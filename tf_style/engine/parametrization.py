@@ -10,13 +10,6 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-COARSEST, FINER = 0.25, -0.25  # Exponents, measured: docs/notes/engine.md.
-
-
-def exponent_of(number: int) -> float:
-    """Returns the exponent of a stage; number 0 is the coarsest."""
-    return FINER if number else COARSEST
-
 
 class Spectrum(NamedTuple):
     """The change of variables at one size.
@@ -33,13 +26,13 @@ class Spectrum(NamedTuple):
 
 
 def spectrum(
-    height: int | tf.Tensor, width: int | tf.Tensor, exponent: float | tf.Tensor = COARSEST
+    height: int | tf.Tensor, width: int | tf.Tensor, exponent: float | tf.Tensor = 0.0
 ) -> Spectrum:
     """Returns the spectrum in which a frequency f is scaled by 1 / f**exponent.
 
-    At the first size, low frequencies have the furthest to move, and `COARSEST` lets them take
-    longer steps. After a coarser size they have converged, and `FINER` favors the detail that the
-    coarser size could not hold. The mean square of the scales is 1. Cosines, unlike Fourier waves,
+    Exponents above 0 let low frequencies, which have the furthest to move, take longer steps, and
+    keep fine detail from growing before the forms that it belongs to (docs/notes/engine.md). The
+    mean square of the scales is 1. Cosines, unlike Fourier waves,
     do not connect opposite borders.
 
     Args:
@@ -50,7 +43,7 @@ def spectrum(
     References:
         Olah, Mordvintsev & Schubert (2017), Feature Visualization, section "Preconditioning".
         Differs from it: cosines instead of Fourier waves, for the reason above; a weaker scaling
-        than 1 / f, and the opposite one after a coarser size, because they converge faster.
+        than 1 / f, which converges faster.
     """
     rows, columns = (_steps(size) / tf.cast(size, tf.float64) for size in (height, width))
     frequency = tf.sqrt(tf.square(rows)[:, tf.newaxis] + tf.square(columns))
@@ -121,6 +114,6 @@ PARAMETRIZATIONS: dict[str, Parametrization] = {
     "spectrum": Parametrization(
         spectrum, image_of_spectrum, spectrum_of_image, spectrum_of_gradient
     ),
-    "pixels": Parametrization(lambda height, width, exponent=COARSEST: (), _same, _same, _same),
+    "pixels": Parametrization(lambda height, width, exponent=0.0: (), _same, _same, _same),
 }
 """Parametrizations by name."""

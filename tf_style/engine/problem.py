@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from tf_style.engine.parametrization import COARSEST, Parametrization
+from tf_style.engine.parametrization import Parametrization
 from tf_style.engine.pictures import Pictures
 from tf_style.images.graph_resizing import size_of
 from tf_style.objective.loss import LossWeights
@@ -109,14 +109,14 @@ class Problem:
         self,
         pictures: Pictures,
         *,
-        exponent: float | tf.Tensor = COARSEST,
+        exponent: float | tf.Tensor = 0.0,
         weights: LossWeights | None = None,
     ) -> StageProblem:
         """Returns the problem at the size of its pictures.
 
         Args:
             pictures: of the stage's size; the styles have sizes of their own.
-            exponent: of the parametrization, `COARSEST` or `FINER`.
+            exponent: of the parametrization.
             weights: replace the config's.
         """
         height, width = size_of(pictures.content)

@@ -126,7 +126,9 @@ class _StagedRun:
 
     def _minimize(self, start: StageStart, plan: SizePlan) -> RunState:
         solver, finished = self._solver, self.finished
-        stage = solver.problem_for(plan).at(start.pictures, exponent=start.exponent)
+        stage = solver.problem_for(plan).at(
+            start.pictures, exponent=solver.config.optimizer.exponent_at(start.number)
+        )
         is_last = start.number == len(self._stages) - 1
         by_clock = self._clock.deadline is not None and is_last
 

@@ -194,7 +194,7 @@ class Signatures(tf.Module):
         if "num_steps" in options:
             steps = within("num_steps", options["num_steps"], 1, MAX_STEPS)
         weights = {name: within(name, options[name], 0.0, _MAX_WEIGHT) for name in self._weights()}
-        strength = self._config.loss.style_strength
+        factor = self._config.loss.style_factor
         size = size_of(content)
         start = start_image(self._config, content, style)
         style = tf.clip_by_value(resize(style, self._style_size(size_of(style), size)), 0.0, 1.0)
@@ -204,7 +204,7 @@ class Signatures(tf.Module):
             self._config,
             num_steps=steps,
             weights=LossWeights(
-                weights["content_weight"], strength * weights["style_weight"], weights["tv_weight"]
+                weights["content_weight"], factor * weights["style_weight"], weights["tv_weight"]
             ),
         )
 

@@ -28,7 +28,8 @@ def named_terms(terms: LossTerms) -> dict[str, tf.Tensor]:
 def target_names(targets: Targets) -> Targets:
     """Returns the names of the targets' tensors in exported models, in the same nested structure.
 
-    `content_LAYER` and `style_LAYER`, followed by `_FIELD` if a target has several tensors.
+    `content_LAYER` and `style_LAYER`, followed by `_FIELD` if a target has several tensors;
+    `scale_LAYER` and `scale_image` for the scales of relative losses.
     """
 
     def names(prefix: str, target: Any) -> Any:
@@ -39,6 +40,7 @@ def target_names(targets: Targets) -> Targets:
     return Targets(
         {name: names(f"content_{name}", target) for name, target in targets.content.items()},
         {name: names(f"style_{name}", target) for name, target in targets.style.items()},
+        scales={name: f"scale_{name}" for name in targets.scales} if targets.scales else (),
     )
 
 

@@ -15,6 +15,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tf_style._checks import check_number, suggestion
+from tf_style.config.earlier import completed
 from tf_style.images import reading, resizing, writing
 
 Options = TypeVar("Options")
@@ -44,7 +45,7 @@ def options_of(kind: type[Options], value: Any, *, argument: str) -> Options:
                 f"`{argument}` must hold options of {kind.__name__}. Received: {name!r}."
                 + suggestion(str(name), names)
             )
-    return kind(**value)
+    return kind(**completed(value, names))
 
 
 def checked_range(value_range: Any) -> tuple[float, float]:

@@ -28,6 +28,7 @@ from tf_style.keras.inputs import (
 )
 from tf_style.network.extractor import load_extractor
 from tf_style.objective.loss import LossTerms, loss_terms
+from tf_style.objective.scales import content_scales, variation_scale
 from tf_style.objective.targets import Targets, style_targets
 from tf_style.objective.terms import content_of
 
@@ -69,7 +70,7 @@ class _PictureLoss(keras.losses.Loss):
         self._smallest = max(least, vgg19.minimum_side(layers, self.network.padding))
         # A function, not a model: Keras would save its weights with the trained model.
         self._features = load_extractor(self.network, layers=layers, arithmetic=arithmetic).__call__
-        self._picture, self._style_targets = None, None
+        self._picture, self._style_targets, self._variation = None, None, {}
         if style is not None:
             self._picture = picture_to_text(style, argument="style", long_edge=style_size)
             self._style_targets = self._targets_of(self._picture)
@@ -79,7 +80,9 @@ class _PictureLoss(keras.losses.Loss):
         picture = picture_of_text(text, argument="style")
         check_images("style", tf.TensorShape(picture.shape), smallest=self._smallest)
         with tf.init_scope():
-            return style_targets(self.config, self._features(tf.constant(picture)))
+            image = tf.constant(picture)
+            self._variation = variation_scale(self.config, image)
+            return style_targets(self.config, self._features(image))
 
     def terms(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> LossTerms:
         """Returns each sample's loss and its terms, as in `Objective.terms`.
@@ -94,7 +97,7 @@ class _PictureLoss(keras.losses.Loss):
         image = self._image("y_pred", y_pred)
         features = self._features(image)
         content: dict[str, tf.Tensor] = {}
-        style = self._style_targets or {}
+        style, scales = self._style_targets or {}, dict(self._variation)
         if self._content or (self._style and not style):
             true_image = self._image("y_true", y_true)
             if self._content and not image.shape[1:3].is_compatible_with(true_image.shape[1:3]):
@@ -105,12 +108,15 @@ class _PictureLoss(keras.losses.Loss):
             true_features = self._features(true_image)
             if self._content:
                 content = content_of(self.config, true_image, true_features)
+                scales |= content_scales(self.config, content)
             if self._style and not style:
                 style = style_targets(self.config, true_features)
+                scales |= variation_scale(self.config, true_image)
         config = self.config
         if not (self._content and self._style):
             config = dataclasses.replace(config, tv_weight=0.0)
-        return loss_terms(config, image, features, Targets(content, style), per_sample=True)
+        targets = Targets(content, style, scales=scales)
+        return loss_terms(config, image, features, targets, per_sample=True)
 
     def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         """Returns the loss of each sample, `[batch]`."""

@@ -160,6 +160,28 @@ CONTENT_LOSSES: dict[str, Callable[..., tf.Tensor]] = {
 """Content losses by the option `content_reduction`."""
 
 
+def content_scale(reduction: str, target: tf.Tensor) -> tf.Tensor:
+    """Returns the natural scale of a content loss: that of features that show nothing.
+
+    These have one value everywhere, the mean of the target's. For "mean" the scale is the variance
+    of all values; for "sum" half their summed squared deviations; "self_similarity" is 1 by itself.
+
+    Args:
+        reduction: name in `CONTENT_LOSSES`.
+        target: float `[b, h, w, c]`, the content's features.
+
+    Returns:
+        Float `[b]`, at least 0.
+    """
+    if reduction == "self_similarity":
+        return tf.ones(tf.shape(target)[:1], target.dtype)
+    variance = tf.math.reduce_variance(target, [1, 2, 3])
+    if reduction == "mean":
+        return variance
+    size = tf.reduce_prod(tf.cast(tf.shape(target)[1:], target.dtype))
+    return 0.5 * size * variance
+
+
 def laplacian(image: tf.Tensor) -> tf.Tensor:
     """Returns the Laplacian of an image averaged over blocks of 4 by 4 px.
 

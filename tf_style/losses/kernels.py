@@ -182,6 +182,11 @@ def mmd_gaussian_loss(
     return tf.reduce_sum(squares, sample_axes(squares, per_sample)) / count
 
 
+def mmd_gaussian_scale(target: KernelTarget) -> tf.Tensor:
+    """Returns `mmd_gaussian_loss` of features of 0, whose waves are 1 and 0, float `[b]`."""
+    return tf.reduce_mean(tf.square(1.0 - target.cosines) + tf.square(target.sines), -1)
+
+
 def _weights(guide: tf.Tensor | None) -> tf.Tensor | None:
     """Returns the guide as weights of rows, float `[b or 1, h * w, 1]`, or None."""
     return None if guide is None else tf.stop_gradient(rows_of(guide))

@@ -87,6 +87,11 @@ def style_loss(gram: tf.Tensor, target: tf.Tensor, *, per_sample: bool = False) 
     return tf.reduce_sum(squares, sample_axes(squares, per_sample)) / (4.0 * filters**2)
 
 
+def gram_scale(target: tf.Tensor) -> tf.Tensor:
+    """Returns `style_loss` of a Gram matrix of 0, float `[b]`: |A|^2 / (4 N^2)."""
+    return tf.reduce_mean(tf.square(target), [-2, -1]) / 4.0
+
+
 class Moments(NamedTuple):
     """Mean and second raw moment of a layer's features; linear, so that styles can be blended.
 
@@ -177,6 +182,17 @@ def wasserstein_loss(
     return tf.reduce_sum(distances, sample_axes(distances, per_sample)) / channels
 
 
+def wasserstein_scale(target: GaussianTarget) -> tf.Tensor:
+    """Returns the distance from the target to features of 0, float `[b]`, as `wasserstein_loss`."""
+    variances = tf.reduce_sum(tf.square(target.root), -2)
+    return tf.reduce_mean(tf.square(target.mean) + variances, -1)
+
+
+def mean_scale(target: tf.Tensor) -> tf.Tensor:
+    """Returns the mean squared difference of mean features, float `[b, c]`, from 0; `[b]`."""
+    return tf.reduce_mean(tf.square(target), -1)
+
+
 class ChannelMoments(NamedTuple):
     """Mean and mean square of each channel; linear, so that styles can be blended.
 
@@ -244,3 +260,8 @@ def mean_std_loss(
     squares += tf.math.squared_difference(measured.deviation, target.deviation)
     channels = tf.cast(measured.mean.shape[-1], measured.mean.dtype)
     return tf.reduce_sum(squares, sample_axes(squares, per_sample)) / channels
+
+
+def mean_std_scale(target: ChannelTarget) -> tf.Tensor:
+    """Returns the distance from the target to features of 0, float `[b]`, as `mean_std_loss`."""
+    return tf.reduce_mean(tf.square(target.mean) + tf.square(target.deviation), -1)

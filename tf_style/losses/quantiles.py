@@ -91,6 +91,11 @@ def quantile_loss(table: tf.Tensor, target: tf.Tensor, *, per_sample: bool = Fal
     return tf.reduce_sum(squares, sample_axes(squares, per_sample)) / count
 
 
+def quantile_scale(target: tf.Tensor) -> tf.Tensor:
+    """Returns `quantile_loss` of features of 0, float `[b]`, for a table `[b, c, NUM_BINS]`."""
+    return tf.reduce_mean(tf.square(target), [-2, -1])
+
+
 def _tables(values: tf.Tensor, guide: tf.Tensor | None) -> tf.Tensor:
     """Returns the tables of values, float `[b, n, m]`, whose m positions a guide may weight."""
     if guide is None:

@@ -52,6 +52,8 @@ class StyleLoss(NamedTuple):
             up, except for the losses in `config.loss.UNTILEABLE`.
         compare: maps `(measured, target, *, per_sample=False)` to the loss, a scalar or `[b]`.
             The target may be of one style for the whole batch.
+        scale: maps the target to the loss of features that are 0 everywhere, float `[b]`: the
+            natural scale of the loss.
         blend: maps `(statistics, weights)` of several styles to the statistics of their blend.
     """
 
@@ -59,6 +61,7 @@ class StyleLoss(NamedTuple):
     target: Callable[[Any], Any]
     measure: Callable[..., Any]
     compare: Callable[..., tf.Tensor]
+    scale: Callable[[Any], tf.Tensor]
     blend: Callable[[Sequence[Any], Sequence[tf.Tensor | float]], Any] = weighted_sum
 
     def loss(
@@ -97,6 +100,7 @@ _GRAM = StyleLoss(
     _unchanged,
     _same_as(moments.gram_matrix),
     moments.style_loss,
+    moments.gram_scale,
 )
 
 STYLE_LOSSES: dict[str, StyleLoss] = {
@@ -106,24 +110,28 @@ STYLE_LOSSES: dict[str, StyleLoss] = {
         moments.centered,
         _same_as(moments.moments),
         _covariance_loss,
+        moments.gram_scale,
     ),
     "mean_std": StyleLoss(
         moments.channel_moments,
         moments.mean_std_target,
         _same_as(moments.channel_moments),
         moments.mean_std_loss,
+        moments.mean_std_scale,
     ),
     "wasserstein": StyleLoss(
         moments.moments,
         moments.wasserstein_target,
         _same_as(moments.moments),
         moments.wasserstein_loss,
+        moments.wasserstein_scale,
     ),
     "mmd_linear": StyleLoss(
         moments.mean_features,
         _unchanged,
         _same_as(moments.mean_features),
         kernels.mmd_linear_loss,
+        moments.mean_scale,
     ),
     # The kernel (x y)^2 maps a position x to x x^T, whose mean is the Gram matrix. Li et al. (2017)
     # show that MMD^2 / (4 N^2) is the loss of Gatys et al. (2016); both share one entry here.
@@ -133,18 +141,21 @@ STYLE_LOSSES: dict[str, StyleLoss] = {
         kernels.kernel_target,
         kernels.image_waves,
         kernels.mmd_gaussian_loss,
+        kernels.mmd_gaussian_scale,
     ),
     "sliced": StyleLoss(
         quantiles.sliced_quantiles,
         _unchanged,
         _same_as(quantiles.sliced_quantiles),
         quantiles.quantile_loss,
+        quantiles.quantile_scale,
     ),
     "histogram": StyleLoss(
         quantiles.channel_quantiles,
         _unchanged,
         _same_as(quantiles.channel_quantiles),
         quantiles.quantile_loss,
+        quantiles.quantile_scale,
     ),
 }
 """Style losses by their names in the option `style_loss`."""

@@ -17,10 +17,12 @@ class LossTerms(NamedTuple):
 
     Attributes:
         total: sum of `content`, `style` and `variation`.
-        content: weighted content loss, alpha times the sum over layers, edges included.
+        content: weighted content loss, alpha times C**p / p, where C is the sum over layers, edges
+            included, and p is `content_power`.
         style: weighted style loss, beta times the sum over layers of w_l E_l.
         variation: weighted total variation.
-        layers: unweighted losses by "content/LAYER" and "style/LAYER". With regions, a style loss
+        layers: unweighted losses by "content/LAYER" and "style/LAYER": with relative losses 1 for
+            nothing reached and 0 for all. With regions, a style loss
             is the sum over regions, each times its strength and its share of the image.
     """
 
@@ -76,6 +78,7 @@ def compared(
             sums[term.part] += weight * value
             if layer is not None:
                 layers[layer] = layers[layer] + value if layer in layers else value
+    sums["content"] = powered(config, sums["content"])
     parts = {name: weight * sums[name] for name, weight in weights._asdict().items()}
     total = functools.reduce(operator.add, parts.values())
     return LossTerms(total=total, layers=layers, **parts)
@@ -111,6 +114,16 @@ def loss_terms(
     return compared(config, measures, targets, weights=weights, per_sample=per_sample, zero=zero)
 
 
+def powered(config: LossConfig, content: tf.Tensor) -> tf.Tensor:
+    """Returns C**p / p of the summed content loss C, where p is the config's `content_power`.
+
+    Differs from Gatys et al. (2016), eq. 7, where p = 1: content that has moved far pulls harder,
+    so that it ends nearly as far from the photograph with every painting (docs/notes/objective.md).
+    """
+    power = config.content_power
+    return content if power == 1.0 else content**power / power
+
+
 def _is_zero(weight: tf.Tensor | float) -> bool:
     """Returns whether a weight is known to be 0; a tensor's value is not known."""
     return not tf.is_tensor(weight) and weight == 0.0
@@ -118,7 +131,7 @@ def _is_zero(weight: tf.Tensor | float) -> bool:
 
 def weights_of(config: LossConfig) -> LossWeights:
     """Returns the config's weights of the loss's parts."""
-    style_weight = config.style_strength * config.style_weight
+    style_weight = config.style_factor * config.style_weight
     return LossWeights(config.content_weight, style_weight, config.tv_weight)
 
 

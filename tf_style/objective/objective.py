@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from tf_style.config.loss import LossConfig
 from tf_style.objective.loss import LossTerms, LossWeights, loss_terms
+from tf_style.objective.scales import content_scales, variation_scale
 from tf_style.objective.targets import Guides, Targets, style_statistics, style_targets
 from tf_style.objective.terms import content_of
 
@@ -92,7 +93,32 @@ class Objective:
         # One picture after the other: both at once would need twice the memory.
         with tf.control_dependencies(list(content_targets.values())):
             style = tf.identity(style)
-        return Targets(content_targets, style_targets(self.config, self.extractor(style)))
+        return Targets(
+            content_targets,
+            style_targets(self.config, self.extractor(style)),
+            scales=self.scales(content_targets, variation_scale(self.config, style)),
+        )
+
+    def scales(
+        self, content_targets: dict[str, tf.Tensor], variation: dict[str, tf.Tensor]
+    ) -> dict[str, tf.Tensor] | tuple[()]:
+        """Returns `Targets.scales`; empty if losses are not relative.
+
+        Args:
+            content_targets: from `content_targets`.
+            variation: `scales.variation_scale` of the style, or a blend of several.
+        """
+        if not self.config.relative_losses:
+            return ()
+        return {**content_scales(self.config, content_targets), **variation}
+
+    def variation_scale(self, style: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns the scale of total variation, by a style picture.
+
+        Args:
+            style: float32 `[1, H, W, 3]`, RGB 0..1.
+        """
+        return variation_scale(self.config, style)
 
     @tf.function(autograph=False, reduce_retracing=True)
     def terms(

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tf_style.objective.guides import Guides, guides, means
 from tf_style.objective.objective import Objective
+from tf_style.objective.scales import blended_scale
 from tf_style.objective.targets import EDGES, RegionTargets, Targets, blended_targets
 
 
@@ -18,7 +19,7 @@ class Controls(NamedTuple):
     Attributes:
         blend: float32 `[regions, styles]`, weights of the styles in each region, with sum 1. None
             for a single style.
-        strengths: float32 `[regions]`, factors of the style loss; None without masks.
+        strengths: float32 `[regions]`, of the style in each region; None without masks.
         content_masks: float32 `[1, H, W, regions]`, 0..1, of the content's size; None for one
             region that is the whole picture.
         style_masks: for each style float32 `[1, h, w, regions]`, 0..1, of its size.
@@ -60,22 +61,30 @@ def controlled_targets(
         image_guides = guides(controls.content_masks, layers, config.mask_mode)
     num_regions = controls.blend.shape[0]
     statistics: list[list[dict[str, Any]]] = []  # By layer, for each region of each style.
+    variations = []
     for index, style in enumerate(styles):
         style_guides = None
         if image_guides is not None:
             style_guides = guides(controls.style_masks[index], layers, config.mask_mode)
         of_regions = [_of_region(style_guides, region) for region in range(num_regions)]
         statistics.append(objective.style_statistics(style, guides=of_regions))
+        variations.append(objective.variation_scale(style))
     blended = []
     for region in range(num_regions):
         weights = tf.unstack(controls.blend[region])
         blended.append(blended_targets(config, [each[region] for each in statistics], weights))
-    targets = Targets(content_targets, {}, content_guides=_content_guides(objective, controls))
+    shares = tf.unstack(tf.reduce_mean(controls.blend, 0))
+    targets = Targets(
+        content_targets,
+        {},
+        content_guides=_content_guides(objective, controls),
+        scales=objective.scales(content_targets, blended_scale(variations, shares)),
+    )
     if image_guides is None:
         return targets._replace(style=blended[0])
     # Differs from Gatys et al. (2017): a region counts in proportion to its area, so that the
     # balance of style and content is the same in small and large regions.
-    factors = tf.unstack(controls.strengths * image_guides.shares)
+    factors = tf.unstack(controls.strengths**config.strength_power * image_guides.shares)
     regions = (
         RegionTargets(style, _of_region(image_guides, region), factors[region])
         for region, style in enumerate(blended)

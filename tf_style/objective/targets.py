@@ -26,12 +26,16 @@ class Targets(NamedTuple):
         regions: targets of regions of the image, in addition.
         content_guides: float32 `[1, h, w, 1]` by layer name: weights of the positions in the
             content loss; empty for 1 everywhere.
+        scales: float32 `[1]` by the name of a map in `content`, or "image" for total variation:
+            what the losses of maps are divided by (`objective.scales`). Empty if losses are not
+            relative; style losses take their scales from their targets.
     """
 
     content: dict[str, tf.Tensor]
     style: dict[str, Any]
     regions: tuple["RegionTargets", ...] = ()
     content_guides: dict[str, tf.Tensor] | tuple[()] = ()
+    scales: dict[str, tf.Tensor] | tuple[()] = ()
 
 
 class RegionTargets(NamedTuple):

@@ -16,6 +16,7 @@ from tf_style.config.loss import LossConfig
 from tf_style.losses.content import CONTENT_LOSSES, laplacian, mean_content_loss
 from tf_style.losses.style import STYLE_LOSSES
 from tf_style.losses.variation import TOTAL_VARIATIONS, variation_of_rows
+from tf_style.objective.scales import IMAGE, relative
 from tf_style.objective.targets import EDGES, Targets, guide_of, regions_of
 
 ByLayer: TypeAlias = dict[str, Any]
@@ -127,7 +128,8 @@ def _content_losses(
 ) -> Iterator[LayerLoss]:
     for layer, weight in config.content_layers:
         if layer in measures[0]:
-            yield LayerLoss(weight, measures[0][layer], f"content/{layer}")
+            loss = _relative_to_map(config, measures[0][layer], layer, targets, per_sample)
+            yield LayerLoss(weight, loss, f"content/{layer}")
 
 
 def _edges(config: LossConfig, sample: Sample, targets: Targets) -> tuple[ByLayer, ...]:
@@ -157,7 +159,24 @@ def _edge_losses(
     config: LossConfig, measures: tuple[ByLayer, ...], targets: Targets, per_sample: bool
 ) -> Iterator[LayerLoss]:
     if EDGES in measures[0]:
-        yield LayerLoss(config.edge_weight, measures[0][EDGES], f"content/{EDGES}")
+        loss = _relative_to_map(config, measures[0][EDGES], EDGES, targets, per_sample)
+        yield LayerLoss(config.edge_weight, loss, f"content/{EDGES}")
+
+
+def _relative_to_map(
+    config: LossConfig, loss: tf.Tensor, name: str, targets: Targets, per_sample: bool
+) -> tf.Tensor:
+    """Returns the loss of a map, divided by the map's scale if losses are relative."""
+    if not config.relative_losses:
+        return loss
+    scales = dict(targets.scales)
+    if name not in scales:
+        raise ValueError(
+            f"`targets.scales` must hold {name!r} for relative losses. Received: "
+            f"{', '.join(map(repr, scales)) or 'none'}. Take the targets from "
+            "`Objective.targets`, or use relative_losses=False."
+        )
+    return relative(config, loss, scales[name], per_sample=per_sample)
 
 
 def _style(config: LossConfig, sample: Sample, targets: Targets) -> tuple[ByLayer, ...]:
@@ -181,9 +200,9 @@ def _style_losses(
     for region, measure in zip(regions_of(targets), measures, strict=True):
         for layer, weight in config.style_layers:
             if layer in measure:
-                loss = STYLE_LOSSES[losses[layer]].compare(
-                    measure[layer], region.style[layer], per_sample=per_sample
-                )
+                style_loss, target = STYLE_LOSSES[losses[layer]], region.style[layer]
+                loss = style_loss.compare(measure[layer], target, per_sample=per_sample)
+                loss = relative(config, loss, style_loss.scale(target), per_sample=per_sample)
                 if region.factor is not None:
                     loss = region.factor * loss
                 yield LayerLoss(weight, loss, f"style/{layer}")
@@ -191,17 +210,19 @@ def _style_losses(
 
 def _variation(config: LossConfig, sample: Sample, targets: Targets) -> tuple[ByLayer, ...]:
     variation = TOTAL_VARIATIONS[config.tv_form]
-    return ({"image": variation(sample.image, per_sample=sample.per_sample)},)
+    return ({IMAGE: variation(sample.image, per_sample=sample.per_sample)},)
 
 
 def _variation_of_rows(config: LossConfig, rows: Rows, targets: Targets) -> tuple[ByLayer, ...]:
-    return ({"image": variation_of_rows(config.tv_form, *rows)},)
+    return ({IMAGE: variation_of_rows(config.tv_form, *rows)},)
 
 
 def _variation_losses(
     config: LossConfig, measures: tuple[ByLayer, ...], targets: Targets, per_sample: bool
 ) -> Iterator[LayerLoss]:
-    yield LayerLoss(1.0, measures[0]["image"])
+    if IMAGE in measures[0]:
+        loss = _relative_to_map(config, measures[0][IMAGE], IMAGE, targets, per_sample)
+        yield LayerLoss(1.0, loss)
 
 
 TERMS: dict[str, Term] = {

@@ -14,6 +14,8 @@ from tf_style.config.loss import LossConfig
 from tf_style.losses import content
 from tf_style.losses import moments as moment_losses
 from tf_style.losses.matrix_root import trace_and_gradient
+from tf_style.losses.style import STYLE_LOSSES as TABLE
+from tf_style.objective.scales import IMAGE, content_scales, relative
 from tf_style.objective.targets import Targets
 from tf_style.portable.layers import LayerWithGradient, mirror_padding
 
@@ -208,10 +210,6 @@ def _placed(values: tf.Tensor, window: Window) -> tf.Tensor:
     return tf.pad(values, [[0, 0], list(window[0]), list(window[1]), [0, 0]])
 
 
-IMAGE = "image"
-"""`PortableLoss.at` of terms that look at the image itself."""
-
-
 class PortableLoss(NamedTuple):
     """A weighted summand of a term, with its gradient.
 
@@ -219,7 +217,7 @@ class PortableLoss(NamedTuple):
         weight: of the summand within its part of the loss.
         value: the unweighted loss, a float scalar.
         gradient: of the unweighted loss, with respect to the map named `at`.
-        at: a layer, or `IMAGE`.
+        at: a layer, or `scales.IMAGE` for terms that look at the image itself.
         name: "content/LAYER" or "style/LAYER"; None if it is not listed.
     """
 
@@ -235,7 +233,8 @@ def _content_losses(
 ) -> Iterator[PortableLoss]:
     for layer, weight in config.content_layers:
         loss = CONTENT_LOSSES[config.content_reduction]
-        value, gradient = loss(features[layer], targets.content[layer])
+        both = loss(features[layer], targets.content[layer])
+        value, gradient = _relative(config, both, lambda: targets.scales[layer])  # noqa: B023
         yield PortableLoss(weight, value, gradient, layer, f"content/{layer}")
 
 
@@ -243,15 +242,46 @@ def _style_losses(
     config: LossConfig, image: tf.Tensor, features: Mapping[str, tf.Tensor], targets: Targets
 ) -> Iterator[PortableLoss]:
     for layer, weight in config.style_layers:
-        loss = STYLE_LOSSES[config.style_losses[layer]].loss
-        value, gradient = loss(features[layer], targets.style[layer])
+        name, target = config.style_losses[layer], targets.style[layer]
+        both = STYLE_LOSSES[name].loss(features[layer], target)
+        value, gradient = _relative(config, both, lambda: TABLE[name].scale(target))  # noqa: B023
         yield PortableLoss(weight, value, gradient, layer, f"style/{layer}")
 
 
 def _variation_losses(
     config: LossConfig, image: tf.Tensor, features: Mapping[str, tf.Tensor], targets: Targets
 ) -> Iterator[PortableLoss]:
-    yield PortableLoss(1.0, *variation(image, config.tv_form), IMAGE)
+    both = variation(image, config.tv_form)
+    yield PortableLoss(1.0, *_relative(config, both, lambda: targets.scales[IMAGE]), IMAGE)
+
+
+def _relative(
+    config: LossConfig, both: LossAndGradient, scale: Callable[[], tf.Tensor]
+) -> LossAndGradient:
+    """Returns a loss and its gradient, divided by the loss's scale if losses are relative."""
+    if not config.relative_losses:
+        return both
+    value, gradient = (relative(config, each, scale()) for each in both)
+    return value, gradient
+
+
+def powered(config: LossConfig, content: tf.Tensor) -> LossAndGradient:
+    """Returns `objective.loss.powered` of the content loss, and its slope."""
+    power = config.content_power
+    slope = content ** (power - 1.0)
+    return content * slope / power, slope
+
+
+def scales(
+    config: LossConfig, content: Mapping[str, tf.Tensor], style: tf.Tensor
+) -> dict[str, tf.Tensor] | tuple[()]:
+    """Returns `Targets.scales`, in forward operations; empty if losses are not relative."""
+    if not config.relative_losses:
+        return ()
+    found = content_scales(config, content)
+    if config.tv_weight:
+        found[IMAGE] = variation(style, config.tv_form)[0][tf.newaxis]
+    return found
 
 
 TERMS: dict[str, Callable[..., Iterator[PortableLoss]]] = {

@@ -16,11 +16,12 @@ from tf_style.config.loss import LossConfig
 from tf_style.export.tensor_names import named_targets, named_terms
 from tf_style.objective.loss import LossTerms, LossWeights, weights_of
 from tf_style.objective.objective import check_layers
+from tf_style.objective.scales import IMAGE
 from tf_style.objective.targets import Targets
 from tf_style.objective.terms import TERMS, Term
 from tf_style.portable import losses as portable_losses
 from tf_style.portable.layers import steps_of
-from tf_style.portable.losses import IMAGE
+from tf_style.portable.losses import PortableLoss
 
 
 class PortableObjective(tf.Module):
@@ -75,12 +76,14 @@ class PortableObjective(tf.Module):
             style: an image of any size.
         """
         content_features, style_features = self.features(content), self.features(style)
+        content_targets = {name: content_features[name] for name, _ in self.config.content_layers}
         return Targets(
-            {name: content_features[name] for name, _ in self.config.content_layers},
+            content_targets,
             {
                 layer: portable_losses.STYLE_LOSSES[name].target(style_features[layer])
                 for layer, name in self.config.style_losses.items()
             },
+            scales=portable_losses.scales(self.config, content_targets, style),
         )
 
     def loss_and_gradient(self, image: tf.Tensor, targets: Targets) -> dict[str, tf.Tensor]:
@@ -96,20 +99,22 @@ class PortableObjective(tf.Module):
         """
         outputs = self._outputs(image)
         gradients: dict[str, list[tf.Tensor]] = {name: [] for name in (*outputs, IMAGE)}
-        sums: dict[str, list[tf.Tensor]] = {part: [] for part in LossWeights._fields}
         layers: dict[str, tf.Tensor] = {}
-        weights = weights_of(self.config)
+        found: dict[str, list[PortableLoss]] = {part: [] for part in LossWeights._fields}
         for name, term in terms_in_use(self.config):
-            factor = getattr(weights, term.part)
-            for loss in portable_losses.TERMS[name](self.config, image, outputs, targets):
-                sums[term.part].append(loss.weight * loss.value)
-                gradients[loss.at].append(factor * loss.weight * loss.gradient)
+            found[term.part] += portable_losses.TERMS[name](self.config, image, outputs, targets)
+        parts = {}
+        for part, weight in weights_of(self.config)._asdict().items():
+            values = [loss.weight * loss.value for loss in found[part]]
+            value = tf.add_n(values) if values else tf.zeros((), image.dtype)
+            slope: tf.Tensor | float = 1.0
+            if part == "content":
+                value, slope = portable_losses.powered(self.config, value)
+            parts[part] = weight * value
+            for loss in found[part]:
+                gradients[loss.at].append(weight * slope * loss.weight * loss.gradient)
                 if loss.name is not None:
                     layers[loss.name] = loss.value
-        parts = {
-            part: weight * tf.add_n(sums[part]) if sums[part] else tf.zeros((), image.dtype)
-            for part, weight in weights._asdict().items()
-        }
         total = functools.reduce(operator.add, parts.values())
         terms = LossTerms(total=total, layers=layers, **parts)
 

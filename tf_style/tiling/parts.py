@@ -87,6 +87,7 @@ def own_targets(targets: Targets, maps: Maps) -> Callable[[Place], Targets]:
             in_segment(targets.style, place),
             regions,
             own(targets.content_guides, place),
+            targets.scales,
         )
 
     return targets_at
@@ -115,7 +116,7 @@ def complete(targets: Targets) -> Targets:
 def without_positions(targets: Targets) -> Targets:
     """Returns the targets without features and guides: only those without positions."""
     regions = tuple(region._replace(guides=()) for region in targets.regions)
-    return Targets({}, targets.style, regions)
+    return Targets({}, targets.style, regions, scales=targets.scales)
 
 
 def arrays(nest: Any) -> Any:

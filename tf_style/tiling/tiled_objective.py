@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from tf_style.objective.loss import LossTerms, LossWeights, compared, weights_of
 from tf_style.objective.objective import Objective
+from tf_style.objective.scales import IMAGE
 from tf_style.objective.targets import Guides, Targets, blended_targets, style_statistics
 from tf_style.objective.terms import TERMS, Measures, Sample, measured_features
 from tf_style.tiling.maps import Map, Maps
@@ -149,9 +150,19 @@ class TiledObjective(Objective):
     def targets(self, content: tf.Tensor, style: tf.Tensor) -> Targets:
         """Returns what an image must match; see `Objective`."""
         statistics = self.style_statistics(style)
+        content_targets = self.content_targets(content)
         return Targets(
-            self.content_targets(content), blended_targets(self.config, statistics, [1.0])
+            content_targets,
+            blended_targets(self.config, statistics, [1.0]),
+            scales=self.scales(content_targets, self.variation_scale(style)),
         )
+
+    def variation_scale(self, style: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns the scale of total variation; see `Objective`."""
+        if not (self.config.relative_losses and self.config.tv_weight):
+            return {}
+        measure = self._strips.measured(style.numpy(), Targets({}, {}))["variation"][0][IMAGE]
+        return {IMAGE: tf.constant([measure], tf.float32)}
 
     def content_targets(self, content: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns the targets of a content image; see `Objective`."""

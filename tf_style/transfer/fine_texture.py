@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 
 from tf_style.config.control import ControlConfig
-from tf_style.config.loss import LossConfig
 from tf_style.config.style_config import StyleConfig
 from tf_style.inputs.inputs import Inputs
 from tf_style.optimizers.solution import State, restored
@@ -16,6 +15,7 @@ from tf_style.transfer.optimization import optimize
 from tf_style.transfer.progress import OnProgress, Progress
 
 _FINE = "block1_conv1", "block2_conv1"
+_WEIGHT = 2000.0  # Of the only loss, so it does not matter; another one would round otherwise.
 
 
 class Textured(NamedTuple):
@@ -129,7 +129,7 @@ def texture_config(config: StyleConfig, num_styles: int) -> StyleConfig:
     return config.replace(
         style_layers=",".join(_FINE),
         style_loss=",".join(names),
-        style_weight=LossConfig.style_weight,
+        style_weight=_WEIGHT,
         style_strength=1.0,
         # A layer that is computed anyway, so that the network ends with the style's layers.
         content_layers=_FINE[0],

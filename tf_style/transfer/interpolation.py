@@ -14,7 +14,6 @@ from tf_style.config.scales import Stage
 from tf_style.config.style_config import StyleConfig
 from tf_style.engine.coarse_to_fine import StageStart, coarse_to_fine
 from tf_style.engine.memory_plan import WHOLE
-from tf_style.engine.parametrization import exponent_of
 from tf_style.engine.pictures import Pictures, at_scale, pictures_of
 from tf_style.engine.plan import stages_of
 from tf_style.engine.problem import Problem, ProblemData, StageProblem
@@ -25,6 +24,7 @@ from tf_style.images.graph_resizing import Size, resize, size_of
 from tf_style.inputs.inputs import Inputs
 from tf_style.inputs.sizes import smallest_side
 from tf_style.objective.loss import LossWeights, weights_of
+from tf_style.objective.scales import blended_scale
 from tf_style.objective.targets import Targets, blended_targets
 
 
@@ -35,7 +35,7 @@ class Frame:
     Attributes:
         image: float32 `[1, H, W, 3]`, RGB, nominally 0..1.
         blend: weights of the styles; their sum is 1.
-        strength: factor of the style loss.
+        strength: of the style.
         loss: the minimized value.
         num_evaluations: of the loss and its gradient, for this picture.
     """
@@ -98,7 +98,7 @@ def interpolate(
         inputs: the pictures, with as many styles as each blend has weights.
         config: steps and optimizer; `style_strength` multiplies the strengths.
         blends: weights of the styles for each frame; their sum is 1.
-        strengths: factors of the style loss, one for each frame.
+        strengths: of the style, one for each frame, beside `style_strength`.
 
     Raises:
         ValueError: if there are regions or a content map.
@@ -134,12 +134,14 @@ class _SharedSize(NamedTuple):
         size: height and width, px.
         content: targets of the content.
         statistics: of each style.
+        variations: of each style, the scale of total variation.
         basis: of the parametrization.
     """
 
     size: Size
     content: dict[str, tf.Tensor]
     statistics: list[dict[str, Any]]
+    variations: list[dict[str, tf.Tensor]]
     basis: Any
 
 
@@ -157,7 +159,8 @@ class _Row:
         smallest = smallest_side(config)
         self._sizes = [
             self._shared_size(
-                at_scale(whole, stage.scale, smallest_side=smallest), exponent_of(number)
+                at_scale(whole, stage.scale, smallest_side=smallest),
+                config.optimizer.exponent_at(number),
             )
             for number, stage in enumerate(self._stages)
         ]
@@ -169,6 +172,7 @@ class _Row:
             size,
             objective.content_targets(pictures.content),
             [objective.style_statistics(style)[0] for style in pictures.styles],
+            [objective.variation_scale(style) for style in pictures.styles],
             self._problem.parametrization.basis(*size, exponent),
         )
 
@@ -183,7 +187,8 @@ class _Row:
             strength: factor of the style loss.
             is_first: whether it is the first frame, which makes all steps.
         """
-        weights = self._weights._replace(style=strength * self._weights.style)
+        power = self._problem.objective.config.strength_power
+        weights = self._weights._replace(style=strength**power * self._weights.style)
         weights = LossWeights(*(tf.constant(value, tf.float32) for value in weights))
 
         def pictures_at(stage: Stage) -> Pictures:
@@ -192,8 +197,15 @@ class _Row:
 
         def minimize(start: StageStart) -> RunState:
             shared = self._sizes[start.number]
-            style = blended_targets(self._problem.objective.config, shared.statistics, list(blend))
-            data = ProblemData(Targets(shared.content, style), shared.basis, (weights,))
+            objective = self._problem.objective
+            targets = Targets(
+                shared.content,
+                blended_targets(objective.config, shared.statistics, list(blend)),
+                scales=objective.scales(
+                    shared.content, blended_scale(shared.variations, list(blend))
+                ),
+            )
+            data = ProblemData(targets, shared.basis, (weights,))
             position = self._problem.position(start.pictures.start, data)
             num_steps = start.stage.steps
             if not is_first and shared is self._sizes[-1]:
