@@ -244,7 +244,7 @@ class PerceptualLoss(_PictureLoss):
             samples' values; None for its `floatx`, by default float32.
 
     Example:
-        >>> loss = PerceptualLoss(config=LossConfig(style_weight=500), style="shipwreck.jpg")
+        >>> loss = PerceptualLoss(config=LossConfig(style_weight=1), style="shipwreck.jpg")
         >>> model.compile("adam", loss=loss)
         >>> model.fit(photographs.map(lambda photograph: (photograph, photograph)))
 
