@@ -187,6 +187,10 @@ def test_only_one_module_imports_pyvips():
     assert users_of("pyvips") == {"images/libvips.py"}
 
 
+def test_only_one_module_imports_the_finder_of_faces():
+    assert users_of("mtcnn") == {"inputs/face_finder.py"}
+
+
 LIGHT = """
 import sys
 {statement}

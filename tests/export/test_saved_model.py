@@ -496,6 +496,7 @@ def test_starts_from_noise_or_style_match_the_command_line(init, inputs):
         ({"style_scales": "1,0.5"}, "Cannot use `style_scales` in a graph"),
         ({"regions": "auto"}, "Cannot use `regions` in a graph"),
         ({"photorealistic": True}, "Cannot use `photorealistic` in a graph"),
+        ({"protect": "faces"}, "Cannot use `protect` in a graph"),
         ({"deterministic": True}, "Cannot export `deterministic`.*enable_op_determinism"),
     ],
 )

@@ -7,6 +7,7 @@ from PIL import Image
 import tf_style
 from tf_style.cli import interpolate_command, main
 from tf_style.engine.assembly import load_problem
+from tf_style.inputs.control_pictures import ControlPictures
 from tf_style.inputs.preparation import prepare_inputs
 from tf_style.transfer.interpolation import between_strengths, between_styles, interpolate
 
@@ -36,6 +37,18 @@ def test_strengths_grow_by_equal_ratios():
 def test_wrong_rows_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("name", ["content_masks", "content_map", "keep"])
+def test_pictures_with_masks_are_refused(mini_network, name, rng):
+    mask = np.zeros([32, 40, 1], np.uint8)
+    mask[:, :20] = 255
+    content = rng.integers(0, 256, (32, 40, 3), np.uint8)
+    inputs = prepare_inputs(content, content, CONFIG, ControlPictures(**{name: mask}))
+    problem, _ = load_problem(CONFIG)
+    row = interpolate(problem, inputs, CONFIG, blends=[(1.0,)], strengths=[1.0])
+    with pytest.raises(ValueError, match="`inputs` must have no regions.*Use `stylize`"):
+        next(row)
 
 
 def test_each_frame_has_a_lower_loss_than_the_frame_it_started_from(mini_network, picture_file):
@@ -130,6 +143,7 @@ def test_a_strip_can_have_the_chroma_of_the_content(mini_network, picture_file, 
         {"regions": "auto"},
         {"region_strengths": "1,2"},
         {"photorealistic": True},
+        {"protect": "faces"},
         {"style_blend": "1,2"},
         {"time_budget": 3.0},
     ],

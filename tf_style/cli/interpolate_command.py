@@ -45,6 +45,7 @@ _LEFT_OUT = (
     "mask_mode",
     "regions",
     "num_regions",
+    "protect",
     "photorealistic",
     "fidelity",
 )
@@ -139,6 +140,7 @@ def _check_settings(settings: StyleConfig, *, between_styles: bool) -> None:
         "style_scales": control.style_scales,
         "region_strengths": control.region_strengths,
         "regions": control.regions,
+        "protect": control.protect,
         "photorealistic": control.photorealistic,
         "time_budget": settings.compute.time_budget,
         "style_blend": control.style_blend if between_styles else "",

@@ -38,6 +38,9 @@ class RunOptions:
     content_map: str = option(
         "", "A mask, white where the photograph should be preserved: see --content_map_gain."
     )
+    keep: str = option(
+        "", "A mask, white where the photograph stays as it is, to the bit; gray at soft edges."
+    )
     fine_style: str = option(
         "",
         "A painting whose fine texture (layers up to conv2_1) is first transferred to the "
@@ -91,6 +94,7 @@ class Request:
         content_masks: masks of the photograph.
         style_masks: masks of the paintings.
         content_map: a mask; empty for none.
+        keep: a mask; empty for none.
         fine_style: a painting; empty for none.
         init: `StyleConfig.init`, which may be a picture.
         weights: `NetworkConfig.weights`, which may be a file.
@@ -106,6 +110,7 @@ class Request:
     content_masks: tuple[str, ...]
     style_masks: tuple[str, ...]
     content_map: str
+    keep: str
     fine_style: str
     init: str
     weights: str
@@ -124,6 +129,7 @@ class Request:
             content_masks=tuple(paths(options.content_masks)),
             style_masks=tuple(paths(options.style_masks)),
             content_map=options.content_map,
+            keep=options.keep,
             fine_style=options.fine_style,
             init=settings.init,
             weights=settings.network.weights,
@@ -148,7 +154,7 @@ class Request:
     def inputs(self) -> Iterator[str]:
         """Names of all files that are read; some are empty or no files."""
         yield from (self.content, *self.styles, *self.content_masks, *self.style_masks)
-        yield from (self.content_map, self.fine_style, self.init, self.weights)
+        yield from (self.content_map, self.keep, self.fine_style, self.init, self.weights)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the request as plain JSON types, with absolute paths."""
@@ -168,7 +174,8 @@ class Request:
             ValueError: if a field is missing or has the wrong type, as in the checkpoint of a
                 Python program.
         """
-        saved = values if isinstance(values, Mapping) else {}
+        saved = dict(values) if isinstance(values, Mapping) else {}
+        saved.setdefault("keep", "")  # Checkpoints of earlier versions lack it.
         fields: dict[str, Any] = {}
         for field, kind in typed_fields(cls):
             value = saved.get(field.name)

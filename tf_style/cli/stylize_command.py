@@ -150,12 +150,12 @@ def stylize(job: Job) -> int:
     options, settings, request, _ = job
     sources = _check_files(job)
     folder, note = _checkpoint_folder(job)
+    process.set_environment(quiet=not options.verbose)  # `protect` imports TensorFlow.
     inputs = _read_inputs(job)
     saved = _checkpoints(job, inputs, folder)
     _check_space(job, inputs, sources)
     if options.save_config and not options.dry_run:
         _write_config(user_path(options.save_config), settings)
-    process.set_environment(quiet=not options.verbose)
     if options.dry_run:
         return _dry_run(job, inputs)
     from tf_style.cli.run import Run
@@ -216,6 +216,7 @@ def _read_inputs(job: Job) -> "Inputs":
         request.style_masks,
         request.content_map or None,
         request.fine_style or None,
+        request.keep or None,
     )
     # Image decoders report damaged files on stderr.
     with process.quiet_stderr(not job.options.verbose):

@@ -6,6 +6,7 @@ from tf_style._checks import check_choice, check_number, shown
 from tf_style.config.fields import TypeChecked, option
 
 REGIONS = ("", "auto", "none")
+PROTECT = ("", "faces")
 MAX_REGIONS = 16
 
 
@@ -40,6 +41,11 @@ class ControlConfig(TypeChecked):
     content_map_gain: float = option(
         10.0, "How many times as much the content counts where --content_map is white."
     )
+    protect: str = option(
+        "",
+        "'faces' finds faces, and the content counts more there, as with --content_map. Needs the "
+        "extra `faces`.",
+    )
     photorealistic: bool = option(
         False,
         "For a photograph as style: keep the edges and fine detail of the content, and apply the "
@@ -55,6 +61,7 @@ class ControlConfig(TypeChecked):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choice("regions", self.regions, REGIONS)
+        check_choice("protect", self.protect, PROTECT)
         check_number("num_regions", self.num_regions, minimum=2, maximum=MAX_REGIONS)
         check_number("content_map_gain", self.content_map_gain, minimum=0.0, maximum=1e6)
         check_number("fidelity", self.fidelity, minimum=1e-6, maximum=1e6)

@@ -10,6 +10,7 @@ ADDED: dict[str, Any] = {
     "relative_losses": False,
     "content_power": 1.0,
     "exponents": "0.25,-0.25",
+    "protect": "",
 }
 """Options that were added later, each with the value that earlier versions worked with."""
 

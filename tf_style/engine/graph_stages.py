@@ -68,7 +68,15 @@ def check_graph(config: StyleConfig) -> None:
             f"`init` must be one of {choices} in a graph, which cannot read files. "
             f"Received: init={config.init!r}."
         )
-    for name in ("style_blend", "style_scales", "region_strengths", "regions", "photorealistic"):
+    names = (
+        "style_blend",
+        "style_scales",
+        "region_strengths",
+        "regions",
+        "photorealistic",
+        "protect",
+    )
+    for name in names:
         if getattr(config.control, name):
             raise ValueError(
                 f"Cannot use `{name}` in a graph. This is because a graph has one style and no "

@@ -34,16 +34,13 @@ class Pictures(NamedTuple):
 
 def pictures_of(inputs: Inputs) -> Pictures:
     """Returns the pictures of a run, with their controls, as tensors."""
-    regions, controls = inputs.regions, Controls()
+    regions, controls = inputs.painted_regions, Controls()
     if regions is not None:
-        # Regions of strength 0 stay untouched and need no style.
-        used = regions.strengths > 0.0
-        masks = regions.content[..., used]
         controls = Controls(
-            blend=tf.constant(regions.blend[used]),
-            strengths=tf.constant(regions.strengths[used]),
-            content_masks=tf.constant(masks),
-            style_masks=tuple(tf.constant(style[..., used]) for style in regions.styles),
+            blend=tf.constant(regions.blend),
+            strengths=tf.constant(regions.strengths),
+            content_masks=tf.constant(regions.content),
+            style_masks=tuple(map(tf.constant, regions.styles)),
             touched=tf.constant(inputs.touched),
         )
     elif len(inputs.styles) > 1:

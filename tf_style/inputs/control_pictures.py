@@ -1,4 +1,4 @@
-"""Pictures that control a run: masks of regions, the content map, a fine style.
+"""Pictures that control a run: masks of regions, the content map, what to keep, a fine style.
 
 Takes them as the caller gives them, checks them against the options, and gives regions and maps at
 the sizes of the run. No TensorFlow here.
@@ -12,7 +12,7 @@ import numpy as np
 from tf_style.config.control import ControlConfig, numbers
 from tf_style.config.loss import LossConfig
 from tf_style.config.style_config import StyleConfig
-from tf_style.inputs.masks import Regions, gray_mask, read_mask, read_regions
+from tf_style.inputs.masks import Regions, gray_mask, keep_mask, read_mask, read_regions
 from tf_style.inputs.notes import Notes
 from tf_style.inputs.sizes import Sizes
 
@@ -26,12 +26,14 @@ class ControlPictures(NamedTuple):
         style_masks: likewise for the styles.
         content_map: white where the content counts `content_map_gain` times as much; or None.
         fine_style: picture whose fine texture the styles take on first; or None.
+        keep: white where the content stays as it is; or None.
     """
 
     content_masks: Sequence[Any] = ()
     style_masks: Sequence[Any] = ()
     content_map: Any = None
     fine_style: Any = None
+    keep: Any = None
 
 
 NO_CONTROLS = ControlPictures()
@@ -76,7 +78,7 @@ def check_controls(controls: ControlPictures, config: StyleConfig) -> None:
             "mask_mode",
             config.loss.mask_mode,
             LossConfig.mask_mode,
-            masks or control.finds_regions,
+            masks or control.finds_regions or controls.keep is not None,
             "content_masks",
         ),
     ):
@@ -148,6 +150,27 @@ def content_map_of(
     notes.look("content_map", white, "the content counts equally everywhere")
     gain = np.float32(config.control.content_map_gain)
     return (1.0 + (gain - 1.0) * white)[np.newaxis, ..., np.newaxis], notes.lines
+
+
+def keep_of(controls: ControlPictures, sizes: Sizes) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """Returns what stays as it is, float32 `[1, H, W, 1]`, 0..1, or None, and notes on the mask.
+
+    Args:
+        controls: `keep`, or None.
+        sizes: sizes of the content.
+
+    Raises:
+        OSError: if the file cannot be read.
+        ValueError: if the mask is colored, or white everywhere.
+    """
+    if controls.keep is None:
+        return None, ()
+    notes = Notes()
+    mask = read_mask(controls.keep, "keep")
+    notes.compare("keep", mask, sizes)
+    keep = keep_mask(mask, sizes.used, "keep")
+    notes.look("keep", keep, "no part is kept more than another")
+    return keep[np.newaxis, ..., np.newaxis], notes.lines
 
 
 def style_scales(config: StyleConfig) -> tuple[float, ...]:

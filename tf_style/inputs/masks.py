@@ -138,6 +138,28 @@ def gray_mask(mask: np.ndarray, size: tuple[int, int], argument: str) -> np.ndar
     return gray
 
 
+def keep_mask(mask: np.ndarray, size: tuple[int, int], argument: str) -> np.ndarray:
+    """Returns a mask of what stays as it is, float32 `[H, W]`, 0..1, as `gray_mask` does.
+
+    White stays exactly 1: the rest of the mask is resized, because only 0 survives the rounding.
+
+    Raises:
+        ValueError: if the mask is colored, or white everywhere.
+    """
+    if _is_colored(mask):
+        raise ValueError(
+            f"`{argument}` must be a gray picture, white where the photograph stays as it is. "
+            "Received: a colored picture. Save it without color."
+        )
+    rest = resizing.resize_mask(1.0 - mask[..., 0], size)
+    if not rest.max() > SAME:
+        raise ValueError(
+            f"`{argument}` must be black somewhere, or nothing would be painted. Received: a mask "
+            "that is white everywhere. Paint black what is to be painted."
+        )
+    return np.float32(1.0) - rest
+
+
 def _is_colored(mask: np.ndarray) -> bool:
     # The grays of a JPEG are off by a few levels.
     return bool(np.ptp(mask, axis=-1).max() > 0.1)

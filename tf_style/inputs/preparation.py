@@ -18,12 +18,15 @@ from tf_style.inputs.control_pictures import (
     check_controls,
     content_map_of,
     given_controls,
+    keep_of,
     regions_of,
     several,
     style_scales,
 )
 from tf_style.inputs.inputs import NOISE_DEVIATION, NOISE_MEAN, Inputs
 from tf_style.inputs.masks import blend_of
+from tf_style.inputs.notes import SAME
+from tf_style.inputs.protection import check_protect, protected
 from tf_style.inputs.sizes import (
     Sizes,
     check_pixels,
@@ -44,13 +47,14 @@ def prepare_inputs(
             transparent parts are white for the network; the alpha channel is kept.
         style: likewise, or a list or tuple of them. Transparent parts are composited over white.
         config: sizes, `init`, `seed`, `color`, and weights of styles and regions.
-        controls: masks, content map and fine style.
+        controls: masks, content map, what to keep, and fine style.
 
     Raises:
         OSError: if a file is missing or cannot be read.
         ValueError: if a picture is damaged, or too small or narrow for the layers in use.
     """
     check_controls(controls, config)
+    check_protect(config)
     smallest = smallest_side(config)
     if config.control.finds_regions and not several(controls.content_masks):
         smallest = max(smallest, SMALLEST_SIDE)
@@ -74,6 +78,8 @@ def prepare_inputs(
     styles, style_sizes = _at_scales(originals, size, config)
     regions, notes = regions_of(controls, sizes, style_sizes, config)
     content_map, more_notes = content_map_of(controls, sizes, config)
+    keep, keep_notes = keep_of(controls, sizes)
+    content_map, face_notes = protected(content_map, content_picture, size, config)
     content_image, alpha, _ = reading.resize_picture(content_picture, size)
     weights = alpha if alpha is not None and alpha.any() else None
     start = _start(content_image, originals[0].image, weights, config)
@@ -86,9 +92,11 @@ def prepare_inputs(
         blend=np.tile(blend, num_scales) / np.float32(num_scales),
         regions=regions,
         content_map=content_map,
-        notes=notes + more_notes,
+        keep=keep,
+        notes=notes + more_notes + keep_notes + face_notes,
         controls=given_controls(controls),
     )
+    _check_touched(inputs)
     inputs = colored(inputs, config, content_weights=weights)
     if controls.fine_style is None:
         return inputs
@@ -98,6 +106,16 @@ def prepare_inputs(
     (fine,), _ = _at_scales([picture], size, one_scale)
     fine = painted_style(fine, content_image, config.colors[0], config, content_weights=weights)
     return inputs._replace(fine_style=fine)
+
+
+def _check_touched(inputs: Inputs) -> None:
+    """Raises ValueError if `keep` covers all that the regions leave to be painted."""
+    touched = inputs.touched
+    if inputs.keep is not None and touched is not None and not touched.max() > SAME:
+        raise ValueError(
+            "`keep` must leave some part of `content_masks` to be painted. Received: a mask that "
+            "is white everywhere in them. Paint black what is to be painted."
+        )
 
 
 def _start(

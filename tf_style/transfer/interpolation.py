@@ -101,14 +101,14 @@ def interpolate(
         strengths: of the style, one for each frame, beside `style_strength`.
 
     Raises:
-        ValueError: if there are regions or a content map.
+        ValueError: if there are regions, a content map, or something to keep.
         FloatingPointError: if value or gradient is not finite.
         MemoryError: if the size needs more memory than there is.
     """
-    if inputs.regions is not None or inputs.content_map is not None:
+    if any(each is not None for each in (inputs.regions, inputs.content_map, inputs.keep)):
         raise ValueError(
-            "`inputs` must have neither regions nor a content map. Received: one of them. "
-            "Use `stylize`, picture by picture."
+            "`inputs` must have no regions, no content map and nothing to keep. Received: one of "
+            "them. Use `stylize`, picture by picture."
         )
     row: _Row | None = None
     whole = pictures_of(inputs)

@@ -24,6 +24,7 @@ def stylize(
     style_masks: Sequence[Any] = (),
     content_map: Any = None,
     fine_style: Any = None,
+    keep: Any = None,
     checkpoint_dir: str | os.PathLike | None = None,
     checkpoint_seconds: float = 60.0,
     on_progress: OnProgress | None = None,
@@ -43,6 +44,8 @@ def stylize(
         content_map: picture that is white where the content counts more, by `content_map_gain`.
         fine_style: picture whose fine texture the styles take on first; they then provide the
             coarse structure.
+        keep: picture that is white where the content stays as it is, to the bit, and gray at soft
+            edges.
         checkpoint_dir: folder for checkpoints of this run only. A call with the same arguments
             resumes from there, with `deterministic` bit for bit. The checkpoints are removed when
             the result is complete, unless `on_progress` ended the run.
@@ -74,7 +77,7 @@ def stylize(
     """
     started = time.perf_counter()
     config = _checked(config, on_progress)
-    controls = ControlPictures(content_masks, style_masks, content_map, fine_style)
+    controls = ControlPictures(content_masks, style_masks, content_map, fine_style, keep)
     inputs = prepare_inputs(content, style, config, controls)
     if notify is not None:
         for note in inputs.notes:

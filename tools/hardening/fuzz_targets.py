@@ -674,7 +674,7 @@ def _read_checkpoint(data: bytes) -> None:
 
 
 def _checkpoint_seeds() -> list[bytes]:
-    run = mock.Mock(style="/b.jpg,/c.jpg", content_masks="", style_masks="", bits=8)
+    run = mock.Mock(style="/b.jpg,/c.jpg", content_masks="", style_masks="", keep="", bits=8)
     run.configure_mock(content="/a.jpg", content_map="", fine_style="", output="/o.png", trace="")
     run.configure_mock(save_every=0, checkpoint_seconds=60.0)
     settings = style_config.StyleConfig()

@@ -76,6 +76,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "regions": {"region_strengths": "1,0.5"},
     "labels": {"mask_mode": "inside"},
     "content map": {"content_map_gain": 20.0},
+    "kept": {},
     "fine style": {"scales": "none"},
     "regions found": {"regions": "auto"},
     "photorealistic": {"photorealistic": True, "num_regions": 2},
@@ -154,6 +155,8 @@ def pictures(job: Job) -> dict[str, Any]:
         )
     elif job.kind == "content map":
         arguments["content_map"] = half(*size)
+    elif job.kind == "kept":
+        arguments["keep"] = half(*size)
     elif job.kind == "fine style":
         arguments["fine_style"] = picture(*style_size)
     elif job.kind == "transparent":
