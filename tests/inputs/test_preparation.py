@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from tf_style.config.style_config import StyleConfig
+from tf_style.inputs.coloring import merged
 from tf_style.inputs.inputs import Inputs
 from tf_style.inputs.preparation import prepare_inputs
 
@@ -120,6 +121,25 @@ def test_colors_are_unchanged_by_default():
     np.testing.assert_array_equal(plain.content[0], CONTENT)
     np.testing.assert_array_equal(plain.styles[0][0], STYLE)
     assert plain.color is None
+
+
+GRAY_CONTENT, GRAY_STYLE = (np.repeat(each[..., :1], 3, -1) for each in (CONTENT, STYLE))
+
+
+def test_where_all_pictures_are_gray_so_is_the_result():
+    painted = np.random.default_rng(0).uniform(size=(1, 32, 40, 3)).astype(np.float32)
+    inputs = prepared(GRAY_CONTENT, GRAY_STYLE)
+    result = merged(painted, inputs.color, inputs.color_share)
+    assert np.ptp(result, -1).max() < 1e-6
+    luma = painted @ np.array([0.299, 0.587, 0.114])
+    np.testing.assert_allclose(result[..., 0], luma, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("content", "style"), [(CONTENT, GRAY_STYLE), (GRAY_CONTENT, STYLE), (CONTENT, STYLE)]
+)
+def test_one_colored_picture_lets_the_result_have_colors(content, style):
+    assert prepared(content, style).color is None
 
 
 @pytest.mark.parametrize("method", ["cholesky", "symmetric"])

@@ -16,6 +16,8 @@ import numpy as np
 LUMA = np.array([0.299, 0.587, 0.114])
 """The weights of R, G and B in luma."""
 
+_ROUNDING = 2.5 / 255.0  # Channels of a gray picture may differ so much, in files of JPEG.
+
 
 def luminance(image: np.ndarray) -> np.ndarray:
     """Returns the luma Y of YIQ, 0.299 R + 0.587 G + 0.114 B of the gamma-encoded values.
@@ -74,6 +76,15 @@ def into_gamut(image: np.ndarray) -> np.ndarray:
     outside = np.any((image < 0.0) | (image > 1.0), axis=-1, keepdims=True)
     nearer = np.clip(luma + np.minimum(share, 1.0) * chroma, 0.0, 1.0)
     return np.where(outside, nearer, image).astype(np.float32)
+
+
+def is_gray(image: np.ndarray) -> bool:
+    """Returns whether an image has no chroma, but for the rounding of 8-bit files.
+
+    Args:
+        image: float32 `[1, H, W, 3]`, RGB, nominally 0..1.
+    """
+    return bool(np.ptp(image, -1).max() <= _ROUNDING)
 
 
 def gray(luma: np.ndarray) -> np.ndarray:

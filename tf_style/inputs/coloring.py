@@ -6,7 +6,7 @@ There is one rule for the whole picture, or one for each region.
 import numpy as np
 
 from tf_style.config.style_config import StyleConfig
-from tf_style.images.color import gray, into_gamut, luminance, with_luminance
+from tf_style.images.color import gray, into_gamut, is_gray, luminance, with_luminance
 from tf_style.images.color_match import match_colors, shift_luminance
 from tf_style.inputs.inputs import Inputs
 
@@ -17,6 +17,8 @@ def colored(
     inputs: Inputs, config: StyleConfig, *, content_weights: np.ndarray | None = None
 ) -> Inputs:
     """Returns the inputs, recolored by the rules of `color`.
+
+    Where the photograph and all styles are gray, the result takes the photograph's chroma, none.
 
     With a rule for each region, a style picture used by several regions becomes several pictures,
     each matched to the content within its region.
@@ -36,7 +38,9 @@ def colored(
             painted_style(style, content, rules[0], config, content_weights=content_weights)
             for style in styles
         )
-        color = content if rules[0] in _MERGED else None
+        # The network would tint a gray photograph in a gray style, speck by speck.
+        stays_gray = all(is_gray(picture) for picture in (content, *styles))
+        color = content if rules[0] in _MERGED or stays_gray else None
         if rules[0] == "luminance":
             content, start = gray(luminance(content)), gray(luminance(start))
         return inputs._replace(content=content, styles=painted, start=start, color=color)
