@@ -25,7 +25,8 @@ class Inputs(NamedTuple):
             is used instead.
         regions: where each style counts, or None.
         content_map: float32 `[1, H, W, 1]`, at least 0, weights of the content, or None.
-        notes: lines about masks and maps that are stretched, constant or equal to others.
+        notes: lines about margins that are left out, and masks and maps that are stretched,
+            constant or equal to others.
         fine_style: float32 `[1, h, w, 3]`, RGB 0..1, picture whose fine texture the styles take on
             first, or None.
         color: float32 `[1, H, W, 3]`, RGB 0..1; the finished picture takes its chroma. None if
