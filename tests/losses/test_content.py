@@ -1,5 +1,7 @@
 """Content losses and total variations against float64 loops, closed forms and properties."""
 
+import math
+
 import numpy as np
 import pytest
 import reference
@@ -105,15 +107,38 @@ def test_the_laplacian_agrees_with_a_loop(rng):
     image = rng.normal(size=(14, 19, 3))
     found = content.laplacian(image[np.newaxis]).numpy()
     assert found.shape == (1, 14, 19, 3)
-    mirrored = np.pad(image, [(5, 6), (5, 6), (0, 0)], "symmetric")
+    mirrored = np.pad(image, [(5, 5), (5, 5), (0, 0)], "symmetric")
+    weights = np.array([math.comb(10, k) for k in range(11)]) / 2.0**10
     for top, left in np.ndindex(14, 19):
-        blocks = mirrored[top : top + 12, left : left + 12].reshape(3, 4, 3, 4, 3).mean((1, 3))
-        around = blocks[0, 1] + blocks[2, 1] + blocks[1, 0] + blocks[1, 2]
-        np.testing.assert_allclose(found[0, top, left], 4 * blocks[1, 1] - around, rtol=1e-10)
-    rows, columns = np.mgrid[:40, :40]
+        window = mirrored[top : top + 11, left : left + 11]
+        mean = np.einsum("i,j,ijc->c", weights, weights, window)
+        np.testing.assert_allclose(found[0, top, left], image[top, left] - mean, atol=1e-12)
+
+
+def test_the_laplacian_ignores_ramps_and_is_the_laplacian_of_smooth_images():
+    rows, columns = np.mgrid[:40, :40].astype(np.float64)
     ramp = (0.1 + 0.01 * rows - 0.02 * columns)[np.newaxis, ..., np.newaxis]
-    inside = content.laplacian(ramp)[:, 5:-6, 5:-6]
+    inside = content.laplacian(ramp)[:, 5:-5, 5:-5]
     np.testing.assert_allclose(inside, 0.0, atol=1e-12)
+    bowl = (0.01 * rows**2 + 0.03 * columns**2)[np.newaxis, ..., np.newaxis]
+    inside = content.laplacian(bowl)[:, 5:-5, 5:-5]
+    np.testing.assert_allclose(inside, -1.25 * (0.02 + 0.06), rtol=1e-9)
+
+
+def test_the_laplacian_sees_every_wave_and_finer_ones_more():
+    rows, columns = np.mgrid[:48, :48]
+    gains = []
+    for period in (24, 12, 8, 6, 4, 3, 2):
+        for down, across in ((1, 0), (1, 1), (0, 1)):
+            wave = np.cos(2 * np.pi * (down * rows + across * columns) / period)
+            found = content.laplacian(wave[np.newaxis, ..., np.newaxis]).numpy()[0, 5:-5, 5:-5, 0]
+            both = np.cos(np.pi * down / period) * np.cos(np.pi * across / period)
+            gain = 1.0 - both**10
+            np.testing.assert_allclose(found, gain * wave[5:-5, 5:-5], atol=1e-12)
+            gains.append(gain)
+    along = gains[::3]
+    assert (np.diff(along) > 0.0).all()
+    assert along[4] > 0.95  # Waves of 4 px, which blocks of 4 px do not see.
 
 
 @pytest.mark.parametrize("name", content.CONTENT_LOSSES)

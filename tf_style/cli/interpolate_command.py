@@ -100,6 +100,8 @@ def command(arguments: Sequence[str]) -> int:
     atomic.check_writable(output, argument="output", inputs=sources)
     with process.quiet_stderr(not options.verbose):
         inputs = prepare_inputs(options.content, styles, settings)
+    for note in inputs.notes:
+        print(note)
     process.set_environment(quiet=not options.verbose)
     with process.quiet_stderr(not options.verbose):
         process.tune_tensorflow()

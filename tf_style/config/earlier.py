@@ -11,6 +11,7 @@ ADDED: dict[str, Any] = {
     "content_power": 1.0,
     "exponents": "0.25,-0.25",
     "protect": "",
+    "keep_margins": True,
 }
 """Options that were added later, each with the value that earlier versions worked with."""
 

@@ -7,11 +7,13 @@ from typing import Any
 
 from tf_style import vgg19
 
-# The units of the paper and of other programs: no loss is divided by its scale.
+# The units of the paper and of other programs: no loss is divided by its scale, and a scan is
+# painted with its margin.
 _ABSOLUTE = {
     "relative_losses": False,
     "content_power": 1.0,
     "exponents": "0.25,-0.25",
+    "keep_margins": True,
 }
 
 # The paper to the letter. Gatys et al. (2016): section 2 (normalized VGG-19, average pooling),

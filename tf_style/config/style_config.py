@@ -47,6 +47,11 @@ class StyleConfig(TypeChecked):
         "Longer edge of the style picture relative to the result's; the style picture is never "
         "enlarged.",
     )
+    keep_margins: bool = option(
+        False,
+        "Keep the uniform margin of a scanned style picture (paper, scan bed, passe-partout). "
+        "Otherwise it is left out.",
+    )
     color: str = option(
         "style",
         "Colors of the result: those of the painting ('style'), or those of the photograph, in one "

@@ -15,6 +15,8 @@ import numpy as np
 
 LUMA = np.array([0.299, 0.587, 0.114])
 """The weights of R, G and B in luma."""
+MOST_SATURATED = 1.5
+"""How much the ratio of chroma to luma may grow where a picture becomes darker; see `muted`."""
 
 _ROUNDING = 2.5 / 255.0  # Channels of a gray picture may differ so much, in files of JPEG.
 
@@ -85,6 +87,29 @@ def is_gray(image: np.ndarray) -> bool:
         image: float32 `[1, H, W, 3]`, RGB, nominally 0..1.
     """
     return bool(np.ptp(image, -1).max() <= _ROUNDING)
+
+
+def muted(image: np.ndarray, luma: np.ndarray) -> np.ndarray:
+    """Returns the picture with less chroma where it is to become much darker.
+
+    The same chroma under a darker luma is a more saturated color: beige becomes a burnt orange. The
+    ratio of chroma to luma grows at most to `MOST_SATURATED` times the picture's. Colors that
+    become lighter, or darker by less than that factor, stay the same to the bit.
+
+    Differs from Gatys et al. (2016), luminance-only transfer, which keeps all chroma: where a dark
+    outline is painted a few px beside its place, over something light, it got a colored rim.
+
+    Args:
+        image: float32 `[1, H, W, 3]`, RGB, 0..1.
+        luma: float32 `[1, H, W, 1]`, nominally 0..1, which the picture gets afterwards; see
+            `with_luminance`.
+
+    Returns:
+        float32 `[1, H, W, 3]`, RGB, 0..1, with the picture's luma and hue.
+    """
+    own = luminance(image)
+    share = MOST_SATURATED * np.maximum(luma, 0.0) / np.maximum(own, 1e-6)
+    return np.where(share < 1.0, own + share * (image - own), image).astype(np.float32)
 
 
 def gray(luma: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ There is one rule for the whole picture, or one for each region.
 import numpy as np
 
 from tf_style.config.style_config import StyleConfig
-from tf_style.images.color import gray, into_gamut, is_gray, luminance, with_luminance
+from tf_style.images.color import gray, into_gamut, is_gray, luminance, muted, with_luminance
 from tf_style.images.color_match import match_colors, shift_luminance
 from tf_style.inputs.inputs import Inputs
 
@@ -93,7 +93,8 @@ def merged(image: np.ndarray, color: np.ndarray | None, share: np.ndarray | None
     """
     if color is None:
         return image
-    recolored = into_gamut(with_luminance(color, luminance(image)))
+    luma = luminance(image)
+    recolored = into_gamut(with_luminance(muted(color, luma), luma))
     return recolored if share is None else image + share * (recolored - image)
 
 

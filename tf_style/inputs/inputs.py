@@ -27,7 +27,8 @@ class Inputs(NamedTuple):
         regions: where each style counts, or None.
         content_map: float32 `[1, H, W, 1]`, at least 0, weights of the content, or None.
         keep: float32 `[1, H, W, 1]`, 0..1; 1 keeps the content as it is. None keeps nothing.
-        notes: lines about masks and maps that are stretched, constant or equal to others.
+        notes: lines about margins that are left out, and masks and maps that are stretched,
+            constant or equal to others.
         fine_style: float32 `[1, h, w, 3]`, RGB 0..1, picture whose fine texture the styles take on
             first, or None.
         color: float32 `[1, H, W, 3]`, RGB 0..1; the finished picture takes its chroma. None if

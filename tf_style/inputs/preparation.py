@@ -24,6 +24,7 @@ from tf_style.inputs.control_pictures import (
     style_scales,
 )
 from tf_style.inputs.inputs import NOISE_DEVIATION, NOISE_MEAN, Inputs
+from tf_style.inputs.margins import find_margins
 from tf_style.inputs.masks import blend_of
 from tf_style.inputs.notes import SAME
 from tf_style.inputs.protection import check_protect, protected
@@ -46,6 +47,8 @@ def prepare_inputs(
         content: path, PIL picture, array or tensor, as `reading.read_picture` accepts it. Fully
             transparent parts are white for the network; the alpha channel is kept.
         style: likewise, or a list or tuple of them. Transparent parts are composited over white.
+            Uniform margins are left out, unless a picture has transparent parts, `keep_margins` is
+            set, or there are `style_masks`, which belong to the whole picture.
         config: sizes, `init`, `seed`, `color`, and weights of styles and regions.
         controls: masks, content map, what to keep, and fine style.
 
@@ -71,9 +74,14 @@ def prepare_inputs(
     edge = max(style_edge(size, config, scale) for scale in style_scales(config))
     if config.init == "style":
         edge = None  # The style must be large enough to cover the result.
-    originals = [
-        _read_style(picture, name, smallest, edge) for picture, name in _named("style", style)
-    ]
+    has_masks = bool(several(controls.style_masks))
+    originals, margin_notes = [], []
+    for picture, name in _named("style", style):
+        original, lines = _read_style(
+            picture, name, smallest, edge, keep_margins=config.keep_margins or has_masks
+        )
+        originals.append(original)
+        margin_notes += lines
     blend = blend_of(config, len(originals))
     styles, style_sizes = _at_scales(originals, size, config)
     regions, notes = regions_of(controls, sizes, style_sizes, config)
@@ -93,7 +101,7 @@ def prepare_inputs(
         regions=regions,
         content_map=content_map,
         keep=keep,
-        notes=notes + more_notes + keep_notes + face_notes,
+        notes=(*margin_notes, *notes, *more_notes, *keep_notes, *face_notes),
         controls=given_controls(controls),
     )
     _check_touched(inputs)
@@ -102,10 +110,12 @@ def prepare_inputs(
         return inputs
     one_scale = config.replace(style_scales="")
     edge = style_edge(size, one_scale, 1.0)
-    picture = _read_style(controls.fine_style, "fine_style", smallest, edge)
+    picture, lines = _read_style(
+        controls.fine_style, "fine_style", smallest, edge, keep_margins=config.keep_margins
+    )
     (fine,), _ = _at_scales([picture], size, one_scale)
     fine = painted_style(fine, content_image, config.colors[0], config, content_weights=weights)
-    return inputs._replace(fine_style=fine)
+    return inputs._replace(fine_style=fine, notes=(*inputs.notes, *lines))
 
 
 def _check_touched(inputs: Inputs) -> None:
@@ -164,11 +174,21 @@ def _named(argument: str, pictures: Any) -> Iterator[tuple[Any, str]]:
 
 
 def _read_style(
-    picture: Any, argument: str, smallest: int, long_edge: int | None
-) -> reading.Picture:
+    picture: Any, argument: str, smallest: int, long_edge: int | None, *, keep_margins: bool
+) -> tuple[reading.Picture, list[str]]:
+    """Returns a style picture without alpha and margins, and notes on what was left out."""
     found = reading.read_picture(picture, argument=argument, long_edge=long_edge)
     check_sides(argument, found.size, smallest)
-    return found._replace(image=reading.over_white(found), alpha=None)
+    if keep_margins or found.alpha is not None:
+        return found._replace(image=reading.over_white(found), alpha=None), []
+    margins = find_margins(found.image)
+    inside = margins.without(found.image)
+    if not any(margins) or min(inside.shape[1:3]) < smallest:
+        return found, []
+    # What was reduced while it was read counts at its reduced size, and is not enlarged again.
+    return reading.Picture(inside, None), [
+        f"`{argument}` has a uniform margin, which is left out: {margins}. `keep_margins` keeps it."
+    ]
 
 
 def _read_init(path: str) -> np.ndarray:

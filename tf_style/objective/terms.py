@@ -240,7 +240,7 @@ TERMS: dict[str, Term] = {
         image_targets={EDGES: laplacian},
         measure=_edges,
         measure_rows=_edges_of_rows,
-        reach=6,
+        reach=5,
         compare=_edge_losses,
     ),
     "style": Term(part="style", option="style_weight", measure=_style, compare=_style_losses),
