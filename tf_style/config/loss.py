@@ -36,8 +36,8 @@ class LossConfig(TypeChecked):
         "at every size.",
     )
     content_weight: float = option(1.0, "Weight of the content loss (the paper's alpha).")
-    style_weight: float = option(3.0, "Weight of the style loss (the paper's beta).")
-    tv_weight: float = option(0.2, "Weight of the total variation loss, which smooths; 0 is off.")
+    style_weight: float = option(5.0, "Weight of the style loss (the paper's beta).")
+    tv_weight: float = option(0.25, "Weight of the total variation loss, which smooths; 0 is off.")
     relative_losses: bool = option(
         True,
         "Divide each loss by its natural scale, so that a weight means the same for all pictures: "
@@ -55,7 +55,10 @@ class LossConfig(TypeChecked):
         "Layers of the content loss: 'name' or 'name:weight', separated by commas.",
     )
     style_layers: LayerWeights = option(
-        tuple((f"block{block}_conv1", 0.2) for block in range(1, 6)),
+        tuple(
+            (f"block{block}_conv1", weight)
+            for block, weight in enumerate((0.35, 0.3, 0.2, 0.1, 0.05), 1)
+        ),
         "Layers of the style loss: 'name' or 'name:weight', separated by commas.",
     )
     content_reduction: str = option(

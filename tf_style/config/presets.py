@@ -64,7 +64,12 @@ PRESETS: dict[str, dict[str, Any]] = {
     # The best practical choice so far; docs/notes/ has the measurement behind each value.
     "default": {},
     # The default of earlier versions: settings files that they wrote give the same picture.
-    "classic": {**_ABSOLUTE, "style_weight": 2000.0, "tv_weight": 20.0},
+    "classic": {
+        **_ABSOLUTE,
+        "style_weight": 2000.0,
+        "tv_weight": 20.0,
+        "style_layers": ",".join(_STYLE_LAYERS),
+    },
     "gatys2016": _GATYS2016,
     # Differs from Gatys et al. (2016), eq. 1: the mean of squares, not half their sum. The sum is
     # almost a million times as large at 512 px, and figure 3's alpha / beta then returns the
