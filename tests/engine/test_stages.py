@@ -9,6 +9,7 @@ import pytest
 import reference
 import tensorflow as tf
 from places import SUPPORT
+from units import PAPER
 
 import tf_style
 from tf_style.config.style_config import StyleConfig
@@ -66,9 +67,7 @@ def test_a_run_goes_through_the_planned_sizes(optimizer, pictures):
     assert result.stage_size == (HEIGHT, WIDTH)
 
 
-def test_low_frequencies_move_further_at_the_first_size_and_high_ones_after_it(
-    pictures, monkeypatch
-):
+def test_each_size_has_its_exponent(pictures, monkeypatch):
     bases = []
     original = PARAMETRIZATIONS["spectrum"]
 
@@ -78,7 +77,7 @@ def test_low_frequencies_move_further_at_the_first_size_and_high_ones_after_it(
 
     monkeypatch.setitem(PARAMETRIZATIONS, "spectrum", original._replace(basis=basis))
     assembly._shared.cache_clear()
-    tf_style.stylize(*pictures, config=config(scales="0.5:1,1:1"))
+    tf_style.stylize(*pictures, config=config(scales="0.5:1,1:1", exponents="0.25,-0.25"))
     assembly._shared.cache_clear()
     coarse, fine = (basis.scale.numpy()[:, 0] for basis in bases)
     assert coarse.size < fine.size
@@ -126,7 +125,9 @@ def test_compiled_by_xla_the_picture_is_the_same(optimizer, jit_compile, picture
 
 
 def test_without_a_gamut_values_may_lie_outside(pictures):
-    result = tf_style.stylize(*pictures, config=config(gamut=False, init="noise", steps=9))
+    options = {"gamut": False, "init": "noise", "steps": 9, "exponents": "0.25,-0.25"}
+    strong = config(style_weight=2000.0, **options, **PAPER)
+    result = tf_style.stylize(*pictures, config=strong)
     assert result.image.min() < 0.0
     assert result.loss == pytest.approx(result.terms["total"], rel=1e-4)
 

@@ -13,6 +13,7 @@ from golden_numbers import (
     pictures_of,
     preset_pictures,
 )
+from units import PAPER
 
 from tf_style.config import loss as loss_options
 from tf_style.config import presets, style_config
@@ -54,7 +55,13 @@ def test_the_real_network_agrees_with_the_float64_goldens(name, real_layers):
     if golden["normalized"]:
         layers = weights.normalize(layers, weights.mean_activations())
     objective = make(
-        layers, golden["pooling"], style_weight=1000.0, tv_weight=0.0, content_reduction="sum"
+        layers,
+        golden["pooling"],
+        style_weight=1000.0,
+        style_layers=",".join(STYLE_LAYERS),
+        tv_weight=0.0,
+        content_reduction="sum",
+        **PAPER,
     )
     image, content, style = map(tf.constant, pictures_of(golden))
     targets = objective.targets(content, style)
@@ -115,8 +122,10 @@ def test_losses_and_gradient_agree_with_the_float64_program(pooling, mini_layers
         pooling,
         content_weight=2.0,
         style_weight=0.5,
+        style_layers=",".join(STYLE_LAYERS),
         tv_weight=0.0,
         content_reduction="sum",
+        **PAPER,
     )
     targets = objective.targets(tf.constant(content), tf.constant(style))
     terms = objective.terms(tf.constant(image), targets)
@@ -157,6 +166,7 @@ def test_every_layer_has_its_own_weight(mini_layers, rng):
             content_weight=alpha,
             style_weight=beta,
             tv_weight=0.0,
+            content_power=1.0,
         )
         return objective.value_and_gradient(image, objective.targets(content, style))
 
@@ -181,10 +191,14 @@ def test_the_total_is_the_sum_of_its_weighted_parts(mini_layers, rng):
         tf.constant(rng.uniform(size=(1, 20, 20, 3)).astype("float32")) for _ in range(2)
     )
     terms = objective.terms(image, objective.targets(content, content))
-    style = sum(0.2 * float(terms.layers[f"style/{name}"]) for name in STYLE_LAYERS)
+    weights = (0.35, 0.3, 0.2, 0.1, 0.05)
+    style = sum(
+        weight * float(terms.layers[f"style/{name}"])
+        for name, weight in zip(STYLE_LAYERS, weights, strict=True)
+    )
     assert float(terms.style) == pytest.approx(5.0 * style, rel=1e-5)
     assert float(terms.content) == pytest.approx(
-        2.0 * float(terms.layers["content/block4_conv2"]), rel=1e-6
+        2.0 * float(terms.layers["content/block4_conv2"]) ** 4 / 4.0, rel=1e-5
     )
     assert float(terms.variation) > 0
     assert float(terms.total) == pytest.approx(
@@ -214,15 +228,16 @@ def test_the_goldens_file_is_small():
     assert sys.getsizeof(json.dumps(GOLDENS)) < 20_000
 
 
-def test_style_strength_multiplies_the_style_loss_alone(mini_layers, rng):
+@pytest.mark.parametrize(("options", "factor"), [({}, 4.0), (PAPER, 2.0)], ids=["default", "paper"])
+def test_style_strength_multiplies_the_style_loss_alone(options, factor, mini_layers, rng):
     image, content, style = map(tf.constant, rng.uniform(size=(3, 1, 24, 25, 3)).astype("float32"))
 
-    def terms(**options):
-        objective = make(mini_layers, style_weight=3.0, **options)
+    def terms(**strength):
+        objective = make(mini_layers, style_weight=3.0, **options, **strength)
         return objective.terms(image, objective.targets(content, style))
 
     plain, doubled = terms(), terms(style_strength=2.0)
-    assert float(doubled.style) == pytest.approx(2.0 * float(plain.style), rel=1e-5)
+    assert float(doubled.style) == pytest.approx(factor * float(plain.style), rel=1e-5)
     assert float(doubled.content) == pytest.approx(float(plain.content), rel=1e-5)
     assert float(doubled.variation) == pytest.approx(float(plain.variation), rel=1e-5)
 
@@ -254,7 +269,10 @@ def layer_truth(features, style_features, style_losses, weights, style_weights):
 )
 def test_every_layer_has_its_chosen_loss_with_and_without_guides(names, mini_layers, rng):
     loss = loss_options.LossConfig(
-        style_loss=names, style_layers="conv2_1:0.5,conv3_1:2,conv4_1:1,conv5_1:3", tv_weight=0.0
+        style_loss=names,
+        style_layers="conv2_1:0.5,conv3_1:2,conv4_1:1,conv5_1:3",
+        tv_weight=0.0,
+        **PAPER,
     )
     image, style = rng.uniform(size=(1, 33, 37, 3)), rng.uniform(size=(1, 32, 38, 3))
     features, style_features = (

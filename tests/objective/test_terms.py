@@ -14,6 +14,7 @@ from tf_style.network.extractor import build_extractor
 from tf_style.objective import terms
 from tf_style.objective.loss import loss_terms
 from tf_style.objective.objective import Objective
+from tf_style.objective.scales import IMAGE
 from tf_style.objective.targets import Targets
 from tf_style.portable.objective import check_portable
 from tf_style.tiling.tiled_objective import TiledObjective
@@ -104,7 +105,7 @@ def test_the_loss_and_its_gradient_include_a_new_term(config, pictures, mini_lay
 
 def test_losses_of_a_batch_include_a_new_term_for_each_sample(config, rng):
     images = rng.uniform(size=(3, 8, 9, 3)).astype(np.float32)
-    targets = Targets({}, {})
+    targets = Targets({}, {}, scales={IMAGE: tf.ones([3])})
     found = loss_terms(config, tf.constant(images), {}, targets, per_sample=True)
     expected = np.mean((images.astype(np.float64) - 0.5) ** 2, (1, 2, 3))
     np.testing.assert_allclose(found.layers["variation/brightness"], expected, rtol=1e-6)

@@ -7,6 +7,7 @@ import pytest
 import reference
 import tensorflow as tf
 from golden_numbers import check_total_and_gradient, golden_numbers, pictures_of
+from units import PAPER
 
 from tf_style.config import loss as loss_options
 from tf_style.config import presets, style_config
@@ -161,7 +162,8 @@ def test_the_real_network_agrees_with_the_float64_goldens(name, real_layers):
     golden, layers = GOLDENS[name], real_layers
     if golden["normalized"]:
         layers = weights.normalize(layers, weights.mean_activations())
-    loss = {"style_weight": 1000.0, "tv_weight": 0.0, "content_reduction": "sum"}
+    loss = {"style_weight": 1000.0, "tv_weight": 0.0, "content_reduction": "sum", **PAPER}
+    loss["style_layers"] = ",".join(f"conv{block}_1" for block in range(1, 6))
     _, portable = make(layers, golden["pooling"], "zeros", **loss)
     image, content, style = map(tf.constant, pictures_of(golden))
     found = portable.loss_and_gradient(image, portable.targets(content, style))
@@ -268,10 +270,11 @@ def operations(function):
 
 
 FORWARD = {
-    "AddN", "AddV2", "AvgPool", "BatchMatMulV2", "BiasAdd", "Cast", "ConcatV2", "Const", "Conv2D",
-    "Equal", "GatherV2", "Greater", "Identity", "MatMul", "MaxPool", "Mean", "Mul", "NoOp", "Pack",
-    "Pad", "Placeholder", "Pow", "ReadVariableOp", "RealDiv", "Relu", "Reshape", "ReverseV2",
-    "Shape", "Square", "SquaredDifference", "StridedSlice", "Sub", "Sum", "Transpose", "Unpack",
+    "AddN", "AddV2", "AvgPool", "BatchMatMulV2", "BiasAdd", "Cast", "ConcatV2", "Const",
+    "Conv2D", "Equal", "GatherV2", "Greater", "Identity", "MatMul", "MaxPool", "Maximum",
+    "Mean", "Mul", "NoOp", "Pack", "Pad", "Placeholder", "Pow", "ReadVariableOp", "RealDiv",
+    "Relu", "Reshape", "ReverseV2", "Shape", "Square", "SquaredDifference", "StridedSlice",
+    "Sub", "Sum", "Transpose", "Unpack"
 }  # fmt: skip
 """The operations of portable graphs; automatic differentiation adds others."""
 

@@ -37,6 +37,8 @@ def pictures(seed=0, content=(36, 48), style=(40, 40)):
 def test_the_loss_ends_well_below_its_start(optimizer, preset):
     seen = []
     options = tf_style.preset(preset).replace(size=48, steps=40, scales="none", optimizer=optimizer)
+    if preset == "default":  # Content and variation, which noise has, may end as large as style.
+        options = options.replace(content_weight=0.1, tv_weight=0.0)
     result = tf_style.stylize(
         *pictures(), config=options, on_progress=lambda progress: seen.append(progress)
     )
@@ -214,7 +216,7 @@ def test_a_weight_that_is_too_large_is_named_by_its_term(mini_layers, monkeypatc
     loud = {**mini_layers, "block1_conv1": (kernel * 1e4, bias * 1e4)}
     monkeypatch.setattr(assembly, "load_weights", lambda name, notify=None: Weights(loud, "2" * 64))
     with pytest.raises(FloatingPointError, match="loss term 'style' is not finite after 0 steps"):
-        tf_style.stylize(*pictures(), config=config(style_weight=1e30))
+        tf_style.stylize(*pictures(), config=config(style_weight=1e30, relative_losses=False))
 
 
 @pytest.mark.parametrize("options", [{"config": {"size": 64}}, {"on_progress": 3}])

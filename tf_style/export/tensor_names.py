@@ -29,7 +29,7 @@ def target_names(targets: Targets) -> Targets:
     """Returns the names of the targets' tensors in exported models, in the same nested structure.
 
     `content_LAYER` and `style_LAYER`, followed by `_FIELD` if a target has several tensors;
-    `scale_LAYER` and `scale_image` for the scales of relative losses.
+    "scale_" and the name of the map for the scales of relative losses.
     """
 
     def names(prefix: str, target: Any) -> Any:

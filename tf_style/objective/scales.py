@@ -87,5 +87,5 @@ def relative(
     """
     if not config.relative_losses:
         return loss
-    scale = tf.stop_gradient(tf.maximum(scale, tf.cast(FLOOR, scale.dtype)))
+    scale = tf.maximum(scale, tf.cast(FLOOR, scale.dtype))
     return loss / (scale if per_sample else tf.reduce_mean(scale))

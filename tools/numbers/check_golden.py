@@ -38,6 +38,8 @@ def check(path: str, layer_arrays: dict) -> bool:
         content_layers=((CONTENT_LAYER, 1.0),),
         style_layers=tuple((name, 1.0 / len(style_layers)) for name in style_layers),
         content_reduction="sum",
+        relative_losses=False,
+        content_power=1.0,
     )
     if golden["normalized"]:
         layer_arrays = tf_style.normalize(layer_arrays, tf_style.mean_activations())
