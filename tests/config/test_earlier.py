@@ -56,3 +56,11 @@ def test_the_losses_of_an_earlier_keras_file_keep_their_units():
     found = options_of(LossConfig, earlier, argument="config")
     assert not found.relative_losses and found.content_power == 1.0 and found.style_weight == 500.0
     assert options_of(LossConfig, {"style_weight": 500.0}, argument="config").relative_losses
+
+
+@pytest.mark.parametrize("name", sorted(ADDED))
+def test_one_option_that_is_missing_does_not_make_a_file_an_earlier_one(name):
+    config = style_config.StyleConfig().replace(steps=7)
+    values = config.to_dict()
+    del values[name]
+    assert style_config.StyleConfig.from_dict(values) == config

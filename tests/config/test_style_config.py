@@ -289,3 +289,47 @@ def test_long_values_are_shortened_in_errors(options):
     with pytest.raises((ValueError, TypeError), match="`") as error:
         style_config.StyleConfig().replace(**options)
     assert len(str(error.value)) < 1500
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("0.5", (0.5, 0.5)), ("0.25,-0.25", (0.25, -0.25)), ("0", (0.0, 0.0))]
+)
+def test_exponents_are_one_for_all_sizes_or_two(text, expected):
+    options = optimizer.OptimizerConfig(exponents=text)
+    assert options.spectrum_exponents == expected
+    assert [options.exponent_at(number) for number in range(3)] == [expected[0], *[expected[1]] * 2]
+
+
+@pytest.mark.parametrize("text", ["", "a", "nan", "0.5,0.2,0.1", "2.5", "0.5,", "inf"])
+def test_wrong_exponents_are_errors(text):
+    with pytest.raises(ValueError, match="`exponents` must be one or two numbers within -2..2"):
+        optimizer.OptimizerConfig(exponents=text)
+
+
+def test_a_strength_counts_squared_with_relative_losses_alone():
+    assert loss_options.LossConfig(style_strength=3.0).style_factor == 9.0
+    absolute = loss_options.LossConfig(style_strength=3.0, relative_losses=False)
+    assert absolute.style_factor == 3.0
+    with pytest.raises(ValueError, match="`content_power` must lie within 1..16"):
+        loss_options.LossConfig(content_power=0.5)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"size": 512}, {"size": 192}),
+        ({"size": 0}, {"size": 192}),
+        ({"size": 2000, "style_size": 1000}, {"size": 192, "style_size": 96}),
+        ({"size": 20000, "style_size": 50}, {"size": 192, "style_size": 1}),
+        ({"size": 150, "style_size": 90}, {"size": 150, "style_size": 90}),
+    ],
+)
+def test_a_preview_has_the_same_settings_at_a_smaller_size(options, expected):
+    config = style_config.StyleConfig().replace(steps=9, style_strength=2.0, **options)
+    assert config.previewed() == config.replace(**expected)
+
+
+def test_a_preview_needs_the_ratio_of_the_sizes():
+    config = style_config.StyleConfig().replace(size=0, style_size=90)
+    with pytest.raises(ValueError, match="Cannot use `preview` with `style_size` if size=0"):
+        config.previewed()

@@ -102,6 +102,15 @@ def test_edges_are_relative_to_the_photographs(pictures, mini_layers):
     assert float(found.layers[f"content/{EDGES}"]) == pytest.approx(1.0, rel=1e-5)
 
 
+def test_a_smooth_photographs_edges_are_above_the_floor(mini_layers):
+    """A soft portrait or an enlarged photograph: a wave of 60 px and a fifth of the range."""
+    objective = make(mini_layers, edge_weight=0.5)
+    rows = 0.5 + 0.1 * np.sin(np.arange(64) * 2.0 * np.pi / 60.0)
+    smooth = tf.constant(np.tile(rows[None, :, None, None], (1, 1, 64, 3)), tf.float32)
+    found = objective.terms(tf.fill(smooth.shape, 0.5), objective.targets(smooth, smooth))
+    assert float(found.layers[f"content/{EDGES}"]) == pytest.approx(1.0, rel=1e-3)
+
+
 def test_flat_pictures_have_finite_losses(mini_layers):
     objective = make(mini_layers, edge_weight=1.0)
     gray, black = tf.fill([1, 32, 32, 3], 0.5), tf.zeros([1, 32, 32, 3])
@@ -132,6 +141,56 @@ def test_tiles_have_the_scales_of_the_whole(pictures, mini_layers):
     assert set(found) == set(expected) == {"block3_conv1", EDGES, IMAGE}
     for name, scale in expected.items():
         np.testing.assert_allclose(found[name], scale, rtol=1e-5)
+
+
+def test_tiles_read_the_scale_of_the_sum_too(pictures, mini_layers):
+    objective = make(mini_layers, content_reduction="sum")
+    tiled = TiledObjective(objective, Tiling(("block2_pool",), (16,) * 2, 16, on_disk=True))
+    _, content, style = map(tf.constant, pictures)
+    expected = objective.targets(content, style).scales["block3_conv1"]
+    found = tiled.targets(content, style).scales["block3_conv1"]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("gain", [1.0, 30.0])
+def test_the_content_pulls_as_hard_whatever_share_of_the_picture_is_painted(gain, mini_layers, rng):
+    """A picture twice side by side, one half untouched, the other with the content's weight."""
+    objective = make(mini_layers, tv_weight=0.0, style_weight=0.0)
+    image, content, style = rng.uniform(size=(3, 1, 32, 32, 3)).astype(np.float32)
+    double, other = np.concatenate([image, content], 2), np.concatenate([content, content], 2)
+    half = tf.constant(
+        np.concatenate([np.ones((1, 32, 32, 1)), np.zeros((1, 32, 32, 1))], 2), tf.float32
+    )
+    weights = tf.fill([1, 32, 64, 1], gain)
+    controls = Controls(touched=half, content_map=weights)
+    targets = controlled_targets(objective, tf.constant(other), (tf.constant(style),), controls)
+    value, gradient = objective.value_and_gradient(tf.constant(double), targets)
+    whole = objective.targets(tf.constant(content), tf.constant(style))
+    expected, slope = objective.value_and_gradient(tf.constant(image), whole)
+    # The content's variance differs a little where the halves meet, at the border of the layers.
+    assert float(value) == pytest.approx(0.5 * gain * float(expected), rel=0.1)
+    inner = gradient.numpy()[:, :, :16]
+    wanted = 0.5 * gain * slope.numpy()[:, :, :16]
+    assert np.linalg.norm(inner - wanted) <= 0.1 * np.linalg.norm(wanted)
+
+
+def test_the_variation_of_regions_counts_by_their_areas(mini_layers, rng):
+    objective = make(mini_layers)
+    styles = rng.uniform(size=(2, 1, 32, 32, 3)).astype(np.float32) * [[[[[1.0]]]], [[[[0.2]]]]]
+    first, second = (tf.constant(style, tf.float32) for style in styles)
+    left = np.zeros((1, 32, 32, 1), np.float32)
+    left[:, :, :8] = 1.0
+    masks = tf.constant(np.concatenate([left, 1.0 - left], -1))
+    controls = Controls(
+        blend=tf.eye(2),
+        strengths=tf.ones(2),
+        content_masks=masks,
+        style_masks=(tf.ones((1, 32, 32, 2)),) * 2,
+    )
+    targets = controlled_targets(objective, first, (first, second), controls)
+    variations = [reference.variation(style, "mean_square") for style in styles]
+    expected = 0.25 * variations[0] + 0.75 * variations[1]
+    assert float(targets.scales[IMAGE][0]) == pytest.approx(expected, rel=1e-4)
 
 
 def test_absolute_losses_have_no_scales(pictures, mini_layers):

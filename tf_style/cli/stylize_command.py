@@ -150,7 +150,9 @@ def stylize(job: Job) -> int:
     options, settings, request, _ = job
     sources = _check_files(job)
     folder, note = _checkpoint_folder(job)
-    process.set_environment(quiet=not options.verbose)  # `protect` imports TensorFlow.
+    process.set_environment(quiet=not options.verbose)
+    if settings.control.protect:  # It starts TensorFlow.
+        process.tune_tensorflow()
     inputs = _read_inputs(job)
     saved = _checkpoints(job, inputs, folder)
     _check_space(job, inputs, sources)

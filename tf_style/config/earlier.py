@@ -19,17 +19,18 @@ ADDED: dict[str, Any] = {
 def completed(values: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
     """Returns options, completed if an earlier version wrote them.
 
-    A settings file names every option of its version. If all that it lacks was added later, it gets
-    the earlier values; otherwise a person wrote it, and what it lacks keeps the present defaults.
+    A settings file names every option of its version. If it lacks exactly what was added later, it
+    gets the earlier values; otherwise a person wrote it, and what it lacks keeps the present
+    defaults.
 
     Args:
         values: options by name.
         names: every option that there is now.
     """
-    missing = set(names) - set(values)
-    if not missing or not missing <= set(ADDED):
+    added = set(ADDED) & set(names)
+    if set(names) - set(values) != added:
         return dict(values)
-    earlier = {name: ADDED[name] for name in missing}
-    if values.get("preset") == "default" and "relative_losses" in earlier:
+    earlier = {name: ADDED[name] for name in added}
+    if values.get("preset") == "default":
         earlier["preset"] = "classic"
     return {**values, **earlier}

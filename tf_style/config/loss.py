@@ -28,7 +28,7 @@ TV_FORMS = ("mean_square", "sum_square", "nine_point")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LossConfig(TypeChecked):
-    """What is minimized: alpha * content + beta * style + gamma * total variation."""
+    """What is minimized: alpha * content**p / p + beta * style + gamma * total variation."""
 
     style_strength: float = option(
         1.0,

@@ -14,6 +14,7 @@ _ABSOLUTE = {
     "content_power": 1.0,
     "exponents": "0.25,-0.25",
     "keep_margins": True,
+    "steps": 25,
 }
 
 # The paper to the letter. Gatys et al. (2016): section 2 (normalized VGG-19, average pooling),
@@ -63,7 +64,7 @@ _AUTHORS = {
 PRESETS: dict[str, dict[str, Any]] = {
     # The best practical choice so far; docs/notes/ has the measurement behind each value.
     "default": {},
-    # The default of earlier versions: settings files that they wrote give the same picture.
+    # The default of earlier versions; settings files that they wrote are read as this preset.
     "classic": {
         **_ABSOLUTE,
         "style_weight": 2000.0,

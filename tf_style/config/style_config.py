@@ -136,8 +136,8 @@ class StyleConfig(TypeChecked):
         """Returns the config of a small picture that shows what the full one will look like.
 
         It makes all steps that a picture of `PREVIEW_EDGE` px needs, so it is no paler than the
-        full one; brush strokes keep their size relative to the picture. A config whose pictures
-        are not larger is returned as it is.
+        full one; brush strokes keep their size relative to the picture. A config with a `size`
+        that is not larger is returned as it is.
 
         Raises:
             ValueError: with `style_size` if `size` is 0, as the ratio of the two is not known.
@@ -150,7 +150,9 @@ class StyleConfig(TypeChecked):
                 "size relative to the result's is not known. Received: "
                 f"style_size={self.style_size}. Use `style_scale`, or give `size`."
             )
-        style_size = round(self.style_size * PREVIEW_EDGE / self.size) if self.style_size else 0
+        style_size = self.style_size
+        if style_size:
+            style_size = max(1, round(style_size * PREVIEW_EDGE / self.size))
         return self.replace(size=PREVIEW_EDGE, style_size=style_size)
 
     def to_json(self) -> str:

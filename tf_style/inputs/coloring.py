@@ -18,7 +18,8 @@ def colored(
 ) -> Inputs:
     """Returns the inputs, recolored by the rules of `color`.
 
-    Where the photograph and all styles are gray, the result takes the photograph's chroma, none.
+    Where the photograph and all styles are gray, the result takes the photograph's chroma, none;
+    not with a rule for each region.
 
     With a rule for each region, a style picture used by several regions becomes several pictures,
     each matched to the content within its region.

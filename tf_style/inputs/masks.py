@@ -25,7 +25,7 @@ class Regions(NamedTuple):
         styles: for each style float32 `[1, h, w, regions]`, 0..1, at the style's size.
         blend: float32 `[regions, styles]`, weights of the styles in each region, with sum 1 if the
             region's strength is above 0.
-        strengths: float32 `[regions]`, at least 0, factors of the style loss; 0 leaves a region
+        strengths: float32 `[regions]`, at least 0, strengths of the style; 0 leaves a region
             as it is in the content.
     """
 

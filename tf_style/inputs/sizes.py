@@ -12,7 +12,7 @@ from tf_style.images import reading, resizing
 
 def smallest_side(config: StyleConfig) -> int:
     """Returns the smallest side of a picture that the layers in use allow, px."""
-    least = 12 if config.loss.edge_weight else 2  # The Laplacian mirrors 5 px at each border.
+    least = 12 if config.loss.edge_weight else 2  # The edges' mean mirrors 5 px at each border.
     return max(least, vgg19.minimum_side(config.loss.layers, config.network.padding))
 
 

@@ -66,23 +66,26 @@ class _PictureLoss(keras.losses.Loss):
             *(name for name, _ in self.config.style_layers if self._style),
         ]
         has_edges = self._content and self.config.edge_weight > 0.0
-        least = 12 if has_edges else 2  # The Laplacian needs three blocks of 4 px.
+        least = 12 if has_edges else 2  # The edges' mean sees 5 px to each side.
         self._smallest = max(least, vgg19.minimum_side(layers, self.network.padding))
         # A function, not a model: Keras would save its weights with the trained model.
         self._features = load_extractor(self.network, layers=layers, arithmetic=arithmetic).__call__
         self._picture, self._style_targets, self._variation = None, None, {}
         if style is not None:
             self._picture = picture_to_text(style, argument="style", long_edge=style_size)
-            self._style_targets = self._targets_of(self._picture)
+            self._style_targets, self._variation = self._targets_of(self._picture)
 
-    def _targets_of(self, text: str) -> dict[str, Any]:
-        """Returns the targets of the fixed style, computed once and outside any graph."""
+    def _targets_of(self, text: str) -> tuple[dict[str, Any], dict[str, tf.Tensor]]:
+        """Returns the targets of the fixed style, and the scale of total variation.
+
+        Both are computed once, outside any graph.
+        """
         picture = picture_of_text(text, argument="style")
         check_images("style", tf.TensorShape(picture.shape), smallest=self._smallest)
         with tf.init_scope():
             image = tf.constant(picture)
-            self._variation = variation_scale(self.config, image)
-            return style_targets(self.config, self._features(image))
+            targets = style_targets(self.config, self._features(image))
+            return targets, variation_scale(self.config, image)
 
     def terms(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> LossTerms:
         """Returns each sample's loss and its terms, as in `Objective.terms`.
@@ -148,7 +151,7 @@ class ContentLoss(_PictureLoss):
 
     Args:
         config: `LossConfig` or its dict; only `content_weight`, `content_layers`,
-            `content_reduction` and `edge_weight` are used.
+            `content_reduction`, `content_power`, `edge_weight` and `relative_losses` are used.
         network: `NetworkConfig` or its dict: weights, pooling, padding, normalized or not.
         arithmetic: one of `extractor.ARITHMETICS`; "winograd" is faster on CPUs.
         value_range: the values of black and white: (0, 1), (0, 255), (-1, 1), ...
@@ -201,7 +204,7 @@ class StyleLoss(_PictureLoss):
 
     Args:
         config: `LossConfig` or its dict; only `style_weight`, `style_strength`,
-            `style_layers` and `style_loss` are used.
+            `style_layers`, `style_loss` and `relative_losses` are used.
         network: as `ContentLoss`.
         style: path, PIL picture, array or tensor; None for the style of `y_true`.
         style_size: px to which the longer edge of a larger picture is reduced; 0 keeps its size.

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tf_style.config.loss import LossConfig
+from tf_style.objective.scales import SHARE
 from tf_style.objective.targets import Targets
 from tf_style.objective.terms import TERMS, Measures, Sample
 
@@ -23,7 +24,7 @@ class LossTerms(NamedTuple):
         variation: weighted total variation.
         layers: unweighted losses by "content/LAYER" and "style/LAYER": with relative losses 1 for
             nothing reached and 0 for all. With regions, a style loss
-            is the sum over regions, each times its strength and its share of the image.
+            is the sum over regions, each times its factor and its share of the image.
     """
 
     total: tf.Tensor
@@ -78,7 +79,8 @@ def compared(
             sums[term.part] += weight * value
             if layer is not None:
                 layers[layer] = layers[layer] + value if layer in layers else value
-    sums["content"] = powered(config, sums["content"])
+    share = dict(targets.scales).get(SHARE)
+    sums["content"] = powered(config, sums["content"], None if share is None else share[0])
     parts = {name: weight * sums[name] for name, weight in weights._asdict().items()}
     total = functools.reduce(operator.add, parts.values())
     return LossTerms(total=total, layers=layers, **parts)
@@ -114,14 +116,19 @@ def loss_terms(
     return compared(config, measures, targets, weights=weights, per_sample=per_sample, zero=zero)
 
 
-def powered(config: LossConfig, content: tf.Tensor) -> tf.Tensor:
-    """Returns C**p / p of the summed content loss C, where p is the config's `content_power`.
+def powered(config: LossConfig, content: tf.Tensor, share: tf.Tensor | None = None) -> tf.Tensor:
+    """Returns m (C / m)**p / p of the summed content loss C, with the config's `content_power` p.
+
+    m is the mean weight of the positions that count. So the balance of content and style at a
+    position is the same whatever share of the picture is painted, or counts more.
 
     Differs from Gatys et al. (2016), eq. 7, where p = 1: content that has moved far pulls harder,
     so that it ends nearly as far from the photograph with every painting (docs/notes/objective.md).
     """
     power = config.content_power
-    return content if power == 1.0 else content**power / power
+    if power == 1.0:
+        return content
+    return content**power / power if share is None else share * (content / share) ** power / power
 
 
 def _is_zero(weight: tf.Tensor | float) -> bool:

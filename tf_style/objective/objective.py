@@ -22,7 +22,7 @@ _ANY_IMAGE = tf.TensorSpec([1, None, None, 3], tf.float32)
 
 
 class Objective:
-    """alpha * content loss + beta * style loss + gamma * total variation.
+    """alpha * content**p / p + beta * style + gamma * total variation, with p = `content_power`.
 
     Example:
         >>> weights = tf_style.load_weights("vgg19-8bit")
@@ -100,17 +100,18 @@ class Objective:
         )
 
     def scales(
-        self, content_targets: dict[str, tf.Tensor], variation: dict[str, tf.Tensor]
+        self, content_targets: dict[str, tf.Tensor], others: dict[str, tf.Tensor]
     ) -> dict[str, tf.Tensor] | tuple[()]:
         """Returns `Targets.scales`; empty if losses are not relative.
 
         Args:
             content_targets: from `content_targets`.
-            variation: `scales.variation_scale` of the style, or a blend of several.
+            others: `scales.variation_scale` of the style, or a blend of several, and
+                `scales.content_share`.
         """
         if not self.config.relative_losses:
             return ()
-        return {**content_scales(self.config, content_targets), **variation}
+        return {**content_scales(self.config, content_targets), **others}
 
     def variation_scale(self, style: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns the scale of total variation, by a style picture.

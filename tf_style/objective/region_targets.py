@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tf_style.objective.guides import Guides, guides, means
 from tf_style.objective.objective import Objective
-from tf_style.objective.scales import blended_scale
+from tf_style.objective.scales import blended_scale, content_share
 from tf_style.objective.targets import EDGES, RegionTargets, Targets, blended_targets
 
 
@@ -52,7 +52,10 @@ def controlled_targets(
     """
     if controls.blend is None:
         targets = objective.targets(content, styles[0])
-        return targets._replace(content_guides=_content_guides(objective, controls))
+        guided = {"content_guides": _content_guides(objective, controls)}
+        if share := _content_share(objective, controls):
+            guided["scales"] = {**targets.scales, **share}
+        return targets._replace(**guided)
     config = objective.config
     content_targets = objective.content_targets(content)
     layers = [name for name, _ in config.style_layers]
@@ -73,12 +76,16 @@ def controlled_targets(
     for region in range(num_regions):
         weights = tf.unstack(controls.blend[region])
         blended.append(blended_targets(config, [each[region] for each in statistics], weights))
-    shares = tf.unstack(tf.reduce_mean(controls.blend, 0))
+    blend = controls.blend
+    if image_guides is not None:  # A region counts by its area.
+        blend = blend * image_guides.shares[:, tf.newaxis]
+    covered = tf.unstack(tf.math.divide_no_nan(tf.reduce_sum(blend, 0), tf.reduce_sum(blend)))
+    others = {**blended_scale(variations, covered), **_content_share(objective, controls)}
     targets = Targets(
         content_targets,
         {},
         content_guides=_content_guides(objective, controls),
-        scales=objective.scales(content_targets, blended_scale(variations, shares)),
+        scales=objective.scales(content_targets, others),
     )
     if image_guides is None:
         return targets._replace(style=blended[0])
@@ -90,6 +97,10 @@ def controlled_targets(
         for region, style in enumerate(blended)
     )
     return targets._replace(regions=tuple(regions))
+
+
+def _content_share(objective: Objective, controls: Controls) -> dict[str, tf.Tensor]:
+    return content_share(objective.config, controls.touched, controls.content_map)
 
 
 def _of_region(all_guides: Guides | None, region: int) -> dict[str, tf.Tensor]:

@@ -19,8 +19,12 @@ from tf_style.objective.targets import EDGES
 IMAGE = "image"
 """The name of the image itself among the maps: the scale of total variation."""
 
-FLOOR = 1e-4
-"""Least scale. Flat pictures have less; divided by it, their losses would be noise."""
+SHARE = "share"
+"""The name of the mean weight of the content's positions, where it is not 1."""
+
+FLOOR, FLOOR_OF_PIXELS = 1e-4, 1e-6
+"""Least scales of features, and of maps of pixels (squares of a thousandth). Flat pictures have
+less; divided by it, their losses would be noise."""
 
 
 def content_scales(config: LossConfig, content: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -74,8 +78,34 @@ def blended_scale(
     }
 
 
+def content_share(
+    config: LossConfig, touched: tf.Tensor | None, content_map: tf.Tensor | None
+) -> dict[str, tf.Tensor]:
+    """Returns the mean weight of the positions in the content loss, float `[1]` as "share".
+
+    Empty if it is 1: if the whole picture is painted and the content counts the same everywhere.
+
+    Args:
+        config: losses; without `relative_losses` the share is not used.
+        touched: float `[1, H, W, 1]`, 0..1, where the picture may change; None for everywhere.
+        content_map: float `[1, H, W, 1]`, weights of the content loss; None for 1.
+    """
+    if config.content_reduction == "self_similarity":
+        content_map = None  # It divides the weights by their sum.
+    maps = [each for each in (touched, content_map) if each is not None]
+    if not (config.relative_losses and maps):
+        return {}
+    weights = maps[0] if len(maps) == 1 else maps[0] * maps[1]
+    return {SHARE: tf.maximum(tf.reduce_mean(weights, [1, 2, 3]), FLOOR)}
+
+
 def relative(
-    config: LossConfig, loss: tf.Tensor, scale: tf.Tensor, *, per_sample: bool = False
+    config: LossConfig,
+    loss: tf.Tensor,
+    scale: tf.Tensor,
+    *,
+    floor: float = FLOOR,
+    per_sample: bool = False,
 ) -> tf.Tensor:
     """Returns a loss divided by its scale, if the config asks for it.
 
@@ -83,9 +113,10 @@ def relative(
         config: `relative_losses`.
         loss: scalar, or `[b]` with `per_sample`.
         scale: float `[b]`, or `[1]` for the whole batch.
+        floor: least scale.
         per_sample: whether losses are `[b]`.
     """
     if not config.relative_losses:
         return loss
-    scale = tf.maximum(scale, tf.cast(FLOOR, scale.dtype))
+    scale = tf.maximum(scale, tf.cast(floor, scale.dtype))
     return loss / (scale if per_sample else tf.reduce_mean(scale))

@@ -27,8 +27,9 @@ class Targets(NamedTuple):
         content_guides: float32 `[1, h, w, 1]` by layer name: weights of the positions in the
             content loss; empty for 1 everywhere.
         scales: float32 `[1]` by the name of a map in `content`, or "image" for total variation:
-            what the losses of maps are divided by (`objective.scales`). Empty if losses are not
-            relative; style losses take their scales from their targets.
+            what the losses of maps are divided by (`objective.scales`); and "share", if the content
+            does not count everywhere the same. Empty if losses are not relative; style losses take
+            their scales from their targets.
     """
 
     content: dict[str, tf.Tensor]

@@ -16,7 +16,7 @@ from tf_style.config.loss import LossConfig
 from tf_style.losses.content import CONTENT_LOSSES, laplacian, mean_content_loss
 from tf_style.losses.style import STYLE_LOSSES
 from tf_style.losses.variation import TOTAL_VARIATIONS, variation_of_rows
-from tf_style.objective.scales import IMAGE, relative
+from tf_style.objective.scales import FLOOR, FLOOR_OF_PIXELS, IMAGE, relative
 from tf_style.objective.targets import EDGES, Targets, guide_of, regions_of
 
 ByLayer: TypeAlias = dict[str, Any]
@@ -176,7 +176,8 @@ def _relative_to_map(
             f"{', '.join(map(repr, scales)) or 'none'}. Take the targets from "
             "`Objective.targets`, or use relative_losses=False."
         )
-    return relative(config, loss, scales[name], per_sample=per_sample)
+    floor = FLOOR_OF_PIXELS if name in (EDGES, IMAGE) else FLOOR
+    return relative(config, loss, scales[name], floor=floor, per_sample=per_sample)
 
 
 def _style(config: LossConfig, sample: Sample, targets: Targets) -> tuple[ByLayer, ...]:

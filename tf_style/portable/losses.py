@@ -15,7 +15,7 @@ from tf_style.losses import content
 from tf_style.losses import moments as moment_losses
 from tf_style.losses.matrix_root import trace_and_gradient
 from tf_style.losses.style import STYLE_LOSSES as TABLE
-from tf_style.objective.scales import IMAGE, content_scales, relative
+from tf_style.objective.scales import FLOOR, FLOOR_OF_PIXELS, IMAGE, content_scales, relative
 from tf_style.objective.targets import Targets
 from tf_style.portable.layers import LayerWithGradient, mirror_padding
 
@@ -234,8 +234,8 @@ def _content_losses(
     for layer, weight in config.content_layers:
         loss = CONTENT_LOSSES[config.content_reduction]
         both = loss(features[layer], targets.content[layer])
-        value, gradient = _relative(config, both, lambda: targets.scales[layer])  # noqa: B023
-        yield PortableLoss(weight, value, gradient, layer, f"content/{layer}")
+        both = _relative(config, both, dict(targets.scales).get(layer))
+        yield PortableLoss(weight, *both, layer, f"content/{layer}")
 
 
 def _style_losses(
@@ -244,24 +244,25 @@ def _style_losses(
     for layer, weight in config.style_layers:
         name, target = config.style_losses[layer], targets.style[layer]
         both = STYLE_LOSSES[name].loss(features[layer], target)
-        value, gradient = _relative(config, both, lambda: TABLE[name].scale(target))  # noqa: B023
-        yield PortableLoss(weight, value, gradient, layer, f"style/{layer}")
+        both = _relative(config, both, TABLE[name].scale(target))
+        yield PortableLoss(weight, *both, layer, f"style/{layer}")
 
 
 def _variation_losses(
     config: LossConfig, image: tf.Tensor, features: Mapping[str, tf.Tensor], targets: Targets
 ) -> Iterator[PortableLoss]:
     both = variation(image, config.tv_form)
-    yield PortableLoss(1.0, *_relative(config, both, lambda: targets.scales[IMAGE]), IMAGE)
+    scale = dict(targets.scales).get(IMAGE)
+    yield PortableLoss(1.0, *_relative(config, both, scale, floor=FLOOR_OF_PIXELS), IMAGE)
 
 
 def _relative(
-    config: LossConfig, both: LossAndGradient, scale: Callable[[], tf.Tensor]
+    config: LossConfig, both: LossAndGradient, scale: tf.Tensor | None, *, floor: float = FLOOR
 ) -> LossAndGradient:
     """Returns a loss and its gradient, divided by the loss's scale if losses are relative."""
-    if not config.relative_losses:
+    if not config.relative_losses or scale is None:
         return both
-    value, gradient = (relative(config, each, scale()) for each in both)
+    value, gradient = (relative(config, each, scale, floor=floor) for each in both)
     return value, gradient
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_style.config.loss import LossConfig
-from tf_style.objective.targets import RegionTargets, Targets
+from tf_style.objective.targets import EDGES, RegionTargets, Targets
 from tf_style.tiling.maps import Maps
 from tf_style.tiling.passes import Place
 
@@ -111,6 +111,25 @@ def complete(targets: Targets) -> Targets:
         for region in targets.regions
     )
     return targets._replace(regions=regions)
+
+
+def scale_by_rows(config: LossConfig, name: str, target: np.ndarray) -> float:
+    """Returns `scales.content_scales` of one map, from sums over its rows in float64.
+
+    Args:
+        config: losses that tiles can add up.
+        name: of the map.
+        target: float32 `[1, h, w, c]`, in memory or on disk.
+    """
+    total = squares = 0.0
+    for row in target[0]:
+        row = row.astype(np.float64)
+        total += row.sum()
+        squares += np.square(row).sum()
+    mean = 0.0 if name == EDGES else total / target.size
+    variance = squares / target.size - mean**2
+    is_sum = name != EDGES and config.content_reduction == "sum"
+    return 0.5 * target.size * variance if is_sum else variance
 
 
 def without_positions(targets: Targets) -> Targets:

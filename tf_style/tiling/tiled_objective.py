@@ -29,6 +29,7 @@ from tf_style.tiling.parts import (
     in_segment,
     own,
     own_targets,
+    scale_by_rows,
     without_positions,
 )
 from tf_style.tiling.passes import (
@@ -156,6 +157,18 @@ class TiledObjective(Objective):
             blended_targets(self.config, statistics, [1.0]),
             scales=self.scales(content_targets, self.variation_scale(style)),
         )
+
+    def scales(
+        self, content_targets: dict[str, tf.Tensor], others: dict[str, tf.Tensor]
+    ) -> dict[str, tf.Tensor] | tuple[()]:
+        """Returns `Targets.scales`; see `Objective`. Reads maps, which may be on disk, by rows."""
+        if not self.config.relative_losses:
+            return ()
+        found = {
+            name: tf.constant([scale_by_rows(self.config, name, target.numpy())], tf.float32)
+            for name, target in content_targets.items()
+        }
+        return {**found, **others}
 
     def variation_scale(self, style: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns the scale of total variation; see `Objective`."""

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tf_style._checks import check_number
-from tf_style.config.style_config import StyleConfig
+from tf_style.config.earlier import completed
+from tf_style.config.style_config import FIELDS, StyleConfig
 from tf_style.files.new_folder import check_place
 from tf_style.inputs.inputs import Inputs
 from tf_style.transfer import checkpoint_file
@@ -206,7 +207,11 @@ def check_same(checkpoint: Checkpoint, description: Mapping[str, Any]) -> None:
     """Raises ValueError if a checkpoint is from a run with another description."""
     for what, expected in description.items():
         saved = checkpoint.description.get(what)
-        saved = saved if isinstance(saved, dict) else {}
+        saved = dict(saved) if isinstance(saved, dict) else {}
+        if what == "config":
+            saved = completed(saved, FIELDS)
+        elif what == "inputs":
+            saved.setdefault("keep", _hash(None))  # Earlier versions had no such picture.
         other = [name for name, value in expected.items() if saved.get(name) != value]
         if other:
             raise ValueError(

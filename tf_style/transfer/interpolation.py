@@ -66,7 +66,7 @@ def between_styles(num_styles: int, num_frames: int) -> list[tuple[float, ...]]:
 
 
 def between_strengths(first: float, last: float, num_frames: int) -> list[float]:
-    """Returns each frame's factor of the style loss: equal ratios from the first to the last.
+    """Returns each frame's strength of the style: equal ratios from the first to the last.
 
     Raises:
         ValueError: unless both are above 0 and there are two frames at least.
@@ -184,7 +184,7 @@ class _Row:
         Args:
             image: float32 `[1, H, W, 3]`, to begin with.
             blend: weights of the styles.
-            strength: factor of the style loss.
+            strength: strength of the style.
             is_first: whether it is the first frame, which makes all steps.
         """
         power = self._problem.objective.config.strength_power

@@ -3,9 +3,10 @@
 Run: python tools/looks/compare_style_losses.py CONTENT STYLE --output=sheet.png [--size=256]
 [--steps=25] (a default run for each loss: 10 minutes at 256 px on two cores)
 
-Each loss has its own scale. To make them comparable, each style weight is chosen so that, at full
-size and at the photograph, the gradient of the weighted style loss is as long (Euclidean norm over
-the pixels) as with "gram" and the default weight. The table shows the factor on that weight.
+Relative losses still pull with different force. To make them comparable, each style weight is
+chosen so that, at full size and at the photograph, the gradient of the weighted style loss is as
+long (Euclidean norm over the pixels) as with "gram" and the default weight. The table shows the
+factor on that weight.
 
 Prints the factor, the seconds of an evaluation of loss and gradient (the fastest of `--repeats`,
 losses in turn), and for each result the "gram" style loss relative to the photograph's and the

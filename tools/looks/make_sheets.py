@@ -172,7 +172,7 @@ def control_sheets(
         "content": [
             ("default", {"style": other}),
             ("ground kept by --content_map", {"style": other, "content_map": masks["ground"]}),
-            ("edges kept by --edge_weight=1000", {"style": other, "edge_weight": 1000}),
+            ("edges kept by --edge_weight=0.3", {"style": other, "edge_weight": 0.3}),
             ("self-similarity", {"style": other, "content_reduction": "self_similarity"}),
         ],
         "automatic": [

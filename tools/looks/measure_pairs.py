@@ -27,6 +27,7 @@ sheet.png shows photograph, painting and results of each pair; --rows limits it.
 import argparse
 import itertools
 import json
+import math
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -39,7 +40,9 @@ from PIL import Image
 from prints import PRINTS
 
 import tf_style
+from tf_style.cli import flags as cli_flags
 from tf_style.cli import process
+from tf_style.cli.settings import settings_from
 
 LUMA = np.array([0.299, 0.587, 0.114])
 STYLE_LAYERS = tuple(f"block{block}_conv1" for block in range(1, 6))
@@ -126,10 +129,14 @@ def measure(result: Any, inputs: Any, distances: Distances) -> dict[str, Any]:
 
 
 def pairs_of(photos: Sequence[Path], paintings: Sequence[Path], count: int) -> list[tuple]:
-    """Returns pairs of a photograph and a painting; each painting meets other photographs."""
+    """Returns different pairs of a photograph and a painting, at most `count`."""
     turns = -(-count // len(paintings))
-    order = itertools.cycle(photos)
-    return [(next(order), painting) for _ in range(turns) for painting in paintings][:count]
+    found = [
+        (photos[(turn * len(paintings) + index) % len(photos)], painting)
+        for turn in range(turns)
+        for index, painting in enumerate(paintings)
+    ]
+    return list(dict.fromkeys(found))[:count]
 
 
 def summary(rows: Sequence[dict[str, Any]]) -> list[str]:
@@ -150,7 +157,7 @@ def summary(rows: Sequence[dict[str, Any]]) -> list[str]:
         f"median {np.median(weave):.2f}, largest {weave.max():.2f}",
         f"frame {np.median(values['frame']):+.1f}, at most {values['frame'].max():+.1f}; "
         f"edge {np.median(values['edge']):+.1f}, at most {values['edge'].max():+.1f}; "
-        f"seconds {np.median(values['seconds']):.1f}",
+        f"seconds {np.nanmedian(values['seconds']):.1f}",
         "worst:",
     ]
     for index in np.argsort(-worst)[:10]:
@@ -197,15 +204,8 @@ def main() -> int:
     process.tune_tensorflow()
     from tf_style.inputs.preparation import prepare_inputs
 
-    base = tf_style.StyleConfig()
-    for flag in flags:
-        name, _, text = flag.removeprefix("--").partition("=")
-        kind = type(base.to_dict()[name])
-        base = (
-            tf_style.preset(text)
-            if name == "preset"
-            else base.replace(**{name: text == "true" if kind is bool else kind(text)})
-        )
+    values = cli_flags.parse(cli_flags.make_flags(cli_flags.config_table()), flags)
+    base = settings_from(values, "")
     options.output.mkdir(parents=True, exist_ok=True)
     prints = [options.output / f"{name}.png" for name in PRINTS]
     for path, draw in zip(prints, PRINTS.values(), strict=True):
@@ -221,7 +221,7 @@ def main() -> int:
                 config = base.replace(size=size, style_strength=strength)
                 place = options.output / f"{photo.stem}_{painting.stem}_{size}_{strength:g}.png"
                 row = {"photo": photo.stem, "painting": painting.stem}
-                row |= {"size": size, "strength": strength, "seconds": 0.0}
+                row |= {"size": size, "strength": strength, "seconds": math.nan}
                 if not place.exists():
                     result = tf_style.stylize(photo, painting, config=config)
                     result.save(place)

@@ -54,9 +54,9 @@ def main() -> None:
         ),
         "a style at three scales": ({"style_scales": "1,0.5,0.25"}, ControlPictures(), styles[:1]),
         "content map": ({}, ControlPictures(content_map=soft), styles[:1]),
-        "edges": ({"edge_weight": 1000.0}, ControlPictures(), styles[:1]),
+        "edges": ({"edge_weight": 0.3}, ControlPictures(), styles[:1]),
         "edges and content map": (
-            {"edge_weight": 1000.0}, ControlPictures(content_map=soft), styles[:1]
+            {"edge_weight": 0.3}, ControlPictures(content_map=soft), styles[:1]
         ),
         "two content layers": (
             {"content_layers": "conv2_2,conv4_2"}, ControlPictures(), styles[:1]
