@@ -70,7 +70,8 @@ class _PictureLoss(keras.losses.Loss):
         self._smallest = max(least, vgg19.minimum_side(layers, self.network.padding))
         # A function, not a model: Keras would save its weights with the trained model.
         self._features = load_extractor(self.network, layers=layers, arithmetic=arithmetic).__call__
-        self._picture, self._style_targets, self._variation = None, None, {}
+        self._picture, self._style_targets = None, None
+        self._variation: dict[str, tf.Tensor] = {}
         if style is not None:
             self._picture = picture_to_text(style, argument="style", long_edge=style_size)
             self._style_targets, self._variation = self._targets_of(self._picture)

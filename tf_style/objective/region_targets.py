@@ -91,7 +91,7 @@ def controlled_targets(
         return targets._replace(style=blended[0])
     # Differs from Gatys et al. (2017): a region counts in proportion to its area, so that the
     # balance of style and content is the same in small and large regions.
-    factors = tf.unstack(controls.strengths**config.strength_power * image_guides.shares)
+    factors = tf.unstack(tf.pow(controls.strengths, config.strength_power) * image_guides.shares)
     regions = (
         RegionTargets(style, _of_region(image_guides, region), factors[region])
         for region, style in enumerate(blended)
