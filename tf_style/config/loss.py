@@ -36,7 +36,7 @@ class LossConfig(TypeChecked):
         "at every size.",
     )
     content_weight: float = option(1.0, "Weight of the content loss (the paper's alpha).")
-    style_weight: float = option(5.0, "Weight of the style loss (the paper's beta).")
+    style_weight: float = option(4.5, "Weight of the style loss (the paper's beta).")
     tv_weight: float = option(0.25, "Weight of the total variation loss, which smooths; 0 is off.")
     relative_losses: bool = option(
         True,

@@ -1,6 +1,6 @@
 """Interpolation between styles, or between strengths of one style: a row of pictures.
 
-Each picture starts from the one before.
+Each picture starts halfway between the one before and the photograph.
 """
 
 import dataclasses
@@ -89,8 +89,8 @@ def interpolate(
 ) -> Iterator[Frame]:
     """Yields a picture for each blend and strength.
 
-    Each goes from coarse to fine. The first one starts from the start image, each later one from
-    the previous picture, with half of the steps at the full size. The content's features and the
+    Each goes from coarse to fine. The first one starts from the start image, each later one halfway
+    between the previous picture and the content, with half of the steps at the full size. The content's features and the
     styles' statistics are computed once for each size.
 
     Args:
@@ -151,6 +151,7 @@ class _Row:
     def __init__(self, problem: Problem, whole: Pictures, config: StyleConfig) -> None:
         """Computes the content's features and the styles' statistics at each size."""
         self._problem = problem
+        self._content = whole.content
         self._weights = weights_of(config.loss)
         self._stages = stages_of(size_of(whole.content), config)
         num_steps = sum(stage.steps for stage in self._stages)
@@ -187,6 +188,10 @@ class _Row:
             strength: strength of the style.
             is_first: whether it is the first frame, which makes all steps.
         """
+        if not is_first:
+            # Halfway back: forms of the previous style would stay as ghosts, because nothing in the
+            # new style's statistics removes what the content does not mind.
+            image = 0.5 * (image + self._content)
         power = self._problem.objective.config.strength_power
         weights = self._weights._replace(style=strength**power * self._weights.style)
         weights = LossWeights(*(tf.constant(value, tf.float32) for value in weights))

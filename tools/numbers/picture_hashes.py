@@ -53,7 +53,7 @@ RUNS = {
 WITH_TWO_STYLES = ("masks", "blend")
 
 
-WEIGHTS = {"content_weight": 1.0, "style_weight": 5.0, "tv_weight": 0.25}
+WEIGHTS = {"content_weight": 1.0, "style_weight": 4.5, "tv_weight": 0.25}
 """Arguments of the exported `stylize`."""
 
 
