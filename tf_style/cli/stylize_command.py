@@ -151,8 +151,6 @@ def stylize(job: Job) -> int:
     sources = _check_files(job)
     folder, note = _checkpoint_folder(job)
     process.set_environment(quiet=not options.verbose)
-    if settings.control.protect:  # It starts TensorFlow.
-        process.tune_tensorflow()
     inputs = _read_inputs(job)
     saved = _checkpoints(job, inputs, folder)
     _check_space(job, inputs, sources)
@@ -222,6 +220,8 @@ def _read_inputs(job: Job) -> "Inputs":
     )
     # Image decoders report damaged files on stderr.
     with process.quiet_stderr(not job.options.verbose):
+        if job.settings.control.protect:  # It starts TensorFlow.
+            process.tune_tensorflow()
         return prepare_inputs(request.content, request.styles, job.settings, controls)
 
 

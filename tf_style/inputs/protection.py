@@ -14,7 +14,7 @@ from tf_style.images.reading import Picture
 from tf_style.inputs import face_finder
 from tf_style.inputs.face_finder import Box
 
-FACE_GAIN = 30.0
+FACE_GAIN = 10.0
 """How many times as much the content counts in the middle of a face.
 
 Chosen by looking: 10 bends eyes and mouths, 100 hardly paints (docs/notes/images.md).
