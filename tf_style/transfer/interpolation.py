@@ -90,8 +90,8 @@ def interpolate(
     """Yields a picture for each blend and strength.
 
     Each goes from coarse to fine. The first one starts from the start image, each later one halfway
-    between the previous picture and the content, with half of the steps at the full size. The content's features and the
-    styles' statistics are computed once for each size.
+    between the previous picture and the content, with half of the steps at the full size. The
+    content's features and the styles' statistics are computed once for each size.
 
     Args:
         problem: of the config.
