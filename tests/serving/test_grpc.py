@@ -210,7 +210,8 @@ def test_an_exported_model_gives_the_pictures_and_losses_of_the_process(
         losses = stub.Predict(request, timeout=300).outputs
     result = tf_style.stylize(*pictures.values(), config=config)
     found = tf.io.decode_png(png).numpy().astype(int)
-    assert np.abs(found - result.pixels).max() <= 1
+    # Adam's first steps are as long for a gradient of 0, whose sign is rounding, as for any other.
+    assert np.mean(np.abs(found - result.pixels) > 1) <= 1e-4
     extractor = make_extractor(mini_layers, config.network, layers=config.loss.layers)
     objective = tf_style.Objective(extractor, config.loss)
     terms, gradient = objective.terms_and_gradient(

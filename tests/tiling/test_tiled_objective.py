@@ -108,7 +108,7 @@ def test_tiles_of_regions_have_the_gradient_of_the_whole_image(mode, mini_layers
     options = {"mask_mode": mode, "style_loss": "gram,conv3_1:wasserstein"}
     (terms, gradient), (value, ours), _ = both(mini_layers, size, TWO, 64, options, **masks)
     assert float(value) == pytest.approx(float(terms.total), rel=1e-6)
-    assert gap(ours, gradient) <= 1e-5
+    assert gap(ours, gradient) <= 2e-5
 
 
 def test_losses_that_compare_all_positions_are_refused(mini_layers):
