@@ -20,7 +20,7 @@ class OptimizerConfig(TypeChecked):
         "'lbfgs' (best), 'tfp_lbfgs' (TensorFlow Probability's own) or 'adam' (least memory).",
     )
     steps: int = option(
-        24,
+        23,
         "Optimizer steps at the full size, if that is 512 px or more; smaller results get up to "
         "four times as many. A step costs one evaluation of the loss and its gradient (two to "
         "three with tfp_lbfgs).",
