@@ -171,8 +171,7 @@ class StyleConfig(TypeChecked):
     def from_dict(cls, values: Mapping[str, Any]) -> "StyleConfig":
         """Returns the config that `to_dict` described; missing options come from the preset.
 
-        Options that an earlier version wrote give the picture that they gave: see
-        `config.earlier`.
+        Options that an earlier version wrote keep their meaning: see `config.earlier`.
 
         Raises:
             ValueError: on an unknown name or preset, or a value out of range.

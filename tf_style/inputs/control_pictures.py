@@ -4,7 +4,7 @@ Takes them as the caller gives them, checks them against the options, and gives 
 the sizes of the run. No TensorFlow here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -143,13 +143,15 @@ def content_map_of(
     """
     if controls.content_map is None:
         return None, ()
-    notes = Notes()
-    mask = read_mask(controls.content_map, "content_map")
-    notes.compare("content_map", mask, sizes)
-    white = gray_mask(mask, sizes.used, "content_map")
-    notes.look("content_map", white, "the content counts equally everywhere")
+    white, notes = _mask_of(
+        controls.content_map,
+        "content_map",
+        sizes,
+        gray_mask,
+        if_constant="the content counts equally everywhere",
+    )
     gain = np.float32(config.control.content_map_gain)
-    return (1.0 + (gain - 1.0) * white)[np.newaxis, ..., np.newaxis], notes.lines
+    return 1.0 + (gain - 1.0) * white, notes
 
 
 def keep_of(controls: ControlPictures, sizes: Sizes) -> tuple[np.ndarray | None, tuple[str, ...]]:
@@ -165,12 +167,33 @@ def keep_of(controls: ControlPictures, sizes: Sizes) -> tuple[np.ndarray | None,
     """
     if controls.keep is None:
         return None, ()
+    constant = "no part is kept more than another"
+    return _mask_of(controls.keep, "keep", sizes, keep_mask, if_constant=constant)
+
+
+def _mask_of(
+    picture: Any,
+    argument: str,
+    sizes: Sizes,
+    scaled: Callable[[np.ndarray, tuple[int, int], str], np.ndarray],
+    *,
+    if_constant: str,
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Returns a mask at the content's size, float32 `[1, H, W, 1]`, 0..1, and notes on it.
+
+    Args:
+        picture: the mask.
+        argument: its name in notes and errors.
+        sizes: sizes of the content.
+        scaled: `masks.gray_mask` or `masks.keep_mask`.
+        if_constant: what it means if the mask is the same everywhere.
+    """
     notes = Notes()
-    mask = read_mask(controls.keep, "keep")
-    notes.compare("keep", mask, sizes)
-    keep = keep_mask(mask, sizes.used, "keep")
-    notes.look("keep", keep, "no part is kept more than another")
-    return keep[np.newaxis, ..., np.newaxis], notes.lines
+    mask = read_mask(picture, argument)
+    notes.compare(argument, mask, sizes)
+    gray = scaled(mask, sizes.used, argument)
+    notes.look(argument, gray, if_constant)
+    return gray[np.newaxis, ..., np.newaxis], notes.lines
 
 
 def style_scales(config: StyleConfig) -> tuple[float, ...]:
