@@ -1,7 +1,8 @@
 """libvips, an optional dependency: reads the picture files that Pillow cannot.
 
-Takes TIFF, BigTIFF, PNG, JPEG and WebP files of many megapixels or of 16 bits; gives float arrays,
-reduced while the file is read. This is the only module that imports pyvips. No TensorFlow here.
+Takes TIFF, BigTIFF, PNG, JPEG, WebP and AVIF files of many megapixels or of 16 bits; gives float
+arrays, reduced while the file is read. This is the only module that imports pyvips. No TensorFlow
+here.
 """
 
 import contextlib
@@ -14,13 +15,17 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from tf_style.images import formats, tiff_pages
+from tf_style.images.color_tags import colors_of
+from tf_style.images.frames import frame_note
+
 INSTALL = "install libvips: `pip install 'tf_style[big]'`"
 
 MAX_FILE_PIXELS = 2**30
 """The largest files that are read. Only a few rows are decoded at a time."""
 
 MAX_UNPACKED_PIXELS = 2**28
-"""The limit for files that must be decoded whole: WebP, progressive JPEG, interlaced PNG."""
+"""The limit for files that must be decoded whole: WebP, AVIF, progressive JPEG, interlaced PNG."""
 
 _KINDS = {
     "tiff": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
@@ -71,28 +76,34 @@ def reason_of(error: Exception) -> str:
 
 
 def kind_of(path: Path) -> str | None:
-    """Returns 'tiff', 'png', 'jpeg', 'webp' or None, judging by the first bytes of a file.
+    """Returns 'tiff', 'png', 'jpeg', 'webp', 'heif' or None, judging by a file's first bytes.
 
     Raises:
         OSError: if the file cannot be read.
     """
     with path.open("rb") as file:
-        start = file.read(4)
+        start = file.read(formats.NUM_BYTES)
+    if formats.is_heif(start) or formats.readable_format(start) == "AVIF":
+        return "heif"
     return next((kind for kind, magic in _KINDS.items() if start.startswith(magic)), None)
 
 
 class LargePicture:
     """A picture file of which only the header has been read.
 
+    Of a TIFF file, the largest page is used that is neither reduced nor a mask.
+
     Attributes:
         size: (height, width) in px, after EXIF orientation is applied.
+        colors: what the file says about its colors.
+        notes: on pages and channels that are left out.
     """
 
     def __init__(self, path: Path, *, argument: str) -> None:
         """Opens the file.
 
         Args:
-            path: a TIFF, BigTIFF, PNG, JPEG or WebP file.
+            path: a TIFF, BigTIFF, PNG, JPEG, WebP or AVIF file; HEIF in some builds of libvips.
             argument: the name of the argument in error messages.
 
         Raises:
@@ -103,17 +114,29 @@ class LargePicture:
         check_installed(argument, f"{argument}='{path}'")
         self._path, self._argument, self._kind = path, argument, kind_of(path)
         if self._kind is None:
-            raise self._error("must be a TIFF, PNG, JPEG or WebP file", "another format")
+            raise self._error("must be a TIFF, PNG, JPEG, WebP or AVIF file", "another format")
+        with path.open("rb") as file:
+            pages = tiff_pages.read_pages(file) if self._kind == "tiff" else []
+        whole = tiff_pages.whole_pages(pages)
+        self._page = whole[0] if whole else None
         with self._errors_translated():
             opened = self._open()
             sides = opened.height, opened.width
             self._turn = _field(opened, "orientation", 1)
-            is_unpacked_whole = self._kind == "webp" or _field(opened, "interlaced", 0)
+            is_unpacked_whole = self._kind in ("webp", "heif") or _field(opened, "interlaced", 0)
+            exif, profile = _exif_of(opened), _field(opened, "icc-profile-data", None)
+        with path.open("rb") as file:
+            self.colors = colors_of(file, exif, profile)
+        numbers = [page.number for page in whole]
+        notes = [frame_note(argument, numbers, min(numbers, default=0), word="page")]
+        if self._page and 0 in self._page.extra:
+            notes.append(tiff_pages.note_on_extra(argument))
+        self.notes = tuple(note for note in notes if note)
         self.size = sides if self._turn < 5 else sides[::-1]
         limit = MAX_UNPACKED_PIXELS if is_unpacked_whole else MAX_FILE_PIXELS
         shape = f"{sides[1]}x{sides[0]} px"
         if sides[0] * sides[1] > limit:
-            raise self._error(f"must have at most {limit:,} pixels", shape, "Reduce it first.")
+            raise self._error(f"must have at most {limit:,} pixels", shape, "Save it smaller.")
         channels = opened.bands - bool(opened.hasalpha())
         known = (4,) if opened.interpretation == "cmyk" else (1, 3)
         if opened.format not in _FULL or channels not in known:
@@ -124,9 +147,10 @@ class LargePicture:
             )
 
     def read(self, size: tuple[int, int]) -> np.ndarray:
-        """Returns float32 `[height, width, 3]`, RGB (sRGB), or `[height, width, 4]` with alpha.
+        """Returns float32 `[height, width, 3]`, RGB, or `[height, width, 4]` with alpha.
 
-        Values are 0..1; colors are premultiplied by alpha. ICC profiles are converted to sRGB.
+        Values are 0..1; colors are premultiplied by alpha. ICC profiles are converted to sRGB; a
+        color space that `colors` names is not.
         For a smaller size the picture is reduced while the file is read, by averaging whole blocks
         and then Lanczos filtering, so that only the result is held in memory.
 
@@ -154,18 +178,24 @@ class LargePicture:
             opened = self._open()
             if self._kind == "tiff":
                 return _field(opened, "image-description", None)
-            exif = Image.Exif()
-            # Pillow raises almost any exception on damaged EXIF data.
-            with contextlib.suppress(ValueError, TypeError, KeyError, SyntaxError, struct.error):
-                exif.load(_field(opened, "exif-data", b""))
-            return exif.get(0x010E)
+            return _exif_of(opened).get(0x010E)
 
     def _open(self) -> Any:
         """Returns a new libvips image of the file, which can be read once, from top to bottom."""
         load = getattr(vips().Image, f"{self._kind}load_source")
         # With a source, libvips does not look for options in the name of the file.
         source = vips().Source.new_from_file(str(self._path))
-        return load(source, access="sequential", fail_on="error")
+        options = {}
+        if self._page is not None:
+            options["page"] = self._page.number
+            if self._page.sub_number is not None:
+                options["subifd"] = self._page.sub_number
+        opened = load(source, access="sequential", fail_on="error", **options)
+        if self._page is None or 0 not in self._page.extra:
+            return opened
+        # Samples that are no alpha, which libvips takes for it.
+        num_colors = len(self._page.bits) - len(self._page.extra)
+        return opened.extract_band(0, n=num_colors) if num_colors > 0 else opened
 
     def _float_image(self) -> Any:
         """Returns a libvips image of the values that `read` returns, at the file's full size."""
@@ -184,6 +214,8 @@ class LargePicture:
         if opened.hasalpha():
             alpha = opened[opened.bands - 1].cast("float").linear(1.0 / full, 0.0)
             opened = opened.extract_band(0, n=opened.bands - 1)
+        if self.colors.icc_profile is None:
+            opened = _without_profile(opened)
         colors = _to_srgb(opened)
         colors = colors.cast("float").linear(1.0 / _FULL[colors.format], 0.0)
         if colors.bands == 1:
@@ -254,6 +286,21 @@ def _is_srgb(colors: Any) -> bool:
     profile = colors.get("icc-profile-data")
     image.set_type(vips().GValue.blob_type, "icc-profile-data", profile)
     return int(np.abs(_by_profile(image).numpy().astype(int) - probe).max()) <= 1
+
+
+def _without_profile(colors: Any) -> Any:
+    colors = colors.copy()
+    if colors.get_typeof("icc-profile-data"):
+        colors.remove("icc-profile-data")
+    return colors
+
+
+def _exif_of(image: Any) -> Image.Exif:
+    exif = Image.Exif()
+    # Pillow raises almost any exception on damaged EXIF data.
+    with contextlib.suppress(ValueError, TypeError, KeyError, SyntaxError, struct.error):
+        exif.load(_field(image, "exif-data", b""))
+    return exif
 
 
 def _field(image: Any, name: str, default: Any) -> Any:

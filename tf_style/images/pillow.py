@@ -1,33 +1,51 @@
-"""Opens picture files with Pillow and converts PIL pictures to float arrays in sRGB.
+"""Opens picture files with Pillow.
 
-Errors of Pillow become errors that name the argument. No TensorFlow here.
+Takes paths; gives PIL pictures. Errors of Pillow become errors that name the argument, and the
+format of what is no picture. No TensorFlow here.
 """
 
 import contextlib
 import io
 import os
-import struct
+import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
-import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image
 
 from tf_style._checks import one_line, shown
-from tf_style.images.libvips import kind_of
+from tf_style.images import containers, formats, tiff_pages
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "JPEG2000", "PPM", "TGA")
-"""The formats that are read, by Pillow's names. Formats that start other programs are not."""
+"""The formats that are read, by Pillow's names. Formats that start other programs are not.
+
+HEIF is read with the extra `heif`.
+"""
 
 PIL_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485
 """Pillow's own limit of pixels: larger files are not read with Pillow."""
 
-_BITS_PER_SAMPLE = 258  # TIFF tag
+
+_TGA_SUFFIXES = (".tga", ".icb", ".vda", ".vst")
+_END_OF_JPEG = b"\xff\xd9"
 
 
 class BeyondPillow(ValueError):
-    """Raised for files that Pillow cannot read, but libvips may."""
+    """Raised for files that Pillow cannot read, but libvips may.
+
+    Attributes:
+        num_pixels: the size of a file that is too large for Pillow, otherwise 0.
+    """
+
+    def __init__(self, message: str, num_pixels: int = 0) -> None:
+        super().__init__(message)
+        self.num_pixels = num_pixels
+
+
+class NeedsHeif(BeyondPillow):
+    """Raised for HEIF files without the extra `heif`; some builds of libvips can read them."""
 
 
 @contextlib.contextmanager
@@ -53,16 +71,91 @@ def open_picture(path: Path, *, argument: str) -> Iterator[Image.Image]:
         )
     if not is_file:  # A pipe could block forever, and is not seekable.
         raise FileNotFoundError(
-            f"`{argument}` must be an existing file. Received: {argument}={received}."
+            f"`{argument}` must be an existing file. Received: {argument}={_with_url(path)}."
         )
     with telling_damage(argument, received, path), _File(io.FileIO(path)) as file:
-        Image.init()
-        known = [name for name in FORMATS if name in Image.OPEN]  # Depends on Pillow's build.
-        with Image.open(file, formats=known) as opened:
+        start = file.read(formats.NUM_BYTES)
+        _check_format(file, start, argument, received)
+        with _opened(_mended(file, start), start, path, argument, received) as opened:
             if opened.width * opened.height > PIL_PIXELS:
-                shape = f"{opened.width}x{opened.height} px"
-                raise BeyondPillow(too_large(argument, received, shape, PIL_PIXELS))
+                raise beyond_limit(argument, received, opened)
             yield opened
+
+
+def _with_url(path: Path) -> str:
+    """Returns a missing path for a message; says so if it is a URL."""
+    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", str(path), re.DOTALL)
+    if found is None and not str(path).startswith("data:"):
+        return shown(str(path))
+    text = str(path) if found is None else f"{found[1]}://{found[2]}"  # A path has single slashes.
+    return f"{shown(text)}, a URL. Download it first, and give the file"
+
+
+def _check_format(file: BinaryIO, start: bytes, argument: str, received: str) -> None:
+    """Raises ValueError for camera raw files; many have a small picture that could be read."""
+    if tiff_pages.is_tiff(start):
+        pages = tiff_pages.read_pages(file)
+        if formats.other_format(start) or tiff_pages.is_camera_raw(pages):
+            raise _in_other_format(argument, received, formats.CAMERA_RAW)
+
+
+def _opened(file: BinaryIO, start: bytes, path: Path, argument: str, received: str) -> Image.Image:
+    """Returns the picture that Pillow opens.
+
+    Raises:
+        NeedsHeif: for a HEIF file, without the extra.
+        Exception: as `Image.open`.
+    """
+    if formats.is_heif(start):
+        return _opened_heif(file, argument, received)
+    Image.init()
+    known = [name for name in FORMATS if name in Image.OPEN]  # Depends on Pillow's build.
+    # TGA has no magic number: Pillow takes icons and other files for it.
+    if path.suffix.lower() not in _TGA_SUFFIXES and formats.other_format(start):
+        known.remove("TGA")
+    file.seek(0)
+    return Image.open(file, formats=known)
+
+
+def _opened_heif(file: BinaryIO, argument: str, received: str) -> Image.Image:
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError as error:
+        raise NeedsHeif(
+            f"`{argument}` needs pillow-heif. Received: {argument}={received}, a HEIF picture, as "
+            f"phones write it. Please {formats.INSTALL_HEIF}."
+        ) from error
+    file.seek(0)
+    return HeifImageFile(file)
+
+
+def _mended(file: BinaryIO, start: bytes) -> BinaryIO:
+    """Returns the file, or a copy of it without what Pillow refuses although all pixels are there.
+
+    That is a long text in a PNG file, or a missing end marker of a JPEG file.
+    """
+    data = None
+    if start.startswith(containers.PNG_START):
+        data = containers.png_without_long_texts(file)
+    elif start.startswith(b"\xff\xd8"):
+        data = containers.jpeg_without_end(file)
+        data = data + _END_OF_JPEG if data and _is_whole_jpeg(data) else None
+    return file if data is None else io.BytesIO(data)
+
+
+def _is_whole_jpeg(data: bytes) -> bool:
+    """Returns whether a JPEG file without its end marker has all pixels.
+
+    What follows the last pixel has no effect on the picture. If pixels are missing, what follows is
+    decoded in their place.
+    """
+    pictures = []
+    for filler in (b"", bytes(range(1, 255)) * 8):
+        with Image.open(io.BytesIO(data + filler + _END_OF_JPEG), formats=["JPEG"]) as opened:
+            if opened.width * opened.height > PIL_PIXELS:
+                return False
+            pictures.append(opened.tobytes())
+    return pictures[0] == pictures[1]
 
 
 class _File(io.BufferedReader):
@@ -97,14 +190,12 @@ def telling_damage(argument: str, received: str, path: Path | None = None) -> It
             warnings.simplefilter("ignore")
             yield
     except Image.DecompressionBombError as error:
-        raise BeyondPillow(too_large(argument, received, str(error), PIL_PIXELS)) from error
+        found = re.search(r"(\d+) pixels", str(error))  # Pillow's limit is twice `PIL_PIXELS`.
+        number = int(found[1]) if found else 2 * PIL_PIXELS
+        message = too_large(argument, received, f"{number:,} pixels", PIL_PIXELS)
+        raise BeyondPillow(message, number) from error
     except Image.UnidentifiedImageError as error:
-        # Pillow does not support every kind of TIFF.
-        kind = BeyondPillow if path and kind_of(path) == "tiff" else ValueError
-        raise kind(
-            f"`{argument}` must be a picture ({', '.join(FORMATS)}). Received: "
-            f"{argument}={received}, which is in another format, or damaged."
-        ) from error
+        raise _unidentified(argument, received, path) from error
     except PermissionError as error:
         raise PermissionError(f"`{argument}` cannot be read: {error}.") from error
     except MemoryError as error:
@@ -113,80 +204,50 @@ def telling_damage(argument: str, received: str, path: Path | None = None) -> It
         if f"`{argument}`" in str(error):
             raise
         raise ValueError(
-            f"`{argument}` is damaged: {one_line(error)}. Received: {argument}={received}."
+            f"`{argument}` is damaged: {one_line(error)}. Received: {argument}={received}"
+            f"{_format_text(path)}."
         ) from error
 
 
-def float_arrays(picture: Image.Image, *, argument: str) -> tuple[np.ndarray, np.ndarray | None]:
-    """Returns float32 `[1, H, W, 3]`, RGB (sRGB), 0..1, and alpha `[1, H, W, 1]` or None.
-
-    Args:
-        picture: a picture of any mode; its pixels may not be loaded yet.
-        argument: the name of the argument in error messages.
-
-    Raises:
-        ValueError: if 32-bit integers lie outside 0..65535, or floats outside 0..1.
-    """
-    picture.load()
-    icc_profile = picture.info.get("icc_profile")
-    # If the EXIF data is damaged, the picture is not rotated.
-    with contextlib.suppress(ValueError, TypeError, KeyError, SyntaxError, struct.error, OSError):
-        picture = ImageOps.exif_transpose(picture)
-    if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
-        return _from_deep_gray(picture, argument), None
-    alpha = None
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        alpha = _to_float(picture.getchannel("A"))[..., np.newaxis]
-    return _to_float(_to_srgb(picture, icc_profile)), alpha
+def _format_text(path: Path | None) -> str:
+    """Returns ", a PNG file" or the like for a file of a known format, otherwise nothing."""
+    if path is None:
+        return ""
+    with path.open("rb") as file:
+        start = file.read(formats.NUM_BYTES)
+    name = formats.readable_format(start)
+    return f", a {name} file" if name else ""
 
 
-def has_16_bit_colors(opened: Image.Image) -> bool:
-    """Returns whether a picture, opened but not loaded, has 16-bit colors; Pillow keeps 8 bits."""
-    # TIFF has a tag for it; for PNG only the decoder's mode shows it.
-    tags = getattr(opened, "tag_v2", {})
-    modes = [str(tile.args) for tile in getattr(opened, "tile", ())]
-    is_deep = 16 in tags.get(_BITS_PER_SAMPLE, ()) or any(";16" in mode for mode in modes)
-    return is_deep and opened.mode in ("RGB", "RGBA", "RGBX", "LA")
-
-
-def _to_float(picture: Image.Image) -> np.ndarray:
-    values = np.array(picture, np.float32)[np.newaxis]
-    values /= np.float32(255.0)
-    return values
-
-
-def _from_deep_gray(picture: Image.Image, argument: str) -> np.ndarray:
-    values = np.asarray(picture)
-    full = 65535.0 if picture.mode != "F" else 1.0
-    if values.min() < 0 or values.max() > full or not np.isfinite(values).all():
-        raise ValueError(
-            f"`{argument}` must have values within 0..{full:g} in mode '{picture.mode}'. "
-            f"Received: values from {values.min():g} to {values.max():g}."
-        )
-    gray = values.astype(np.float32) / np.float32(full)
-    return np.repeat(gray[np.newaxis, :, :, np.newaxis], 3, axis=-1)
-
-
-def _to_srgb(picture: Image.Image, icc_profile: bytes | None) -> Image.Image:
-    """Returns the picture in sRGB, by its profile or, if unusable, by Pillow's `convert`."""
-    if picture.mode in ("P", "PA", "RGBA", "RGBX", "RGBa", "1"):
-        picture = picture.convert("RGB")
-    if icc_profile and picture.mode in ("RGB", "L", "CMYK", "LAB"):
-        try:
-            converted = ImageCms.profileToProfile(
-                picture,
-                ImageCms.ImageCmsProfile(io.BytesIO(icc_profile)),
-                ImageCms.createProfile("sRGB"),
-                renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-                outputMode="RGB",
-                flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+def _unidentified(argument: str, received: str, path: Path | None) -> ValueError:
+    """Returns the error for a file that Pillow does not know, with its format if that is known."""
+    start, pages = b"", []
+    if path is not None:
+        with path.open("rb") as file:
+            start = file.read(formats.NUM_BYTES)
+            if tiff_pages.is_tiff(start):
+                pages = tiff_pages.read_pages(file)
+        if pages:  # Pillow does not support every kind of TIFF.
+            return BeyondPillow(
+                f"`{argument}` must be of a kind of TIFF that Pillow reads. Received: "
+                f"{argument}={received}, {tiff_pages.whole_pages(pages)[0].samples_text}. Save it "
+                "with 8 bits, as RGB."
             )
-            if converted is not None:
-                return converted
-        except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-            pass  # A damaged profile, or one for another color space.
-    return picture.convert("RGB")
+        if other := formats.other_format(start):
+            return _in_other_format(argument, received, other)
+    name = formats.readable_format(start)
+    reason = f"a damaged {name} file" if name else "which is in another format, or damaged"
+    return ValueError(
+        f"`{argument}` must be a picture ({', '.join(FORMATS)}). Received: "
+        f"{argument}={received}, {reason}."
+    )
+
+
+def _in_other_format(argument: str, received: str, other: formats.OtherFormat) -> ValueError:
+    return ValueError(
+        f"`{argument}` must be a picture ({', '.join(FORMATS)}). Received: {argument}={received}, "
+        f"{other.name}. {other.way_out}"
+    )
 
 
 def on_white(picture: Image.Image) -> Image.Image:
@@ -195,6 +256,13 @@ def on_white(picture: Image.Image) -> Image.Image:
         return picture
     white = Image.new("RGBA", picture.size, "white")
     return Image.alpha_composite(white, picture).convert("RGB")
+
+
+def beyond_limit(argument: str, received: str, picture: Image.Image) -> BeyondPillow:
+    """Returns the error for a picture of more than `PIL_PIXELS` pixels."""
+    shape = f"{picture.width}x{picture.height} px"
+    message = too_large(argument, received, shape, PIL_PIXELS)
+    return BeyondPillow(message, picture.width * picture.height)
 
 
 def too_large(argument: str, received: str, what: str, most: int) -> str:
@@ -208,5 +276,5 @@ def too_large(argument: str, received: str, what: str, most: int) -> str:
     """
     return (
         f"`{argument}` must have at most {most:,} pixels. Received: {argument}={received}, {what}. "
-        "Reduce it first."
+        "Save it smaller."
     )

@@ -12,12 +12,16 @@ import numpy as np
 from PIL import Image
 
 from tf_style._checks import one_line, shown, user_path
-from tf_style.images import libvips
+from tf_style.images import libvips, tiff_pages
+from tf_style.images.color_spaces import to_srgb
+from tf_style.images.color_tags import Colors, colors_of, named_colors
+from tf_style.images.decoding import float_arrays, has_16_bit_colors, is_deep_gray
+from tf_style.images.frames import select_frame
 from tf_style.images.pillow import (
     PIL_PIXELS,
     BeyondPillow,
-    float_arrays,
-    has_16_bit_colors,
+    NeedsHeif,
+    beyond_limit,
     open_picture,
     telling_damage,
     too_large,
@@ -36,11 +40,13 @@ class Picture(NamedTuple):
         alpha: float32 `[1, H, W, 1]`, 0..1, or None if the picture has no transparency.
         whole_size: (height, width) of the file, px, if it may have been reduced during reading;
             None otherwise.
+        notes: on frames, pages and channels of the file that are left out.
     """
 
     image: np.ndarray
     alpha: np.ndarray | None
     whole_size: tuple[int, int] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -54,10 +60,13 @@ def read_picture(
 ) -> Picture:
     """Returns a file, PIL picture or array as a float image.
 
-    EXIF orientation is applied, and ICC profiles are converted to sRGB. Gray, palette, CMYK and
-    16-bit pictures are accepted. With the extra `big`, libvips reads what Pillow cannot: files of
-    more than `PIL_PIXELS` pixels, float TIFFs and other TIFFs that Pillow does not support, and
-    16-bit colors. Without it, 16-bit colors are reduced to 8 bits, and the other files are refused.
+    EXIF orientation is applied, and colors are converted to sRGB, by an ICC profile or what else
+    the file says (see `color_tags`). Gray, palette, CMYK and 16-bit pictures are accepted. Of
+    animations, the first frame is read that shows something; of TIFF files, the largest page.
+
+    With the extra `big`, libvips reads what Pillow cannot: files of more than `PIL_PIXELS` pixels,
+    float TIFFs and other TIFFs that Pillow does not support, and 16-bit colors. Without it, 16-bit
+    colors are reduced to 8 bits, and the other files are refused. HEIF needs the extra `heif`.
 
     Args:
         source: a path, a PIL picture, or an array or tensor `[H, W]`, `[H, W, 1 | 3 | 4]` or
@@ -76,20 +85,52 @@ def read_picture(
     """
     if isinstance(source, Image.Image):
         with telling_damage(argument, "a PIL picture"):  # Its pixels may not be loaded yet.
-            return _from_pil(source, argument, received="a PIL picture")
+            return _from_pil(source, named_colors(source), argument, received="a PIL picture")
     if not isinstance(source, (str, os.PathLike)):
         return _from_array(source, argument)
     path = user_path(source)
     try:
         with open_picture(path, argument=argument) as opened:
-            if not (has_16_bit_colors(opened) and libvips.is_installed()):
-                return _from_pil(opened, argument, received=shown(str(path)))
+            return _from_opened(path, opened, argument)
     except BeyondPillow as error:
         if libvips.kind_of(path) is None:
             raise
         if not libvips.is_installed():
-            raise BeyondPillow(f"{error} Or {libvips.INSTALL}.") from error
-    return _read_large(path, argument, long_edge)
+            helps = not isinstance(error, NeedsHeif)
+            helps &= error.num_pixels <= libvips.MAX_FILE_PIXELS
+            raise type(error)(f"{error} Or {libvips.INSTALL}." if helps else str(error)) from error
+        try:
+            return _read_large(path, argument, long_edge)
+        except ValueError as reason:
+            if isinstance(error, NeedsHeif):  # This build of libvips does not decode it, either.
+                raise error from reason
+            raise
+
+
+def _from_opened(path: Path, opened: Image.Image, argument: str) -> Picture:
+    """Returns the picture of a file that Pillow has opened.
+
+    Raises:
+        BeyondPillow: if libvips has to read it, or does it better.
+    """
+    received = shown(str(path))
+    has_profile = "icc_profile" in opened.info
+    is_better = has_16_bit_colors(opened) or (is_deep_gray(opened) and has_profile)
+    if is_better and libvips.is_installed():
+        raise BeyondPillow(f"`{argument}` has 16 bits. Received: {argument}={received}.")
+    with path.open("rb") as file:
+        pages = tiff_pages.read_pages(file) if opened.format == "TIFF" else []
+        colors = colors_of(file, opened.getexif(), opened.info.get("icc_profile"))
+    whole = tiff_pages.whole_pages(pages)
+    if whole and not whole[0].is_for_pillow:
+        raise BeyondPillow(
+            f"`{argument}` must be of a kind of TIFF that Pillow reads. Received: {argument}="
+            f"{received}, {whole[0].samples_text}. Save it with 8 bits, as RGB, and one page."
+        )
+    note = select_frame(opened, argument, numbers=[page.number for page in whole] or None)
+    notes = [note, tiff_pages.note_on_extra(argument) if whole and 0 in whole[0].extra else None]
+    picture = _from_pil(opened, colors, argument, received=received)
+    return picture._replace(notes=tuple(each for each in notes if each))
 
 
 def _read_large(path: Path, argument: str, long_edge: int | None) -> Picture:
@@ -101,9 +142,18 @@ def _read_large(path: Path, argument: str, long_edge: int | None) -> Picture:
         received = shown(str(path))
         raise ValueError(too_large(argument, received, f"{size[1]}x{size[0]} px", MAX_PIXELS))
     values = opened.read(size)[np.newaxis]
-    if values.shape[-1] == 3:
-        return Picture(values, None, opened.size)
-    return _unweighted(values[..., :3], values[..., 3:])._replace(whole_size=opened.size)
+    picture = Picture(values, None)
+    if values.shape[-1] == 4:
+        picture = _unweighted(values[..., :3], values[..., 3:])
+    picture = picture._replace(whole_size=opened.size, notes=opened.notes)
+    return _in_srgb(picture, opened.colors)
+
+
+def _in_srgb(picture: Picture, colors: Colors) -> Picture:
+    """Returns the picture converted from a color space that its file names."""
+    if colors.space is None:
+        return picture
+    return picture._replace(image=to_srgb(picture.image, colors.space))
 
 
 def resize_picture(picture: Picture, size: tuple[int, int]) -> Picture:
@@ -131,12 +181,12 @@ def over_white(picture: Picture) -> np.ndarray:
     return picture.image * picture.alpha + (1.0 - picture.alpha)
 
 
-def _from_pil(picture: Image.Image, argument: str, *, received: str) -> Picture:
+def _from_pil(picture: Image.Image, colors: Colors, argument: str, *, received: str) -> Picture:
     shape = f"{picture.width}x{picture.height} px"
     if picture.width * picture.height > PIL_PIXELS:
-        raise BeyondPillow(too_large(argument, received, shape, PIL_PIXELS))
+        raise beyond_limit(argument, received, picture)
     _check_not_empty(argument, received, shape, picture.width * picture.height)
-    return Picture(*float_arrays(picture, argument=argument))
+    return _in_srgb(Picture(*float_arrays(picture, colors, argument=argument)), colors)
 
 
 def _check_not_empty(argument: str, received: str, shape: str, num_pixels: int) -> None:

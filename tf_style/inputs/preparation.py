@@ -88,7 +88,7 @@ def prepare_inputs(
     content_map, more_notes = content_map_of(controls, sizes, config)
     keep, keep_notes = keep_of(controls, sizes)
     content_map, face_notes = protected(content_map, content_picture, size, config)
-    content_image, alpha, _ = reading.resize_picture(content_picture, size)
+    content_image, alpha = reading.resize_picture(content_picture, size)[:2]
     weights = alpha if alpha is not None and alpha.any() else None
     start = _start(content_image, originals[0].image, weights, config)
     num_scales = len(styles) // len(blend)

@@ -1,0 +1,185 @@
+"""Names the formats of files that are no pictures which can be read, and says the way out.
+
+Takes the first bytes of a file; gives the name of the format and what to do. No TensorFlow here.
+
+References:
+    The magic numbers are those of each format's specification; brands are those of ISO/IEC
+    14496-12 (ISO base media file format) and its registry, mp4ra.org.
+"""
+
+import re
+from typing import NamedTuple
+
+NUM_BYTES = 512
+"""How many bytes from the start of a file tell its format."""
+
+INSTALL_HEIF = "install pillow-heif: `pip install 'tf_style[heif]'`"
+
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"heif")
+_AVIF_BRANDS = (b"avif", b"avis")
+
+
+class OtherFormat(NamedTuple):
+    """A format that is not read.
+
+    Attributes:
+        name: with its article, such as "a PDF document".
+        way_out: a sentence that says what to do.
+    """
+
+    name: str
+    way_out: str
+
+
+_EXPORT = "Open it in the program that made it, and export it as PNG, TIFF or JPEG."
+_CONVERT = "Convert it to PNG, TIFF or JPEG."
+_DOWNLOAD = "Download or copy the picture itself again."
+_UNPACK = "Unpack it, and give a picture in it."
+_FRAME = "Save one frame as a picture: ffmpeg -i FILE -frames:v 1 frame.png"
+
+CAMERA_RAW = OtherFormat(
+    "a camera raw file",
+    "Develop it in your camera's program, darktable or RawTherapee, and export it as TIFF or JPEG.",
+)
+
+_STARTS: tuple[tuple[bytes, OtherFormat], ...] = (
+    (b"8BPS", OtherFormat("a Photoshop document (PSD)", _EXPORT)),
+    (b"%PDF", OtherFormat("a PDF document", "Export the page as PNG: pdftoppm -png FILE page")),
+    (b"%!PS", OtherFormat("a PostScript document", _CONVERT)),
+    (b"\xc5\xd0\xd3\xc6", OtherFormat("a PostScript document (EPS)", _CONVERT)),
+    (b"\xff\x0a", OtherFormat("a JPEG XL picture", _CONVERT)),
+    (b"\0\0\0\x0cJXL ", OtherFormat("a JPEG XL picture", _CONVERT)),
+    (b"gimp xcf", OtherFormat("a GIMP document (XCF)", _EXPORT)),
+    (b"FUJIFILMCCD-RAW", CAMERA_RAW),
+    (b"FOVb", CAMERA_RAW),
+    (b"\0MRM", CAMERA_RAW),
+    (b"IIU\0", CAMERA_RAW),
+    (b"IIRO", CAMERA_RAW),
+    (b"IIRS", CAMERA_RAW),
+    (b"MMOR", CAMERA_RAW),
+    (b"HEAPCCDR", CAMERA_RAW),
+    (b"\x1aE\xdf\xa3", OtherFormat("a video (Matroska or WebM)", _FRAME)),
+    (b"FLV\x01", OtherFormat("a video (Flash)", _FRAME)),
+    (b"0&\xb2u", OtherFormat("a video (Windows Media)", _FRAME)),
+    (b"\0\0\x01\xba", OtherFormat("a video (MPEG)", _FRAME)),
+    (b"\0\0\x01\xb3", OtherFormat("a video (MPEG)", _FRAME)),
+    (b"OggS", OtherFormat("an Ogg video or sound", _FRAME)),
+    (b"ID3", OtherFormat("a sound (MP3)", _DOWNLOAD)),
+    (b"\0\0\x01\0", OtherFormat("an icon (ICO)", _CONVERT)),
+    (b"\0\0\x02\0", OtherFormat("a cursor (CUR)", _CONVERT)),
+    (b"icns", OtherFormat("an icon (ICNS)", _CONVERT)),
+    (b"v/1\x01", OtherFormat("an OpenEXR picture", _CONVERT)),
+    (b"#?RADIANCE", OtherFormat("a Radiance picture (HDR)", _CONVERT)),
+    (b"#?RGBE", OtherFormat("a Radiance picture (HDR)", _CONVERT)),
+    (b"DDS ", OtherFormat("a DirectDraw texture (DDS)", _CONVERT)),
+    (b"SIMPLE  =", OtherFormat("a FITS file", _CONVERT)),
+    (b"qoif", OtherFormat("a QOI picture", _CONVERT)),
+    (b"BPG\xfb", OtherFormat("a BPG picture", _CONVERT)),
+    (b"FLIF", OtherFormat("a FLIF picture", _CONVERT)),
+    (b"II\xbc\x01", OtherFormat("a JPEG XR picture", _CONVERT)),
+    (b"AT&TFORM", OtherFormat("a DjVu document", _CONVERT)),
+    (b"\x93NUMPY", OtherFormat("a NumPy array", "Load it, and pass the array.")),
+    (b"\x89HDF", OtherFormat("an HDF5 file", _CONVERT)),
+    (b"PK\x03\x04", OtherFormat("a ZIP archive, or a document in one", _UNPACK)),
+    (b"\x1f\x8b", OtherFormat("a gzip archive", _UNPACK)),
+    (b"7z\xbc\xaf\x27\x1c", OtherFormat("a 7z archive", _UNPACK)),
+    (b"Rar!", OtherFormat("a RAR archive", _UNPACK)),
+    (b"BZh", OtherFormat("a bzip2 archive", _UNPACK)),
+    (b"\xfd7zXZ", OtherFormat("an xz archive", _UNPACK)),
+    (b"version https://git-lfs", OtherFormat("a pointer of Git LFS", "Run `git lfs pull`.")),
+)
+
+
+def other_format(start: bytes) -> OtherFormat | None:
+    """Returns the format of a file that is no readable picture, or None if it is not known.
+
+    Args:
+        start: the first `NUM_BYTES` bytes of the file, or all if it is shorter.
+    """
+    if not start.strip(b"\0"):
+        return OtherFormat("an empty file" if not start else "a file of zeros", _DOWNLOAD)
+    if start[:4] in (b"II*\0", b"MM\0*") and start[8:10] == b"CR":
+        return CAMERA_RAW
+    if start[128:132] == b"DICM":
+        return OtherFormat("a DICOM file", _CONVERT)
+    if start.startswith(b"RIFF"):
+        return None if start[8:12] == b"WEBP" else OtherFormat("a video or sound (RIFF)", _FRAME)
+    for magic, found in _STARTS:
+        if start.startswith(magic):
+            return found
+    return _media_format(start) or _text_format(start)
+
+
+_READABLE = {
+    b"\x89PNG": "PNG",
+    b"\xff\xd8": "JPEG",
+    b"GIF8": "GIF",
+    b"BM": "BMP",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"II+\0": "BigTIFF",
+    b"MM\0+": "BigTIFF",
+    b"RIFF": "WebP",
+    b"\0\0\0\x0cjP": "JPEG 2000",
+    b"\xff\x4f\xff\x51": "JPEG 2000",
+}
+
+
+def readable_format(start: bytes) -> str | None:
+    """Returns the name of a format that is read, judging by the first bytes of a file, or None."""
+    if set(_brands(start)) & set(_AVIF_BRANDS):
+        return "AVIF"
+    if is_heif(start):
+        return "HEIF"
+    return next((name for magic, name in _READABLE.items() if start.startswith(magic)), None)
+
+
+def is_heif(start: bytes) -> bool:
+    """Returns whether a file with these first bytes is a HEIF or HEIC picture, other than AVIF."""
+    brands = _brands(start)
+    if not brands or set(brands) & set(_AVIF_BRANDS):
+        return False
+    return brands[0] in _HEIF_BRANDS
+
+
+def _brands(start: bytes) -> list[bytes]:
+    """Returns the brands in the first box of an ISO base media file, the major brand first."""
+    if start[4:8] != b"ftyp":
+        return []
+    end = min(int.from_bytes(start[:4], "big"), len(start))
+    compatible = [start[at : at + 4] for at in range(16, end - 3, 4)]
+    return [start[8:12], *compatible]
+
+
+def _media_format(start: bytes) -> OtherFormat | None:
+    brands = _brands(start)
+    if brands and brands[0] == b"crx ":
+        return CAMERA_RAW
+    if brands and not set(brands) & {*_AVIF_BRANDS, *_HEIF_BRANDS, b"jp2 ", b"jpx "}:
+        return OtherFormat("a video (MP4 or QuickTime)", _FRAME)
+    if start[4:8] in (b"moov", b"mdat", b"wide", b"free", b"skip"):
+        return OtherFormat("a video (QuickTime)", _FRAME)
+    return None
+
+
+def _text_format(start: bytes) -> OtherFormat | None:
+    """Returns the format of a text, in UTF-8 or UTF-16."""
+    if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        text = start.decode("utf-16", "ignore")
+    else:
+        text = start.removeprefix(b"\xef\xbb\xbf").decode("latin-1")
+    if re.search(r"[\0-\x08\x0e-\x1f]", text):
+        return None
+    text = text.lstrip().lower()
+    if "<svg" in text:
+        way_out = "Render it as PNG, for example with Inkscape or rsvg-convert."
+        return OtherFormat("a drawing (SVG)", way_out)
+    if re.match(r"<!doctype html|<(html|head|body|script|title|meta)\b", text) or "<html" in text:
+        return OtherFormat("a web page (HTML)", _DOWNLOAD)
+    if re.match(r"p[1-7][\s#]", text):
+        return None  # A portable anymap, damaged.
+    kind = "XML" if text.startswith("<") else "JSON" if text[:1] in "{[" else "text"
+    # A damaged picture is no text: most of its bytes lie outside ASCII.
+    if sum(character < "\x7f" for character in text) < 0.9 * len(text):
+        return None
+    return OtherFormat(f"a file of {kind}", _DOWNLOAD)
