@@ -203,7 +203,7 @@ def test_style_pictures_are_used_without_their_margins():
     np.testing.assert_array_equal(start, prepared(texture(), init="style").start)
 
 
-def test_margins_can_be_kept_and_are_kept_with_masks_and_alpha():
+def test_margins_can_be_kept_and_are_kept_with_masks():
     scan = framed(texture())
     kept = prepared(scan, keep_margins=True)
     assert kept.styles[0].shape[1:3] == (57, 80)  # Of 173 by 243 px; without margins, 60 by 80.
@@ -213,7 +213,8 @@ def test_margins_can_be_kept_and_are_kept_with_masks_and_alpha():
     np.testing.assert_array_equal(masked.styles[0], kept.styles[0])
     alpha = np.concatenate([scan, mask[..., np.newaxis]], -1)
     alpha[: WIDTHS.top, :, 3] = 0
-    assert prepared(alpha).styles[0].shape == kept.styles[0].shape
+    assert prepared(alpha, keep_margins=True).styles[0].shape == kept.styles[0].shape
+    assert prepared(alpha).styles[0].shape[1:3] == (52, 80)  # Without the transparent rows.
 
 
 def test_the_content_keeps_its_margins():

@@ -99,9 +99,9 @@ def test_several_scales_read_each_mask_once_and_give_the_regions_of_each(count, 
     alone = [read(contents, others, sizes=(sizes,) * count)[0] for sizes in (STYLE, small)]
     sources = []
 
-    def counted(source, argument):
+    def counted(source, argument, notes):
         sources.append(argument)
-        return read_mask(source, argument)
+        return read_mask(source, argument, notes)
 
     monkeypatch.setattr(masks, "read_mask", counted)
     regions, notes = read_regions(

@@ -185,8 +185,14 @@ def test_transparent_parts_of_the_content_give_no_colors():
     style = prepared(content, color="match").styles[0].reshape(-1, 3)
     seen = CONTENT[:, :20].reshape(-1, 3)
     np.testing.assert_allclose(style.mean(0), seen.mean(0), atol=1e-3)
-    content[..., 3] = 0.0  # If all is transparent, all of it counts, as white.
-    np.testing.assert_allclose(prepared(content, color="match").styles[0], 1.0, atol=1e-5)
+
+
+def test_what_is_transparent_everywhere_is_read_as_opaque_and_told():
+    clear = np.concatenate([CONTENT, np.zeros((32, 40, 1), np.float32)], axis=-1)
+    inputs = prepared(clear)
+    assert inputs.alpha is None
+    np.testing.assert_array_equal(inputs.content, prepared().content)
+    assert inputs.notes == ("`content` is transparent everywhere; it is read as opaque.",)
 
 
 @pytest.mark.parametrize("init", ["content", "style", "noise"])

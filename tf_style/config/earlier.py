@@ -12,6 +12,7 @@ ADDED: dict[str, Any] = {
     "exponents": "0.25,-0.25",
     "protect": "",
     "keep_margins": True,
+    "limit_chroma": False,
 }
 """Options that were added later, each with the value that earlier versions worked with."""
 

@@ -7,13 +7,14 @@ from typing import Any
 
 from tf_style import vgg19
 
-# The units of the paper and of other programs: no loss is divided by its scale, and a scan is
-# painted with its margin.
+# The units of the paper and of other programs: no loss is divided by its scale, a scan is painted
+# with its margin, and colors are left as the optimizer finds them.
 _ABSOLUTE = {
     "relative_losses": False,
     "content_power": 1.0,
     "exponents": "0.25,-0.25",
     "keep_margins": True,
+    "limit_chroma": False,
     "steps": 25,
 }
 

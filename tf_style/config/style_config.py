@@ -65,6 +65,12 @@ class StyleConfig(TypeChecked):
         "the paper's 'cholesky' map or the 'symmetric' map, which moves colors least; or to its "
         "'histogram' in each channel.",
     )
+    limit_chroma: bool = option(
+        True,
+        "Give no pixel more color than the most colorful parts of the painting: a drawing in ink "
+        "leaves no colored specks. With --style_strength below 1, the photograph's colors count "
+        "too.",
+    )
     seed: int = option(0, "Seed of the noise that --init=noise starts from.")
     network: NetworkConfig = dataclasses.field(default_factory=NetworkConfig)
     loss: LossConfig = dataclasses.field(default_factory=LossConfig)

@@ -16,6 +16,7 @@ from tf_style.engine.coarse_to_fine import StageStart, coarse_to_fine, refined
 from tf_style.engine.pictures import Pictures, at_scale, at_size
 from tf_style.engine.plan import stages_of
 from tf_style.engine.problem import Problem
+from tf_style.images.graph_color import limited_chroma
 from tf_style.images.graph_resizing import Size, cover, size_of
 from tf_style.inputs.inputs import NOISE_DEVIATION, NOISE_MEAN
 from tf_style.inputs.sizes import smallest_side
@@ -226,7 +227,7 @@ def stylize_in_graph(
          "network. Received: loss", end.loss],
     )  # fmt: skip
     with tf.control_dependencies([check]):
-        return end._replace(image=tf.identity(end.image))
+        return _finished(end, pictures, config)
 
 
 def stylize_at_size(problem: Problem, pictures: Pictures, config: StyleConfig) -> Stylized:
@@ -244,7 +245,16 @@ def stylize_at_size(problem: Problem, pictures: Pictures, config: StyleConfig) -
         pictures_at=lambda stage: at_scale(pictures, stage.scale, smallest_side=smallest),
         minimize=lambda start: _minimize_start(problem, start, config),
     )
-    return functools.reduce(_added, ends)
+    return _finished(functools.reduce(_added, ends), pictures, config)
+
+
+def _finished(end: Stylized, pictures: Pictures, config: StyleConfig) -> Stylized:
+    """Returns the end of a run with the chroma that the styles allow."""
+    if not config.limit_chroma:
+        return end._replace(image=tf.identity(end.image))
+    strength = config.loss.style_strength
+    image = limited_chroma(end.image, pictures.content, pictures.styles, strength)
+    return end._replace(image=image)
 
 
 def _minimize_start(problem: Problem, start: StageStart, config: StyleConfig) -> Stylized:

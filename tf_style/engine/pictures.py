@@ -41,7 +41,7 @@ def pictures_of(inputs: Inputs) -> Pictures:
             strengths=tf.constant(regions.strengths),
             content_masks=tf.constant(regions.content),
             style_masks=tuple(map(tf.constant, regions.styles)),
-            touched=tf.constant(inputs.touched),
+            touched=None if inputs.touched is None else tf.constant(inputs.touched),
         )
     elif len(inputs.styles) > 1:
         controls = Controls(blend=tf.constant(inputs.blend[np.newaxis]))

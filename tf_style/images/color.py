@@ -17,6 +17,8 @@ LUMA = np.array([0.299, 0.587, 0.114])
 """The weights of R, G and B in luma."""
 MOST_SATURATED = 1.5
 """How much the ratio of chroma to luma may grow where a picture becomes darker; see `muted`."""
+RARE = 0.001
+"""The share of a painting's pixels, its most colorful ones, that `most_chroma` leaves out."""
 
 _ROUNDING = 2.5 / 255.0  # Channels of a gray picture may differ so much, in files of JPEG.
 
@@ -110,6 +112,49 @@ def muted(image: np.ndarray, luma: np.ndarray) -> np.ndarray:
     own = luminance(image)
     share = MOST_SATURATED * np.maximum(luma, 0.0) / np.maximum(own, 1e-6)
     return np.where(share < 1.0, own + share * (image - own), image).astype(np.float32)
+
+
+def chroma(image: np.ndarray) -> np.ndarray:
+    """Returns how colorful each pixel is: the largest minus the smallest channel.
+
+    Args:
+        image: float32 `[1, H, W, 3]`, RGB, nominally 0..1.
+
+    Returns:
+        float32 `[1, H, W, 1]`; 0 for gray.
+    """
+    return np.ptp(image, axis=-1, keepdims=True)
+
+
+def most_chroma(image: np.ndarray, weights: np.ndarray | None = None) -> float:
+    """Returns the chroma that only the share `RARE` of the pixels exceeds.
+
+    Args:
+        image: float32 `[1, H, W, 3]`, RGB 0..1.
+        weights: float32 `[1, H, W, 1]`; pixels of less than one half do not count. None for 1.
+    """
+    values = chroma(image)
+    if weights is not None and (weights >= 0.5).any():
+        values = values[weights >= 0.5]
+    return float(np.quantile(values, 1.0 - RARE))
+
+
+def within_chroma(image: np.ndarray, most: np.ndarray) -> np.ndarray:
+    """Returns the picture with no more chroma than allowed, and the same luma and hue.
+
+    Pixels within the limit stay the same to the bit.
+
+    Args:
+        image: float32 `[1, H, W, 3]`, RGB, nominally 0..1.
+        most: float32 `[1, H, W, 1]`, at least 0; see `chroma`.
+
+    Returns:
+        float32 `[1, H, W, 3]`, RGB.
+    """
+    found = chroma(image)
+    luma = luminance(image)
+    share = most / np.maximum(found, 1e-6)
+    return np.where(found > most, luma + share * (image - luma), image).astype(np.float32)
 
 
 def gray(luma: np.ndarray) -> np.ndarray:

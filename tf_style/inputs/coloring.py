@@ -6,7 +6,16 @@ There is one rule for the whole picture, or one for each region.
 import numpy as np
 
 from tf_style.config.style_config import StyleConfig
-from tf_style.images.color import gray, into_gamut, is_gray, luminance, muted, with_luminance
+from tf_style.images.color import (
+    chroma,
+    gray,
+    into_gamut,
+    is_gray,
+    luminance,
+    most_chroma,
+    muted,
+    with_luminance,
+)
 from tf_style.images.color_match import match_colors, shift_luminance
 from tf_style.inputs.inputs import Inputs
 
@@ -33,18 +42,23 @@ def colored(
         ValueError: if there are several rules but not one for each region.
     """
     content, styles, start, regions = inputs.content, inputs.styles, inputs.start, inputs.regions
+    visible = inputs.style_weights or (None,) * len(styles)
     rules = config.colors
     if len(rules) == 1:
+        weights = {"content_weights": content_weights}
         painted = tuple(
-            painted_style(style, content, rules[0], config, content_weights=content_weights)
-            for style in styles
+            painted_style(style, content, rules[0], config, style_weights=each, **weights)
+            for style, each in zip(styles, visible, strict=True)
         )
         # The network would tint a gray photograph in a gray style, speck by speck.
         stays_gray = all(is_gray(picture) for picture in (content, *styles))
         color = content if rules[0] in _MERGED or stays_gray else None
+        inputs = inputs._replace(styles=painted)
+        if color is None and config.limit_chroma:
+            inputs = inputs._replace(most_chroma=_most_chroma(inputs, config))
         if rules[0] == "luminance":
             content, start = gray(luminance(content)), gray(luminance(start))
-        return inputs._replace(content=content, styles=painted, start=start, color=color)
+        return inputs._replace(content=content, start=start, color=color)
     count = 0 if regions is None else regions.content.shape[-1]
     if regions is None or len(rules) != count:
         raise ValueError(
@@ -52,7 +66,7 @@ def colored(
             f"color={config.color!r} for {count} regions. Write one rule, or as many as there are "
             "regions of `content_masks`."
         )
-    pictures, masks, blends = [], [], []
+    pictures, masks, blends, seen_styles = [], [], [], []
     for region, rule in enumerate(rules):
         here = regions.content[..., region : region + 1]
         seen = here if content_weights is None else here * content_weights
@@ -60,11 +74,14 @@ def colored(
         for index, style in enumerate(styles):
             if regions.blend[region, index] > 0.0:
                 there = regions.styles[index][..., region : region + 1]
+                if visible[index] is not None:
+                    there = there * visible[index]
                 weights = {"content_weights": seen, "style_weights": there}
                 pictures.append(painted_style(style, content, rule, config, **weights))
                 only = np.zeros_like(regions.styles[index])
                 only[..., region : region + 1] = there
                 masks.append(only)
+                seen_styles.append(visible[index])
                 column = np.zeros([count], np.float32)
                 column[region] = regions.blend[region, index]
                 blends.append(column)
@@ -78,10 +95,26 @@ def colored(
         content=content + light * (gray(luminance(content)) - content),
         styles=tuple(pictures),
         start=start + light * (gray(luminance(start)) - start),
+        style_weights=tuple(seen_styles),
         regions=regions._replace(styles=tuple(masks), blend=np.stack(blends, -1)),
         color=content if set(rules) & set(_MERGED) else None,
         color_share=share(*_MERGED),
     )
+
+
+def _most_chroma(inputs: Inputs, config: StyleConfig) -> np.ndarray:
+    """Returns the most chroma that the result may have, float32 `[1, H, W, 1]`.
+
+    That is the styles', and what a style of less than full strength leaves of the photograph's.
+    """
+    visible = inputs.style_weights or (None,) * len(inputs.styles)
+    most = max(map(most_chroma, inputs.styles, visible))
+    strength = config.loss.style_strength
+    if inputs.regions is not None and (inputs.regions.strengths > 0.0).any():
+        strength *= float(inputs.regions.strengths[inputs.regions.strengths > 0.0].min())
+    touched = np.float32(1.0) if inputs.touched is None else inputs.touched
+    kept = np.float32(1.0) - np.float32(min(1.0, strength)) * touched
+    return np.float32(most) + kept * chroma(inputs.content)
 
 
 def merged(image: np.ndarray, color: np.ndarray | None, share: np.ndarray | None) -> np.ndarray:

@@ -189,7 +189,7 @@ def _mask_of(
         if_constant: what it means if the mask is the same everywhere.
     """
     notes = Notes()
-    mask = read_mask(picture, argument)
+    mask = read_mask(picture, argument, notes)
     notes.compare(argument, mask, sizes)
     gray = scaled(mask, sizes.used, argument)
     notes.look(argument, gray, if_constant)

@@ -27,10 +27,14 @@ class Inputs(NamedTuple):
         regions: where each style counts, or None.
         content_map: float32 `[1, H, W, 1]`, at least 0, weights of the content, or None.
         keep: float32 `[1, H, W, 1]`, 0..1; 1 keeps the content as it is. None keeps nothing.
-        notes: lines about margins that are left out, and masks and maps that are stretched,
-            constant or equal to others.
+        notes: lines about what is left out of files, pictures that will disappoint, and masks and
+            maps that are stretched, constant or equal to others.
         fine_style: float32 `[1, h, w, 3]`, RGB 0..1, picture whose fine texture the styles take on
             first, or None.
+        style_weights: for each style float32 `[1, h, w, 1]`, 0..1, how much each place counts:
+            the alpha of a style with transparent parts; None for 1 everywhere.
+        most_chroma: float32 `[1, H, W, 1]`, the most `color.chroma` that the finished picture may
+            have; None for any.
         color: float32 `[1, H, W, 3]`, RGB 0..1; the finished picture takes its chroma. None if
             the result keeps its own chroma.
         color_share: float32 `[1, H, W, 1]`, 0..1, how much of that chroma each pixel takes; None
@@ -48,6 +52,8 @@ class Inputs(NamedTuple):
     keep: np.ndarray | None = None
     notes: tuple[str, ...] = ()
     fine_style: np.ndarray | None = None
+    style_weights: tuple[np.ndarray | None, ...] = ()
+    most_chroma: np.ndarray | None = None
     color: np.ndarray | None = None
     color_share: np.ndarray | None = None
     controls: tuple[str, ...] = ()
@@ -69,20 +75,27 @@ class Inputs(NamedTuple):
 
     @property
     def painted_regions(self) -> Regions | None:
-        """The regions to paint, without what `keep` keeps; None if the whole picture is painted.
+        """The regions to paint, without what `keep` keeps; None if nothing has a mask.
 
         Without regions the rest of `keep` is one. If the kept part counted, which has no style, the
-        painted part would have to make up for it.
+        painted part would have to make up for it. Places of a style count by `style_weights`.
         """
-        regions = self.regions
+        regions, content = self.regions, self.content
         if regions is None:
-            if self.keep is None:
+            if self.keep is None and not any(each is not None for each in self.style_weights):
                 return None
-            ones = tuple(np.ones([*style.shape[:3], 1], np.float32) for style in self.styles)
+            ones = [
+                np.ones([*picture.shape[:3], 1], np.float32) for picture in (content, *self.styles)
+            ]
             blend = self.blend[np.newaxis]
-            return Regions(1.0 - self.keep, ones, blend, np.ones(1, np.float32))
+            regions = Regions(ones[0], tuple(ones[1:]), blend, np.ones(1, np.float32))
         masks = regions.content if self.keep is None else regions.content * (1.0 - self.keep)
+        weights = self.style_weights or (None,) * len(regions.styles)
+        styles = tuple(
+            style if each is None else style * each
+            for style, each in zip(regions.styles, weights, strict=True)
+        )
         # Regions of strength 0 stay untouched and need no style; so do those that are kept.
         used = (regions.strengths > 0.0) & (masks.max((0, 1, 2)) > SAME)
-        styles = tuple(style[..., used] for style in regions.styles)
+        styles = tuple(style[..., used] for style in styles)
         return Regions(masks[..., used], styles, regions.blend[used], regions.strengths[used])

@@ -1,7 +1,7 @@
-"""Finds the uniform margin of a scanned picture: paper, a scan bed, a passe-partout.
+"""Finds the margins of a picture: paper, a scan bed, a passe-partout, or transparent parts.
 
-Takes a float32 image, gives the widths of its margins. Where in doubt, there is no margin: the
-picture keeps all its pixels. No TensorFlow here.
+Takes a float32 image or alpha, gives the widths of its margins. Where in doubt, there is no margin:
+the picture keeps all its pixels. No TensorFlow here.
 """
 
 from typing import NamedTuple
@@ -64,6 +64,20 @@ def find_margins(image: np.ndarray) -> Margins:
     if any(found) and sum(_uniform_lines(side) == 0 for side in _sides(rest[0])) < 2:
         return NO_MARGINS
     return found
+
+
+def margins_of(alpha: np.ndarray) -> Margins:
+    """Returns the widths of what is transparent all around a picture.
+
+    Args:
+        alpha: float32 `[1, H, W, 1]`, 0..1, not 0 everywhere.
+    """
+    visible = alpha[0, ..., 0] > 0.5 * _LEVEL
+    rows, columns = (np.flatnonzero(visible.any(axis)) for axis in (1, 0))
+    height, width = visible.shape
+    return Margins(
+        int(columns[0]), int(rows[0]), width - 1 - int(columns[-1]), height - 1 - int(rows[-1])
+    )
 
 
 def _sides(pixels: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -1,7 +1,8 @@
 """Masks of regions: takes mask pictures, gives `Regions` at the sizes of content and styles.
 
 A mask is a gray picture: white inside its region, black outside, gray in between. Alternatively,
-one label picture holds all regions, with one color for each. No TensorFlow here.
+one label picture holds all regions, with one color for each. What is transparent is no region. No
+TensorFlow here.
 """
 
 from collections.abc import Sequence
@@ -82,12 +83,12 @@ def read_regions(
         ValueError: if the numbers of masks, styles and strengths do not match, a mask is black
             everywhere, or a region has no counterpart in the styles.
     """
+    notes, count = Notes(), len(styles) // num_scales
     contents, others = (
-        [read_mask(mask, f"{argument}[{index}]") for index, mask in enumerate(masks)]
+        [read_mask(mask, f"{argument}[{index}]", notes) for index, mask in enumerate(masks)]
         for argument, masks in (("content_masks", content_masks), ("style_masks", style_masks))
     )
     match = _match_labels if any(map(_is_colored, contents)) else _match_in_order
-    notes, count = Notes(), len(styles) // num_scales
     scales = [
         match(_MaskSet(contents, others, content, styles[first : first + count], config, notes))
         for first in range(0, len(styles), count)
@@ -113,13 +114,28 @@ class _MaskSet(NamedTuple):
     notes: Notes
 
 
-def read_mask(mask: Any, argument: str) -> np.ndarray:
-    """Returns a mask, float32 `[h, w, 3]`, 0..1, from anything `reading.read_picture` accepts."""
-    return reading.over_white(reading.read_picture(mask, argument=argument))[0]
+def read_mask(mask: Any, argument: str, notes: Notes) -> np.ndarray:
+    """Returns a mask, float32 `[h, w, 3]`, 0..1, from anything `reading.read_picture` accepts.
+
+    A colored mask with transparent parts is `[h, w, 4]`, with its alpha. Otherwise what is
+    transparent counts as black; but where a mask is painted in black on nothing, what is painted is
+    the region. Records notes on what is left out of a file.
+    """
+    picture = reading.read_picture(mask, argument=argument)
+    notes.add(*picture.notes)
+    image = picture.image[0]
+    if picture.alpha is None or picture.alpha.min() == 1.0:
+        return image
+    alpha = picture.alpha[0]
+    painted = image * alpha
+    if _is_colored(painted):
+        return np.concatenate([image, alpha], -1)
+    is_black = alpha.max() > SAME and not painted.max() > SAME
+    return np.repeat(alpha, 3, -1) if is_black else painted
 
 
 def gray_mask(mask: np.ndarray, size: tuple[int, int], argument: str) -> np.ndarray:
-    """Returns a mask float32 `[h, w, 3]` as one channel at a size, float32 `[H, W]`, 0..1.
+    """Returns a mask from `read_mask` as one channel at a size, float32 `[H, W]`, 0..1.
 
     Raises:
         ValueError: if the mask is colored, or black everywhere.
@@ -162,7 +178,7 @@ def keep_mask(mask: np.ndarray, size: tuple[int, int], argument: str) -> np.ndar
 
 def _is_colored(mask: np.ndarray) -> bool:
     # The grays of a JPEG are off by a few levels.
-    return bool(np.ptp(mask, axis=-1).max() > 0.1)
+    return bool(np.ptp(mask[..., :3], axis=-1).max() > 0.1)
 
 
 def _match_in_order(masks_read: _MaskSet) -> tuple[np.ndarray, tuple[np.ndarray, ...], np.ndarray]:
@@ -261,14 +277,16 @@ def _labels(
     notes.compare(argument, mask, sizes)
     picture = Image.fromarray(np.round(mask * 255.0).astype(np.uint8))
     pixels = np.asarray(picture.resize(sizes.used[::-1], Image.Resampling.NEAREST))
-    colors, index = np.unique(pixels.reshape(-1, 3), axis=0, return_inverse=True)
+    visible = np.ones(sizes.used, bool) if pixels.shape[-1] == 3 else pixels[..., 3] >= 128
+    colors, index = np.unique(pixels[visible][:, :3], axis=0, return_inverse=True)
     if len(colors) > MAX_REGIONS:
         raise ValueError(
             f"`{argument}` must have at most {MAX_REGIONS} colors, one for each region. Received: "
             f"{len(colors)} colors. Save it as PNG, painted without antialiasing."
         )
-    masks = np.eye(len(colors), dtype=np.float32)[index.ravel()]
-    return [tuple(map(int, color)) for color in colors], masks.reshape(*sizes.used, len(colors))
+    masks = np.zeros([*sizes.used, len(colors)], np.float32)
+    masks[visible] = np.eye(len(colors), dtype=np.float32)[index.ravel()]
+    return [tuple(map(int, color)) for color in colors], masks
 
 
 def _strengths(config: StyleConfig, count: int) -> np.ndarray:

@@ -3,13 +3,14 @@
 import numpy as np
 
 from tf_style.config.style_config import StyleConfig
+from tf_style.images.color import within_chroma
 from tf_style.images.screened_poisson import screened_poisson
 from tf_style.inputs.coloring import merged
 from tf_style.inputs.inputs import Inputs
 
 
 def finished(image: np.ndarray, inputs: Inputs, config: StyleConfig) -> np.ndarray:
-    """Returns the finished picture: with the chroma and edges that the options ask for.
+    """Returns the finished picture: with the colors and edges that the options ask for.
 
     Untouched parts are the content, bit for bit.
 
@@ -19,6 +20,8 @@ def finished(image: np.ndarray, inputs: Inputs, config: StyleConfig) -> np.ndarr
         config: `photorealistic` and `fidelity`, and `gamut`, which clips.
     """
     image = merged(image, inputs.color, inputs.color_share)
+    if inputs.most_chroma is not None:
+        image = within_chroma(image, inputs.most_chroma)
     if config.control.photorealistic:
         image = screened_poisson(image, inputs.photograph, fidelity=config.control.fidelity)
         if config.optimizer.gamut:

@@ -23,6 +23,7 @@ from tf_style.engine.stages import enough_memory
 from tf_style.images.graph_resizing import Size, resize, size_of
 from tf_style.inputs.inputs import Inputs
 from tf_style.inputs.sizes import smallest_side
+from tf_style.objective.guides import guides
 from tf_style.objective.loss import LossWeights, weights_of
 from tf_style.objective.scales import blended_scale
 from tf_style.objective.targets import Targets, blended_targets
@@ -172,10 +173,21 @@ class _Row:
         return _SharedSize(
             size,
             objective.content_targets(pictures.content),
-            [objective.style_statistics(style)[0] for style in pictures.styles],
+            [
+                objective.style_statistics(style, guides=[each])[0]
+                for style, each in zip(pictures.styles, self._style_guides(pictures), strict=True)
+            ],
             [objective.variation_scale(style) for style in pictures.styles],
             self._problem.parametrization.basis(*size, exponent),
         )
+
+    def _style_guides(self, pictures: Pictures) -> list[dict[str, tf.Tensor]]:
+        """Returns the weights of each style's positions by layer; none if all count the same."""
+        config, masks = self._problem.objective.config, pictures.controls.style_masks
+        if not masks:
+            return [{} for _ in pictures.styles]
+        layers = [name for name, _ in config.style_layers]
+        return [guides(mask, layers, config.mask_mode).weights for mask in masks]
 
     def stage_ends(
         self, image: tf.Tensor, blend: Sequence[float], strength: float, *, is_first: bool

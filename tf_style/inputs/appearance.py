@@ -1,0 +1,40 @@
+"""Notes on photographs and paintings that will disappoint: too dark, or without contrast.
+
+No TensorFlow here.
+"""
+
+import numpy as np
+
+from tf_style.images.color import luminance
+from tf_style.images.resizing import fit, resize
+
+_EDGE = 256  # px; contrast is measured at this size.
+_DARK = 0.25  # Luma that 95 % of a dark photograph stay below; of 949 photographs, 2 do.
+_FLAT = 0.03  # Difference of neighbors in a flat picture; paintings have 0.06 to 0.25.
+
+
+def notes_on_content(image: np.ndarray) -> tuple[str, ...]:
+    """Returns a note if a photograph, float32 `[1, H, W, 3]`, RGB 0..1, is underexposed."""
+    if np.quantile(luminance(_small(image)), 0.95) >= _DARK:
+        return ()
+    return (
+        "`content` is very dark, so the result will follow its noise. Try a brightened copy, or "
+        "a higher `tv_weight`.",
+    )
+
+
+def notes_on_style(image: np.ndarray, argument: str) -> tuple[str, ...]:
+    """Returns a note if a style picture, float32 `[1, H, W, 3]`, RGB 0..1, has little contrast."""
+    small = _small(image)[0]
+    differences = [np.mean(np.square(np.diff(small, axis=axis))) for axis in (0, 1)]
+    if np.sqrt(sum(differences)) >= _FLAT:
+        return ()
+    return (
+        f"`{argument}` is pale or blurred, so the result will have little style. Try a sharper "
+        "copy, one with more contrast, or a higher `style_strength`.",
+    )
+
+
+def _small(image: np.ndarray) -> np.ndarray:
+    size = image.shape[1:3]
+    return resize(image, fit(size, _EDGE)) if max(size) > _EDGE else image
