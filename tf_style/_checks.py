@@ -68,3 +68,8 @@ def user_path(path: str | os.PathLike) -> Path:
         return path.expanduser()
     except (RuntimeError, ValueError):  # No such user, so the file's own name starts with "~".
         return path
+
+
+def exists(path: str | os.PathLike) -> bool:
+    """Returns whether there is a file or folder, with `~` expanded; False for impossible names."""
+    return os.access(user_path(path), os.F_OK)

@@ -99,6 +99,20 @@ def test_a_fourth_positional_argument_is_an_error(capsys):
     assert "'512'. Write options as flags, as in --size=1024." in printed
 
 
+@pytest.mark.parametrize(
+    ("command", "flag"),
+    [
+        ("export", "height"),
+        ("interpolate", "frames"),
+        ("serve", "port"),
+        ("fetch_weights", "weights"),
+    ],
+)
+def test_every_command_refuses_a_repeated_flag(capsys, command, flag):
+    printed = one_line(capsys, command, f"--{flag}=1", f"--{flag}=2")
+    assert f"`{flag}` must be given once. Received: --{flag}=1 --{flag}=2." in printed
+
+
 def test_missing_pictures_are_named_with_an_example(capsys):
     printed = one_line(capsys, "photo.jpg")
     assert "--style, --output must be given, as in: tf_style photo.jpg painting.jpg out" in printed

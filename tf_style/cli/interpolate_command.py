@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from PIL import Image
 
-from tf_style._checks import check_number, user_path
+from tf_style._checks import check_number, exists, shown, user_path
 from tf_style.cli import flags, process
 from tf_style.cli.request import check_positional
 from tf_style.cli.run import INTERRUPTED
@@ -56,7 +56,9 @@ class InterpolateOptions:
     """The flags of `tf_style interpolate` besides those of the config."""
 
     content: str = option("", "The photograph.")
-    style: str = option("", "The painting; or several, separated by commas.")
+    style: flags.FILES = option(
+        (), "The painting. For several, repeat the flag, or put commas between the names."
+    )
     output: str = option(
         "", "A strip (.png, .jpg, .tif), or an animation that plays forward and back (.gif, .webp)."
     )
@@ -92,11 +94,11 @@ def command(arguments: Sequence[str]) -> int:
     from tf_style.inputs.preparation import prepare_inputs
     from tf_style.transfer.finishing import finished
 
-    output, styles = _checked(options)
+    output, styles = _checked(options), options.style
     settings = settings_from(values, options.config)
     _check_settings(settings, between_styles=not options.strengths)
     named = [options.content, *styles, options.config, settings.init, settings.network.weights]
-    sources = [user_path(name) for name in named if name and user_path(name).exists()]
+    sources = [user_path(name) for name in named if name and exists(name)]
     atomic.check_writable(output, argument="output", inputs=sources)
     with process.quiet_stderr(not options.verbose):
         inputs = prepare_inputs(options.content, styles, settings)
@@ -156,8 +158,8 @@ def _check_settings(settings: StyleConfig, *, between_styles: bool) -> None:
             )
 
 
-def _checked(options: InterpolateOptions) -> tuple[Path, list[str]]:
-    """Returns the output and the styles. Raises ValueError if a flag is missing or invalid."""
+def _checked(options: InterpolateOptions) -> Path:
+    """Returns the output. Raises ValueError if a flag is missing or invalid."""
     missing = [f"--{name}" for name in ("content", "style", "output") if not getattr(options, name)]
     if missing:
         raise ValueError(
@@ -175,13 +177,12 @@ def _checked(options: InterpolateOptions) -> tuple[Path, list[str]]:
             "`strengths` must be two numbers, as in '0.25,4'. Received: "
             f"strengths={options.strengths!r}."
         )
-    styles = flags.paths(options.style)
-    if len(styles) < 2 and not options.strengths:
+    if len(options.style) < 2 and not options.strengths:
         raise ValueError(
             "`style` must be at least two pictures, separated by commas; or give --strengths. "
-            f"Received: style={options.style!r}."
+            f"Received: style={shown(','.join(options.style))}."
         )
-    return output, styles
+    return output
 
 
 def _frame_line(number: int, count: int, frame: "Frame") -> str:

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tf_style._checks import user_path
-from tf_style.cli.flags import paths
+from tf_style._checks import exists, user_path
+from tf_style.cli.flags import FILES
 from tf_style.config.fields import option, typed_fields
 from tf_style.config.style_config import INITS, StyleConfig
 from tf_style.network.weights import SOURCES
@@ -22,16 +22,20 @@ class RunOptions:
     """The flags that do not change the picture."""
 
     content: str = option("", "The photograph.")
-    style: str = option("", "The painting; or several, separated by commas.")
+    style: FILES = option(
+        (),
+        "The painting. For several, repeat the flag, or put commas between the names; quote a name "
+        "that has a comma, as in '\"a,b.jpg\",c.jpg'. The name of an existing file is never split.",
+    )
     output: str = option("", "The result: .png, .jpg, .webp or .tif; .btf for BigTIFF.")
     bits: int = option(8, "Bits of each channel of the result: 8, or 16 for PNG and TIFF.")
-    content_masks: str = option(
-        "",
-        "Masks of the photograph's regions, white inside the region, separated by commas; or one "
+    content_masks: FILES = option(
+        (),
+        "Masks of the photograph's regions, white inside the region, listed like paintings; or one "
         "picture with a color for each region. Parts that no mask covers stay unchanged.",
     )
-    style_masks: str = option(
-        "",
+    style_masks: FILES = option(
+        (),
         "Masks of the paintings: the region of the first one gives its style to the region of the "
         "first of --content_masks, and so on; or one picture with colors for each painting.",
     )
@@ -125,9 +129,9 @@ class Request:
         """Returns the request that flags and settings describe."""
         return cls(
             content=options.content,
-            styles=tuple(paths(options.style)),
-            content_masks=tuple(paths(options.content_masks)),
-            style_masks=tuple(paths(options.style_masks)),
+            styles=options.style,
+            content_masks=options.content_masks,
+            style_masks=options.style_masks,
             content_map=options.content_map,
             keep=options.keep,
             fine_style=options.fine_style,
@@ -210,7 +214,7 @@ def absolute(name: str, *, if_there: bool = False) -> str:
             returned as it is.
         if_there: also return `name` as it is if the file does not exist.
     """
-    if not name or (if_there and not user_path(name).exists()) or name in (*INITS, *SOURCES):
+    if not name or (if_there and not exists(name)) or name in (*INITS, *SOURCES):
         return name
     return str(user_path(name).absolute())
 

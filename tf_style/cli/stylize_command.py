@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from absl import flags
 
-from tf_style._checks import user_path
+from tf_style._checks import exists, user_path
 from tf_style._version import __version__
 from tf_style.cli import commands, process, progress_bar, resuming
 from tf_style.cli import flags as cli_flags
@@ -181,7 +181,7 @@ def _check_files(job: Job) -> list[Path]:
 
     options, _, request, _ = job
     names = [*request.inputs, options.config]
-    sources = [user_path(name) for name in names if name and user_path(name).exists()]
+    sources = [user_path(name) for name in names if name and exists(name)]
     output, trace = request.output_path, request.trace_path
     check_output(output, inputs=sources, bits=request.bits)
     if trace:
