@@ -227,6 +227,18 @@ def test_a_run_writes_picture_trace_config_and_snapshots(files, tmp_path, capsys
 
 
 @pytest.mark.usefixtures("mini_network")
+def test_a_dry_run_writes_the_settings_that_are_asked_for_and_nothing_else(files, tmp_path, capsys):
+    saved = tmp_path / "config.json"
+    flags = arguments(files, tmp_path / "out.png", save_config=saved, dry_run=True)
+    before = {*tmp_path.iterdir()}
+    assert main.main(flags) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"Saved the settings as {saved}"
+    assert {*tmp_path.iterdir()} == before | {saved}
+    expected = style_config.StyleConfig().replace(size=32, steps=3)
+    assert style_config.StyleConfig.from_json(saved.read_text()) == expected
+
+
+@pytest.mark.usefixtures("mini_network")
 def test_picture_and_snapshots_have_16_bits(files, tmp_path, capsys):
     output = tmp_path / "out.tif"
     code = main.main(arguments(files, output, bits=16, save_every=2, scales="none"))

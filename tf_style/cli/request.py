@@ -79,7 +79,9 @@ class RunOptions:
         "read from there; only --output, --memory_limit, --quiet and --verbose may be given.",
     )
     dry_run: bool = option(
-        False, "Only print what the run would do: sizes, memory, evaluations and time."
+        False,
+        "Only print what the run would do: sizes, memory, evaluations and time. It writes no file "
+        "but that of --save_config.",
     )
     quiet: bool = option(False, "Show no progress.")
     verbose: bool = option(False, "Show TensorFlow's logs, and the traceback of an error.")

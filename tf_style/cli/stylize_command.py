@@ -154,7 +154,7 @@ def stylize(job: Job) -> int:
     inputs = _read_inputs(job)
     saved = _checkpoints(job, inputs, folder)
     _check_space(job, inputs, sources)
-    if options.save_config and not options.dry_run:
+    if options.save_config:
         _write_config(user_path(options.save_config), settings)
     if options.dry_run:
         return _dry_run(job, inputs)
@@ -264,6 +264,8 @@ def _dry_run(job: Job, inputs: "Inputs") -> int:
         from tf_style.transfer.dry_run import report
 
         lines = report(inputs, job.settings)
+    if job.options.save_config:
+        lines.append(f"Saved the settings as {job.options.save_config}")
     print("\n".join(lines))
     return 0
 
