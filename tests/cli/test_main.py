@@ -269,6 +269,23 @@ def test_picture_snapshot_and_repeated_run_have_the_same_colors(files, tmp_path,
     np.testing.assert_array_equal(np.asarray(Image.open(again)), colored)
 
 
+@pytest.mark.usefixtures("mini_network")
+@pytest.mark.parametrize("flag", ["", "--nometadata", "--no_metadata", "--no-metadata"])
+def test_metadata_of_the_photograph_is_kept_unless_it_shall_not(files, tmp_path, flag, capsys):
+    exif = Image.Exif()
+    exif[0x013B] = "Artist"
+    Image.new("RGB", (40, 32), "olive").save(tmp_path / "photo.jpg", exif=exif)
+    files["content"], output = tmp_path / "photo.jpg", tmp_path / "out.png"
+    command = [*arguments(files, output, steps=2, scales="none", save_every=1), flag]
+    assert main.main(list(filter(None, command))) == 0, capsys.readouterr().err
+    for path in (output, tmp_path / "out_00001.png"):
+        with Image.open(path) as picture:
+            found = dict(picture.getexif())
+            assert "icc_profile" in picture.info
+        assert found.get(0x013B) == (None if flag else "Artist")
+        assert bool(found) != bool(flag)
+
+
 def bad(name, **flags):
     return pytest.param(flags, id=name)
 
@@ -361,7 +378,7 @@ class Picture:
         self.stage_size, self.loss = (4, 5), 1.0
         self.status = Status.STEPS_USED
         write = save or (lambda path: Path(path).write_text(f"picture of step {step}"))
-        self.save = lambda path, *, bits: write(path)
+        self.save = lambda path, *, bits, metadata: write(path)
 
 
 @pytest.fixture

@@ -160,11 +160,20 @@ def _spelled_out(values: flags.FlagValues, arguments: Sequence[str]) -> list[str
         if len(name) > _LONGEST and name.startswith("-"):
             # absl compares an unknown name with every flag, which takes long for a long name.
             raise ValueError(f"No flag has a name this long. Received: {shown(name)}.")
-        spelled.append(argument if is_value else f"{_SHORT.get(name, name)}{equals}{value}")
+        spelled.append(argument if is_value else f"{_full(name, values)}{equals}{value}")
         flag = spelled[-1].lstrip("-")
         is_flag = not is_value and spelled[-1].startswith("-") and flag in values
         is_value = is_flag and values[flag].flag_type() != "bool"
     return spelled
+
+
+def _full(name: str, values: flags.FlagValues) -> str:
+    """Returns the full name of a short flag, and --noFLAG for --no_FLAG and --no-FLAG."""
+    off = name.lstrip("-")
+    flag = off[3:].replace("-", "_")
+    if off[:3] in ("no_", "no-") and flag in values and values[flag].flag_type() == "bool":
+        return f"--no{flag}"
+    return _SHORT.get(name, name)
 
 
 def of_type(options: type, values: flags.FlagValues) -> Any:

@@ -27,8 +27,13 @@ class RunOptions:
         "The painting. For several, repeat the flag, or put commas between the names; quote a name "
         "that has a comma, as in '\"a,b.jpg\",c.jpg'. The name of an existing file is never split.",
     )
-    output: str = option("", "The result: .png, .jpg, .webp or .tif; .btf for BigTIFF.")
+    output: str = option("", "The result: .png, .jpg, .webp, .avif or .tif; .btf for BigTIFF.")
     bits: int = option(8, "Bits of each channel of the result: 8, or 16 for PNG and TIFF.")
+    metadata: bool = option(
+        True,
+        "Store in the result how it was made, and the photograph's copyright, artist, title and "
+        "capture date (never its place). --nometadata stores only the color profile.",
+    )
     content_masks: FILES = option(
         (),
         "Masks of the photograph's regions, white inside the region, listed like paintings; or one "
@@ -108,6 +113,7 @@ class Request:
         trace: file for the trace; empty for none.
         save_every: steps between snapshots; 0 for none.
         bits: bits per channel of the saved pictures.
+        metadata: whether the saved pictures have metadata.
         checkpoint_seconds: seconds between checkpoints.
     """
 
@@ -124,6 +130,7 @@ class Request:
     trace: str
     save_every: int
     bits: int
+    metadata: bool
     checkpoint_seconds: float
 
     @classmethod
@@ -143,6 +150,7 @@ class Request:
             trace=options.trace,
             save_every=options.save_every,
             bits=options.bits,
+            metadata=options.metadata,
             checkpoint_seconds=options.checkpoint_seconds,
         )
 
@@ -181,7 +189,7 @@ class Request:
                 Python program.
         """
         saved = dict(values) if isinstance(values, Mapping) else {}
-        saved.setdefault("keep", "")  # Checkpoints of earlier versions lack it.
+        saved = {"keep": "", "metadata": True, **saved}  # Earlier versions lack them.
         fields: dict[str, Any] = {}
         for field, kind in typed_fields(cls):
             value = saved.get(field.name)

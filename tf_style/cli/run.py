@@ -154,7 +154,7 @@ class Run:
             self._display.message(f"No snapshot of step {progress.step}: {path} is an input file.")
             return
         try:
-            progress.save(path, bits=self._request.bits)
+            self._write(progress, path)
         except (OSError, MemoryError) as error:
             self._display.message(f"No snapshot of step {progress.step}: {error}.")
 
@@ -243,10 +243,13 @@ class Run:
         """
         try:
             path = self._request.output_path
-            progress.save(path, bits=self._request.bits)
+            self._write(progress, path)
             return path, 0
         except OSError as error:
             spare = Path(tempfile.gettempdir()) / f"tf_style_{self._request.output_path.name}"
-            progress.save(spare, bits=self._request.bits)
+            self._write(progress, spare)
             self._display.message(f"`output` cannot be written: {error}. Saved {spare} instead.")
             return spare, 2
+
+    def _write(self, progress: "Progress", path: Path) -> None:
+        progress.save(path, bits=self._request.bits, metadata=self._request.metadata)

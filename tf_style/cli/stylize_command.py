@@ -209,6 +209,7 @@ def _checkpoint_folder(job: Job) -> tuple[Path | None, str | None]:
 def _read_inputs(job: Job) -> "Inputs":
     from tf_style.inputs.control_pictures import ControlPictures
     from tf_style.inputs.preparation import prepare_inputs
+    from tf_style.provenance.origin import origin_of
 
     request = job.request
     controls = ControlPictures(
@@ -222,7 +223,9 @@ def _read_inputs(job: Job) -> "Inputs":
     with process.quiet_stderr(not job.options.verbose):
         if job.settings.control.protect:  # It starts TensorFlow.
             process.tune_tensorflow()
-        return prepare_inputs(request.content, request.styles, job.settings, controls)
+        inputs = prepare_inputs(request.content, request.styles, job.settings, controls)
+        origin = origin_of(request.content, request.styles, controls._asdict())
+    return inputs._replace(origin=origin)
 
 
 def _checkpoints(job: Job, inputs: "Inputs", folder: Path | None) -> "Checkpoints | None":

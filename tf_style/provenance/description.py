@@ -12,16 +12,20 @@ from tf_style._checks import one_line, shown, user_path
 from tf_style._version import __version__
 from tf_style.config.style_config import StyleConfig
 from tf_style.images import libvips, pillow
-from tf_style.images.writing import DESCRIPTION_TAG
+from tf_style.images.metadata import DESCRIPTION_TAG
+from tf_style.provenance.origin import Origin
 
 
-def describe(config: StyleConfig, weights_sha256: str) -> dict[str, Any]:
-    """Returns the description of a picture: the version, the hash of the weights, the config."""
-    return {
+def describe(
+    config: StyleConfig, weights_sha256: str, origin: Origin | None = None
+) -> dict[str, Any]:
+    """Returns the description of a picture: version, hashes of weights and inputs, and config."""
+    about = {
         "software": f"tf_style {__version__}",
         "weights_sha256": weights_sha256,
         "config": config.to_dict(),
     }
+    return {**about, "inputs_sha256": origin.inputs_sha256} if origin else about
 
 
 def read_description(path: str | os.PathLike) -> dict[str, Any]:
