@@ -80,7 +80,6 @@ def parse(
     arguments: Sequence[str],
     *,
     positional: Sequence[str] = (),
-    check_positional: Callable[[str, str], None] | None = None,
     commands: Iterable[str] = (),
 ) -> flags.FlagValues:
     """Parses the arguments of a command line into flags.
@@ -90,8 +89,6 @@ def parse(
         arguments: the command line, without the program and the command.
         positional: names of the flags that positional arguments set, in this order. A flag that
             is given by name is skipped.
-        check_positional: called with the name and the value of each flag that a positional
-            argument sets; raises ValueError if it must be given by name.
         commands: names of the commands, used to suggest one for a mistyped command.
 
     Returns:
@@ -127,8 +124,6 @@ def parse(
             + (_SEVERAL if "style" in values else "")
         )
     for name, value in zip(names, rest, strict=False):
-        if check_positional is not None:
-            check_positional(name, value)
         values[name].parse(value)
         values[name].using_default_value = False
     return values
@@ -281,7 +276,7 @@ def _lines(table: Table) -> list[str]:
     values = make_flags(table)
     for field, _ in table:
         default = values[field.name].default
-        shown_default = "" if default in ("", False, None) else f" [{default}]"
+        shown_default = "" if default in ("", False, None, []) else f" [{default}]"
         lines.append(f"  --{field.name}")
         text = field.metadata["help"] + shown_default
         lines += textwrap.wrap(text, 92, initial_indent=" " * 6, subsequent_indent=" " * 6)

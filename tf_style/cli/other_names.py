@@ -16,6 +16,7 @@ _NAMES_BY_MEANING = {
     "style_img style_img_path style_imgs style_path style_reference_image "
     "style_reference_image_path styles",
     "output": "out out_path output_file output_image output_img output_path save_path",
+    "overwrite": "clobber force overwrite_output replace",
     "size": "end_scale height image_size img_size imsize max_dim max_size output_size resolution "
     "size_pixels width",
     "style_size": "style_image_size",

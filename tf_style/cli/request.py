@@ -13,8 +13,8 @@ from tf_style._checks import exists, user_path
 from tf_style.cli.flags import FILES
 from tf_style.config.fields import option, typed_fields
 from tf_style.config.style_config import INITS, StyleConfig
+from tf_style.files.atomic import fitting_name
 from tf_style.network.weights import SOURCES
-from tf_style.provenance.description import read_description
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,6 +55,11 @@ class RunOptions:
         "A painting whose fine texture (layers up to conv2_1) is first transferred to the "
         "other paintings, which then provide the coarse structure.",
     )
+    overwrite: bool = option(
+        False,
+        "Replace existing files without asking. What tf_style made from the same pictures is "
+        "replaced in any case.",
+    )
     preview: bool = option(
         False,
         "Paint a picture of 192 px, in about ten seconds, that shows what the full one will look "
@@ -81,7 +86,8 @@ class RunOptions:
     resume: str = option(
         "",
         "Resume the run whose checkpoints are in this folder. Pictures, output and settings are "
-        "read from there; only --output, --memory_limit, --quiet and --verbose may be given.",
+        "read from there; only --output, --overwrite, --memory_limit, --quiet and --verbose may be "
+        "given.",
     )
     dry_run: bool = option(
         False,
@@ -159,6 +165,11 @@ class Request:
         """File for the picture."""
         return user_path(self.output)
 
+    def snapshot_path(self, step: int) -> Path:
+        """File for the picture of a step."""
+        output = self.output_path
+        return output.with_name(fitting_name(output.stem, f"_{step:05d}{output.suffix}"))
+
     @property
     def trace_path(self) -> Path | None:
         """File for the trace, or None."""
@@ -227,24 +238,3 @@ def absolute(name: str, *, if_there: bool = False) -> str:
     if not name or (if_there and not exists(name)) or name in (*INITS, *SOURCES):
         return name
     return str(user_path(name).absolute())
-
-
-def check_positional(name: str, value: str) -> None:
-    """Raises ValueError if a positional output would replace a file that tf_style did not make.
-
-    Without this check, a user who forgets the output would lose the last painting.
-
-    Args:
-        name: of the flag that a positional argument sets.
-        value: the argument.
-    """
-    path = user_path(value)
-    if name != "output" or not path.is_file():
-        return
-    try:
-        read_description(path)
-    except (OSError, ValueError, ImportError) as error:
-        raise ValueError(
-            f"`output` is a file that tf_style did not make. Received: output='{value}'. Write "
-            f"-o {value} to replace it. Several paintings are one argument: a.jpg,b.jpg."
-        ) from error

@@ -15,9 +15,9 @@ from absl import flags
 
 from tf_style._checks import exists, user_path
 from tf_style._version import __version__
-from tf_style.cli import commands, process, progress_bar, resuming
+from tf_style.cli import commands, overwriting, process, progress_bar, resuming
 from tf_style.cli import flags as cli_flags
-from tf_style.cli.request import Request, RunOptions, check_positional
+from tf_style.cli.request import Request, RunOptions
 from tf_style.cli.settings import controls_of, settings_from
 from tf_style.config.fields import typed_fields
 from tf_style.config.presets import PRESETS
@@ -80,7 +80,6 @@ def command(arguments: Sequence[str]) -> int:
         make_flags(),
         arguments,
         positional=POSITIONAL,
-        check_positional=check_positional,
         commands=commands.COMMANDS,
     )
     options = cli_flags.of_type(RunOptions, values)
@@ -154,6 +153,7 @@ def stylize(job: Job) -> int:
     inputs = _read_inputs(job)
     saved = _checkpoints(job, inputs, folder)
     _check_space(job, inputs, sources)
+    _check_existing(job, inputs)
     if options.save_config:
         _write_config(user_path(options.save_config), settings)
     if options.dry_run:
@@ -252,6 +252,19 @@ def _check_space(job: Job, inputs: "Inputs", sources: list[Path]) -> None:
 
     size = inputs.content.shape[1:3]
     check_output(job.request.output_path, inputs=sources, size=size, bits=job.request.bits)
+
+
+def _check_existing(job: Job, inputs: "Inputs") -> None:
+    """Asks, or raises an error, if the run would replace files that are not its own."""
+    options, settings, request, resumed = job
+    files: list[tuple[str, Path]] = []
+    if not options.dry_run and not (resumed and not options.output):
+        sha256 = inputs.origin.inputs_sha256 if inputs.origin else ""
+        files = overwriting.in_the_way(request, sha256, is_resumed=resumed is not None)
+    config = user_path(options.save_config)
+    if options.save_config and overwriting.holds_other(config, settings.to_json().encode()):
+        files.append(("save_config", config))
+    overwriting.check(files, overwrite=options.overwrite)
 
 
 def _write_config(path: Path, settings: StyleConfig) -> None:

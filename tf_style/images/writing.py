@@ -31,6 +31,7 @@ _ENCODERS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 if importlib.util.find_spec("PIL._avif"):  # Not in every build of Pillow.
     _ENCODERS[".avif"] = ("AVIF", {"quality": 90, "subsampling": "4:4:4"})
+SUFFIXES = tuple(_ENCODERS)
 _MAX_SIDE = {"JPEG": 65535, "WEBP": 16383, "AVIF": 65536}
 _NOT_WRITTEN = {
     ".gif": "GIF holds 256 colors, too few for a painting",
@@ -85,7 +86,7 @@ def save_image(
         if kind != "PNG" and any(photograph):  # libvips writes no other tag into a TIFF.
             description = {**description, "photograph": photograph._asdict()}
         exif = exif_of(description, photograph, is_tiff=False)
-    settings: dict[str, Any] = {"icc_profile": _srgb_profile(), "exif": exif}
+    settings: dict[str, Any] = {"icc_profile": srgb_profile(), "exif": exif}
     write_atomically(
         path,
         lambda file: libvips_writing.write(file, image, alpha, kind=kind, bits=bits, **settings),
@@ -121,7 +122,7 @@ def save_picture(
     picture = Image.fromarray(pixels)
     if kind == "JPEG":
         picture = pillow.on_white(picture)
-    options = {**options, "icc_profile": _srgb_profile()}
+    options = {**options, "icc_profile": srgb_profile()}
     if description is not None:
         exif = exif_of(description, photograph, is_tiff=kind == "TIFF")
         options["exif"] = exif if kind == "TIFF" else exif.tobytes()
@@ -200,7 +201,7 @@ def _encoder(path: Path, argument: str = "path") -> tuple[str, dict[str, Any]]:
 
 
 @functools.cache
-def _srgb_profile() -> bytes:
+def srgb_profile() -> bytes:
     """Returns the sRGB profile, with a fixed date, so that equal pictures give equal files.
 
     References:

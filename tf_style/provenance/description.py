@@ -29,7 +29,7 @@ def describe(
 
 
 def read_description(path: str | os.PathLike) -> dict[str, Any]:
-    """Returns the description in a picture written by `save_picture` or `save_image`.
+    """Returns the description in a picture or an animation that was written by this package.
 
     Raises:
         OSError: if the file cannot be read.
@@ -39,6 +39,8 @@ def read_description(path: str | os.PathLike) -> dict[str, Any]:
     try:
         with pillow.open_picture(user_path(path), argument="config") as picture:
             text = picture.getexif().get(DESCRIPTION_TAG, "null")
+            if picture.format == "GIF":  # It has no EXIF data.
+                text = picture.info.get("comment", "null")
     except pillow.BeyondPillow:
         opened = libvips.LargePicture(user_path(path), argument="config")
         text = opened.description() or "null"
