@@ -68,3 +68,22 @@ def user_path(path: str | os.PathLike) -> Path:
         return path.expanduser()
     except (RuntimeError, ValueError):  # No such user, so the file's own name starts with "~".
         return path
+
+
+def exists(path: str | os.PathLike) -> bool:
+    """Returns whether there is a file or folder, with `~` expanded; False for impossible names."""
+    try:
+        return os.access(user_path(path), os.F_OK)
+    except ValueError:  # From a null byte.
+        return False
+
+
+def check_name(argument: str, path: Path) -> None:
+    """Raises OSError if the system cannot look for a file of this name, as if it is too long."""
+    try:
+        path.is_dir()
+    except OSError as error:
+        raise type(error)(
+            f"`{argument}` must be a possible name: {error.strerror}. Received: "
+            f"{argument}={shown(str(path))}."
+        ) from error

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tf_style.cli import flags, stylize_command
+from tf_style.cli import flags, other_names, stylize_command
 from tf_style.cli.request import RunOptions
 from tf_style.cli.settings import settings_from
 from tf_style.config import style_config
@@ -49,11 +49,8 @@ def test_short_names_equal_long_ones(short, long):
 
 def test_a_positional_argument_skips_a_flag_that_is_given():
     values = parse("--content=a.jpg", "b.jpg", "c.png", positional=stylize_command.POSITIONAL)
-    assert [values[name].value for name in stylize_command.POSITIONAL] == [
-        "a.jpg",
-        "b.jpg",
-        "c.png",
-    ]
+    options = flags.of_type(RunOptions, values)
+    assert (options.content, options.style, options.output) == ("a.jpg", ("b.jpg",), "c.png")
     with pytest.raises(ValueError, match="Unexpected: 'd.png'"):
         parse("-o", "a.png", "b.jpg", "c.jpg", "d.png", positional=stylize_command.POSITIONAL)
 
@@ -78,9 +75,9 @@ def message_about(flag):
     return str(caught.value)
 
 
-@pytest.mark.parametrize("name", flags.OTHER_NAMES)
+@pytest.mark.parametrize("name", other_names.OTHER_NAMES)
 def test_the_names_of_other_programs_are_suggested(name):
-    meaning = flags.OTHER_NAMES[name]
+    meaning = other_names.OTHER_NAMES[name]
     assert name not in stylize_command.make_flags()
     for spelling in {name, name.replace("_", "-")}:
         if meaning:
@@ -90,7 +87,7 @@ def test_the_names_of_other_programs_are_suggested(name):
         assert message_about(spelling) == expected
 
 
-@pytest.mark.parametrize("meaning", sorted({*flags.OTHER_NAMES.values()} - {""}))
+@pytest.mark.parametrize("meaning", sorted({*other_names.OTHER_NAMES.values()} - {""}))
 def test_a_suggested_flag_exists_and_takes_the_suggested_value(meaning):
     name, equals, _ = meaning.partition("=")
     assert name in stylize_command.make_flags()
@@ -99,7 +96,7 @@ def test_a_suggested_flag_exists_and_takes_the_suggested_value(meaning):
 
 
 def test_no_name_of_another_program_is_listed_twice():
-    names = " ".join(flags._NAMES_BY_MEANING.values()).split()
+    names = " ".join(other_names._NAMES_BY_MEANING.values()).split()
     assert len(names) == len(set(names))
 
 
@@ -135,18 +132,98 @@ def test_a_suggestion_is_a_flag_of_the_command():
         assert "style_strength" not in str(caught.value) and "--steps" not in str(caught.value)
 
 
-def test_paths_are_separated_by_commas_unless_a_file_has_them(tmp_path, monkeypatch):
+def styles(*arguments):
+    values = parse(*arguments, positional=stylize_command.POSITIONAL)
+    return flags.of_type(RunOptions, values).style
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], ()),
+        (["--style="], ()),
+        (["--style=a.jpg, b.jpg"], ("a.jpg", "b.jpg")),
+        (["--style=a.jpg", "--style=b.jpg", "--style", "c.jpg"], ("a.jpg", "b.jpg", "c.jpg")),
+        (["--style=a.jpg,c.jpg", "--style=b.jpg"], ("a.jpg", "c.jpg", "b.jpg")),
+        (["--style=a,b.jpg"], ("a,b.jpg",)),
+        (["photo.jpg", "a,b.jpg"], ("a,b.jpg",)),
+        (["--style=a,b.jpg", "--style=c,d.jpg"], ("a,b.jpg", "c", "d.jpg")),
+        (['--style="a,b.jpg", c.jpg'], ("a,b.jpg", "c.jpg")),
+        (['--style="no,file.jpg"'], ("no,file.jpg",)),
+        (['--style=say "hi".jpg,"say ""hi"", you.jpg"'], ('say "hi".jpg', 'say "hi", you.jpg')),
+        ([f"--style={'x' * 5000},b.jpg"], ("x" * 5000, "b.jpg")),
+    ],
+)
+def test_a_list_of_files_adds_up_and_splits_no_existing_name(
+    tmp_path, monkeypatch, arguments, expected
+):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a,b.jpg").touch()
-    assert flags.paths("") == []
-    assert flags.paths("a,b.jpg") == ["a,b.jpg"]
-    assert flags.paths("a.jpg, b.jpg") == ["a.jpg", "b.jpg"]
-    with pytest.raises(ValueError, match="must have a name between commas"):
-        flags.paths("a.jpg,,b.jpg")
+    assert styles(*arguments) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("a.jpg,,b.jpg", "`style` must have a name between commas. Received: style='a.jpg,,b.jpg'"),
+        ('"a.jpg,b.jpg', "`style` must be names separated by commas. .* Close each quote"),
+        ("a.jpg,b\n.jpg", "`style` must be names separated by commas."),
+    ],
+)
+def test_an_unclear_list_of_files_is_refused(value, message):
+    with pytest.raises(ValueError, match=message):
+        styles(f"--style={value}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "received"),
+    [
+        (["--size=512", "--size", "1024"], "--size=512 --size=1024"),
+        (["-o", "a.png", "-o=b.png"], "--output=a.png --output=b.png"),
+        (["--output=a: already", "-o", "b=c"], "--output=a: already --output=b=c"),
+        (["--nonormalized", "--normalized"], "--normalized=false --normalized=true"),
+        (["-v", "--verbose=false"], "--verbose=true --verbose=false"),
+        (["--style_layers=conv1_1"] * 2, "--style_layers=conv1_1 --style_layers=conv1_1"),
+        (["--style_weight=1", "-style_weight=2"], "--style_weight=1.0 --style_weight=2"),
+    ],
+)
+def test_any_other_flag_is_given_once(arguments, received):
+    name = received[2:].partition("=")[0]
+    expected = f"`{name}` must be given once. Received: {received}. Leave out one of them."
+    with pytest.raises(ValueError, match=f"^{re.escape(expected)}$"):
+        parse(*arguments)
+
+
+@pytest.mark.parametrize("name", sorted(set(stylize_command.make_flags())))
+def test_every_flag_adds_up_or_is_refused(name):
+    """A property of all flags, whatever their types."""
+    value = {"bool": "true", "int": "1", "float": "1"}.get(
+        stylize_command.make_flags()[name].flag_type(), "x"
+    )
+    twice = [f"--{name}={value}"] * 2
+    if name in ("style", "content_masks", "style_masks"):
+        assert getattr(flags.of_type(RunOptions, parse(*twice)), name) == ("x", "x")
+    else:
+        with pytest.raises(ValueError, match=f"^`{name}` must be given once. Received: --{name}="):
+            parse(*twice)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "--content=photo.jpg --style a.jpg b.jpg --output=out.png",
+        "photo.jpg --style a.jpg b.jpg out.png",
+        "photo.jpg a.jpg b.jpg out.png",
+    ],
+)
+def test_a_second_painting_without_a_comma_is_told_how_to_be_given(command):
+    expected = "Several paintings are one argument, a.jpg,b.jpg, or several flags, --style=a.jpg "
+    with pytest.raises(ValueError, match=expected + "--style=b.jpg"):
+        styles(*command.split())
 
 
 def test_the_value_of_a_flag_is_no_short_flag():
-    values = parse("--output", "-v", "-o", "-h")
-    assert values["output"].value == "-h"
+    values = parse("--output", "-v", "--trace", "-h")
+    assert (values["output"].value, values["trace"].value) == ("-v", "-h")
     assert not values["verbose"].present
     assert not values["help"].present

@@ -99,6 +99,20 @@ def test_a_fourth_positional_argument_is_an_error(capsys):
     assert "'512'. Write options as flags, as in --size=1024." in printed
 
 
+@pytest.mark.parametrize(
+    ("command", "flag"),
+    [
+        ("export", "height"),
+        ("interpolate", "frames"),
+        ("serve", "port"),
+        ("fetch_weights", "weights"),
+    ],
+)
+def test_every_command_refuses_a_repeated_flag(capsys, command, flag):
+    printed = one_line(capsys, command, f"--{flag}=1", f"--{flag}=2")
+    assert f"`{flag}` must be given once. Received: --{flag}=1 --{flag}=2." in printed
+
+
 def test_missing_pictures_are_named_with_an_example(capsys):
     printed = one_line(capsys, "photo.jpg")
     assert "--style, --output must be given, as in: tf_style photo.jpg painting.jpg out" in printed
@@ -144,6 +158,7 @@ def test_help_shows_the_most_useful_flags_and_one_example_in_under_a_second():
 def test_helpfull_shows_every_flag_in_groups(capsys):
     assert main.main(["--helpfull"]) == 0
     text = capsys.readouterr().out
+    assert "[]" not in text and "[None]" not in text  # Defaults that say nothing.
     assert sorted(flags_in(text)) == sorted(stylize_command.make_flags())
     groups = re.split(r"^(\S.*):$", text, flags=re.MULTILINE)
     flags = {name: flags_in(part) for name, part in zip(groups[1::2], groups[2::2], strict=True)}
@@ -213,6 +228,18 @@ def test_a_run_writes_picture_trace_config_and_snapshots(files, tmp_path, capsys
 
 
 @pytest.mark.usefixtures("mini_network")
+def test_a_dry_run_writes_the_settings_that_are_asked_for_and_nothing_else(files, tmp_path, capsys):
+    saved = tmp_path / "config.json"
+    flags = arguments(files, tmp_path / "out.png", save_config=saved, dry_run=True)
+    before = {*tmp_path.iterdir()}
+    assert main.main(flags) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"Saved the settings as {saved}"
+    assert {*tmp_path.iterdir()} == before | {saved}
+    expected = style_config.StyleConfig().replace(size=32, steps=3)
+    assert style_config.StyleConfig.from_json(saved.read_text()) == expected
+
+
+@pytest.mark.usefixtures("mini_network")
 def test_picture_and_snapshots_have_16_bits(files, tmp_path, capsys):
     output = tmp_path / "out.tif"
     code = main.main(arguments(files, output, bits=16, save_every=2, scales="none"))
@@ -241,6 +268,23 @@ def test_picture_snapshot_and_repeated_run_have_the_same_colors(files, tmp_path,
     inputs = [f"--{name}={path}" for name, path in files.items()]
     assert main.main([*inputs, f"--output={again}", f"--config={saved[color]}"]) == 0
     np.testing.assert_array_equal(np.asarray(Image.open(again)), colored)
+
+
+@pytest.mark.usefixtures("mini_network")
+@pytest.mark.parametrize("flag", ["", "--nometadata", "--no_metadata", "--no-metadata"])
+def test_metadata_of_the_photograph_is_kept_unless_it_shall_not(files, tmp_path, flag, capsys):
+    exif = Image.Exif()
+    exif[0x013B] = "Artist"
+    Image.new("RGB", (40, 32), "olive").save(tmp_path / "photo.jpg", exif=exif)
+    files["content"], output = tmp_path / "photo.jpg", tmp_path / "out.png"
+    command = [*arguments(files, output, steps=2, scales="none", save_every=1), flag]
+    assert main.main(list(filter(None, command))) == 0, capsys.readouterr().err
+    for path in (output, tmp_path / "out_00001.png"):
+        with Image.open(path) as picture:
+            found = dict(picture.getexif())
+            assert "icc_profile" in picture.info
+        assert found.get(0x013B) == (None if flag else "Artist")
+        assert bool(found) != bool(flag)
 
 
 def bad(name, **flags):
@@ -335,7 +379,7 @@ class Picture:
         self.stage_size, self.loss = (4, 5), 1.0
         self.status = Status.STEPS_USED
         write = save or (lambda path: Path(path).write_text(f"picture of step {step}"))
-        self.save = lambda path, *, bits: write(path)
+        self.save = lambda path, *, bits, metadata: write(path)
 
 
 @pytest.fixture
@@ -495,24 +539,6 @@ def test_the_real_program_runs_quietly(files, tmp_path):
     assert len(done.stderr.splitlines()) == 1
     with Image.open(output) as picture:
         assert (picture.format, picture.size) == ("WEBP", (32, 26))
-
-
-def test_a_forgotten_output_replaces_no_painting(files, picture_file, capsys):
-    painting = picture_file("second.png")
-    before = painting.read_bytes()
-    assert main.main([*map(str, files.values()), str(painting)]) == 2
-    printed = capsys.readouterr().err
-    assert "is a file that tf_style did not make" in printed
-    assert "Several paintings are one argument: a.jpg,b.jpg" in printed
-    assert painting.read_bytes() == before
-
-
-@pytest.mark.usefixtures("mini_network")
-def test_a_positional_output_may_replace_what_tf_style_made(files, tmp_path, capsys):
-    output = tmp_path / "out.png"
-    words = [*map(str, files.values()), str(output), "--size=32", "--steps=1", "--scales=none"]
-    for _ in range(2):
-        assert main.main(words) == 0, capsys.readouterr().err
 
 
 def test_a_mistyped_command_with_flags_is_suggested(capsys):

@@ -409,7 +409,7 @@ def test_values_are_rounded_and_metadata_is_stored(
     assert description.read_description(path) == DESCRIPTION
     with Image.open(path) as picture:
         assert picture.mode == ("RGBA" if has_alpha else "RGB")
-        assert picture.info["icc_profile"] == writing._srgb_profile()
+        assert picture.info["icc_profile"] == writing.srgb_profile()
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
     again = reading.read_picture(path)
     if has_alpha:

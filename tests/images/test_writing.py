@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, features
 
 from tf_style.config.style_config import StyleConfig, preset
 from tf_style.images import writing
@@ -19,6 +19,7 @@ FORMATS = {
     "webp": "WEBP",
     "tif": "TIFF",
     "tiff": "TIFF",
+    **({"avif": "AVIF"} if features.check("avif") else {}),
 }
 DESCRIPTION = description.describe(preset("gatys2016"), "ab" * 32)
 
@@ -68,6 +69,10 @@ def test_the_umask_determines_the_permissions(tmp_path):
     [
         ("out.pgn", ValueError, "must end in .png, .jpg.*Did you mean '.png'"),
         ("out", ValueError, "must end in"),
+        ("out.gif", ValueError, "must end in .*'. GIF holds 256 colors, .* Use .png.$"),
+        ("out.BMP", ValueError, "must end in .*'. BMP holds no color profile .* Use .png.$"),
+        ("out.heic", ValueError, "must end in .*'. That format is not written. Use .png.$"),
+        ("out.mp4", ValueError, "must end in .*'. A film is not a picture. Use .png.$"),
         ("missing/out.png", FileNotFoundError, "existing folder"),
         ("folder.png", IsADirectoryError, "a folder"),
         ("input.png", ValueError, "must not overwrite another file"),

@@ -1,14 +1,21 @@
 """Rows of pictures between styles and strengths."""
 
+import os
+import re
+
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 import tf_style
 from tf_style.cli import interpolate_command, main
 from tf_style.engine.assembly import load_problem
+from tf_style.images import animations
+from tf_style.images.metadata import read_metadata
 from tf_style.inputs.control_pictures import ControlPictures
 from tf_style.inputs.preparation import prepare_inputs
+from tf_style.provenance.description import read_description
+from tf_style.provenance.origin import origin_of
 from tf_style.transfer.interpolation import between_strengths, between_styles, interpolate
 
 CONFIG = tf_style.StyleConfig(size=0).replace(scales="none", steps=8, history=4)
@@ -185,9 +192,88 @@ def test_interrupted_work_is_saved(mini_network, picture_file, tmp_path, monkeyp
         assert strip.size == (2 * 40 + 8, 30)
 
 
-def test_transparent_parts_of_a_jpeg_strip_are_white(tmp_path):
-    pixels = np.zeros([16, 16, 4], np.uint8)
-    with (tmp_path / "strip.jpg").open("wb") as file:
-        interpolate_command._write([pixels, pixels], tmp_path / "strip.jpg", 1.0, file)
-    with Image.open(tmp_path / "strip.jpg") as strip:
+def test_transparent_parts_of_a_jpeg_strip_are_white(mini_network, picture_file, tmp_path):
+    photo, output = tmp_path / "photo.png", tmp_path / "strip.jpg"
+    Image.new("RGBA", (40, 32), (0, 0, 0, 0)).save(photo)
+    words = ["interpolate", str(photo), str(picture_file("a.png")), str(output), *TINY]
+    assert main.main([*words, "--strengths=1,2", "--frames=2"]) == 0
+    with Image.open(output) as strip:
         assert np.asarray(strip).min() >= 250
+
+
+TINY = ["--size=0", "--scales=none", "--steps=1"]
+SUFFIXES = ["png", "jpg", "tif", "gif", "webp", *(["avif"] if features.check("avif") else [])]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_every_file_tells_how_it_was_made(mini_network, picture_file, tmp_path, suffix, capsys):
+    exif = Image.Exif()
+    exif[0x8298] = "Agency"
+    photo, output = tmp_path / "photo.jpg", tmp_path / f"strip.{suffix}"
+    Image.new("RGB", (40, 32), "olive").save(photo, exif=exif)
+    styles = [str(picture_file(name)) for name in ("a.png", "b.png")]
+    given = ["interpolate", str(photo), ",".join(styles), str(output), "--frames=3"]
+    assert main.main([*given, *TINY, "--style_strength=2"]) == 0, capsys.readouterr().err
+    about = read_description(output)
+    settings = {"steps": 1, "scales": "none", "style_strength": 2.0}
+    expected = tf_style.StyleConfig(size=0).replace(**settings)
+    assert tf_style.StyleConfig.from_dict(about["config"]) == expected
+    assert about["interpolation"] == {
+        "frames": 3,
+        "blends": [[1.0, 0.0], [0.0, 1.0]],
+        "strengths": [1.0, 1.0],
+    }
+    assert about["inputs_sha256"] == origin_of(photo, styles, {}).inputs_sha256
+    if suffix == "gif":  # It has no EXIF data.
+        assert about["photograph"]["copyright"] == "Agency"
+    else:
+        assert read_metadata(output).copyright == "Agency"
+    with Image.open(output) as picture:
+        assert picture.format == "GIF" or "icc_profile" in picture.info
+        assert getattr(picture, "n_frames", 1) == (4 if suffix in ("gif", "webp") else 1)
+    # It serves as a config for a picture, and for a strip.
+    again = tmp_path / "again.png"
+    same = f"--config={output}"
+    assert main.main([str(photo), styles[0], str(again), same]) == 0, capsys.readouterr().err
+    assert tf_style.StyleConfig.from_dict(read_description(again)["config"]) == expected
+    assert main.main([*given[:3], str(again), "--frames=2", same, "--overwrite"]) == 0
+    assert tf_style.StyleConfig.from_dict(read_description(again)["config"]) == expected
+    # Not onto the file that the settings are read from. Without metadata it tells nothing.
+    assert main.main([*given[:4], "--frames=2", same, "--nometadata", "--overwrite"]) == 2
+    assert main.main([*given[:4], "--frames=2", *TINY, "--nometadata"]) == 0
+    for word in (b"tf_style", b"Agency"):
+        assert word not in output.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("strip.jpg", "must be a PNG or TIFF file for 95992x32 px.* at most 65535 px per side"),
+        ("strip.mp4", "must end in one of .*Use .png for a strip, .webp for an animation"),
+        ("no/strip.png", "must be in an existing folder"),
+        ("link.png", "a link that leads nowhere"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_before_the_work(
+    picture_file, tmp_path, monkeypatch, capsys, name, message
+):
+    monkeypatch.setattr(interpolate_command, "_painted", lambda *_: pytest.fail("It began."))
+    (tmp_path / "link.png").symlink_to("gone.png")
+    photo, styles = picture_file("photo.png", 88, 32), picture_file("a.png")
+    words = ["interpolate", str(photo), f"{styles},{styles}", str(tmp_path / name), *TINY]
+    assert main.main([*words, "--frames=1000"]) == 2
+    assert re.search(message, capsys.readouterr().err)
+
+
+def test_the_size_of_an_animation_is_checked_before_the_work(tmp_path, monkeypatch):
+    animations.check_animation(tmp_path / "a.gif", size=(9, 20000), num_pictures=3)
+    with pytest.raises(ValueError, match="for pictures of 20000x9 px.* at most 16383 px per side"):
+        animations.check_animation(tmp_path / "a.webp", size=(9, 20000), num_pictures=3)
+    asked = []
+    monkeypatch.setattr(os, "posix_fallocate", lambda file, start, size: asked.append(size))
+    animations.check_animation(tmp_path / "a.gif", size=(100, 200), num_pictures=11)
+    noise = np.random.default_rng(0).integers(0, 256, (11, 100, 200, 3), np.uint8)
+    for name in ("a.gif", "a.webp"):
+        path = tmp_path / name
+        animations.save_animation(path, list(noise), {"software": "x"}, seconds=1.0)
+        assert path.stat().st_size < asked[0]

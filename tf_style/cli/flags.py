@@ -5,6 +5,7 @@ parsed values, and the text of `--help`. A flag has the name, type and default o
 TensorFlow here.
 """
 
+import csv
 import dataclasses
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
@@ -12,11 +13,15 @@ from typing import Any
 
 from absl import flags
 
-from tf_style._checks import shown, suggestion, user_path
+from tf_style._checks import exists, shown, suggestion, user_path
+from tf_style.cli import other_names
 from tf_style.config import style_config
 from tf_style.config.fields import typed_fields
 
-_DEFINE = {
+FILES = tuple[str, ...]
+"""The type of a field that holds the names of files. Its flag may be repeated: see `paths`."""
+
+_DEFINE: dict[Any, Callable[..., Any]] = {
     str: flags.DEFINE_string,
     int: flags.DEFINE_integer,
     float: flags.DEFINE_float,
@@ -32,60 +37,13 @@ _TITLES = {
 }
 _SHORT = {"-h": "--help", "-o": "--output", "-v": "--verbose"}
 
+_SEVERAL = (
+    " Several paintings are one argument, a.jpg,b.jpg, or several flags, --style=a.jpg "
+    "--style=b.jpg."
+)
+
 _LONGEST = 100
 """Most characters of a flag's name."""
-
-_NAMES_BY_MEANING = {
-    "content": "base_image base_image_path content_file content_image content_image_path "
-    "content_images_paths content_img content_img_path content_path in_path input input_image "
-    "photo",
-    "style": "painting style_file style_image style_image_path style_images style_images_paths "
-    "style_img style_img_path style_imgs style_path style_reference_image "
-    "style_reference_image_path styles",
-    "output": "out out_path output_file output_image output_img output_path save_path",
-    "size": "end_scale height image_size img_size imsize max_dim max_size output_size resolution "
-    "size_pixels width",
-    "style_size": "style_image_size",
-    "style_scale": "style_scale_fac",
-    "scales": "initial_iterations min_scale multi_scale multiscale",
-    "steps": "epochs iter iteration iterations iters max_iter max_iterations max_iters n_iter "
-    "n_iterations n_steps num_iter num_iterations num_iters num_steps",
-    "content_weight": "alpha content_loss_weight cw",
-    "style_weight": "beta style_loss_weight sw",
-    "style_strength": "intensity strength style_intensity stylization_strength",
-    "tv_weight": "total_variation total_variation_weight tv tv_loss_weight tv_strength "
-    "tv_weight_2 tvw",
-    "content_layers": "content_layer content_layer_weights content_layers_weights "
-    "content_weight_blend",
-    "style_layers": "style_layer style_layer_weights style_layers_weights",
-    "style_blend": "blend style_blend_weights style_img_weights style_imgs_weights style_weights",
-    "style_loss": "style_loss_type style_target_type",
-    "color": "color_control colors colour colours",
-    "color=content": "keep_color keep_colors original_color original_colors original_colours "
-    "preserve_color preserve_colors preserve_colour preserve_colours",
-    "init": "init_image init_img init_img_type init_type initial initial_image initialization "
-    "start_image",
-    "seed": "random_seed",
-    "pooling": "pool pool_type pooling_type",
-    "weights": "loss_network model model_file model_path model_weights network vgg vgg_path",
-    "optimizer": "optim optimiser",
-    "learning_rate": "learning_rate_adam lr step_size",
-    "history": "history_size lbfgs_history lbfgs_num_correction",
-    "save_every": "checkpoint_iterations save_interval save_iter",
-    "content_masks": "content_mask mask masks style_mask_imgs",
-    "precision": "amp dtype fp16 half",
-    "memory_limit": "max_memory",
-    "time_budget": "max_seconds max_time time_limit",
-    "jit_compile": "jit xla",
-    "quiet": "silent",
-    "": "accel backend cpu cuda cuda_device cudnn_autotune device devices disable_check gpu gpu_id "
-    "gpus mps multidevice_strategy multigpu_strategy no_cuda no_gpu overwrite overwrite_output "
-    "print_every print_iter print_iterations proto_file supplemental_device tile_size use_cuda "
-    "use_cudnn use_gpu",
-}
-
-OTHER_NAMES = {name: flag for flag, names in _NAMES_BY_MEANING.items() for name in names.split()}
-"""What other programs call a flag: the flag of the same meaning, or empty if none is needed."""
 
 Table = list[tuple[dataclasses.Field, Any]]
 """Fields with their types. Each becomes a flag."""
@@ -105,11 +63,15 @@ def make_flags(table: Table) -> flags.FlagValues:
     """Returns absl flags for the fields, with their defaults."""
     values = flags.FlagValues()
     for field, kind in table:
+        text = field.metadata["help"]
+        if kind == FILES:
+            flags.DEFINE_multi_string(field.name, [], text, flag_values=values)
+            continue
         default = field.default
         if isinstance(default, tuple):
             default = ",".join(f"{name}:{weight:g}" for name, weight in default)
         define = _DEFINE.get(kind, flags.DEFINE_string)
-        define(field.name, default, field.metadata["help"], flag_values=values)
+        define(field.name, default, text, flag_values=values, allow_overwrite=False)
     return values
 
 
@@ -118,7 +80,6 @@ def parse(
     arguments: Sequence[str],
     *,
     positional: Sequence[str] = (),
-    check_positional: Callable[[str, str], None] | None = None,
     commands: Iterable[str] = (),
 ) -> flags.FlagValues:
     """Parses the arguments of a command line into flags.
@@ -128,16 +89,15 @@ def parse(
         arguments: the command line, without the program and the command.
         positional: names of the flags that positional arguments set, in this order. A flag that
             is given by name is skipped.
-        check_positional: called with the name and the value of each flag that a positional
-            argument sets; raises ValueError if it must be given by name.
         commands: names of the commands, used to suggest one for a mistyped command.
 
     Returns:
         `values`, with the parsed values.
 
     Raises:
-        ValueError: for an unknown flag, a value of the wrong type, an unknown command, or too many
-            positional arguments. The message suggests what may be meant.
+        ValueError: for an unknown flag, a value of the wrong type, an unknown command, a flag that
+            is repeated but holds no `FILES`, or too many positional arguments. The message suggests
+            what may be meant.
     """
     if arguments and (meant := _command_meant(arguments[0], commands)):
         raise ValueError(f"There is no command {arguments[0]!r}.{meant}")
@@ -146,9 +106,11 @@ def parse(
     try:
         rest = values(["tf_style", *arguments])[1:]
     except flags.UnrecognizedFlagError as error:
-        raise ValueError(_unknown(error.flagname, values)) from error
+        raise ValueError(other_names.unknown(error.flagname, values)) from error
     except flags.IllegalFlagValueError as error:
         name, _, value = str(error).removeprefix("flag --").split(":")[0].partition("=")
+        if name in values and values[name].present:
+            raise ValueError(_repeated(values[name], str(error))) from error
         kind = {"float": "a number", "int": "a whole number"}.get(
             values[name].flag_type() if name in values else "", "true or false"
         )
@@ -159,19 +121,26 @@ def parse(
         raise ValueError(
             f"{allowed} be given without a flag's name. Unexpected: "
             f"{shown(rest[len(names)])}. Write options as flags, as in --size=1024."
+            + (_SEVERAL if "style" in values else "")
         )
     for name, value in zip(names, rest, strict=False):
-        if check_positional is not None:
-            check_positional(name, value)
         values[name].parse(value)
         values[name].using_default_value = False
     return values
 
 
+def _repeated(flag: flags.Flag, error: str) -> str:
+    """Returns the message for a flag that holds one value and is given twice; `error` is absl's."""
+    second = error.partition("=")[2].rpartition(": already defined as ")[0]
+    first = str(flag.value).lower() if flag.flag_type() == "bool" else str(flag.value)
+    received = f"--{flag.name}={shown(first)[1:-1]} --{flag.name}={shown(second)[1:-1]}"
+    return f"`{flag.name}` must be given once. Received: {received}. Leave out one of them."
+
+
 def _command_meant(word: str, commands: Iterable[str]) -> str:
     """Returns a suggestion if a word looks like a mistyped command, not a flag or a file's name."""
     path = user_path(word)
-    is_other = word.startswith("-") or path.suffix or path.exists()
+    is_other = word.startswith("-") or path.suffix or exists(path)
     return "" if is_other else suggestion(word, commands)
 
 
@@ -186,29 +155,34 @@ def _spelled_out(values: flags.FlagValues, arguments: Sequence[str]) -> list[str
         if len(name) > _LONGEST and name.startswith("-"):
             # absl compares an unknown name with every flag, which takes long for a long name.
             raise ValueError(f"No flag has a name this long. Received: {shown(name)}.")
-        spelled.append(argument if is_value else f"{_SHORT.get(name, name)}{equals}{value}")
+        spelled.append(argument if is_value else f"{_full(name, values)}{equals}{value}")
         flag = spelled[-1].lstrip("-")
         is_flag = not is_value and spelled[-1].startswith("-") and flag in values
         is_value = is_flag and values[flag].flag_type() != "bool"
     return spelled
 
 
-def _unknown(name: str, values: flags.FlagValues) -> str:
-    """Returns the error message for an unknown flag, with a suggestion if there is one."""
-    name = name.lstrip("-")
-    known = name.replace("-", "_").lower()
-    meant = OTHER_NAMES.get(known) or (known if known in values else "")
-    if not meant and known in OTHER_NAMES:
-        return f"There is no flag --{name}, and none is needed. Leave it out."
-    if meant and meant.partition("=")[0] in values:
-        return f"There is no flag --{name}. Did you mean --{meant}?"
-    near = suggestion(known, values).replace("'", "").replace("mean ", "mean --")
-    return f"There is no flag --{shown(name)[1:-1]}.{near or ' See --helpfull.'}"
+def _full(name: str, values: flags.FlagValues) -> str:
+    """Returns the full name of a short flag, and --noFLAG for --no_FLAG and --no-FLAG."""
+    off = name.lstrip("-")
+    flag = off[3:].replace("-", "_")
+    if off[:3] in ("no_", "no-") and flag in values and values[flag].flag_type() == "bool":
+        return f"--no{flag}"
+    return _SHORT.get(name, name)
 
 
 def of_type(options: type, values: flags.FlagValues) -> Any:
-    """Returns an instance of the dataclass `options` with the values of the flags."""
-    return options(**{field.name: values[field.name].value for field, _ in typed_fields(options)})
+    """Returns an instance of the dataclass `options` with the values of the flags.
+
+    Raises:
+        ValueError: as for `paths`.
+    """
+    found = {field.name: values[field.name].value for field, _ in typed_fields(options)}
+    for field, kind in typed_fields(options):
+        if kind == FILES:
+            listed = [paths(text, argument=field.name) for text in found[field.name]]
+            found[field.name] = tuple(path for each in listed for path in each)
+    return options(**found)
 
 
 def given_options(values: flags.FlagValues) -> dict[str, Any]:
@@ -217,21 +191,29 @@ def given_options(values: flags.FlagValues) -> dict[str, Any]:
     return {name: values[name].value for name in names}
 
 
-def paths(text: str) -> list[str]:
-    """Returns the paths in a flag's value, which are separated by commas.
+def paths(text: str, *, argument: str) -> list[str]:
+    """Returns the paths in one value of a flag that holds `FILES`.
 
-    If the whole value is the name of an existing file, it is the only path.
+    A value that is the name of an existing file is that file, whole. Any other is a list: names
+    separated by commas, where a name with a comma is in double quotes, as in '"a,b.jpg",c.jpg'.
 
     Raises:
-        ValueError: if there is nothing between two commas.
+        ValueError: if there is nothing between two commas, or a quote is not closed.
     """
-    if not text or user_path(text).exists():
+    if not text or exists(text):
         return [text] if text else []
-    parts = [part.strip() for part in text.split(",")]
+    try:
+        (parts,) = csv.reader([text], skipinitialspace=True, strict=True)
+    except (csv.Error, ValueError) as error:
+        raise ValueError(
+            f"`{argument}` must be names separated by commas. Received: {argument}={shown(text)}: "
+            f"{error}. Close each quote, or repeat the flag for each name."
+        ) from error
+    parts = [part.strip() for part in parts]
     if not all(parts):
         raise ValueError(
-            f"A list of files must have a name between commas. Received: {text!r}. Remove the "
-            "extra comma."
+            f"`{argument}` must have a name between commas. Received: {argument}={shown(text)}. "
+            "Remove the extra comma."
         )
     return parts
 
@@ -294,7 +276,7 @@ def _lines(table: Table) -> list[str]:
     values = make_flags(table)
     for field, _ in table:
         default = values[field.name].default
-        shown_default = "" if default in ("", False, None) else f" [{default}]"
+        shown_default = "" if default in ("", False, None, []) else f" [{default}]"
         lines.append(f"  --{field.name}")
         text = field.metadata["help"] + shown_default
         lines += textwrap.wrap(text, 92, initial_indent=" " * 6, subsequent_indent=" " * 6)

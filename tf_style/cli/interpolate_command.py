@@ -6,21 +6,23 @@ Takes the command's arguments; writes one file and gives an exit code.
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
 
-from tf_style._checks import check_number, user_path
-from tf_style.cli import flags, process
-from tf_style.cli.request import check_positional
+from tf_style._checks import check_number, exists, shown, user_path
+from tf_style.cli import flags, overwriting, process
 from tf_style.cli.run import INTERRUPTED
 from tf_style.cli.settings import settings_from
 from tf_style.config.control import numbers
 from tf_style.config.fields import option
 from tf_style.config.style_config import StyleConfig
-from tf_style.files import atomic
-from tf_style.images import pillow
+from tf_style.images import animations, writing
+from tf_style.images.metadata import NO_METADATA
+from tf_style.inputs.inputs import Inputs
+from tf_style.inputs.preparation import prepare_inputs
+from tf_style.provenance.description import describe
+from tf_style.provenance.origin import origin_of
 
 if TYPE_CHECKING:
     from tf_style.transfer.interpolation import Frame
@@ -36,7 +38,10 @@ POSITIONAL = ("content", "style", "output")
 """The flags that positional arguments set, in this order."""
 
 _GAP = 8  # px, white, between the pictures of a strip.
-_STRIPS, _ANIMATIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff"), (".gif", ".webp")
+_SUFFIXES = (
+    *(suffix for suffix in writing.SUFFIXES if suffix not in (".webp", ".btf")),
+    *animations.SUFFIXES,
+)
 _LEFT_OUT = (
     "time_budget",
     "style_scales",
@@ -56,9 +61,13 @@ class InterpolateOptions:
     """The flags of `tf_style interpolate` besides those of the config."""
 
     content: str = option("", "The photograph.")
-    style: str = option("", "The painting; or several, separated by commas.")
+    style: flags.FILES = option(
+        (), "The painting. For several, repeat the flag, or put commas between the names."
+    )
     output: str = option(
-        "", "A strip (.png, .jpg, .tif), or an animation that plays forward and back (.gif, .webp)."
+        "",
+        "A strip (.png, .jpg, .avif, .tif), or an animation that plays forward and back (.webp, "
+        ".gif).",
     )
     frames: int = option(5, "How many pictures to paint.")
     strengths: str = option(
@@ -67,6 +76,16 @@ class InterpolateOptions:
         "styles.",
     )
     seconds: float = option(4.0, "Length of an animation in seconds, forward and back.")
+    metadata: bool = option(
+        True,
+        "Store in the file how it was made, and the photograph's copyright, artist, title and "
+        "capture date (never its place).",
+    )
+    overwrite: bool = option(
+        False,
+        "Replace an existing file without asking. What tf_style made from the same pictures is "
+        "replaced in any case.",
+    )
     config: str = option(
         "", "Read all settings from this JSON file, or from a picture that tf_style made."
     )
@@ -78,9 +97,7 @@ class InterpolateOptions:
 def command(arguments: Sequence[str]) -> int:
     """Runs the command and returns the exit code."""
     table = flags.command_table(InterpolateOptions, without=_LEFT_OUT)
-    values = flags.parse(
-        flags.make_flags(table), arguments, positional=POSITIONAL, check_positional=check_positional
-    )
+    values = flags.parse(flags.make_flags(table), arguments, positional=POSITIONAL)
     options = flags.of_type(InterpolateOptions, values)
     if options.help or options.helpfull:
         full = options.helpfull
@@ -88,51 +105,88 @@ def command(arguments: Sequence[str]) -> int:
             flags.command_help(_HELP, "Pictures and files", InterpolateOptions, table, is_full=full)
         )
         return 0
-    from tf_style.images import writing
-    from tf_style.inputs.preparation import prepare_inputs
-    from tf_style.transfer.finishing import finished
-
-    output, styles = _checked(options)
+    _check(options)
     settings = settings_from(values, options.config)
     _check_settings(settings, between_styles=not options.strengths)
-    named = [options.content, *styles, options.config, settings.init, settings.network.weights]
-    sources = [user_path(name) for name in named if name and user_path(name).exists()]
-    atomic.check_writable(output, argument="output", inputs=sources)
     with process.quiet_stderr(not options.verbose):
-        inputs = prepare_inputs(options.content, styles, settings)
+        inputs = _read_inputs(options, settings)
+    _check_output(options, settings, inputs)
     for note in inputs.notes:
         print(note)
     process.set_environment(quiet=not options.verbose)
     with process.quiet_stderr(not options.verbose):
-        process.tune_tensorflow()
-        from tf_style.engine.assembly import load_problem
-        from tf_style.transfer.interpolation import between_strengths, between_styles, interpolate
+        pictures, about = _painted(options, settings, inputs)
+    _write(options, pictures, about if options.metadata else None, inputs)
+    is_whole = len(pictures) == options.frames
+    which = "" if is_whole else f" with {len(pictures)} of {options.frames} pictures"
+    print(f"Saved {options.output}{which}")
+    return 0 if is_whole else INTERRUPTED
 
-        if options.strengths:
-            first, last = numbers(options.strengths, argument="strengths")
-            strengths = between_strengths(first, last, options.frames)
-            blends = [tuple(map(float, inputs.blend))] * options.frames
-        else:
-            blends = between_styles(len(inputs.styles), options.frames)
-            strengths = [1.0] * options.frames
-        problem, _ = load_problem(settings, notify=print)
-        frames = interpolate(problem, inputs, settings, blends=blends, strengths=strengths)
-        pictures: list[np.ndarray] = []
-        code = 0
-        try:
-            for frame in frames:
-                image = finished(frame.image, inputs, settings)
-                pictures.append(writing.to_pixels(image, inputs.alpha))
-                print(_frame_line(len(pictures), options.frames, frame), flush=True)
-        except KeyboardInterrupt:
-            if not pictures:
-                raise
-            code = INTERRUPTED
-    atomic.write_atomically(output, lambda file: _write(pictures, output, options.seconds, file))
-    print(
-        f"Saved {output}" + (f" with {len(pictures)} of {options.frames} pictures" if code else "")
-    )
-    return code
+
+def _read_inputs(options: InterpolateOptions, settings: StyleConfig) -> Inputs:
+    inputs = prepare_inputs(options.content, options.style, settings)
+    return inputs._replace(origin=origin_of(options.content, options.style, {}))
+
+
+def _check_output(options: InterpolateOptions, settings: StyleConfig, inputs: Inputs) -> None:
+    """Raises an error unless all pictures can be written; asks before a file is replaced."""
+    output, (height, width) = user_path(options.output), inputs.content.shape[1:3]
+    named = [options.content, *options.style, options.config, settings.init]
+    named.append(settings.network.weights)
+    sources = [user_path(name) for name in named if name and exists(name)]
+    if _is_animation(output):
+        animations.check_animation(
+            output, size=(height, width), num_pictures=options.frames, inputs=sources
+        )
+    else:
+        strip = height, options.frames * (width + _GAP) - _GAP
+        writing.check_output(output, inputs=sources, size=strip)
+    sha256 = inputs.origin.inputs_sha256 if inputs.origin else ""
+    replaced = [("output", output)] if overwriting.is_other_picture(output, sha256) else []
+    overwriting.check(replaced, overwrite=options.overwrite)
+
+
+def _painted(
+    options: InterpolateOptions, settings: StyleConfig, inputs: Inputs
+) -> tuple[list[np.ndarray], dict[str, Any]]:
+    """Returns the pictures, uint8 `[H, W, 3 | 4]`, and their description.
+
+    After Ctrl-C, the pictures are those that have been painted.
+    """
+    process.tune_tensorflow()
+    from tf_style.engine.assembly import load_problem
+    from tf_style.transfer.finishing import finished
+    from tf_style.transfer.interpolation import between_strengths, between_styles, interpolate
+
+    if options.strengths:
+        first, last = numbers(options.strengths, argument="strengths")
+        strengths = between_strengths(first, last, options.frames)
+        blends = [tuple(map(float, inputs.blend))] * options.frames
+    else:
+        blends = between_styles(len(inputs.styles), options.frames)
+        strengths = [1.0] * options.frames
+    problem, weights_sha256 = load_problem(settings, notify=print)
+    frames = interpolate(problem, inputs, settings, blends=blends, strengths=strengths)
+    pictures: list[np.ndarray] = []
+    try:
+        for frame in frames:
+            pictures.append(
+                writing.to_pixels(finished(frame.image, inputs, settings), inputs.alpha)
+            )
+            print(_frame_line(len(pictures), options.frames, frame), flush=True)
+    except KeyboardInterrupt:
+        if not pictures:
+            raise
+    ends = [0, len(pictures) - 1]
+    about = {
+        **describe(settings, weights_sha256, inputs.origin),
+        "interpolation": {
+            "frames": len(pictures),
+            "blends": [list(blends[end]) for end in ends],
+            "strengths": [strengths[end] for end in ends],
+        },
+    }
+    return pictures, about
 
 
 def _check_settings(settings: StyleConfig, *, between_styles: bool) -> None:
@@ -156,8 +210,8 @@ def _check_settings(settings: StyleConfig, *, between_styles: bool) -> None:
             )
 
 
-def _checked(options: InterpolateOptions) -> tuple[Path, list[str]]:
-    """Returns the output and the styles. Raises ValueError if a flag is missing or invalid."""
+def _check(options: InterpolateOptions) -> None:
+    """Raises ValueError if a flag is missing or invalid."""
     missing = [f"--{name}" for name in ("content", "style", "output") if not getattr(options, name)]
     if missing:
         raise ValueError(
@@ -167,21 +221,22 @@ def _checked(options: InterpolateOptions) -> tuple[Path, list[str]]:
     check_number("frames", options.frames, minimum=2, maximum=1000)
     check_number("seconds", options.seconds, minimum=0.1, maximum=3600.0)
     output = user_path(options.output)
-    if output.suffix.lower() not in (*_STRIPS, *_ANIMATIONS):
-        listed = ", ".join((*_STRIPS, *_ANIMATIONS))
-        raise ValueError(f"`output` must end in one of {listed}. Received: output='{output}'.")
+    if output.suffix.lower() not in _SUFFIXES:
+        listed = ", ".join(_SUFFIXES)
+        raise ValueError(
+            f"`output` must end in one of {listed}. Received: output='{output}'. Use .png for a "
+            "strip, .webp for an animation."
+        )
     if options.strengths and len(numbers(options.strengths, argument="strengths")) != 2:
         raise ValueError(
             "`strengths` must be two numbers, as in '0.25,4'. Received: "
             f"strengths={options.strengths!r}."
         )
-    styles = flags.paths(options.style)
-    if len(styles) < 2 and not options.strengths:
+    if len(options.style) < 2 and not options.strengths:
         raise ValueError(
             "`style` must be at least two pictures, separated by commas; or give --strengths. "
-            f"Received: style={options.style!r}."
+            f"Received: style={shown(','.join(options.style))}."
         )
-    return output, styles
 
 
 def _frame_line(number: int, count: int, frame: "Frame") -> str:
@@ -193,21 +248,24 @@ def _frame_line(number: int, count: int, frame: "Frame") -> str:
     )
 
 
-def _write(pictures: list[np.ndarray], output: Path, seconds: float, file: BinaryIO) -> None:
-    """Writes a strip or an animation to an open file."""
-    kind = Image.registered_extensions()[output.suffix.lower()]
-    if output.suffix.lower() in _ANIMATIONS:
-        frames = [Image.fromarray(pixels) for pixels in [*pictures, *pictures[-2:0:-1]]]
-        duration = round(1000.0 * seconds / len(frames))
-        frames[0].save(
-            file, kind, save_all=True, append_images=frames[1:], duration=duration, loop=0
+def _write(
+    options: InterpolateOptions,
+    pictures: list[np.ndarray],
+    about: dict[str, Any] | None,
+    inputs: Inputs,
+) -> None:
+    """Writes a strip or an animation."""
+    photograph = inputs.origin.photograph if inputs.origin else NO_METADATA
+    if _is_animation(user_path(options.output)):
+        animations.save_animation(
+            options.output, pictures, about, seconds=options.seconds, photograph=photograph
         )
-        return
-    strip = joined(pictures)
-    if kind == "JPEG":
-        pillow.on_white(Image.fromarray(strip)).save(file, kind, quality=95, subsampling=0)
     else:
-        Image.fromarray(strip).save(file, kind)
+        writing.save_picture(options.output, joined(pictures), about, photograph=photograph)
+
+
+def _is_animation(path: Path) -> bool:
+    return path.suffix.lower() in animations.SUFFIXES
 
 
 def joined(pictures: list[np.ndarray]) -> np.ndarray:

@@ -7,6 +7,7 @@ Exit codes: 0, done; 2, invalid input or a picture saved elsewhere, with one lin
 130, stopped by the user; 1, a bug, with its traceback. No TensorFlow here.
 """
 
+import io
 import os
 import sys
 import traceback
@@ -37,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _accept_any_name()
     is_verbose = not {"-v", "-verbose", "--verbose", "--verbose=true"}.isdisjoint(arguments)
     try:
         return commands.run(arguments)
@@ -53,6 +55,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             print(f"tf_style: {_one_line(error)}", file=sys.stderr)
         return 1 if is_bug else 2
+
+
+def _accept_any_name() -> None:
+    """Makes stdout escape what it cannot show, such as a file's name that is not UTF-8."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _is_bug(error: BaseException) -> bool:

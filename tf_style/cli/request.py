@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tf_style._checks import user_path
-from tf_style.cli.flags import paths
+from tf_style._checks import exists, user_path
+from tf_style.cli.flags import FILES
 from tf_style.config.fields import option, typed_fields
 from tf_style.config.style_config import INITS, StyleConfig
+from tf_style.files.atomic import fitting_name
 from tf_style.network.weights import SOURCES
-from tf_style.provenance.description import read_description
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -22,16 +22,25 @@ class RunOptions:
     """The flags that do not change the picture."""
 
     content: str = option("", "The photograph.")
-    style: str = option("", "The painting; or several, separated by commas.")
-    output: str = option("", "The result: .png, .jpg, .webp or .tif; .btf for BigTIFF.")
+    style: FILES = option(
+        (),
+        "The painting. For several, repeat the flag, or put commas between the names; quote a name "
+        "that has a comma, as in '\"a,b.jpg\",c.jpg'. The name of an existing file is never split.",
+    )
+    output: str = option("", "The result: .png, .jpg, .webp, .avif or .tif; .btf for BigTIFF.")
     bits: int = option(8, "Bits of each channel of the result: 8, or 16 for PNG and TIFF.")
-    content_masks: str = option(
-        "",
-        "Masks of the photograph's regions, white inside the region, separated by commas; or one "
+    metadata: bool = option(
+        True,
+        "Store in the result how it was made, and the photograph's copyright, artist, title and "
+        "capture date (never its place). --nometadata stores only the color profile.",
+    )
+    content_masks: FILES = option(
+        (),
+        "Masks of the photograph's regions, white inside the region, listed like paintings; or one "
         "picture with a color for each region. Parts that no mask covers stay unchanged.",
     )
-    style_masks: str = option(
-        "",
+    style_masks: FILES = option(
+        (),
         "Masks of the paintings: the region of the first one gives its style to the region of the "
         "first of --content_masks, and so on; or one picture with colors for each painting.",
     )
@@ -45,6 +54,11 @@ class RunOptions:
         "",
         "A painting whose fine texture (layers up to conv2_1) is first transferred to the "
         "other paintings, which then provide the coarse structure.",
+    )
+    overwrite: bool = option(
+        False,
+        "Replace existing files without asking. What tf_style made from the same pictures is "
+        "replaced in any case.",
     )
     preview: bool = option(
         False,
@@ -72,10 +86,13 @@ class RunOptions:
     resume: str = option(
         "",
         "Resume the run whose checkpoints are in this folder. Pictures, output and settings are "
-        "read from there; only --output, --memory_limit, --quiet and --verbose may be given.",
+        "read from there; only --output, --overwrite, --memory_limit, --quiet and --verbose may be "
+        "given.",
     )
     dry_run: bool = option(
-        False, "Only print what the run would do: sizes, memory, evaluations and time."
+        False,
+        "Only print what the run would do: sizes, memory, evaluations and time. It writes no file "
+        "but that of --save_config.",
     )
     quiet: bool = option(False, "Show no progress.")
     verbose: bool = option(False, "Show TensorFlow's logs, and the traceback of an error.")
@@ -102,6 +119,7 @@ class Request:
         trace: file for the trace; empty for none.
         save_every: steps between snapshots; 0 for none.
         bits: bits per channel of the saved pictures.
+        metadata: whether the saved pictures have metadata.
         checkpoint_seconds: seconds between checkpoints.
     """
 
@@ -118,6 +136,7 @@ class Request:
     trace: str
     save_every: int
     bits: int
+    metadata: bool
     checkpoint_seconds: float
 
     @classmethod
@@ -125,9 +144,9 @@ class Request:
         """Returns the request that flags and settings describe."""
         return cls(
             content=options.content,
-            styles=tuple(paths(options.style)),
-            content_masks=tuple(paths(options.content_masks)),
-            style_masks=tuple(paths(options.style_masks)),
+            styles=options.style,
+            content_masks=options.content_masks,
+            style_masks=options.style_masks,
             content_map=options.content_map,
             keep=options.keep,
             fine_style=options.fine_style,
@@ -137,6 +156,7 @@ class Request:
             trace=options.trace,
             save_every=options.save_every,
             bits=options.bits,
+            metadata=options.metadata,
             checkpoint_seconds=options.checkpoint_seconds,
         )
 
@@ -144,6 +164,11 @@ class Request:
     def output_path(self) -> Path:
         """File for the picture."""
         return user_path(self.output)
+
+    def snapshot_path(self, step: int) -> Path:
+        """File for the picture of a step."""
+        output = self.output_path
+        return output.with_name(fitting_name(output.stem, f"_{step:05d}{output.suffix}"))
 
     @property
     def trace_path(self) -> Path | None:
@@ -175,7 +200,7 @@ class Request:
                 Python program.
         """
         saved = dict(values) if isinstance(values, Mapping) else {}
-        saved.setdefault("keep", "")  # Checkpoints of earlier versions lack it.
+        saved = {"keep": "", "metadata": True, **saved}  # Earlier versions lack them.
         fields: dict[str, Any] = {}
         for field, kind in typed_fields(cls):
             value = saved.get(field.name)
@@ -210,27 +235,6 @@ def absolute(name: str, *, if_there: bool = False) -> str:
             returned as it is.
         if_there: also return `name` as it is if the file does not exist.
     """
-    if not name or (if_there and not user_path(name).exists()) or name in (*INITS, *SOURCES):
+    if not name or (if_there and not exists(name)) or name in (*INITS, *SOURCES):
         return name
     return str(user_path(name).absolute())
-
-
-def check_positional(name: str, value: str) -> None:
-    """Raises ValueError if a positional output would replace a file that tf_style did not make.
-
-    Without this check, a user who forgets the output would lose the last painting.
-
-    Args:
-        name: of the flag that a positional argument sets.
-        value: the argument.
-    """
-    path = user_path(value)
-    if name != "output" or not path.is_file():
-        return
-    try:
-        read_description(path)
-    except (OSError, ValueError, ImportError) as error:
-        raise ValueError(
-            f"`output` is a file that tf_style did not make. Received: output='{value}'. Write "
-            f"-o {value} to replace it. Several paintings are one argument: a.jpg,b.jpg."
-        ) from error

@@ -8,12 +8,13 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tf_style._checks import user_path
+from tf_style._checks import check_name, user_path
 from tf_style.cli.request import Request, absolute
 from tf_style.config.style_config import StyleConfig
+from tf_style.files.atomic import fitting_name
 from tf_style.transfer import checkpoints
 
-_WITH_RESUME = ("resume", "output", "memory_limit", "quiet", "verbose")
+_WITH_RESUME = ("resume", "output", "overwrite", "memory_limit", "quiet", "verbose")
 """The flags that may be given with `--resume`."""
 
 
@@ -37,6 +38,7 @@ def unfinished_run(
             f"Cannot use {', '.join(others)} with `resume`. This is because a resumed run "
             f"keeps its settings. Received: resume='{resume}'. Leave out one of them."
         )
+    check_name("resume", user_path(resume))
     checkpoint = checkpoints.newest(user_path(resume), argument="resume")
     request = Request.from_dict(checkpoint.description.get("run"))
     config = request.config(checkpoint.description.get("config"))
@@ -56,7 +58,9 @@ def folder_of(checkpoint_dir: str, output: str) -> Path | None:
     """
     if checkpoint_dir == "none":
         return None
-    return checkpoints.check_folder(checkpoint_dir or f"{output}.checkpoint")
+    beside = user_path(output)
+    beside = beside.with_name(fitting_name(beside.name, ".checkpoint"))
+    return checkpoints.check_folder(checkpoint_dir or beside)
 
 
 def note_on_unfinished_run(folder: Path, output: str) -> str | None:

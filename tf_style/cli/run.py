@@ -23,6 +23,7 @@ from tf_style.cli import process, resuming, trace_file
 from tf_style.cli.progress_bar import Display
 from tf_style.cli.request import Request
 from tf_style.config.style_config import StyleConfig
+from tf_style.files.atomic import fitting_name
 from tf_style.inputs.inputs import Inputs
 from tf_style.transfer.checkpoints import Checkpoints
 
@@ -148,13 +149,12 @@ class Run:
             self._save_snapshot(progress)
 
     def _save_snapshot(self, progress: "Progress") -> None:
-        output = self._request.output_path
-        path = output.with_name(f"{output.stem}_{progress.step:05d}{output.suffix}")
+        path = self._request.snapshot_path(progress.step)
         if path.resolve() in self._sources:
             self._display.message(f"No snapshot of step {progress.step}: {path} is an input file.")
             return
         try:
-            progress.save(path, bits=self._request.bits)
+            self._write(progress, path)
         except (OSError, MemoryError) as error:
             self._display.message(f"No snapshot of step {progress.step}: {error}.")
 
@@ -243,10 +243,15 @@ class Run:
         """
         try:
             path = self._request.output_path
-            progress.save(path, bits=self._request.bits)
+            self._write(progress, path)
             return path, 0
         except OSError as error:
-            spare = Path(tempfile.gettempdir()) / f"tf_style_{self._request.output_path.name}"
-            progress.save(spare, bits=self._request.bits)
+            output = self._request.output_path
+            name = fitting_name(f"tf_style_{output.stem}", output.suffix)
+            spare = Path(tempfile.gettempdir(), name)
+            self._write(progress, spare)
             self._display.message(f"`output` cannot be written: {error}. Saved {spare} instead.")
             return spare, 2
+
+    def _write(self, progress: "Progress", path: Path) -> None:
+        progress.save(path, bits=self._request.bits, metadata=self._request.metadata)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from absl import flags
 
-from tf_style._checks import shown, user_path
+from tf_style._checks import check_name, shown, user_path
 from tf_style.cli import process
 from tf_style.cli.flags import given_options
 from tf_style.config.style_config import StyleConfig, preset
@@ -56,6 +56,7 @@ def controls_of(file: str) -> tuple[str, ...]:
 
 def _read(path: Path) -> StyleConfig:
     """Returns the settings in a JSON file or a picture."""
+    check_name("config", path)
     if not path.is_file():
         raise FileNotFoundError(
             f"`config` must be an existing file. Received: config={shown(str(path))}."

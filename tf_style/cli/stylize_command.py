@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from absl import flags
 
-from tf_style._checks import user_path
+from tf_style._checks import exists, user_path
 from tf_style._version import __version__
-from tf_style.cli import commands, process, progress_bar, resuming
+from tf_style.cli import commands, overwriting, process, progress_bar, resuming
 from tf_style.cli import flags as cli_flags
-from tf_style.cli.request import Request, RunOptions, check_positional
+from tf_style.cli.request import Request, RunOptions
 from tf_style.cli.settings import controls_of, settings_from
 from tf_style.config.fields import typed_fields
 from tf_style.config.presets import PRESETS
@@ -80,7 +80,6 @@ def command(arguments: Sequence[str]) -> int:
         make_flags(),
         arguments,
         positional=POSITIONAL,
-        check_positional=check_positional,
         commands=commands.COMMANDS,
     )
     options = cli_flags.of_type(RunOptions, values)
@@ -154,7 +153,8 @@ def stylize(job: Job) -> int:
     inputs = _read_inputs(job)
     saved = _checkpoints(job, inputs, folder)
     _check_space(job, inputs, sources)
-    if options.save_config and not options.dry_run:
+    _check_existing(job, inputs)
+    if options.save_config:
         _write_config(user_path(options.save_config), settings)
     if options.dry_run:
         return _dry_run(job, inputs)
@@ -181,7 +181,7 @@ def _check_files(job: Job) -> list[Path]:
 
     options, _, request, _ = job
     names = [*request.inputs, options.config]
-    sources = [user_path(name) for name in names if name and user_path(name).exists()]
+    sources = [user_path(name) for name in names if name and exists(name)]
     output, trace = request.output_path, request.trace_path
     check_output(output, inputs=sources, bits=request.bits)
     if trace:
@@ -209,6 +209,7 @@ def _checkpoint_folder(job: Job) -> tuple[Path | None, str | None]:
 def _read_inputs(job: Job) -> "Inputs":
     from tf_style.inputs.control_pictures import ControlPictures
     from tf_style.inputs.preparation import prepare_inputs
+    from tf_style.provenance.origin import origin_of
 
     request = job.request
     controls = ControlPictures(
@@ -222,7 +223,9 @@ def _read_inputs(job: Job) -> "Inputs":
     with process.quiet_stderr(not job.options.verbose):
         if job.settings.control.protect:  # It starts TensorFlow.
             process.tune_tensorflow()
-        return prepare_inputs(request.content, request.styles, job.settings, controls)
+        inputs = prepare_inputs(request.content, request.styles, job.settings, controls)
+        origin = origin_of(request.content, request.styles, controls._asdict())
+    return inputs._replace(origin=origin)
 
 
 def _checkpoints(job: Job, inputs: "Inputs", folder: Path | None) -> "Checkpoints | None":
@@ -251,6 +254,19 @@ def _check_space(job: Job, inputs: "Inputs", sources: list[Path]) -> None:
     check_output(job.request.output_path, inputs=sources, size=size, bits=job.request.bits)
 
 
+def _check_existing(job: Job, inputs: "Inputs") -> None:
+    """Asks, or raises an error, if the run would replace files that are not its own."""
+    options, settings, request, resumed = job
+    files: list[tuple[str, Path]] = []
+    if not options.dry_run and not (resumed and not options.output):
+        sha256 = inputs.origin.inputs_sha256 if inputs.origin else ""
+        files = overwriting.in_the_way(request, sha256, is_resumed=resumed is not None)
+    config = user_path(options.save_config)
+    if options.save_config and overwriting.holds_other(config, settings.to_json().encode()):
+        files.append(("save_config", config))
+    overwriting.check(files, overwrite=options.overwrite)
+
+
 def _write_config(path: Path, settings: StyleConfig) -> None:
     from tf_style.files.atomic import write_atomically
 
@@ -264,6 +280,8 @@ def _dry_run(job: Job, inputs: "Inputs") -> int:
         from tf_style.transfer.dry_run import report
 
         lines = report(inputs, job.settings)
+    if job.options.save_config:
+        lines.append(f"Saved the settings as {job.options.save_config}")
     print("\n".join(lines))
     return 0
 

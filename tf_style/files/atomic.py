@@ -6,13 +6,16 @@ and no part file is left. No TensorFlow here.
 
 import contextlib
 import errno
+import hashlib
 import os
 import secrets
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
 
-from tf_style._checks import user_path
+from tf_style._checks import check_name, user_path
+
+_LONGEST_NAME = 255  # Bytes, on every common file system.
 
 
 def check_writable(
@@ -25,19 +28,27 @@ def check_writable(
     """Raises unless a file of `num_bytes` can be written to `path`.
 
     Args:
-        path: the file to write. It may exist and be replaced.
+        path: the file to write. It may exist and be replaced; of a link, the file that it names.
         argument: the name of the argument in error messages.
         inputs: files that must not be overwritten.
         num_bytes: the disk space to check for.
 
     Raises:
         ValueError: if `path` is one of `inputs`.
-        OSError: if the folder is missing, not writable, or has too little space.
+        OSError: if the folder is missing, not writable, or has too little space, or a link leads to
+            no file.
     """
     path = user_path(path)
+    check_name(argument, path)
     if path.is_dir():
+        what = "a link to a folder" if path.is_symlink() else "a folder"
         raise IsADirectoryError(
-            f"`{argument}` must be a file. Received: {argument}='{path}', which is a folder."
+            f"`{argument}` must be a file. Received: {argument}='{path}', which is {what}."
+        )
+    if path.is_symlink() and not path.exists():
+        raise FileNotFoundError(
+            f"`{argument}` must not be a link that leads nowhere. Received: {argument}='{path}', "
+            f"which points to '{path.readlink()}'. Remove the link, or choose another name."
         )
     if not path.parent.is_dir():
         raise FileNotFoundError(
@@ -62,7 +73,7 @@ def check_writable(
             file.write(bytes(num_bytes))
 
     try:
-        part_file(path, reserve).unlink()
+        part_file(path.resolve(), reserve).unlink()
     except OSError as error:
         reason = error.strerror
         if error.errno == errno.ENOSPC:
@@ -76,12 +87,13 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Writes a file that replaces `path` only when complete.
 
     Args:
-        path: the file to write. It may exist.
+        path: the file to write. It may exist. If it is a link, the file that it names is replaced.
         write: called with a part file, open for writing.
 
     Raises:
         OSError: if the file cannot be written.
     """
+    path = Path(os.path.realpath(path))  # `resolve` raises an error for a link to itself.
     part = part_file(path, write)
     try:
         part.replace(path)
@@ -114,6 +126,19 @@ def part_file(path: Path, write: Callable[[BinaryIO], object]) -> Path:
         part.unlink(missing_ok=True)
         raise
     return part
+
+
+def fitting_name(stem: str, end: str) -> str:
+    """Returns the name of a file, `stem` and `end`, which is cut in the middle if it is too long.
+
+    The hash of the whole stem then keeps names apart.
+    """
+    whole = os.fsencode(stem)
+    room = _LONGEST_NAME - len(os.fsencode(end))
+    if len(whole) <= room:
+        return stem + end
+    tag = f"~{hashlib.sha256(whole).hexdigest()[:8]}"
+    return whole[: room - len(tag)].decode(errors="ignore") + tag + end
 
 
 def sync_folder(folder: Path) -> None:

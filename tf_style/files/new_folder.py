@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from tf_style._checks import user_path
+from tf_style._checks import check_name, user_path
 from tf_style.files.atomic import sync_folder
 
 
@@ -26,6 +26,7 @@ def check_place(path: str | os.PathLike, *, argument: str) -> Path:
         OSError: if it is a file, or the folder cannot be created or written to.
     """
     path = user_path(path)
+    check_name(argument, path)
     received = f"Received: {argument}='{path}'"
     if path.exists() and not path.is_dir():
         raise NotADirectoryError(f"`{argument}` must be a folder. {received}, which is a file.")

@@ -29,7 +29,7 @@ def write(
     kind: str,
     bits: int,
     icc_profile: bytes,
-    exif: Image.Exif,
+    exif: Image.Exif | None,
 ) -> None:
     """Writes a PNG or TIFF row by row, without a copy of the whole image.
 
@@ -43,7 +43,7 @@ def write(
         kind: 'PNG', 'TIFF' or 'BIGTIFF'.
         bits: 8 or 16, of each channel.
         icc_profile: stored in the file.
-        exif: stored in the file; in a TIFF, only the tag ImageDescription.
+        exif: stored in the file, or None; in a TIFF, only the tag ImageDescription.
 
     Raises:
         ImportError: if pyvips is not installed.
@@ -59,10 +59,12 @@ def write(
         picture.set_type(vips().GValue.blob_type, "icc-profile-data", icc_profile)
         target = vips().Target.new_to_descriptor(file.fileno())
         if kind == "PNG":
-            picture.set_type(vips().GValue.blob_type, "exif-data", exif.tobytes())
+            if exif is not None:
+                picture.set_type(vips().GValue.blob_type, "exif-data", exif.tobytes())
             picture.pngsave_target(target, bitdepth=bits, compression=6)
             return
-        picture.set_type(vips().GValue.gstr_type, "image-description", exif[0x010E])
+        if exif is not None:
+            picture.set_type(vips().GValue.gstr_type, "image-description", exif[0x010E])
         num_bytes = picture.width * picture.height * picture.bands * bits // 8
         picture.tiffsave_target(
             target,

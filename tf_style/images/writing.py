@@ -5,7 +5,7 @@ are written with Pillow, all others with libvips. No TensorFlow here.
 """
 
 import functools
-import json
+import importlib.util
 import os
 import struct
 from collections.abc import Iterable
@@ -18,6 +18,7 @@ from PIL import Image, ImageCms
 from tf_style._checks import suggestion, user_path
 from tf_style.files.atomic import check_writable, write_atomically
 from tf_style.images import libvips, libvips_writing, pillow
+from tf_style.images.metadata import NO_METADATA, Metadata, exif_of
 
 _ENCODERS: dict[str, tuple[str, dict[str, Any]]] = {
     ".png": ("PNG", {"compress_level": 6}),
@@ -28,18 +29,31 @@ _ENCODERS: dict[str, tuple[str, dict[str, Any]]] = {
     ".tiff": ("TIFF", {"compression": "tiff_lzw"}),
     ".btf": ("BIGTIFF", {}),
 }
-_MAX_SIDE = {"JPEG": 65535, "WEBP": 16383}
+if importlib.util.find_spec("PIL._avif"):  # Not in every build of Pillow.
+    _ENCODERS[".avif"] = ("AVIF", {"quality": 90, "subsampling": "4:4:4"})
+SUFFIXES = tuple(_ENCODERS)
+_MAX_SIDE = {"JPEG": 65535, "WEBP": 16383, "AVIF": 65536}
+_NOT_WRITTEN = {
+    ".gif": "GIF holds 256 colors, too few for a painting",
+    ".bmp": "BMP holds no color profile and no settings",
+    **dict.fromkeys((".mp4", ".mov", ".webm", ".avi", ".mkv"), "A film is not a picture"),
+    **dict.fromkeys(
+        (".avif", ".heic", ".heif", ".jp2", ".jxl", ".psd", ".xcf", ".pdf", ".svg", ".exr", ".tga"),
+        "That format is not written",
+    ),
+}
+"""By suffix: why pictures of other well-known formats are not written."""
 _DEEP = ("PNG", "TIFF", "BIGTIFF")
-SOFTWARE_TAG, DESCRIPTION_TAG = 0x0131, 0x010E  # EXIF tags
 
 
 def save_image(
     path: str | os.PathLike,
     image: np.ndarray,
     alpha: np.ndarray | None,
-    description: dict[str, Any],
+    description: dict[str, Any] | None,
     *,
     bits: int = 8,
+    photograph: Metadata = NO_METADATA,
 ) -> None:
     """Writes a float image atomically, in the format of the path's suffix.
 
@@ -52,6 +66,7 @@ def save_image(
         alpha: float32 `[1, H, W, 1]`, 0..1, or None.
         description: as for `save_picture`.
         bits: bits per channel: 8, or 16 in PNG and TIFF.
+        photograph: as for `save_picture`.
 
     Raises:
         ValueError: if the suffix is unknown, or the format does not support `bits`.
@@ -63,25 +78,38 @@ def save_image(
     check_bits(path, bits)
     _, height, width, _ = image.shape
     if not _needs_library(kind, bits, height * width):
-        save_picture(path, to_pixels(image, alpha), description)
+        save_picture(path, to_pixels(image, alpha), description, photograph=photograph)
         return
     libvips.check_installed("path", f"path='{path}', {bits} bits, {width}x{height} px")
-    settings: dict[str, Any] = {"icc_profile": _srgb_profile(), "exif": _exif(description)}
+    exif = None
+    if description is not None:
+        if kind != "PNG" and any(photograph):  # libvips writes no other tag into a TIFF.
+            description = {**description, "photograph": photograph._asdict()}
+        exif = exif_of(description, photograph, is_tiff=False)
+    settings: dict[str, Any] = {"icc_profile": srgb_profile(), "exif": exif}
     write_atomically(
         path,
         lambda file: libvips_writing.write(file, image, alpha, kind=kind, bits=bits, **settings),
     )
 
 
-def save_picture(path: str | os.PathLike, pixels: np.ndarray, description: dict[str, Any]) -> None:
+def save_picture(
+    path: str | os.PathLike,
+    pixels: np.ndarray,
+    description: dict[str, Any] | None,
+    *,
+    photograph: Metadata = NO_METADATA,
+) -> None:
     """Writes a picture atomically with Pillow, in the format of the path's suffix.
 
     JPEG has no alpha channel, so the picture is composited on white.
 
     Args:
-        path: ends in .png, .jpg, .jpeg, .webp, .tif or .tiff.
+        path: ends in .png, .jpg, .jpeg, .webp, .avif (if Pillow has it), .tif or .tiff.
         pixels: uint8 `[H, W, 3]`, sRGB, or `[H, W, 4]` with alpha.
-        description: stored as JSON in the EXIF tag ImageDescription; see `read_description`.
+        description: stored as JSON in the EXIF tag ImageDescription; see `read_description`. None
+            leaves out all metadata but the color profile.
+        photograph: what the photograph's file says, stored in its tags.
 
     Raises:
         ValueError: if the suffix is unknown.
@@ -94,16 +122,11 @@ def save_picture(path: str | os.PathLike, pixels: np.ndarray, description: dict[
     picture = Image.fromarray(pixels)
     if kind == "JPEG":
         picture = pillow.on_white(picture)
-    exif = _exif(description).tobytes()
-    options = {**options, "icc_profile": _srgb_profile(), "exif": exif}
+    options = {**options, "icc_profile": srgb_profile()}
+    if description is not None:
+        exif = exif_of(description, photograph, is_tiff=kind == "TIFF")
+        options["exif"] = exif if kind == "TIFF" else exif.tobytes()
     write_atomically(path, lambda file: picture.save(file, kind, **options))
-
-
-def _exif(description: dict[str, Any]) -> Image.Exif:
-    exif = Image.Exif()
-    exif[SOFTWARE_TAG] = description["software"]
-    exif[DESCRIPTION_TAG] = json.dumps(description)  # ASCII, as EXIF requires
-    return exif
 
 
 def _needs_library(kind: str, bits: int, num_pixels: int) -> bool:
@@ -168,15 +191,17 @@ def check_bits(path: Path, bits: int, *, argument: str = "path") -> None:
 def _encoder(path: Path, argument: str = "path") -> tuple[str, dict[str, Any]]:
     suffix = path.suffix.lower()
     if suffix not in _ENCODERS:
+        known = suffix in _NOT_WRITTEN
+        way_out = f" {_NOT_WRITTEN[suffix]}. Use .png." if known else suggestion(suffix, _ENCODERS)
         raise ValueError(
             f"`{argument}` must end in {', '.join(_ENCODERS)}. Received: {argument}='{path}'."
-            + suggestion(suffix, _ENCODERS)
+            f"{way_out}"
         )
     return _ENCODERS[suffix]
 
 
 @functools.cache
-def _srgb_profile() -> bytes:
+def srgb_profile() -> bytes:
     """Returns the sRGB profile, with a fixed date, so that equal pictures give equal files.
 
     References:

@@ -9,6 +9,7 @@ import numpy as np
 
 from tf_style.inputs.masks import Regions
 from tf_style.inputs.notes import SAME
+from tf_style.provenance.origin import Origin
 
 NOISE_MEAN, NOISE_DEVIATION = 0.5, 0.1
 """Mean and standard deviation of the noise of init='noise', for values of 0..1."""
@@ -40,6 +41,7 @@ class Inputs(NamedTuple):
         color_share: float32 `[1, H, W, 1]`, 0..1, how much of that chroma each pixel takes; None
             for all of it.
         controls: names of the `ControlPictures` that were given.
+        origin: what written pictures say of the pictures that were given, or None.
     """
 
     content: np.ndarray
@@ -57,6 +59,7 @@ class Inputs(NamedTuple):
     color: np.ndarray | None = None
     color_share: np.ndarray | None = None
     controls: tuple[str, ...] = ()
+    origin: Origin | None = None
 
     @property
     def photograph(self) -> np.ndarray:

@@ -12,20 +12,24 @@ from tf_style._checks import one_line, shown, user_path
 from tf_style._version import __version__
 from tf_style.config.style_config import StyleConfig
 from tf_style.images import libvips, pillow
-from tf_style.images.writing import DESCRIPTION_TAG
+from tf_style.images.metadata import DESCRIPTION_TAG
+from tf_style.provenance.origin import Origin
 
 
-def describe(config: StyleConfig, weights_sha256: str) -> dict[str, Any]:
-    """Returns the description of a picture: the version, the hash of the weights, the config."""
-    return {
+def describe(
+    config: StyleConfig, weights_sha256: str, origin: Origin | None = None
+) -> dict[str, Any]:
+    """Returns the description of a picture: version, hashes of weights and inputs, and config."""
+    about = {
         "software": f"tf_style {__version__}",
         "weights_sha256": weights_sha256,
         "config": config.to_dict(),
     }
+    return {**about, "inputs_sha256": origin.inputs_sha256} if origin else about
 
 
 def read_description(path: str | os.PathLike) -> dict[str, Any]:
-    """Returns the description in a picture written by `save_picture` or `save_image`.
+    """Returns the description in a picture or an animation that was written by this package.
 
     Raises:
         OSError: if the file cannot be read.
@@ -35,6 +39,8 @@ def read_description(path: str | os.PathLike) -> dict[str, Any]:
     try:
         with pillow.open_picture(user_path(path), argument="config") as picture:
             text = picture.getexif().get(DESCRIPTION_TAG, "null")
+            if picture.format == "GIF":  # It has no EXIF data.
+                text = picture.info.get("comment", "null")
     except pillow.BeyondPillow:
         opened = libvips.LargePicture(user_path(path), argument="config")
         text = opened.description() or "null"

@@ -199,7 +199,10 @@ def newest(folder: Path, *, argument: str) -> Checkpoint:
 
 def describe(inputs: Inputs, config: StyleConfig) -> dict[str, Any]:
     """Returns what identifies a run: its config, and a hash of each of its pictures."""
-    hashes = {name: _hash(value) for name, value in inputs._asdict().items() if name != "notes"}
+    left_out = ("notes", "origin")
+    hashes = {
+        name: _hash(value) for name, value in inputs._asdict().items() if name not in left_out
+    }
     return {"config": config.to_dict(), "inputs": hashes}
 
 

@@ -15,6 +15,7 @@ import tensorflow as tf
 from tf_style.config.style_config import StyleConfig
 from tf_style.engine.coarse_to_fine import refined
 from tf_style.images import writing
+from tf_style.images.metadata import NO_METADATA
 from tf_style.inputs.inputs import Inputs
 from tf_style.inputs.masks import Regions
 from tf_style.objective.loss import by_name
@@ -120,15 +121,17 @@ class Progress:
         """The picture as it would be saved: uint8 `[H, W, 3]`, or `[H, W, 4]` with alpha."""
         return writing.to_pixels(self.image, self.alpha)
 
-    def save(self, path: str | os.PathLike, *, bits: int = 8) -> None:
-        """Writes the picture as PNG, JPEG, WebP or TIFF, with sRGB profile and metadata.
+    def save(self, path: str | os.PathLike, *, bits: int = 8, metadata: bool = True) -> None:
+        """Writes the picture as PNG, JPEG, WebP, AVIF or TIFF, with sRGB profile and metadata.
 
-        An existing file is replaced. JPEG shows alpha on white. TIFFs of more than 89 million
-        pixels are tiled; files named .btf are BigTIFF.
+        An existing file is replaced; of a link, the file that it names. JPEG shows alpha on white.
+        TIFFs of more than 89 million pixels are tiled; files named .btf are BigTIFF.
 
         Args:
             path: its suffix names the format.
             bits: of each channel: 8, or 16 in PNG and TIFF.
+            metadata: whether to store how the picture was made, and the photograph's copyright,
+                artist, title and capture date; never its place.
 
         Raises:
             ValueError: if the suffix is unknown, or its format does not have these `bits`.
@@ -136,9 +139,13 @@ class Progress:
                 extra `big`, which is not installed.
             OSError: if the file cannot be written; no half-written file is left.
         """
-        description = describe(self.config, self.weights_sha256)
-        description["controls"] = list(self.view.inputs.controls)
-        writing.save_image(path, self.image, self.alpha, description, bits=bits)
+        inputs = self.view.inputs
+        about = None
+        if metadata:
+            about = describe(self.config, self.weights_sha256, inputs.origin)
+            about["controls"] = list(inputs.controls)
+        photograph = inputs.origin.photograph if inputs.origin else NO_METADATA
+        writing.save_image(path, self.image, self.alpha, about, bits=bits, photograph=photograph)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

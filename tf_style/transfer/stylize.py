@@ -10,6 +10,7 @@ from tf_style.config.style_config import StyleConfig
 from tf_style.inputs.control_pictures import ControlPictures
 from tf_style.inputs.preparation import prepare_inputs
 from tf_style.optimizers.solution import Status
+from tf_style.provenance.origin import origin_of
 from tf_style.transfer import checkpoints
 from tf_style.transfer.painting import paint
 from tf_style.transfer.progress import OnProgress, Progress, StyleResult
@@ -79,6 +80,7 @@ def stylize(
     config = _checked(config, on_progress)
     controls = ControlPictures(content_masks, style_masks, content_map, fine_style, keep)
     inputs = prepare_inputs(content, style, config, controls)
+    inputs = inputs._replace(origin=origin_of(content, style, controls._asdict()))
     if notify is not None:
         for note in inputs.notes:
             notify(note)

@@ -34,7 +34,7 @@ from tf_style.cli import settings as settings_file
 from tf_style.cli.flags import config_table, make_flags
 from tf_style.config import presets, style_config
 from tf_style.export.options import ABOUT
-from tf_style.images import reading, writing
+from tf_style.images import metadata, reading, writing
 from tf_style.inputs import masks
 from tf_style.inputs.sizes import Sizes
 from tf_style.network import codebook, weights
@@ -101,6 +101,23 @@ def _check_picture(picture: reading.Picture) -> None:
 
 def _read_picture(data: bytes) -> None:
     _check_picture(reading.read_picture("picture"))
+
+
+def _read_metadata(data: bytes) -> None:
+    found = metadata.read_metadata("picture")
+    longest = max(len(text.encode()) for text in found)
+    _require(longest <= metadata.MOST_BYTES, f"a text of {longest} bytes")
+    for is_tiff in (False, True):
+        exif = metadata.exif_of({"software": ""}, found, is_tiff=is_tiff).tobytes()
+        _require(len(exif) < 60000, f"{len(exif)} bytes of EXIF data")
+
+
+def _metadata_seeds() -> list[bytes]:
+    exif = Image.Exif()
+    exif[0x8298], exif[0x013B], exif[0x010E] = b"(c) Agency", b"J\xfcrgen", "Trees"
+    exif.get_ifd(0x8769)[0x9003] = "2020:01:31 12:30:00"
+    picture = Image.new("RGB", (5, 4))
+    return [_encoded(picture, kind, exif=exif.tobytes()) for kind in ("PNG", "JPEG", "WEBP")]
 
 
 def _read_pil(data: bytes) -> None:
@@ -674,9 +691,7 @@ def _read_checkpoint(data: bytes) -> None:
 
 
 def _checkpoint_seeds() -> list[bytes]:
-    run = mock.Mock(style="/b.jpg,/c.jpg", content_masks="", style_masks="", keep="", bits=8)
-    run.configure_mock(content="/a.jpg", content_map="", fine_style="", output="/o.png", trace="")
-    run.configure_mock(save_every=0, checkpoint_seconds=60.0)
+    run = run_request.RunOptions(content="/a.jpg", style=("/b.jpg", "/c.jpg"), output="/o.png")
     settings = style_config.StyleConfig()
     request = run_request.Request.of(run, settings).to_dict()
     where = {"phase": "optimize", "step": 7, "num_steps": 40, "elapsed": 12.5}
@@ -728,6 +743,9 @@ TARGETS: dict[str, Target] = {
     "pil_pictures": Target(
         _picture_seeds, _read_pil, ("`picture`",), tokens=_PICTURE_TOKENS,
         formats=_PICTURE_FORMATS, share=0.25,
+    ),
+    "metadata": Target(
+        _metadata_seeds, _read_metadata, (), (), _PICTURE_TOKENS, _PICTURE_FORMATS, "picture"
     ),
     "arrays": Target(_array_seeds, _read_array, ("`picture`",), (ValueError, TypeError)),
     "masks": Target(

@@ -62,6 +62,7 @@ def _measure(folder: Path, options: argparse.Namespace) -> int:
             "optimizer": options.optimizer,
             "deterministic": "true",
             "save_every": 10,
+            "overwrite": "true",  # The trace of a run that was killed before its first checkpoint.
             "checkpoint_dir": checkpoint_dir,
             "checkpoint_seconds": 0,
         }
