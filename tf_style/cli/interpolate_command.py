@@ -170,9 +170,9 @@ def _painted(
     pictures: list[np.ndarray] = []
     try:
         for frame in frames:
-            pictures.append(
-                writing.to_pixels(finished(frame.image, inputs, settings), inputs.alpha)
-            )
+            strength = frame.strength * settings.loss.style_strength
+            image = finished(frame.image, inputs, settings.replace(style_strength=strength))
+            pictures.append(writing.to_pixels(image, inputs.alpha))
             print(_frame_line(len(pictures), options.frames, frame), flush=True)
     except KeyboardInterrupt:
         if not pictures:

@@ -7,6 +7,7 @@ References:
     Specification", version 1.7.1: photometric interpretations of camera raw files.
 """
 
+import warnings
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
@@ -73,10 +74,13 @@ def is_tiff(start: bytes) -> bool:
 
 def read_pages(file: BinaryIO) -> list[TiffPage]:
     """Returns the pages of a TIFF file with their sub-pages, as far as they can be read."""
-    try:
-        return list(_pages(file))
-    except Exception:  # Pillow raises almost any exception on damaged directories.
-        return []
+    # Pillow raises almost any exception on damaged directories, and warns about them.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return list(_pages(file))
+        except Exception:
+            return []
 
 
 def is_camera_raw(pages: list[TiffPage]) -> bool:

@@ -7,7 +7,6 @@ import numpy as np
 
 from tf_style.config.style_config import StyleConfig
 from tf_style.images.color import (
-    chroma,
     gray,
     into_gamut,
     is_gray,
@@ -55,7 +54,7 @@ def colored(
         color = content if rules[0] in _MERGED or stays_gray else None
         inputs = inputs._replace(styles=painted)
         if color is None and config.limit_chroma:
-            inputs = inputs._replace(most_chroma=_most_chroma(inputs, config))
+            inputs = inputs._replace(style_chroma=max(map(most_chroma, painted, visible)))
         if rules[0] == "luminance":
             content, start = gray(luminance(content)), gray(luminance(start))
         return inputs._replace(content=content, start=start, color=color)
@@ -100,21 +99,6 @@ def colored(
         color=content if set(rules) & set(_MERGED) else None,
         color_share=share(*_MERGED),
     )
-
-
-def _most_chroma(inputs: Inputs, config: StyleConfig) -> np.ndarray:
-    """Returns the most chroma that the result may have, float32 `[1, H, W, 1]`.
-
-    That is the styles', and what a style of less than full strength leaves of the photograph's.
-    """
-    visible = inputs.style_weights or (None,) * len(inputs.styles)
-    most = max(map(most_chroma, inputs.styles, visible))
-    strength = config.loss.style_strength
-    if inputs.regions is not None and (inputs.regions.strengths > 0.0).any():
-        strength *= float(inputs.regions.strengths[inputs.regions.strengths > 0.0].min())
-    touched = np.float32(1.0) if inputs.touched is None else inputs.touched
-    kept = np.float32(1.0) - np.float32(min(1.0, strength)) * touched
-    return np.float32(most) + kept * chroma(inputs.content)
 
 
 def merged(image: np.ndarray, color: np.ndarray | None, share: np.ndarray | None) -> np.ndarray:

@@ -34,8 +34,8 @@ class Inputs(NamedTuple):
             first, or None.
         style_weights: for each style float32 `[1, h, w, 1]`, 0..1, how much each place counts:
             the alpha of a style with transparent parts; None for 1 everywhere.
-        most_chroma: float32 `[1, H, W, 1]`, the most `color.chroma` that the finished picture may
-            have; None for any.
+        style_chroma: how colorful the styles are (`color.most_chroma`), if the finished picture may
+            not have more; None if it may have any colors.
         color: float32 `[1, H, W, 3]`, RGB 0..1; the finished picture takes its chroma. None if
             the result keeps its own chroma.
         color_share: float32 `[1, H, W, 1]`, 0..1, how much of that chroma each pixel takes; None
@@ -55,7 +55,7 @@ class Inputs(NamedTuple):
     notes: tuple[str, ...] = ()
     fine_style: np.ndarray | None = None
     style_weights: tuple[np.ndarray | None, ...] = ()
-    most_chroma: np.ndarray | None = None
+    style_chroma: float | None = None
     color: np.ndarray | None = None
     color_share: np.ndarray | None = None
     controls: tuple[str, ...] = ()

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tf_style.config.style_config import StyleConfig
-from tf_style.images.color import within_chroma
+from tf_style.images.color import chroma, within_chroma
 from tf_style.images.screened_poisson import screened_poisson
 from tf_style.inputs.coloring import merged
 from tf_style.inputs.inputs import Inputs
@@ -17,16 +17,29 @@ def finished(image: np.ndarray, inputs: Inputs, config: StyleConfig) -> np.ndarr
     Args:
         image: float32 `[1, H, W, 3]`, RGB, nominally 0..1, of the content's size.
         inputs: the pictures of the run.
-        config: `photorealistic` and `fidelity`, and `gamut`, which clips.
+        config: `style_strength`, `photorealistic` and `fidelity`, and `gamut`, which clips.
     """
     image = merged(image, inputs.color, inputs.color_share)
-    if inputs.most_chroma is not None:
-        image = within_chroma(image, inputs.most_chroma)
+    if inputs.style_chroma is not None:
+        image = within_chroma(image, _allowed_chroma(inputs, config))
     if config.control.photorealistic:
         image = screened_poisson(image, inputs.photograph, fidelity=config.control.fidelity)
         if config.optimizer.gamut:
             image = np.clip(image, 0.0, 1.0)
     return with_untouched_parts(image, inputs.photograph, inputs.touched)
+
+
+def _allowed_chroma(inputs: Inputs, config: StyleConfig) -> np.ndarray:
+    """Returns the most chroma that the result may have, float32 `[1, H, W, 1]`.
+
+    That is the styles', and what a style of less than full strength leaves of the photograph's.
+    """
+    strength, regions = config.loss.style_strength, inputs.regions
+    if regions is not None and (regions.strengths > 0.0).any():
+        strength *= float(regions.strengths[regions.strengths > 0.0].min())
+    touched = np.float32(1.0) if inputs.touched is None else inputs.touched
+    kept = np.float32(1.0) - np.float32(min(1.0, strength)) * touched
+    return np.float32(inputs.style_chroma) + kept * chroma(inputs.content)
 
 
 def with_untouched_parts(

@@ -23,8 +23,9 @@ from unittest import mock
 import h5py
 import ml_dtypes
 import numpy as np
+import pillow_heif
 from fuzz_mutations import ARGUMENTS, JPEG, JSON, JSON_TOKENS, PNG, WEBP, ZIP, Format, join_zip
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, PngImagePlugin
 from starlette.requests import ClientDisconnect, Request
 
 from tf_style import vgg19
@@ -88,7 +89,8 @@ def _require(holds: object, what: str) -> None:
 
 
 def _check_picture(picture: reading.Picture) -> None:
-    image, alpha, _ = picture
+    image, alpha = picture.image, picture.alpha
+    _require(all(isinstance(note, str) for note in picture.notes), "notes are texts")
     _require(image.dtype == np.float32 and image.ndim == 4, "an image is float32 [1, H, W, 3]")
     _require(image.shape[0] == 1 and image.shape[3] == 3 and image.size, f"shape {image.shape}")
     _require(image.shape[1] * image.shape[2] <= reading.MAX_PIXELS, "more pixels than allowed")
@@ -180,6 +182,20 @@ def _picture_seeds() -> list[bytes]:
         for picture in (color, clear, palette)
         for compression in (None, "tga_rle")
     ]
+    texts = PngImagePlugin.PngInfo()
+    texts.add_itxt("XML:com.adobe.xmp", "x" * 1_100_000, zip=True)
+    found.append(_encoded(color, "PNG", pnginfo=texts))
+    adobe = Image.Exif()
+    adobe[0x8769] = {0xA001: 0xFFFF, 0xA005: {1: "R03"}}
+    found += [_encoded(color, kind, exif=adobe.tobytes()) for kind in ("JPEG", "WEBP")]
+    found.append(_encoded(color, "JPEG")[:-2])  # Without its end marker.
+    # New pictures: `color` keeps the options of the JPEG that it was saved as.
+    pages = [Image.fromarray(np.asarray(color)[:side]) for side in (4, 9, 9)]
+    found.append(_encoded(pages[0], "TIFF", save_all=True, append_images=pages[1:]))
+    heif = pillow_heif.from_pillow(color)
+    stream = io.BytesIO()
+    heif.save(stream, quality=50)
+    found.append(stream.getvalue())
     found += [b"P3 2 1 255 1 2 3 4 5 6\n", b"P6 2 1 65535 " + bytes(12), b"Pf 2 1 -1.0 " + bytes(8)]
     return found
 
@@ -187,7 +203,9 @@ def _picture_seeds() -> list[bytes]:
 _PICTURE_TOKENS = (
     b"\x7f\xff\xff\xff", b"\xff\xff\xff\xff", b"Exif\0\0MM\0*\0\0\0\x08", b"II*\0", b"acsp",
     b"acTL", b"iCCP", b"zTXt", b"eXIf", b"tRNS", b"ANMF", b"VP8X", b"NETSCAPE2.0", b"99999 99999 ",
-    b"nan",
+    b"nan", b"cICP\x01\x08\0\1", b"gAMA\0\1\x86\xa0", b"cHRM", b"iTXt", b"colrnclx\0\x09\0\x10",
+    b"colrprof", b"ftypheic", b"ftypavif", b"\xff\xd9", b"R03\0", b"\xfe\0\4\0\1\0\0\0\1\0\0\0",
+    b"\x4a\1\4\0", b"\x06\1\3\0\1\0\0\0\x23\x80\0\0",
 )  # fmt: skip
 
 
