@@ -5,11 +5,11 @@ import random
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from tf_style import vgg19
 from tf_style._checks import check_number
+from tf_style._keras import keras
 from tf_style.config.network import NetworkConfig
 from tf_style.keras.inputs import check_sides, checked_range, options_of, to_unit_range
 from tf_style.keras.restyling import mixed, restyled

@@ -4,12 +4,12 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from tf_style import vgg19
 from tf_style._checks import check_choice
+from tf_style._keras import keras
 from tf_style.config.network import NetworkConfig
 from tf_style.keras.inputs import check_images, checked_range, options_of, to_unit_range
 from tf_style.network.extractor import ARITHMETICS, build_extractor, load_extractor

@@ -11,11 +11,11 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from tf_style import vgg19
 from tf_style._checks import check_number
+from tf_style._keras import keras
 from tf_style.config.loss import LossConfig
 from tf_style.config.network import NetworkConfig
 from tf_style.keras.inputs import (
