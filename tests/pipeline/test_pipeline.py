@@ -204,3 +204,12 @@ def test_names_may_be_any_bytes(files, tmp_path):
     (path,) = write_pngs(read_tfrecords(tmp_path / "records"), tmp_path / "out")
     assert os.fsencode(path.name) == b"caf\xe9-b.png"
     assert path.is_file()
+
+
+def test_elements_of_unknown_shape_are_stylized(files, add_image):
+    (known,) = read_pictures(files[:1], files[1:2], config=CONFIG)
+    spec = {name: tf.TensorSpec(None) for name in ("content", "style")}
+    pictures = {name: known[name] for name in spec}
+    unknown = tf.data.Dataset.from_generator(lambda: iter([pictures]), output_signature=spec)
+    (found,) = unknown.map(add_image)
+    np.testing.assert_allclose(found["image"], add_image(pictures)["image"], atol=1e-5)

@@ -11,7 +11,7 @@ from tf_style import vgg19
 from tf_style._checks import check_number
 from tf_style._keras import keras
 from tf_style.config.network import NetworkConfig
-from tf_style.keras.inputs import check_sides, checked_range, options_of, to_unit_range
+from tf_style.keras.inputs import check_sides, checked_range, dense, options_of, to_unit_range
 from tf_style.keras.restyling import mixed, restyled
 from tf_style.keras.style_bank import bank_styles, bank_texts, random_shares
 from tf_style.network.extractor import load_extractor
@@ -185,8 +185,7 @@ class StyleAugmentation(keras.layers.Layer):
         Raises:
             ValueError: if the shape is not that of images.
         """
-        images = tf.convert_to_tensor(images)
-        self._check(images.shape)
+        images = self._checked(images)
         # Stops gradients here: a tape would differentiate the whole graph for nothing.
         values = tf.stop_gradient(tf.cast(images, tf.float32))
         batch = values if images.shape.rank == 4 else values[tf.newaxis]
@@ -222,19 +221,20 @@ class StyleAugmentation(keras.layers.Layer):
         return chosen, strength, shares
 
     def _unchanged(self, images: tf.Tensor) -> tf.Tensor:
-        images = tf.convert_to_tensor(images)
-        self._check(images.shape)
+        images = self._checked(images)
         return tf.cast(images, self.compute_dtype)
 
-    def _check(self, shape: tf.TensorShape) -> None:
-        channels = 1 if self.grayscale else 3
-        if shape.rank not in (3, 4) or shape[-1] != channels:
+    def _checked(self, images: Any) -> tf.Tensor:
+        images = dense("images", images)
+        shape, channels = images.shape, 1 if self.grayscale else 3
+        if shape.rank not in (3, 4) or shape[-1] not in (channels, None):
             raise ValueError(
                 f"`images` must be [batch, height, width, {channels}] or [height, width, "
                 f"{channels}]. Received: shape={shape}. For images of one channel create the layer "
                 "with `grayscale=True`. In `tf.data` set an unknown rank with `set_shape`."
             )
         check_sides("images", shape[-3:-1], smallest=self._smallest)
+        return tf.ensure_shape(images, [*shape[:-1], channels])
 
     def compute_output_spec(self, inputs: Any, training: bool = True) -> Any:
         """Returns the specs of the inputs; images get the layer's dtype."""
@@ -244,12 +244,14 @@ class StyleAugmentation(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the layer's config, which contains the bank's pictures as text."""
-        names = ["bank", "value_range", "strength", "probability", "num_mixed", "steps", "size"]
+        names = ["value_range", "strength", "probability", "num_mixed", "steps", "size"]
         names += ["bank_size", "grayscale", "arithmetic", "seed"]
         return {
             **super().get_config(),
             **{name: getattr(self, name) for name in names},
-            "layers": self.layer_names,
+            # Plain lists: Keras' tracked ones cannot be copied, as saving to .h5 does.
+            "bank": list(self.bank),
+            "layers": list(self.layer_names),
             "network": dataclasses.asdict(self.network),
         }
 

@@ -122,7 +122,12 @@ def stylizer(
         result = stylize_in_graph(problem, Pictures(content, (style,), start), config)
         return tf.clip_by_value(result.image, 0.0, 1.0)
 
-    return lambda element: {**element, "image": stylize(element["content"], element["style"])}
+    def add_image(element: NamedTensors) -> NamedTensors:
+        # Elements of others: the channels of decoded files are unknown until they are read.
+        images = (tf.ensure_shape(element[name], _IMAGE) for name in ("content", "style"))
+        return {**element, "image": stylize(*images)}
+
+    return add_image
 
 
 def stylized_on(
