@@ -35,7 +35,7 @@ class StyleAugmentation(keras.layers.Layer):
 
     The layer acts when Keras' own augmentations act: called directly, in `dataset.map` and in
     `fit`, not in `predict` and `evaluate`. A model called without `training` acts, too, and so
-    does a model that `model.export` wrote; export it with `training=False`:
+    does a model exported by Keras; export the call with `training=False`:
 
         archive = keras.export.ExportArchive()
         archive.track(model)
