@@ -183,6 +183,10 @@ def test_only_one_module_of_the_server_imports_tensorflow():
     assert serving == {"serving/model.py"}
 
 
+def test_only_one_module_imports_keras():
+    assert users_of("keras") == {"_keras.py"}
+
+
 def test_only_one_module_imports_pyvips():
     assert users_of("pyvips") == {"images/libvips.py"}
 

@@ -25,6 +25,8 @@ from tf_style.export.signatures import NAMES, Signatures
 from tf_style.export.tensor_names import named_targets, named_terms
 from tf_style.inputs.preparation import prepare_inputs
 from tf_style.network import winograd
+from tf_style.serving.errors import RequestError
+from tf_style.serving.model import SavedModel
 
 OPTIONS = {"scales": "none", "steps": 5, "size": 40}
 SHALLOW = {"content_layers": "conv3_1", "style_layers": "conv1_1,conv2_1,conv3_1"}
@@ -105,6 +107,13 @@ def folder(network, tmp_path_factory):
 @pytest.fixture(scope="module")
 def model(folder):
     return tf_style.load(folder)
+
+
+@pytest.fixture(scope="module")
+def served(folder):
+    model = SavedModel(folder)
+    yield model
+    model.close()
 
 
 def pixels(size, seed):
@@ -391,6 +400,27 @@ def test_errors_of_bad_requests_name_the_argument_and_the_rule(model, inputs, ch
     }
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         model.stylize_png(**given)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "TIFF", "PNG", "JPEG"])
+def test_servers_answer_400_to_other_formats_and_damaged_files_and_name_the_row(
+    served, inputs, kind
+):
+    data = file_of(pixels((40, 40), 0), kind)
+    data = data[: len(data) // 2] if kind in ("PNG", "JPEG") else data
+    rule = "whole, undamaged" if kind in ("PNG", "JPEG") else "bytes of a PNG or JPEG"
+    signature, whole = served.signatures["stylize_png"], inputs["content_png"]
+    given = {
+        **signature.defaults,
+        "content_bytes": np.array([whole, data], object),
+        "style_bytes": np.array([whole], object),
+        "num_steps": np.array([1], np.int32),
+    }
+    with pytest.raises(RequestError, match=rf"`content_bytes` must be .*{rule}") as caught:
+        served.run(signature, given, timeout_s=60)
+    assert caught.value.status == 400
+    shown = {"WEBP": "WebP"}.get(kind, kind)
+    assert f"Received: content_bytes[1]=a {shown} file of {len(data)} bytes." in str(caught.value)
 
 
 def test_images_with_nan_are_refused(model, inputs):

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import warnings
 
 import keras
 import numpy as np
@@ -52,13 +53,111 @@ def test_no_probability_or_no_strength_is_identity(options, value_range, bank, i
     np.testing.assert_array_equal(layer.augment(images, seed=SEED), images)
 
 
-def test_it_acts_in_training_only(bank, images):
-    model = keras.Sequential([keras.Input((None, None, 3)), make(bank)])
-    np.testing.assert_array_equal(model(images, training=False), images)
-    np.testing.assert_array_equal(model.predict(images, verbose=0), images)
-    np.testing.assert_array_equal(model(images), images)
-    np.testing.assert_array_equal(make(bank)(images), images)
-    assert np.abs(model(images, training=True) - images).mean() > 0.01
+class Without(keras.Model):
+    """A model whose `call` has no `training`."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def call(self, inputs):
+        return self.layer(inputs)
+
+
+class Within(Without):
+    """A model whose `training` is False by default."""
+
+    def call(self, inputs, training=False):
+        return self.layer(inputs)
+
+
+def functional(layer):
+    inputs = keras.Input((16, 20, 3))
+    return keras.Model(inputs, layer(inputs))
+
+
+def sequential(layer):
+    return keras.Sequential([keras.Input((16, 20, 3)), layer])
+
+
+def through(function, images):
+    """Returns the images of a dataset that a function maps."""
+    dataset = tf.data.Dataset.from_tensor_slices((images, np.arange(len(images)))).batch(4)
+    return next(iter(dataset.map(lambda x, y: (function(x), y))))[0]
+
+
+def in_fit(model, images, method):
+    """Returns the mean difference that the loss sees."""
+    model.add(keras.layers.Rescaling(1.0))
+    model.compile("sgd", "mae", run_eagerly=True)
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # No weights.
+        return method(model)
+
+
+SITUATIONS = {
+    "direct": lambda layer, x: layer(x),
+    "direct, True": lambda layer, x: layer(x, training=True),
+    "direct, False": lambda layer, x: layer(x, training=False),
+    "direct, None": lambda layer, x: layer(x, training=None),
+    "map": lambda layer, x: through(layer, x),
+    "graph": lambda layer, x: tf.function(layer)(x),
+    "Pipeline": lambda layer, x: keras.layers.Pipeline([layer])(x),
+    "Pipeline in map": lambda layer, x: through(keras.layers.Pipeline([layer]), x),
+    "Sequential": lambda layer, x: sequential(layer)(x),
+    "Sequential in map": lambda layer, x: through(sequential(layer), x),
+    "Sequential, True": lambda layer, x: sequential(layer)(x, training=True),
+    "Sequential, False": lambda layer, x: sequential(layer)(x, training=False),
+    "functional": lambda layer, x: functional(layer)(x),
+    "functional, predict": lambda layer, x: functional(layer).predict(x, verbose=0),
+    "without training": lambda layer, x: Without(layer)(x),
+    "without training, predict": lambda layer, x: Without(layer).predict(x, verbose=0),
+    "training=False": lambda layer, x: Within(layer)(x),
+    "training=False, predict": lambda layer, x: Within(layer).predict(x, verbose=0),
+    "predict": lambda layer, x: sequential(layer).predict(x, verbose=0),
+    "predict_on_batch": lambda layer, x: sequential(layer).predict_on_batch(x),
+    "fit": lambda layer, x: (
+        x + in_fit(sequential(layer), x, lambda m: m.fit(x, x, verbose=0).history["loss"][0])
+    ),
+    "train_on_batch": lambda layer, x: (
+        x + in_fit(sequential(layer), x, lambda m: m.train_on_batch(x, x))
+    ),
+    "evaluate": lambda layer, x: (
+        x + in_fit(sequential(layer), x, lambda m: m.evaluate(x, x, verbose=0))
+    ),
+    "test_on_batch": lambda layer, x: (
+        x + in_fit(sequential(layer), x, lambda m: m.test_on_batch(x, x))
+    ),
+}
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_it_acts_exactly_when_keras_own_augmentations_act(situation, bank, images):
+    acts = [
+        float(np.abs(SITUATIONS[situation](layer, images) - images).mean()) > 1e-3
+        for layer in (
+            make(bank, steps=0),
+            keras.layers.RandomBrightness((0.1, 0.2), value_range=(0, 1), seed=1),
+        )
+    ]
+    assert acts[0] == acts[1]
+
+
+def test_an_exported_model_acts_as_keras_own_augmentations_unless_told(bank, images, tmp_path):
+    spec = tf.TensorSpec((None, 16, 20, 3))
+    for layer in (
+        make(bank, steps=0),
+        keras.layers.RandomBrightness((0.1, 0.2), value_range=(0, 1), seed=1),
+    ):
+        model = sequential(layer)
+        model.export(tmp_path / "acts", verbose=False)
+        archive = keras.export.ExportArchive()
+        archive.track(model)
+        call = functools.partial(model, training=False)
+        archive.add_endpoint("serve", call, input_signature=[spec])
+        archive.write_out(tmp_path / "rests", verbose=False)
+        acting, resting = (tf.saved_model.load(tmp_path / name) for name in ("acts", "rests"))
+        assert np.abs(acting.serve(images) - images).mean() > 1e-3
+        np.testing.assert_array_equal(resting.serve(images), images)
 
 
 def test_other_value_ranges_and_pixels_mean_the_same_images(bank, images, eagerly):
@@ -232,7 +331,12 @@ def test_a_model_with_it_trains_is_saved_and_exported(bank, images, tmp_path, gr
     # The random sequence starts again.
     first = make(bank, probability=0.5)(images, training=True)
     np.testing.assert_array_equal(loaded.layers[0](images, training=True), first)
-    model.export(tmp_path / "exported", verbose=False)
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    call = functools.partial(model, training=False)
+    spec = tf.TensorSpec((None, None, None, 3))
+    archive.add_endpoint("serve", call, input_signature=[spec])
+    archive.write_out(tmp_path / "exported", verbose=False)
     exported = tf.saved_model.load(tmp_path / "exported")
     np.testing.assert_allclose(exported.serve(images), expected, rtol=1e-5)
 

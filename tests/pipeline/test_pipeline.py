@@ -1,5 +1,6 @@
 """Many pictures through `tf.data`: to files, and on several devices."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -172,3 +173,43 @@ def test_a_full_disk_keeps_the_old_records(tmp_path, monkeypatch):
         write_tfrecords(elements, path)
     assert [file.name for file in tmp_path.iterdir()] == ["out.tfrecord"]
     assert path.read_bytes() == b"old"
+
+
+def test_the_contents_alpha_is_kept_as_stylize_keeps_it(files, add_image, tmp_path, rng):
+    shades = rng.integers(0, 256, (36, 48, 4), np.uint8)
+    Image.fromarray(shades).save(tmp_path / "clear.png")
+    contents = [tmp_path / "clear.png", files[1]]
+    elements = list(read_pictures(contents, files[2:], config=CONFIG).map(add_image))
+    expected = tf_style.stylize(contents[0], files[2], config=CONFIG.replace(steps=1))
+    paths = write_pngs(elements, tmp_path / "out")
+    with Image.open(paths[0]) as clear, Image.open(paths[1]) as opaque:
+        assert (clear.mode, opaque.mode) == ("RGBA", "RGB")
+        found = np.asarray(clear)[..., 3]
+    np.testing.assert_array_equal(found, expected.pixels[..., 3])
+    write_tfrecords(elements, tmp_path / "records")
+    again = list(read_tfrecords(tmp_path / "records"))
+    np.testing.assert_array_equal(np.round(again[0]["alpha"][0, ..., 0] * 255.0), found)
+    np.testing.assert_array_equal(again[1]["alpha"], np.ones_like(elements[1]["alpha"]))
+
+
+def test_names_may_be_any_bytes(files, tmp_path):
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png")
+    files[0].rename(odd)
+    elements = [
+        {**element, "image": element["content"]}
+        for element in read_pictures([odd], files[1:2], config=CONFIG)
+    ]
+    assert elements[0]["name"] == b"caf\xe9-b"
+    write_tfrecords(elements, tmp_path / "records")
+    (path,) = write_pngs(read_tfrecords(tmp_path / "records"), tmp_path / "out")
+    assert os.fsencode(path.name) == b"caf\xe9-b.png"
+    assert path.is_file()
+
+
+def test_elements_of_unknown_shape_are_stylized(files, add_image):
+    (known,) = read_pictures(files[:1], files[1:2], config=CONFIG)
+    spec = {name: tf.TensorSpec(None) for name in ("content", "style")}
+    pictures = {name: known[name] for name in spec}
+    unknown = tf.data.Dataset.from_generator(lambda: iter([pictures]), output_signature=spec)
+    (found,) = unknown.map(add_image)
+    np.testing.assert_allclose(found["image"], add_image(pictures)["image"], atol=1e-5)

@@ -158,6 +158,10 @@ def test_columns_may_have_different_first_dimensions():
         ('{"inputs": [{"b64": "aGVsbG8"}]}', [b"hello"]),  # Padding may be left out.
         ('{"inputs": [{"b64": "aGVs\\nbG8="}]}', [b"hello"]),
         ('{"inputs": ["", {"b64": ""}]}', [b"", b""]),
+        ('{"inputs": [{"b64": "-_-_"}, {"b64": "+/+/"}]}', 2 * [b"\xfb\xff\xbf"]),
+        ('{"inputs": [{"b64": "__4"}]}', [b"\xff\xfe"]),  # For the web: without padding, too.
+        ('{"inputs": [{"b64": "data:image/png;base64,aGVsbG8="}]}', [b"hello"]),
+        ('{"inputs": [{"b64": "DATA:;charset=x;BASE64,aGVs\\nbG8"}]}', [b"hello"]),
         ('{"inputs": "\\u00e9"}', "é".encode()),
     ],
 )
@@ -206,6 +210,10 @@ def test_inputs_with_defaults_may_be_left_out():
         ("string", '{"inputs": [{"b64": "aGVsb"}]}', "`inputs.x[0].b64` must be base64"),
         ("string", '{"inputs": [{"b64": "aGV*bG8="}]}', "must be base64"),
         ("string", '{"inputs": [{"b64": "é"}]}', "must be base64"),
+        ("string", '{"inputs": [{"b64": "aGV*bG8="}]}', "with '*' among them."),
+        ("string", '{"inputs": [{"b64": "aG=VsbG8"}]}', "with '=' among them."),
+        ("string", '{"inputs": [{"b64": "data:text/plain,hello"}]}', "if it is a data URL"),
+        ("string", '{"inputs": [{"b64": "data:image/png;base64"}]}', "if it is a data URL"),
         ("string", '{"inputs": [{"c64": ""}]}', "must be a string, or"),
         ("string", '{"inputs": ["\\ud800"]}', "must be valid Unicode"),
         ("string", '{"instances": [["a"], {"x": ["b"]}]}', "`instances[1]` must be a value or a"),

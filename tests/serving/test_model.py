@@ -43,7 +43,7 @@ def test_signatures_are_read_with_types_shapes_and_defaults(model):
 
 def test_a_signature_is_batched_if_all_its_first_dimensions_are_open(model):
     batched = {name for name, signature in model.signatures.items() if signature.is_batched}
-    assert batched == {"named", "add", "invert_png", "spin", "shout", "raw", "conjugate"}
+    assert batched == {"named", "add", "invert_png", "spin", "shout", "quote", "raw", "conjugate"}
 
 
 def test_the_results_are_those_of_tensorflows_own_loader(model, tmp_path, rng):
@@ -76,6 +76,12 @@ def test_a_models_own_check_keeps_its_message(model):
         run(model, "invert_png", content_bytes=np.array([bomb], object))
     assert caught.value.status == 400
     assert "\n" not in caught.value.message
+
+
+def test_a_models_own_check_may_quote_bytes(model):
+    with pytest.raises(RequestError, match=r"`strings` must be empty. \\xff\\xfe") as caught:
+        run(model, "quote", strings=np.array([b"\xff\xfe\x80"], object))
+    assert caught.value.status == 400
 
 
 def test_the_metadata_has_the_fields_of_tensorflow_serving(model):

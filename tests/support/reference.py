@@ -275,9 +275,9 @@ def gaussian_kernel(x, y, bandwidth):
 
 
 def bandwidth(rows, shares):
-    """Root of the mean squared distance of all pairs, rounded to a power of 2."""
+    """Root of the mean squared distance of all pairs, rounded to a power of 2, at least 2**-4."""
     squares = _mmd(lambda a, b: ((a - b) ** 2).sum(), rows, 0 * rows[:1], shares, np.zeros(1))
-    return 2.0 ** np.round(np.log2(squares) / 2)
+    return 2.0 ** np.round(np.log2(max(squares, 2.0**-8)) / 2)
 
 
 def quantile_table(values, shares, num_bins):

@@ -88,6 +88,13 @@ class Toy(tf.Module):
         return {"loud": tf.strings.upper(strings, encoding="utf-8")}
 
     @tf.function(input_signature=[STRINGS])
+    def quote(self, strings):
+        empty = tf.reduce_all(tf.equal(strings, ""))
+        said = tf.strings.join(["`strings` must be empty. ", strings[0]])
+        with tf.control_dependencies([tf.debugging.Assert(empty, [said])]):
+            return {"same": tf.identity(strings)}
+
+    @tf.function(input_signature=[STRINGS])
     def raw(self, strings):
         return {"text": tf.strings.join(["\xff".encode("latin-1"), strings])}
 
@@ -97,7 +104,8 @@ class Toy(tf.Module):
 
 
 SIGNATURES = (
-    "named", "add", "total", "invert_png", "spin", "shout", "raw", "conjugate", "grow", "third",
+    "named", "add", "total", "invert_png", "spin", "shout", "quote", "raw",
+    "conjugate", "grow", "third",
 )  # fmt: skip
 
 

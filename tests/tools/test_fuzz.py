@@ -16,7 +16,7 @@ import fuzz_mutations
 from fuzz_targets import TARGETS, Target
 
 # These import TensorFlow.
-SLOW = ("command_line", "exported_model")
+SLOW = ("command_line", "exported_model", "graph_pictures")
 
 
 @pytest.mark.parametrize("name", [name for name in TARGETS if name not in SLOW])

@@ -12,9 +12,10 @@ from pathlib import Path
 
 
 def set_environment(*, quiet: bool = True) -> None:
-    """Sets environment variables that TensorFlow reads at import, unless the user has set them.
+    """Sets environment variables that TensorFlow and Keras read at import.
 
-    It has no effect once TensorFlow has been imported.
+    It has no effect once they have been imported. What the user has set is kept, except for Keras'
+    backend, which must be TensorFlow.
 
     TensorFlow's CPU allocator returns every large buffer to the system, which then zeroes it page
     by page for the next operation. The pooling ("BFC") allocator keeps the buffers, which saves a
@@ -24,6 +25,7 @@ def set_environment(*, quiet: bool = True) -> None:
     Args:
         quiet: whether to turn TensorFlow's logs off.
     """
+    os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -171,7 +171,12 @@ class Signatures(tf.Module):
         def one(index: tf.Tensor) -> tf.Tensor:
             chosen = options_at(options, index)
             content, style = (
-                graph_pictures.decode(at(data, index), argument=name, max_pixels=self._max_pixels)
+                graph_pictures.decode(
+                    at(data, index),
+                    argument=name,
+                    max_pixels=self._max_pixels,
+                    row=tf.minimum(index, tf.size(data) - 1),
+                )
                 for name, data in (("content_bytes", content_bytes), ("style_bytes", style_bytes))
             )
             size = self._result_size(size_of(content.image), chosen.pop("size"))

@@ -5,13 +5,13 @@ import random
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from tf_style import vgg19
 from tf_style._checks import check_number
+from tf_style._keras import keras
 from tf_style.config.network import NetworkConfig
-from tf_style.keras.inputs import check_sides, checked_range, options_of, to_unit_range
+from tf_style.keras.inputs import check_sides, checked_range, dense, options_of, to_unit_range
 from tf_style.keras.restyling import mixed, restyled
 from tf_style.keras.style_bank import bank_styles, bank_texts, random_shares
 from tf_style.network.extractor import load_extractor
@@ -30,22 +30,33 @@ class StyleAugmentation(keras.layers.Layer):
     `steps` evaluations of shallow layers, at a reduced size, for each restyled image.
 
     Shapes do not change, so labels stay valid, per-pixel labels included. Images may have any
-    size, known or not, and one or three channels. Inside a model the layer acts only during
-    training; called directly, it acts only with `training=True`. (Differs from Keras' own
-    augmentations, which act by default, even in exported models.) Everything is computed in
-    float32, and no gradient passes through. Keras does not compile a model that contains this
-    layer with XLA (`jit_compile`), because the number of restyled images is not known beforehand.
+    size, known or not, and one or three channels. Everything is computed in float32, and no
+    gradient passes through.
+
+    The layer acts when Keras' own augmentations act: called directly, in `dataset.map` and in
+    `fit`, not in `predict` and `evaluate`. A model called without `training` acts, too, and so
+    does a model exported by Keras; export the call with `training=False`:
+
+        archive = keras.export.ExportArchive()
+        archive.track(model)
+        archive.add_endpoint("serve", lambda x: model(x, training=False), input_signature=[spec])
+
+    Differs from Keras' own: dicts and tuples as below, where Keras' take a dict and change its
+    boxes and masks, too. Keras does not compile a model that contains this layer with XLA
+    (`jit_compile`), because the number of restyled images is not known beforehand.
 
     The layer takes images `[batch, height, width, channels]` or one image `[height, width,
     channels]`, a dict with images under "images", or a tuple with images as its first entry.
     Everything else in the dict or tuple is passed on unchanged. In `tf.data`, on batches (faster)
     or single images:
 
+        dataset.batch(32).map(lambda images, labels: (augmentation(images), labels))
         dataset.batch(32).map(augmentation.map_pair)
         dataset.batch(32).enumerate().map(augmentation.map_enumerated, num_parallel_calls=4)
 
-    The second form depends only on `seed` and the batch's number, so runs are reproducible with
-    any number of parallel calls. The first form, like any Keras layer, depends on previous calls.
+    The first two do the same. The last form depends only on `seed` and the batch's number, so runs
+    are reproducible with any number of parallel calls. The others, like any Keras layer, depend on
+    previous calls.
 
     The config contains the bank itself, as 8-bit PNGs in text: 20 to 50 KB for each picture. The
     network is named, not stored.
@@ -142,7 +153,7 @@ class StyleAugmentation(keras.layers.Layer):
 
         return lambda images, shares: graph(images, shares)
 
-    def call(self, inputs: Any, training: bool = False) -> Any:
+    def call(self, inputs: Any, training: bool = True) -> Any:
         """Returns the inputs; if `training`, with their images restyled at random."""
         if not training or self.probability == 0.0 or self.strength[1] == 0.0:
             return _with_images(inputs, self._unchanged)
@@ -174,8 +185,7 @@ class StyleAugmentation(keras.layers.Layer):
         Raises:
             ValueError: if the shape is not that of images.
         """
-        images = tf.convert_to_tensor(images)
-        self._check(images.shape)
+        images = self._checked(images)
         # Stops gradients here: a tape would differentiate the whole graph for nothing.
         values = tf.stop_gradient(tf.cast(images, tf.float32))
         batch = values if images.shape.rank == 4 else values[tf.newaxis]
@@ -211,21 +221,22 @@ class StyleAugmentation(keras.layers.Layer):
         return chosen, strength, shares
 
     def _unchanged(self, images: tf.Tensor) -> tf.Tensor:
-        images = tf.convert_to_tensor(images)
-        self._check(images.shape)
+        images = self._checked(images)
         return tf.cast(images, self.compute_dtype)
 
-    def _check(self, shape: tf.TensorShape) -> None:
-        channels = 1 if self.grayscale else 3
-        if shape.rank not in (3, 4) or shape[-1] != channels:
+    def _checked(self, images: Any) -> tf.Tensor:
+        images = dense("images", images)
+        shape, channels = images.shape, 1 if self.grayscale else 3
+        if shape.rank not in (3, 4) or shape[-1] not in (channels, None):
             raise ValueError(
                 f"`images` must be [batch, height, width, {channels}] or [height, width, "
                 f"{channels}]. Received: shape={shape}. For images of one channel create the layer "
                 "with `grayscale=True`. In `tf.data` set an unknown rank with `set_shape`."
             )
         check_sides("images", shape[-3:-1], smallest=self._smallest)
+        return tf.ensure_shape(images, [*shape[:-1], channels])
 
-    def compute_output_spec(self, inputs: Any, training: bool = False) -> Any:
+    def compute_output_spec(self, inputs: Any, training: bool = True) -> Any:
         """Returns the specs of the inputs; images get the layer's dtype."""
         return _with_images(
             inputs, lambda images: keras.KerasTensor(images.shape, self.compute_dtype)
@@ -233,12 +244,14 @@ class StyleAugmentation(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the layer's config, which contains the bank's pictures as text."""
-        names = ["bank", "value_range", "strength", "probability", "num_mixed", "steps", "size"]
+        names = ["value_range", "strength", "probability", "num_mixed", "steps", "size"]
         names += ["bank_size", "grayscale", "arithmetic", "seed"]
         return {
             **super().get_config(),
             **{name: getattr(self, name) for name in names},
-            "layers": self.layer_names,
+            # Plain lists: Keras' tracked ones cannot be copied, as saving to .h5 does.
+            "bank": list(self.bank),
+            "layers": list(self.layer_names),
             "network": dataclasses.asdict(self.network),
         }
 

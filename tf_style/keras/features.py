@@ -4,14 +4,14 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from tf_style import vgg19
 from tf_style._checks import check_choice
+from tf_style._keras import keras
 from tf_style.config.network import NetworkConfig
-from tf_style.keras.inputs import check_images, checked_range, options_of, to_unit_range
+from tf_style.keras.inputs import check_images, checked_range, dense, options_of, to_unit_range
 from tf_style.network.extractor import ARITHMETICS, build_extractor, load_extractor
 from tf_style.network.weights import is_at_hand
 
@@ -98,9 +98,10 @@ class VGG19Features(keras.layers.Layer):
 
     def call(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns the features `[batch, h, w, channels]` of images `[batch, height, width, 3]`."""
-        images = tf.convert_to_tensor(images)
+        images = dense("images", images)
         smallest = vgg19.minimum_side(self.layer_names, self.network.padding)
         check_images("images", images.shape, smallest=smallest)
+        images = tf.ensure_shape(images, [None, None, None, 3])  # Of files, channels are unknown.
         features = self.extractor(to_unit_range(images, self.value_range))
         return {name: tf.cast(features[name], self.compute_dtype) for name in self.layer_names}
 
@@ -122,7 +123,7 @@ class VGG19Features(keras.layers.Layer):
         """Returns the layer's config."""
         return {
             **super().get_config(),
-            "layers": self.layer_names,
+            "layers": list(self.layer_names),
             "network": dataclasses.asdict(self.network),
             "arithmetic": self.arithmetic,
             "value_range": self.value_range,

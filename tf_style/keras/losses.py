@@ -11,16 +11,17 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from tf_style import vgg19
 from tf_style._checks import check_number
+from tf_style._keras import keras
 from tf_style.config.loss import LossConfig
 from tf_style.config.network import NetworkConfig
 from tf_style.keras.inputs import (
     check_images,
     checked_range,
+    dense,
     options_of,
     picture_of_text,
     picture_to_text,
@@ -127,9 +128,9 @@ class _PictureLoss(keras.losses.Loss):
         return tf.cast(self.terms(y_true, y_pred).total, self.dtype)
 
     def _image(self, argument: str, image: tf.Tensor) -> tf.Tensor:
-        image = tf.convert_to_tensor(image)
+        image = dense(argument, image)
         check_images(argument, image.shape, smallest=self._smallest)
-        return to_unit_range(image, self.value_range)
+        return to_unit_range(tf.ensure_shape(image, [None, None, None, 3]), self.value_range)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the loss's config, which contains the fixed style picture as text."""

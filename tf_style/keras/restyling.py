@@ -8,9 +8,9 @@ unit and is 0 at its target.
 
 from typing import NamedTuple
 
-import keras
 import tensorflow as tf
 
+from tf_style._keras import keras
 from tf_style.losses.matrix_root import symmetric_root
 from tf_style.losses.moments import gram_matrix
 

@@ -3,10 +3,10 @@
 import os
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from tf_style._checks import user_path
+from tf_style._keras import keras
 from tf_style.keras.inputs import check_images, picture_of_text, picture_to_text
 from tf_style.keras.restyling import Style, style_of
 

@@ -43,7 +43,7 @@ def trace_and_gradient(matrix: tf.Tensor) -> tuple[tf.Tensor, Callable]:
     step: Z' <- 3/2 (I - Z Y) Z' - Z**3 / 2. After convergence Y' is A**(-1/2) / 2, as it must be.
 
     Args:
-        matrix: float `[b, n, n]`, symmetric, with eigenvalues at least 0, not all of them 0.
+        matrix: float `[b, n, n]`, symmetric, with eigenvalues at least 0.
 
     Returns:
         The trace, float `[b]`, and a function that maps the gradient with respect to the trace,
@@ -52,7 +52,8 @@ def trace_and_gradient(matrix: tf.Tensor) -> tuple[tf.Tensor, Callable]:
     References:
         Higham (2008), Functions of Matrices, section 6.3.
     """
-    norm = tf.norm(matrix, axis=[-2, -1], keepdims=True)
+    # The maximum keeps a matrix of 0 at 0.
+    norm = tf.maximum(tf.norm(matrix, axis=[-2, -1], keepdims=True), 1e-20)
     scaled = matrix / norm
     # A constant if the size is known; converters to other runtimes need that.
     size = matrix.shape[-1]

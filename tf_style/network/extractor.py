@@ -12,12 +12,12 @@ import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from tf_style import vgg19
 from tf_style._checks import check_choice
+from tf_style._keras import keras
 from tf_style.config.network import NetworkConfig
 from tf_style.network.keras_layers import (
     BFloat16ReLU,
@@ -54,7 +54,7 @@ PADDING_RULES: dict[str, Padding] = {
 """What each `padding` means."""
 
 POOLING_LAYERS: dict[str, Callable[..., keras.layers.Layer]] = {
-    "avg": functools.partial(keras.layers.AveragePooling2D, 2),
+    "avg": functools.partial(keras.layers.AveragePooling2D, 2, data_format="channels_last"),
     "max": MaxPooling,
 }
 """What creates the layers of each `pooling`; the paper's is "avg"."""
@@ -201,7 +201,7 @@ def _convolution(
     # The first convolution stays in float32: it is cheap, and it reads the picture itself.
     rounded = padding == "same" and arithmetic == "bfloat16" and name != vgg19.CONVOLUTIONS[0]
     kind = BFloat16ReLU if rounded else ConvolutionReLU
-    layer = kind(filters, 3, padding=padding, name=name, dtype=_DTYPE)
+    layer = kind(filters, 3, padding=padding, data_format="channels_last", name=name, dtype=_DTYPE)
     features = layer(features)
     layer.set_weights([kernel, bias])
     return features

@@ -6,10 +6,10 @@ padding is "valid"; `sent_back` gives their gradient to code that applies ReLU's
 
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
+from tf_style._keras import keras
 from tf_style.network import convolution, winograd
 from tf_style.network.pooling import max_pooling
 from tf_style.network.preprocessing import to_vgg_input

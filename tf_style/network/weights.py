@@ -169,7 +169,7 @@ def _fetch_8bit(notify: Callable[[str], None]) -> LayerArrays:
 
 def _fetch_imagenet(notify: Callable[[str], None]) -> LayerArrays:
     notify(f"Fetching VGG-19's weights (80 MB) from {IMAGENET_URL} into {cache_dir()}")
-    import keras
+    from tf_style._keras import keras
 
     with tempfile.TemporaryDirectory() as folder:
         try:

@@ -9,9 +9,9 @@ import contextlib
 from collections.abc import Sequence
 from typing import Any
 
-import keras
 import tensorflow as tf
 
+from tf_style._keras import keras
 from tf_style.config.loss import LossConfig
 from tf_style.objective.loss import LossTerms, LossWeights, loss_terms
 from tf_style.objective.scales import content_scales, variation_scale

@@ -3,7 +3,8 @@
     from tf_style.pipeline import read_pictures, stylizer, write_pngs
 
 An element is a dict: "name" (string scalar), "content" and "style" (float32 `[1, H, W, 3]`, RGB
-0..1, any sizes), and, once stylized, "image" (float32 `[1, H, W, 3]`, RGB 0..1).
+0..1, any sizes), "alpha" (float32 `[1, H, W, 1]`, 0..1, the content's, all 1 if it is opaque), and,
+once stylized, "image" (float32 `[1, H, W, 3]`, RGB 0..1).
 """
 
 from tf_style.pipeline.files import read_tfrecords as read_tfrecords

@@ -1,7 +1,8 @@
 """Writes stylized pictures to PNG files or TFRecords, and reads the TFRecords again.
 
-Takes and gives elements with "name" (string scalar) and "image" (float32 `[1, H, W, 3]`, RGB 0..1).
-A file appears only when it is complete.
+Takes and gives elements with "name" (string scalar), "image" (float32 `[1, H, W, 3]`, RGB 0..1)
+and, if wanted, "alpha" (float32 `[1, H, W, 1]`, 0..1). Opaque pictures are written without alpha. A
+file appears only when it is complete.
 """
 
 import contextlib
@@ -16,7 +17,7 @@ import tensorflow as tf
 from tf_style._checks import user_path
 from tf_style.export.named_graphs import NamedTensors
 from tf_style.files.atomic import write_atomically
-from tf_style.images.graph_pictures import to_png
+from tf_style.images.graph_pictures import encode_png, to_png
 
 
 def write_pngs(elements: Iterable[NamedTensors], folder: str | os.PathLike) -> list[Path]:
@@ -34,11 +35,11 @@ def write_pngs(elements: Iterable[NamedTensors], folder: str | os.PathLike) -> l
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for element in elements:
-        name = element["name"].numpy().decode()
+        name = os.fsdecode(element["name"].numpy())
         if Path(name).name != name:
             raise ValueError(f"`name` must be a file name alone. Received: name={name!r}.")
         path = folder / f"{name}.png"
-        data = to_png(element["image"]).numpy()
+        data = _png(element).numpy()
         write_atomically(path, functools.partial(_write, data))
         paths.append(path)
     return paths
@@ -69,8 +70,15 @@ def write_tfrecords(elements: Iterable[NamedTensors], path: str | os.PathLike) -
     return count
 
 
+def _png(element: NamedTensors) -> tf.Tensor:
+    """Returns the bytes of an element's PNG file, with alpha unless it is 1 everywhere."""
+    if "alpha" not in element:
+        return to_png(element["image"])
+    return encode_png(element["image"], element["alpha"], tf.reduce_any(element["alpha"] < 1.0))
+
+
 def _example(element: NamedTensors) -> tf.train.Example:
-    values = {"name": element["name"], "png": to_png(element["image"])}
+    values = {"name": element["name"], "png": _png(element)}
     features = {
         name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value.numpy()]))
         for name, value in values.items()
@@ -98,13 +106,17 @@ def _record_writer(path: str | os.PathLike) -> Iterator[Callable[[bytes], object
 
 
 def read_tfrecords(path: str | os.PathLike) -> tf.data.Dataset:
-    """Returns a dataset of `write_tfrecords`'s elements: "name", and "image" in 8-bit precision."""
+    """Returns a dataset of `write_tfrecords`'s elements: "name", "image", "alpha".
+
+    Images and alpha have 8-bit precision.
+    """
     form = dict.fromkeys(("name", "png"), tf.io.FixedLenFeature([], tf.string))
 
     def element(record: tf.Tensor) -> NamedTensors:
         values = tf.io.parse_single_example(record, form)
-        pixels = tf.io.decode_png(values["png"], channels=3)
-        return {"name": values["name"], "image": tf.cast(pixels[tf.newaxis], tf.float32) / 255.0}
+        pixels = tf.io.decode_png(values["png"], channels=4)[tf.newaxis]
+        image, alpha = tf.split(tf.cast(pixels, tf.float32) / 255.0, [3, 1], -1)
+        return {"name": values["name"], "image": image, "alpha": alpha}
 
     return tf.data.TFRecordDataset(os.fspath(user_path(path))).map(element).prefetch(2)
 

@@ -6,8 +6,8 @@ Takes paths and a config; gives elements as described in `tf_style.pipeline`.
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
 from tf_style._checks import user_path
@@ -30,7 +30,8 @@ def read_pictures(
     """Returns a dataset of picture pairs, which are read and resized in the background.
 
     It reads the same file formats as `stylize`. "name" is the content's file name and the
-    style's, without suffixes, joined by "-"; duplicates get numbers.
+    style's, without suffixes, joined by "-"; duplicates get numbers. "alpha" is the content's alpha
+    channel, all 1 if the picture has none. Names may be any bytes that the file system allows.
 
     Args:
         contents: paths of the contents.
@@ -47,25 +48,32 @@ def read_pictures(
             "`styles` must be one path, or as many as there are `contents`. Received: "
             f"{len(styles)} styles, {len(contents)} contents."
         )
-    files = [[os.fspath(user_path(path)) for path in paths] for paths in (contents, styles)]
-    for argument, paths in zip(("contents", "styles"), files, strict=True):
-        for path in paths:
-            if not Path(path).is_file():
+    files = [[user_path(path) for path in paths] for paths in (contents, styles)]
+    for argument, column in zip(("contents", "styles"), files, strict=True):
+        for path in column:
+            if not path.is_file():
                 raise FileNotFoundError(f"`{argument}` must be existing files. Received: '{path}'.")
     files[1] *= len(contents) // len(styles)
     pairs = zip(*files, strict=True)
-    names = _unique([f"{Path(content).stem}-{Path(style).stem}" for content, style in pairs])
+    names = _unique([f"{content.stem}-{style.stem}" for content, style in pairs])
 
     def read(content: bytes, style: bytes) -> tuple:
-        inputs = prepare_inputs(content.decode(), style.decode(), config)
-        return inputs.content, inputs.styles[0]
+        inputs = prepare_inputs(os.fsdecode(content), os.fsdecode(style), config)
+        opaque = np.ones_like(inputs.content[..., :1])
+        return inputs.content, opaque if inputs.alpha is None else inputs.alpha, inputs.styles[0]
 
     def element(name: tf.Tensor, content: tf.Tensor, style: tf.Tensor) -> NamedTensors:
-        images = tf.numpy_function(read, [content, style], [tf.float32, tf.float32])
-        content, style = (tf.ensure_shape(image, _IMAGE) for image in images)
-        return {"name": name, "content": content, "style": style}
+        content, alpha, style = tf.numpy_function(read, [content, style], 3 * [tf.float32])
+        return {
+            "name": name,
+            "content": tf.ensure_shape(content, _IMAGE),
+            "alpha": tf.ensure_shape(alpha, [*_IMAGE[:3], 1]),
+            "style": tf.ensure_shape(style, _IMAGE),
+        }
 
-    dataset = tf.data.Dataset.from_tensor_slices((names, *files))
+    # Bytes, because names need not be UTF-8.
+    paths = [[os.fsencode(path) for path in column] for column in files]
+    dataset = tf.data.Dataset.from_tensor_slices(([os.fsencode(name) for name in names], *paths))
     return dataset.map(element).prefetch(2)
 
 
@@ -114,7 +122,12 @@ def stylizer(
         result = stylize_in_graph(problem, Pictures(content, (style,), start), config)
         return tf.clip_by_value(result.image, 0.0, 1.0)
 
-    return lambda element: {**element, "image": stylize(element["content"], element["style"])}
+    def add_image(element: NamedTensors) -> NamedTensors:
+        # Elements of others: the channels of decoded files are unknown until they are read.
+        images = (tf.ensure_shape(element[name], _IMAGE) for name in ("content", "style"))
+        return {**element, "image": stylize(*images)}
+
+    return add_image
 
 
 def stylized_on(

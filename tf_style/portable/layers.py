@@ -10,9 +10,9 @@ height and width.
 from collections.abc import Callable
 from typing import NamedTuple
 
-import keras
 import tensorflow as tf
 
+from tf_style._keras import keras
 from tf_style.network.convolution import turned_in_graph
 from tf_style.network.keras_layers import ConvolutionReLU, MaxPooling, MirrorPadding, VGGInput
 from tf_style.network.preprocessing import BGR_MEAN

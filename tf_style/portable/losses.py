@@ -62,7 +62,7 @@ def gram_style(features: tf.Tensor, target: tf.Tensor) -> LossAndGradient:
 
 def moments(features: tf.Tensor) -> moment_losses.Moments:
     """Returns `losses.moments.moments`, in forward operations and without a gradient."""
-    return moment_losses.Moments(tf.reduce_mean(features, [1, 2]), gram_matrix(features))
+    return moment_losses.moments(features, gram=gram_matrix)
 
 
 def wasserstein_style(features: tf.Tensor, target: moment_losses.GaussianTarget) -> LossAndGradient:

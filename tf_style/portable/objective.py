@@ -9,9 +9,9 @@ import functools
 import operator
 from collections.abc import Callable, Iterable, Iterator
 
-import keras
 import tensorflow as tf
 
+from tf_style._keras import keras
 from tf_style.config.loss import LossConfig
 from tf_style.export.tensor_names import named_targets, named_terms
 from tf_style.objective.loss import LossTerms, LossWeights, weights_of

@@ -13,6 +13,7 @@ import binascii
 import itertools
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -192,18 +193,34 @@ def _to_bytes(leaf: Any, where: Where, index: int) -> bytes:
 
 
 def _decode_base64(characters: str, argument: str) -> bytes:
-    """Returns the decoded bytes. Padding is optional; white space is skipped."""
+    """Returns the decoded bytes.
+
+    Both alphabets of RFC 4648 are read, so "-" is "+" and "_" is "/". Padding may be left out;
+    white space is skipped, and so is the head of a data URL, "data:image/png;base64,".
+    Differs from TensorFlow Serving, which reads the standard alphabet without a head only.
+    """
+    argument += ".b64"
     packed = "".join(characters.split()) if any(map(characters.count, " \n\r\t")) else characters
-    packed += "=" * (-len(packed) % 4) if not packed.endswith("=") else ""
+    if packed[:5].lower() == "data:":
+        head, comma, packed = packed.partition(",")
+        if not comma or not head.lower().endswith(";base64"):
+            rule = "have the form data:image/png;base64,TEXT if it is a data URL"
+            raise bad_request(argument, rule, brief(head))
+    packed = packed.rstrip("=").translate(_STANDARD)
     try:
-        return base64.b64decode(packed, validate=True)
+        return base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
+        wrong = re.search("[^A-Za-z0-9+/]", packed)
         raise bad_request(
-            f"{argument}.b64",
-            "be base64 (RFC 4648: A-Z, a-z, 0-9, +, /)",
-            f"a string of {len(characters)} characters",
-            "It may have been cut off.",
+            argument,
+            "be base64 (RFC 4648: A-Z, a-z, 0-9, + or -, / or _)",
+            f"a string of {len(characters)} characters"
+            + (f", with {wrong[0]!a} among them" if wrong else ""),
+            "" if wrong else "It may have been cut off.",
         ) from error
+
+
+_STANDARD = str.maketrans("-_", "+/")
 
 
 def _leaf_texts(array: np.ndarray, name: str, dtype_name: str) -> Iterable[str]:

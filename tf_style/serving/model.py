@@ -84,6 +84,10 @@ class SavedModel:
         except tf.errors.OpError as error:
             status = _CODES.get(error.error_code, 500)
             raise RequestError(status, plain_message(error.message)) from None
+        except UnicodeDecodeError as error:
+            # A model's own check quotes its input, and Python fails on that message.
+            message = error.object.decode("utf-8", "backslashreplace")
+            raise RequestError(400, plain_message(message)) from None
         return {
             name: np.asarray(value, signature.outputs[name].dtype) for name, value in values.items()
         }

@@ -9,11 +9,11 @@ gradient needs, and the units that enter the losses.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from tf_style import vgg19
+from tf_style._keras import keras
 from tf_style.graphs.tracing import for_all_sizes
 from tf_style.network.keras_layers import MirrorPadding
 from tf_style.tiling.tiles import Segment, Span

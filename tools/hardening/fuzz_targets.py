@@ -200,6 +200,31 @@ def _picture_seeds() -> list[bytes]:
     return found
 
 
+@functools.cache
+def _decoder() -> Any:
+    """Returns the decoding of exported models, as a function of a file's bytes."""
+    import tensorflow as tf
+
+    from tf_style.images.graph_pictures import decode
+
+    def graph(data: Any) -> Any:
+        return decode(data, argument="content_bytes", max_pixels=MAX_PIXELS, row=1)
+
+    return tf.function(graph, input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
+
+
+def _decode_in_graph(data: bytes) -> None:
+    import tensorflow as tf
+
+    from tf_style.serving.model import plain_message
+
+    try:
+        picture = _decoder()(data)
+    except tf.errors.InvalidArgumentError as error:
+        raise ValueError(plain_message(error.message.partition("assertion")[2])) from None
+    _check_picture(reading.Picture(picture.image.numpy(), picture.alpha.numpy(), None))
+
+
 _PICTURE_TOKENS = (
     b"\x7f\xff\xff\xff", b"\xff\xff\xff\xff", b"Exif\0\0MM\0*\0\0\0\x08", b"II*\0", b"acsp",
     b"acTL", b"iCCP", b"zTXt", b"eXIf", b"tRNS", b"ANMF", b"VP8X", b"NETSCAPE2.0", b"99999 99999 ",
@@ -618,6 +643,7 @@ def _body_seeds() -> list[bytes]:
         {"signature_name": "kinds", "instances": [{"flag": True, "small": 1}] * 2},
         {"signature_name": "text", "instances": ["a", {"b64": "AA"}]},
         {"signature_name": "text", "inputs": {"b64": "AAAA"}},
+        {"signature_name": "text", "inputs": [{"b64": "-_=="}, {"b64": "data:;base64,+/-_"}]},
     ]
     return [json.dumps(document).encode() for document in documents]
 
@@ -764,6 +790,10 @@ TARGETS: dict[str, Target] = {
     ),
     "metadata": Target(
         _metadata_seeds, _read_metadata, (), (), _PICTURE_TOKENS, _PICTURE_FORMATS, "picture"
+    ),
+    "graph_pictures": Target(
+        _picture_seeds, _decode_in_graph, ("`content_bytes`",), tokens=_PICTURE_TOKENS,
+        formats=_PICTURE_FORMATS, share=0.5,
     ),
     "arrays": Target(_array_seeds, _read_array, ("`picture`",), (ValueError, TypeError)),
     "masks": Target(
