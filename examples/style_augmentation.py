@@ -1,6 +1,6 @@
 """Does style augmentation help a classifier in domains that it has not seen?
 
-Run: pip install 'tf_style[examples]' && python examples/style_augmentation.py
+Run: pip install 'tf-style[examples]' && python examples/style_augmentation.py
 
 A small network learns scikit-learn's handwritten digits (8x8 gray levels, shown at 32x32 px,
 white on black) from 300 examples. It is tested on 1,000 others in three domains:
@@ -169,7 +169,7 @@ def main() -> None:
     try:
         data, styles, photographs = digits(), crops(pictures(STYLES)), pictures(BACKGROUNDS)
     except ImportError as error:
-        raise SystemExit(f"{error}. Run: pip install 'tf_style[examples]'") from error
+        raise SystemExit(f"{error}. Run: pip install 'tf-style[examples]'") from error
     began = time.perf_counter()
     print("augmentation" + "".join(f"{name:>24s}" for name in DOMAINS))
     for name, kind in KINDS.items():

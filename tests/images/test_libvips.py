@@ -356,9 +356,9 @@ def test_without_libvips_errors_name_the_pip_command(tmp_path, values, small_lim
     tifffile.imwrite(tmp_path / "a.tif", values.astype("float32") / UINT16, photometric="rgb")
     Image.new("RGB", (20, 12)).save(tmp_path / "a.png")
     for name in ("a.tif", "a.png"):
-        assert "pip install 'tf_style[big]'" in refused(tmp_path / name)
+        assert "pip install 'tf-style[big]'" in refused(tmp_path / name)
     for name, bits in (("a.png", 16), ("a.tif", 16), ("a.btf", 8), ("a.tif", 8), ("a.png", 8)):
-        with pytest.raises(ImportError, match=r"`output` .*pip install 'tf_style\[big\]'"):
+        with pytest.raises(ImportError, match=r"`output` .*pip install 'tf-style\[big\]'"):
             writing.check_output(tmp_path / name, size=(12, 20), bits=bits)
     for name in ("a.png", "a.tif", "a.jpg"):
         writing.check_output(tmp_path / name, size=(5, 20))

@@ -146,7 +146,7 @@ def test_a_missing_library_is_an_error_that_names_the_pip_command(
     names = [str(picture_file(f"{name}.png")) for name in ("content", "style")]
     assert main.main([*names, str(tmp_path / "out.png"), "--protect=faces"]) == 2
     printed = capsys.readouterr().err.strip()
-    assert "pip install 'tf_style[faces]'" in printed
+    assert "pip install 'tf-style[faces]'" in printed
     assert len(printed.splitlines()) == 1
 
 

@@ -137,7 +137,7 @@ def _check_packages() -> None:
             importlib.import_module(module)
         except ImportError as error:
             raise ImportError(
-                f"`tf_style serve` needs the package {module}. Run: pip install 'tf_style[serve]'"
+                f"`tf_style serve` needs the package {module}. Run: pip install 'tf-style[serve]'"
             ) from error
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 NUM_BYTES = 512
 """How many bytes from the start of a file tell its format."""
 
-INSTALL_HEIF = "install pillow-heif: `pip install 'tf_style[heif]'`"
+INSTALL_HEIF = "install pillow-heif: `pip install 'tf-style[heif]'`"
 
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"heif")
 _AVIF_BRANDS = (b"avif", b"avis")

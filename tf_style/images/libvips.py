@@ -19,7 +19,7 @@ from tf_style.images import formats, tiff_pages
 from tf_style.images.color_tags import colors_of
 from tf_style.images.frames import frame_note
 
-INSTALL = "install libvips: `pip install 'tf_style[big]'`"
+INSTALL = "install libvips: `pip install 'tf-style[big]'`"
 
 MAX_FILE_PIXELS = 2**30
 """The largest files that are read. Only a few rows are decoded at a time."""

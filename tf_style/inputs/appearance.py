@@ -9,13 +9,14 @@ from tf_style.images.color import luminance
 from tf_style.images.resizing import fit, resize
 
 _EDGE = 256  # px; contrast is measured at this size.
-_DARK = 0.25  # Luma that 95 % of a dark photograph stay below; of 949 photographs, 2 do.
-_FLAT = 0.03  # Difference of neighbors in a flat picture; paintings have 0.06 to 0.25.
+# Measured: docs/notes/images.md.
+_DARK = 0.25  # The least `light` of a photograph that is not dark.
+_FLAT = 0.03  # The least `detail` of a painting that is not flat.
 
 
 def notes_on_content(image: np.ndarray) -> tuple[str, ...]:
     """Returns a note if a photograph, float32 `[1, H, W, 3]`, RGB 0..1, is underexposed."""
-    if np.quantile(luminance(_small(image)), 0.95) >= _DARK:
+    if light(image) >= _DARK:
         return ()
     return (
         "`content` is very dark, so the result will follow its noise. Try a brightened copy, or "
@@ -25,14 +26,23 @@ def notes_on_content(image: np.ndarray) -> tuple[str, ...]:
 
 def notes_on_style(image: np.ndarray, argument: str) -> tuple[str, ...]:
     """Returns a note if a style picture, float32 `[1, H, W, 3]`, RGB 0..1, has little contrast."""
-    small = _small(image)[0]
-    differences = [np.mean(np.square(np.diff(small, axis=axis))) for axis in (0, 1)]
-    if np.sqrt(sum(differences)) >= _FLAT:
+    if detail(image) >= _FLAT:
         return ()
     return (
         f"`{argument}` is pale or blurred, so the result will have little style. Try a sharper "
         "copy, one with more contrast, or a higher `style_strength`.",
     )
+
+
+def light(image: np.ndarray) -> float:
+    """Returns the luma, 0..1, that 95 % of a picture stay below, at a longer edge of 256 px."""
+    return float(np.quantile(luminance(_small(image)), 0.95))
+
+
+def detail(image: np.ndarray) -> float:
+    """Returns the root mean square difference of neighboring pixels, at a longer edge of 256 px."""
+    small = _small(image)[0]
+    return float(np.sqrt(sum(np.mean(np.square(np.diff(small, axis=axis))) for axis in (0, 1))))
 
 
 def _small(image: np.ndarray) -> np.ndarray:

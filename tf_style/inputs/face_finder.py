@@ -11,7 +11,7 @@ import numpy as np
 
 from tf_style.images import resizing
 
-INSTALL = "`pip install 'tf_style[faces]'`"
+INSTALL = "`pip install 'tf-style[faces]'`"
 
 LONGEST = 1024
 """px: a picture whose longer edge is above this is searched at this size."""

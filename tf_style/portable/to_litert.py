@@ -57,5 +57,5 @@ def runtime() -> ModuleType:
         return importlib.import_module("ai_edge_litert.interpreter")
     except ImportError as error:
         raise ImportError(
-            "LiteRT files need ai-edge-litert. Install it with `pip install 'tf_style[litert]'`."
+            "LiteRT files need ai-edge-litert. Install it with `pip install 'tf-style[litert]'`."
         ) from error

@@ -108,7 +108,7 @@ def _imported(name: str) -> Any:
     except ImportError as error:
         raise ImportError(
             f"ONNX files need {name.partition('.')[0]}. Install it with "
-            "`pip install 'tf_style[onnx]'`."
+            "`pip install 'tf-style[onnx]'`."
         ) from error
     finally:
         os.environ.pop("TF_CPP_MIN_LOG_LEVEL", None)

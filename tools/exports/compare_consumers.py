@@ -1,7 +1,7 @@
 """Compares what programs get from an exported model with what this process computes.
 
 Run: python tools/exports/compare_consumers.py [CONTENT STYLE] [--size=128] [--steps=5]
-(needs gcc and `pip install 'tf_style[serve,litert,onnx]' jax`; about 6 minutes on two cores)
+(needs gcc and `pip install 'tf-style[serve,litert,onnx]' jax`; about 6 minutes on two cores)
      python tools/exports/compare_consumers.py --time [CONTENT STYLE] [--size=512] [--steps=25]
 (about 9 minutes at 512 px on two cores; --steps=5 takes 2)
 
