@@ -8,6 +8,7 @@ is reported at once.
 import difflib
 import math
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,15 @@ def shown(value: Any) -> str:
     except ValueError:  # Python refuses to print integers of over 4,300 digits.
         return f"a {type(value).__name__} that is too long to print"
     return text if len(text) <= 300 else f"{text[:80]}... ({len(text):,} characters)"
+
+
+def shown_path(path: Path) -> str:
+    """Returns the path of a missing file for a message; says so if it is a URL."""
+    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", str(path), re.DOTALL)
+    if found is None and not str(path).startswith("data:"):
+        return shown(str(path))
+    text = str(path) if found is None else f"{found[1]}://{found[2]}"  # A path has single slashes.
+    return f"{shown(text)}, a URL. Download it first, and give the file"
 
 
 def one_line(error: BaseException) -> str:

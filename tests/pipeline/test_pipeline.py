@@ -69,6 +69,23 @@ def test_files_become_images_of_the_size_asked_for(files):
     assert shapes == [(1, 30, 40, 3), (1, 30, 40, 3), (1, 40, 25, 3)]
 
 
+def test_what_is_left_out_of_a_picture_is_told(files, tmp_path):
+    dark = tmp_path / "dark.gif"
+    frames = [Image.new("L", (40, 30), level) for level in (0, 9)]
+    frames[0].save(dark, save_all=True, append_images=frames[1:])
+    notes = []
+    list(read_pictures([dark], files[:1], config=CONFIG, notify=notes.append))
+    assert [note.split(",")[0] for note in notes] == [
+        "dark-a: `content` has 2 frames; frame 1 is used",
+        "dark-a: `content` is very dark",
+    ]
+
+
+def test_a_missing_file_and_a_url_are_told(files):
+    with pytest.raises(FileNotFoundError, match="`styles` .*'https://example.com/a.png', a URL"):
+        read_pictures(files, ["https://example.com/a.png"])
+
+
 def test_each_picture_is_the_one_that_stylize_makes(files, add_image):
     pictures = read_pictures(files, files[::-1], config=CONFIG)
     for element, content, style in zip(pictures.map(add_image), files, files[::-1], strict=True):

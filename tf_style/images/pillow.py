@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from tf_style._checks import one_line, shown
+from tf_style._checks import one_line, shown, shown_path
 from tf_style.images import containers, formats, tiff_pages
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "JPEG2000", "PPM", "TGA")
@@ -71,7 +71,7 @@ def open_picture(path: Path, *, argument: str) -> Iterator[Image.Image]:
         )
     if not is_file:  # A pipe could block forever, and is not seekable.
         raise FileNotFoundError(
-            f"`{argument}` must be an existing file. Received: {argument}={_with_url(path)}."
+            f"`{argument}` must be an existing file. Received: {argument}={shown_path(path)}."
         )
     with telling_damage(argument, received, path), _File(io.FileIO(path)) as file:
         start = file.read(formats.NUM_BYTES)
@@ -80,15 +80,6 @@ def open_picture(path: Path, *, argument: str) -> Iterator[Image.Image]:
             if opened.width * opened.height > PIL_PIXELS:
                 raise beyond_limit(argument, received, opened)
             yield opened
-
-
-def _with_url(path: Path) -> str:
-    """Returns a missing path for a message; says so if it is a URL."""
-    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", str(path), re.DOTALL)
-    if found is None and not str(path).startswith("data:"):
-        return shown(str(path))
-    text = str(path) if found is None else f"{found[1]}://{found[2]}"  # A path has single slashes.
-    return f"{shown(text)}, a URL. Download it first, and give the file"
 
 
 def _check_format(file: BinaryIO, start: bytes, argument: str, received: str) -> None:

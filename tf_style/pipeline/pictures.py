@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
-from tf_style._checks import user_path
+from tf_style._checks import shown_path, user_path
 from tf_style.config.style_config import StyleConfig
 from tf_style.engine.assembly import load_problem
 from tf_style.engine.graph_stages import check_graph, start_image, stylize_in_graph
@@ -26,6 +26,7 @@ def read_pictures(
     styles: Sequence[str | os.PathLike],
     *,
     config: StyleConfig | None = None,
+    notify: Callable[[str], None] | None = None,
 ) -> tf.data.Dataset:
     """Returns a dataset of picture pairs, which are read and resized in the background.
 
@@ -37,6 +38,8 @@ def read_pictures(
         contents: paths of the contents.
         styles: as many paths of styles, or one for all contents.
         config: gives the sizes; the default preset if left out.
+        notify: called, from another thread, with the element's name and a note for each thing that
+            is left out of a picture, or that will disappoint: margins, pages, a dark photograph.
 
     Raises:
         ValueError: if there are no contents, or the number of styles does not match.
@@ -52,18 +55,23 @@ def read_pictures(
     for argument, column in zip(("contents", "styles"), files, strict=True):
         for path in column:
             if not path.is_file():
-                raise FileNotFoundError(f"`{argument}` must be existing files. Received: '{path}'.")
+                raise FileNotFoundError(
+                    f"`{argument}` must be existing files. Received: {shown_path(path)}."
+                )
     files[1] *= len(contents) // len(styles)
     pairs = zip(*files, strict=True)
     names = _unique([f"{content.stem}-{style.stem}" for content, style in pairs])
 
-    def read(content: bytes, style: bytes) -> tuple:
+    def read(name: bytes, content: bytes, style: bytes) -> tuple:
         inputs = prepare_inputs(os.fsdecode(content), os.fsdecode(style), config)
+        if notify is not None:
+            for note in inputs.notes:
+                notify(f"{os.fsdecode(name)}: {note}")
         opaque = np.ones_like(inputs.content[..., :1])
         return inputs.content, opaque if inputs.alpha is None else inputs.alpha, inputs.styles[0]
 
     def element(name: tf.Tensor, content: tf.Tensor, style: tf.Tensor) -> NamedTensors:
-        content, alpha, style = tf.numpy_function(read, [content, style], 3 * [tf.float32])
+        content, alpha, style = tf.numpy_function(read, [name, content, style], 3 * [tf.float32])
         return {
             "name": name,
             "content": tf.ensure_shape(content, _IMAGE),
