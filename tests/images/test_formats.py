@@ -112,4 +112,4 @@ def test_without_the_extra_heif_the_error_names_the_pip_command(tmp_path, monkey
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     monkeypatch.setattr(libvips, "is_installed", lambda: False)
     message = refusal(tmp_path, ISO % (b"heic", b"mif1heic") + bytes(90))
-    assert "a HEIF picture" in message and "pip install 'tf-style[heif]'" in message
+    assert "a HEIF (HEIC) picture" in message and "pip install 'tf-style[heif]'" in message

@@ -282,7 +282,7 @@ def _dry_run(job: Job, inputs: "Inputs") -> int:
         lines = report(inputs, job.settings)
     if job.options.save_config:
         lines.append(f"Saved the settings as {job.options.save_config}")
-    print("\n".join(lines))
+    print("\n".join([*_missing_controls(job, inputs), *inputs.notes, *lines]))
     return 0
 
 

@@ -130,7 +130,7 @@ def readable_format(start: bytes) -> str | None:
     if set(_brands(start)) & set(_AVIF_BRANDS):
         return "AVIF"
     if is_heif(start):
-        return "HEIF"
+        return "HEIF (HEIC)"
     return next((name for magic, name in _READABLE.items() if start.startswith(magic)), None)
 
 

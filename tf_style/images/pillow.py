@@ -113,8 +113,8 @@ def _opened_heif(file: BinaryIO, argument: str, received: str) -> Image.Image:
         from pillow_heif import HeifImageFile
     except ImportError as error:
         raise NeedsHeif(
-            f"`{argument}` needs pillow-heif. Received: {argument}={received}, a HEIF picture, as "
-            f"phones write it. Please {formats.INSTALL_HEIF}."
+            f"`{argument}` needs pillow-heif. Received: {argument}={received}, a HEIF (HEIC) "
+            f"picture, as phones write it. Please {formats.INSTALL_HEIF}."
         ) from error
     file.seek(0)
     return HeifImageFile(file)
