@@ -30,12 +30,24 @@ def shown(value: Any) -> str:
 
 
 def shown_path(path: Path) -> str:
-    """Returns the path of a missing file for a message; says so if it is a URL."""
+    """Returns a path for a message; says so if it is a URL."""
     found = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", str(path), re.DOTALL)
-    if found is None and not str(path).startswith("data:"):
-        return shown(str(path))
-    text = str(path) if found is None else f"{found[1]}://{found[2]}"  # A path has single slashes.
-    return f"{shown(text)}, a URL. Download it first, and give the file"
+    if found is None:
+        return f"{shown(str(path))}, a URL" if str(path).startswith("data:") else shown(str(path))
+    slashes = ":///" if found[1].lower() == "file" else "://"  # A path has single slashes.
+    return f"{shown(found[1] + slashes + found[2])}, a URL"
+
+
+def missing_file(argument: str, path: Path) -> str:
+    """Returns the message for a path that is no file: why, and the way out."""
+    text, way_out = shown_path(path), ""
+    if text.endswith(", a URL"):
+        way_out = " Download it first, and give the file."
+    elif path.is_symlink() and not path.exists():
+        text += ", a link that leads nowhere"
+    elif path.exists():
+        text, way_out = f"{text}, a pipe or device", " Save it as a file first."
+    return f"`{argument}` must be an existing file. Received: {argument}={text}.{way_out}"
 
 
 def one_line(error: BaseException) -> str:

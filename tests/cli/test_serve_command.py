@@ -68,7 +68,7 @@ def test_the_folder_must_be_given_and_exist(tmp_path):
 
 def test_the_error_for_a_missing_package_names_the_pip_command(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
-    with pytest.raises(ImportError, match=r"pip install 'tf_style\[serve\]'"):
+    with pytest.raises(ImportError, match=r"pip install 'tf-style\[serve\]'"):
         serve_command.command([f"--model_dir={tmp_path}"])
 
 

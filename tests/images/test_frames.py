@@ -2,11 +2,14 @@
 
 import io
 import struct
+import time
 
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from profiles import swapped_profile
+from tiff_files import tiff_12_bits
 
 from tf_style.images import libvips, reading, tiff_pages
 
@@ -103,7 +106,7 @@ def test_without_libvips_a_sub_page_is_not_replaced_by_its_preview(tmp_path, rng
     with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
         writer.write(np.zeros((8, 8, 3), np.uint8), photometric="rgb", subfiletype=1, subifds=1)
         writer.write(np.zeros((32, 32, 3), np.uint8), photometric="rgb")
-    with pytest.raises(ValueError, match=r"`style` must be of a kind of TIFF.*tf_style\[big\]"):
+    with pytest.raises(ValueError, match=r"`style` must be of a kind of TIFF.*tf-style\[big\]"):
         reading.read_picture(tmp_path / "a.tif", argument="style")
 
 
@@ -119,6 +122,63 @@ def test_camera_raw_is_named_and_its_preview_is_not_painted(tmp_path, rng):
     tifffile.imwrite(tmp_path / "a.dng", preview, photometric="rgb", extratags=digital_negative)
     with pytest.raises(ValueError, match="a camera raw file"):
         reading.read_picture(tmp_path / "a.dng")
+
+
+def test_colors_and_bits_are_those_of_the_page_that_is_used(tmp_path, rng):
+    # Not those of a preview before it.
+    pytest.importorskip("pyvips")
+    small = np.zeros((8, 8, 3), np.uint8)
+    large = np.zeros((32, 32, 3), np.uint16)
+    large[..., 0] = 65535
+    swapped = [(34675, "B", len(swapped_profile()), swapped_profile(), True)]
+    for of_small, of_large, expected in ((swapped, [], [1, 0, 0]), ([], swapped, [0, 1, 0])):
+        for dtype, full in ((np.uint8, 255), (np.uint16, 65535)):
+            with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+                writer.write(small, photometric="rgb", subfiletype=1, extratags=of_small)
+                pixels = (large // 65535 * full).astype(dtype)
+                writer.write(pixels, photometric="rgb", extratags=of_large)
+            found = reading.read_picture(tmp_path / "a.tif").image[0, 0, 0]
+            np.testing.assert_allclose(found, expected, atol=0.02)
+    values = rng.integers(0, 65536, (32, 32, 3)).astype(np.uint16)
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        writer.write(small, photometric="rgb", subfiletype=1)
+        writer.write(values, photometric="rgb")
+    found = reading.read_picture(tmp_path / "a.tif").image[0]
+    np.testing.assert_allclose(found, values / 65535.0, atol=1e-6)
+
+
+def test_a_blank_first_page_of_16_bits_is_passed_over(tmp_path, rng):
+    pytest.importorskip("pyvips")
+    values = rng.integers(0, 65536, (32, 32, 3)).astype(np.uint16)
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        for page in (np.zeros_like(values), values):
+            writer.write(page, photometric="rgb")
+    found = reading.read_picture(tmp_path / "a.tif")
+    np.testing.assert_allclose(found.image[0], values / 65535.0, atol=1e-6)
+    assert "page 2 is used" in found.notes[0]
+
+
+def test_pages_of_12_bits_reach_white(tmp_path):
+    first = tiff_12_bits([0, 4095, 2048, 4095], 1)
+    # A second page that is the same directory, copied behind the first.
+    at = struct.unpack("<I", first[4:8])[0]
+    copied = bytearray(first + first[at:])
+    end = at + 2 + 12 * struct.unpack("<H", first[at : at + 2])[0]
+    copied[end : end + 4] = struct.pack("<I", len(first))
+    (tmp_path / "a.tif").write_bytes(copied)
+    found = reading.read_picture(tmp_path / "a.tif")
+    assert found.image.max() == 1.0 and "2 pages" in found.notes[0]
+
+
+def test_many_overlapping_directories_take_no_time(tmp_path):
+    # Pages and sub-pages that state each other: 4,096 times 4,096 in a small file.
+    sub_pages = struct.pack("<4096I", *range(100, 100 + 4096))
+    data = bytearray(b"II*\0" + struct.pack("<I", 8))
+    data += struct.pack("<H", 1) + struct.pack("<HHII", 330, 4, 4096, 26) + bytes(4) + sub_pages
+    data += struct.pack("<H", 1) * 20000
+    began = time.perf_counter()
+    tiff_pages.read_pages(io.BytesIO(bytes(data)))
+    assert time.perf_counter() - began < 2.0
 
 
 def test_a_chain_of_pages_that_never_ends_is_cut(tmp_path, rng):

@@ -84,7 +84,23 @@ def test_what_is_transparent_is_not_kept(alpha):
     np.testing.assert_array_equal(found, alpha / np.float32(255))
 
 
+def test_labels_that_are_hardly_visible_are_refused(alpha):
+    labels = np.zeros((*SIZE, 3), np.uint8)
+    labels[:, 20:] = (255, 0, 0)
+    masks = [with_alpha(labels, np.full(SIZE, 100, np.uint8))]
+    with pytest.raises(ValueError, match="`content_masks` must be opaque somewhere"):
+        prepared(controls={"content_masks": masks, "style_masks": masks})
+
+
 # Styles.
+
+
+def test_a_style_that_is_hardly_visible_is_read_as_opaque():
+    colors = texture(5).astype(np.float32) / 255
+    faint = np.concatenate([colors, np.full((*SIZE, 1), 0.001, np.float32)], -1)
+    inputs = prepared(faint)
+    np.testing.assert_allclose(inputs.styles[0][0], colors, atol=1e-6)
+    assert "`style` is transparent everywhere; it is read as opaque." in inputs.notes
 
 
 def test_hidden_colors_of_a_style_do_not_matter(alpha):
@@ -189,8 +205,24 @@ def test_the_result_has_no_more_chroma_than_the_styles_allow(rng):
     )
     colorful = prepare_inputs(texture(0), texture(1), config)
     np.testing.assert_array_equal(finished(0.5 * image, colorful, config), 0.5 * image)
+    blend = config.replace(style_blend="1,0")  # A style that does not count sets no limit.
+    blended = prepare_inputs(texture(0), [ink, texture(1)], blend)
+    assert np.ptp(finished(image, blended, blend), -1).max() < 1e-6
     off = config.replace(limit_chroma=False)
     np.testing.assert_array_equal(finished(image, prepare_inputs(texture(0), ink, off), off), image)
+
+
+def test_rules_of_regions_keep_the_limit(rng):
+    ink = np.where(rng.uniform(size=(*SIZE, 1)) < 0.2, 0, 255).astype(np.uint8).repeat(3, -1)
+    left = np.zeros(SIZE, np.uint8)
+    left[:, :20] = 255
+    config = tf_style.StyleConfig().replace(size=40, style_layers="conv1_1", color="style,content")
+    masks = ControlPictures(content_masks=[left, 255 - left])
+    inputs = prepare_inputs(texture(0), ink, config, masks)
+    image = rng.uniform(0.3, 0.7, (1, *SIZE, 3)).astype(np.float32)
+    found = finished(image, inputs, config)
+    assert np.ptp(found[:, :, :20], -1).max() < 1e-6
+    assert np.ptp(found[:, :, 20:], -1).mean() > 0.2  # The photograph's own colors.
 
 
 def test_rare_accents_do_not_set_the_limit():

@@ -289,7 +289,7 @@ def test_a_missing_package_is_reported_before_any_work(
     kind, package, extra, small, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(ImportError, match=rf"pip install 'tf_style\[{extra}\]'"):
+    with pytest.raises(ImportError, match=rf"pip install 'tf-style\[{extra}\]'"):
         small.export(tmp_path / "out", format=kind)
     assert main.main(["export", f"--output_dir={tmp_path}/out", f"--format={kind}"]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1

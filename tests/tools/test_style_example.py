@@ -51,5 +51,5 @@ def test_no_test_background_is_a_style(example):
 def test_missing_packages_are_reported_with_the_pip_command(example, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     monkeypatch.setattr(sys, "argv", ["style_augmentation.py"])
-    with pytest.raises(SystemExit, match=r"pip install 'tf_style\[examples\]'"):
+    with pytest.raises(SystemExit, match=r"pip install 'tf-style\[examples\]'"):
         example.main()

@@ -268,12 +268,14 @@ def test_what_cannot_be_written_is_refused_before_the_work(
 
 
 def test_the_size_of_an_animation_is_checked_before_the_work(tmp_path, monkeypatch):
-    animations.check_animation(tmp_path / "a.gif", size=(9, 20000), num_pictures=3)
+    animations.check_animation(tmp_path / "a.gif", size=(9, 20000), num_pictures=3, seconds=1)
     with pytest.raises(ValueError, match="for pictures of 20000x9 px.* at most 16383 px per side"):
-        animations.check_animation(tmp_path / "a.webp", size=(9, 20000), num_pictures=3)
+        animations.check_animation(tmp_path / "a.webp", size=(9, 20000), num_pictures=3, seconds=1)
     asked = []
     monkeypatch.setattr(os, "posix_fallocate", lambda file, start, size: asked.append(size))
-    animations.check_animation(tmp_path / "a.gif", size=(100, 200), num_pictures=11)
+    animations.check_animation(tmp_path / "a.gif", size=(100, 200), num_pictures=11, seconds=1)
+    with pytest.raises(ValueError, match="`seconds` must be at most 1310.7 for 2 pictures in .gif"):
+        animations.check_animation(tmp_path / "a.gif", size=(9, 9), num_pictures=2, seconds=1311)
     noise = np.random.default_rng(0).integers(0, 256, (11, 100, 200, 3), np.uint8)
     for name in ("a.gif", "a.webp"):
         path = tmp_path / name

@@ -108,9 +108,10 @@ def parse(
     except flags.UnrecognizedFlagError as error:
         raise ValueError(other_names.unknown(error.flagname, values)) from error
     except flags.IllegalFlagValueError as error:
-        name, _, value = str(error).removeprefix("flag --").split(":")[0].partition("=")
+        name, _, rest = str(error).removeprefix("flag --").partition("=")
+        value = _value_in(rest, arguments)
         if name in values and values[name].present:
-            raise ValueError(_repeated(values[name], str(error))) from error
+            raise ValueError(_repeated(values[name], value)) from error
         kind = {"float": "a number", "int": "a whole number"}.get(
             values[name].flag_type() if name in values else "", "true or false"
         )
@@ -129,9 +130,15 @@ def parse(
     return values
 
 
-def _repeated(flag: flags.Flag, error: str) -> str:
-    """Returns the message for a flag that holds one value and is given twice; `error` is absl's."""
-    second = error.partition("=")[2].rpartition(": already defined as ")[0]
+def _value_in(text: str, arguments: Sequence[str]) -> str:
+    """Returns the argument with which absl's "VALUE: REASON" begins; both may hold colons."""
+    words = [word.partition("=")[2] if word.startswith("-") else word for word in arguments]
+    found = (word for word in words if text.startswith(f"{word}: "))
+    return max(found, key=len, default=text.partition(": already defined as ")[0])
+
+
+def _repeated(flag: flags.Flag, second: str) -> str:
+    """Returns the message for a flag that holds one value and is given another one."""
     first = str(flag.value).lower() if flag.flag_type() == "bool" else str(flag.value)
     received = f"--{flag.name}={shown(first)[1:-1]} --{flag.name}={shown(second)[1:-1]}"
     return f"`{flag.name}` must be given once. Received: {received}. Leave out one of them."

@@ -136,11 +136,15 @@ def _check_output(options: InterpolateOptions, settings: StyleConfig, inputs: In
     sources = [user_path(name) for name in named if name and exists(name)]
     if _is_animation(output):
         animations.check_animation(
-            output, size=(height, width), num_pictures=options.frames, inputs=sources
+            output,
+            size=(height, width),
+            num_pictures=options.frames,
+            seconds=options.seconds,
+            inputs=sources,
         )
     else:
         strip = height, options.frames * (width + _GAP) - _GAP
-        writing.check_output(output, inputs=sources, size=strip)
+        writing.check_output(output, inputs=sources, size=strip, as_pixels=True)
     sha256 = inputs.origin.inputs_sha256 if inputs.origin else ""
     replaced = [("output", output)] if overwriting.is_other_picture(output, sha256) else []
     overwriting.check(replaced, overwrite=options.overwrite)

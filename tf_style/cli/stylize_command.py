@@ -185,7 +185,7 @@ def _check_files(job: Job) -> list[Path]:
     output, trace = request.output_path, request.trace_path
     check_output(output, inputs=sources, bits=request.bits)
     if trace:
-        check_writable(trace, argument="trace", inputs=[*sources, output])
+        check_writable(trace, argument="trace", inputs=[*sources, output], may_be_device=True)
     if options.save_config:
         others = [*sources, output, *([trace] if trace else [])]
         check_writable(options.save_config, argument="save_config", inputs=others)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
 
-from tf_style._checks import check_name, user_path
+from tf_style._checks import check_name, shown_path, user_path
 
 _LONGEST_NAME = 255  # Bytes, on every common file system.
 
@@ -24,6 +24,7 @@ def check_writable(
     argument: str,
     inputs: Iterable[str | os.PathLike] = (),
     num_bytes: int = 4096,
+    may_be_device: bool = False,
 ) -> None:
     """Raises unless a file of `num_bytes` can be written to `path`.
 
@@ -32,11 +33,12 @@ def check_writable(
         argument: the name of the argument in error messages.
         inputs: files that must not be overwritten.
         num_bytes: the disk space to check for.
+        may_be_device: whether `path` may be a pipe or device: a file that is written line by line.
 
     Raises:
         ValueError: if `path` is one of `inputs`.
-        OSError: if the folder is missing, not writable, or has too little space, or a link leads to
-            no file.
+        OSError: if the folder is missing, not writable, or has too little space, a link leads to no
+            file, or the path is a pipe or device.
     """
     path = user_path(path)
     check_name(argument, path)
@@ -50,9 +52,14 @@ def check_writable(
             f"`{argument}` must not be a link that leads nowhere. Received: {argument}='{path}', "
             f"which points to '{path.readlink()}'. Remove the link, or choose another name."
         )
+    if path.exists() and not path.is_file() and not may_be_device:
+        raise OSError(
+            f"`{argument}` must be a regular file. Received: {argument}='{path}', a pipe or "
+            "device. Choose another name."
+        )
     if not path.parent.is_dir():
         raise FileNotFoundError(
-            f"`{argument}` must be in an existing folder. Received: {argument}='{path}'."
+            f"`{argument}` must be in an existing folder. Received: {argument}={shown_path(path)}."
         )
     for other in map(user_path, inputs):
         same = path.exists() and other.exists() and path.samefile(other)
@@ -94,6 +101,8 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
         OSError: if the file cannot be written.
     """
     path = Path(os.path.realpath(path))  # `resolve` raises an error for a link to itself.
+    if path.exists() and not path.is_file():
+        raise OSError(f"Cannot write '{path.name}': it is a folder, pipe or device.")
     part = part_file(path, write)
     try:
         part.replace(path)

@@ -17,6 +17,7 @@ from tf_style.images.metadata import NO_METADATA, Metadata, exif_of
 from tf_style.images.writing import srgb_profile
 
 _MAX_SIDES = {".gif": 65535, ".webp": 16383}
+_MAX_SECONDS = {".gif": 655.35, ".webp": 16777.215}  # Of a frame.
 SUFFIXES = tuple(_MAX_SIDES)
 
 
@@ -25,6 +26,7 @@ def check_animation(
     *,
     size: tuple[int, int],
     num_pictures: int,
+    seconds: float,
     inputs: Iterable[str | os.PathLike] = (),
 ) -> None:
     """Raises unless an animation can be written to `path`; meant to be called before the work.
@@ -33,10 +35,12 @@ def check_animation(
         path: the file to write, ending in one of `SUFFIXES`.
         size: (height, width) of the pictures, px.
         num_pictures: of the way forward.
+        seconds: of the way forward and back.
         inputs: files that must not be overwritten.
 
     Raises:
-        ValueError: if the format does not support the size, or `path` is one of `inputs`.
+        ValueError: if the format does not support the size or the length, or `path` is one of
+            `inputs`.
         OSError: if the folder is missing, not writable, or has too little space.
     """
     path, (height, width) = user_path(path), size
@@ -45,6 +49,12 @@ def check_animation(
         raise ValueError(
             f"`output` must be a strip (.png, .tif) for pictures of {width}x{height} px. Received: "
             f"output='{path}', a format that holds at most {most} px per side."
+        )
+    each, longest = seconds / (2 * num_pictures - 2), _MAX_SECONDS[path.suffix.lower()]
+    if each > longest:
+        raise ValueError(
+            f"`seconds` must be at most {longest * (2 * num_pictures - 2):.1f} for {num_pictures} "
+            f"pictures in {path.suffix}. Received: seconds={seconds:g}. Give more `frames`."
         )
     # An upper bound for noise: 1.4 bytes per pixel in GIF's LZW, less in WebP.
     num_bytes = 2 * height * width * (2 * num_pictures - 2) + 65536

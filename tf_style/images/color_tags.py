@@ -18,7 +18,6 @@ from PIL import Image
 from tf_style.images import containers
 from tf_style.images.color_spaces import ADOBE_RGB, ColorSpace, coded_space
 
-_MAX_PROFILE = 2**24  # Bytes.
 _COLOR_SPACE, _INTEROPERABILITY = 0xA001, 1  # Tags of EXIF.
 
 
@@ -56,7 +55,7 @@ def colors_of(file: BinaryIO, exif: Image.Exif, icc_profile: bytes | None) -> Co
 def named_colors(picture: Image.Image) -> Colors:
     """Returns what a PIL picture, whose file is not known, says about its colors.
 
-    Pillow keeps no code points (`cICP`, `nclx`).
+    Pillow keeps no code points (cICP, `nclx`).
     """
     info = picture.info
     if profile := info.get("icc_profile"):
@@ -112,7 +111,7 @@ def _shares(data: bytes, count: int) -> tuple[float, ...]:
 
 
 def _png_space(gamma: float | None, chromaticities: Sequence[float] | None) -> Colors:
-    """Returns what the chunks `gAMA` and `cHRM` say.
+    """Returns what the chunks gAMA and cHRM say.
 
     Args:
         gamma: the exponent from light to values.
@@ -128,7 +127,7 @@ def _png_space(gamma: float | None, chromaticities: Sequence[float] | None) -> C
 
 def _boxed_colors(file: BinaryIO, icc_profile: bytes | None, *path: bytes) -> Colors:
     """Returns what the `colr` boxes at a path say; a profile counts before a code."""
-    found = [box.data(file, _MAX_PROFILE) for box in containers.boxes_at(file, *path)]
+    found = [box.data(file, containers.MAX_PROFILE) for box in containers.boxes_at(file, *path)]
     is_jpeg_2000 = path[0] == b"jp2h"
     for data in found:
         if not is_jpeg_2000 and data[:4] in (b"prof", b"rICC"):

@@ -16,7 +16,8 @@ from typing import BinaryIO, NamedTuple
 PNG_START = b"\x89PNG\r\n\x1a\n"
 _MAX_TEXT = 2**20  # Bytes; Pillow refuses PNG files that hold a longer text.
 _MAX_TEXTS = 2**24  # Bytes of all texts that are kept together.
-_MAX_PROFILE = 2**24  # Bytes of an ICC profile.
+MAX_PROFILE = 2**24
+"""Most bytes of an ICC profile."""
 _MAX_PARTS = 100_000
 
 
@@ -59,8 +60,8 @@ def png_profile(file: BinaryIO) -> bytes | None:
     """Returns the ICC profile of a PNG file, of up to 16 MB, or None."""
     for chunk in png_chunks(file):
         if chunk.kind == b"iCCP":
-            _, _, packed = chunk.data(file, _MAX_PROFILE).partition(b"\0")
-            return _unpacked(packed[1:], _MAX_PROFILE)
+            _, _, packed = chunk.data(file, MAX_PROFILE).partition(b"\0")
+            return _unpacked(packed[1:], MAX_PROFILE)
         if chunk.kind == b"IDAT":
             return None
     return None
@@ -117,33 +118,88 @@ def _unpacked(packed: bytes, most: int) -> bytes | None:
     return None if unpacker.unconsumed_tail else data
 
 
-def jpeg_without_end(file: BinaryIO) -> bytes | None:
-    """Returns the bytes of a JPEG file that lacks its end marker, or None if it has one.
+def ends_jpeg(file: BinaryIO) -> bool:
+    """Returns whether a file ends with JPEG's end marker."""
+    file.seek(max(0, size_of(file) - 2))
+    return file.read() == b"\xff\xd9"
+
+
+def jpeg_picture(file: BinaryIO) -> tuple[bytes, bool]:
+    """Returns the bytes of a JPEG file before its end marker, and whether it has one.
 
     Thumbnails and other segments hold markers of their own: only what follows the first scan
     counts.
     """
-    length = size_of(file)
-    file.seek(max(0, length - 2))
-    if file.read() == b"\xff\xd9":
-        return None
     file.seek(0)
     data = file.read()
-    scan = _first_scan(data)
-    return data if scan and data.find(b"\xff\xd9", scan) < 0 else None
+    scan = next((at for marker, at, _ in _segments(data) if marker == _SCAN), len(data))
+    end = data.find(b"\xff\xd9", scan)
+    return (data, False) if end < 0 else (data[:end], True)
 
 
-def _first_scan(data: bytes) -> int:
-    """Returns where the first scan of a JPEG file starts, or 0 if there is none."""
-    at = 2
-    while data[:2] == b"\xff\xd8" and at + 4 <= len(data) and data[at] == 0xFF:
-        if data[at + 1] == 0xFF:  # A fill byte.
-            at += 1
+_SCAN, _INTERVAL = 0xDA, 0xDD  # Markers of JPEG.
+_PROGRESSIVE = 0xC2
+_FRAMES = (0xC0, 0xC1, _PROGRESSIVE)  # With the first two, baseline and extended, of Huffman codes.
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yields each segment of a JPEG file: its marker, and where its data starts and ends."""
+    at = data.find(b"\xff", 2)
+    while 0 <= at <= len(data) - 4:
+        marker = data[at + 1]
+        if marker in (0x00, 0xFF) or 0xD0 <= marker <= 0xD7:  # In a scan.
+            at = data.find(b"\xff", at + 1 if marker == 0xFF else at + 2)
             continue
-        if data[at + 1] == 0xDA:
-            return at
-        at += 2 + max(2, int.from_bytes(data[at + 2 : at + 4], "big"))
-    return 0
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        yield marker, at + 4, end
+        at = data.find(b"\xff", max(end, at + 4))
+
+
+def is_progressive(data: bytes) -> bool:
+    """Returns whether a JPEG file is progressive."""
+    return any(marker == _PROGRESSIVE for marker, _, _ in _segments(data))
+
+
+def has_all_scans(data: bytes) -> bool:
+    """Returns whether a JPEG file has scans of all coefficients, and restart markers as stated.
+
+    The last scan itself may be cut off. A file with restart markers in several scans counts as
+    incomplete, and one of another coding (arithmetic) as complete.
+
+    References:
+        ITU-T T.81, sections B.2.2 to B.2.4 and G.1.1.1.
+    """
+    components: dict[int, int] = {}  # By identifier: the sampling factors, 4 bits each.
+    size = 0, 0
+    interval, num_scans, missing = 0, 0, set[tuple[int, int]]()
+    for marker, start, end in _segments(data):
+        body = data[start:end]
+        if marker in _FRAMES and len(body) >= 6:
+            size = int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big")
+            components = dict(zip(body[6::3], body[7::3], strict=False))
+            missing = {(each, index) for each in components for index in range(64)}
+        elif marker == _INTERVAL:
+            interval = int.from_bytes(body[:2], "big")
+        elif marker == _SCAN and len(body) >= 4:
+            num_scans += 1
+            first, last, approximation = body[-3:]
+            if approximation & 15 == 0:  # All bits of these coefficients.
+                seen = body[1 : 1 + 2 * body[0] : 2]
+                missing -= {(each, index) for each in seen for index in range(first, last + 1)}
+    if not components:
+        return True
+    if missing or not min(components.values()):
+        return False
+    if not interval:
+        return True
+    high = max(factor & 15 for factor in components.values())
+    wide = max(factor >> 4 for factor in components.values())
+    if len(components) == 1:
+        high = wide = 1
+    units = -(-size[0] // (8 * high)) * -(-size[1] // (8 * wide))
+    scan = next(end for marker, _, end in _segments(data) if marker == _SCAN)
+    num_markers = sum(data.count(bytes([0xFF, 0xD0 + each]), scan) for each in range(8))
+    return num_scans == 1 and num_markers == -(-units // interval) - 1
 
 
 def boxes(file: BinaryIO, start: int = 0, end: int | None = None) -> Iterator[Part]:

@@ -67,6 +67,13 @@ def has_16_bit_colors(opened: Image.Image) -> bool:
     return is_deep and opened.mode in ("RGB", "RGBA", "RGBX", "LA")
 
 
+def has_flat_corner(picture: Image.Image) -> bool:
+    """Returns whether the last 4 x 4 px, as stored in the file, have exactly one color."""
+    width, height = picture.size
+    block = picture.crop((max(0, width - 4), max(0, height - 4), width, height))
+    return len(block.getcolors(16) or ()) == 1
+
+
 def _raw_modes(opened: Image.Image) -> list[str]:
     """Returns how a file, opened but not loaded, stores its pixels, in Pillow's terms."""
     return [str(tile.args) for tile in getattr(opened, "tile", ())]
@@ -75,10 +82,11 @@ def _raw_modes(opened: Image.Image) -> list[str]:
 def _deep_range(opened: Image.Image) -> tuple[float, float]:
     """Returns the values of white and black in a gray picture of more than 8 bits."""
     full = 65535.0 if opened.mode != "F" else 1.0
-    if any("I;12" in mode for mode in _raw_modes(opened)):
+    tags = getattr(opened, "tag_v2", {})
+    if tags.get(_BITS_PER_SAMPLE) == (12,):
         full = 4095.0
     # Pillow inverts pictures with 0 as white only if they have 8 bits or fewer.
-    is_inverted = getattr(opened, "tag_v2", {}).get(_PHOTOMETRIC) == 0
+    is_inverted = tags.get(_PHOTOMETRIC) == 0
     return (0.0, full) if is_inverted else (full, 0.0)
 
 

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
+from tf_style.images.decoding import is_deep_gray
+
 _MOST_FRAMES = 100
 """How many frames are looked at for one that shows something."""
 _ONE_COLOR = 8
@@ -49,7 +51,9 @@ def frame_note(argument: str, numbers: Sequence[int], chosen: int, *, word: str)
     """Returns a note that names the chosen one of several frames or pages, or None for one."""
     if len(numbers) < 2:
         return None
-    reason = "the first one" if chosen == numbers[0] else "the first one of more than one color"
+    reason = "the first one of more than one color"
+    if chosen == numbers[0]:
+        reason = "the first one" if chosen == min(numbers) else "the primary one"
     return (
         f"`{argument}` has {len(numbers)} {word}s; {word} {chosen + 1} is used, {reason}. To use "
         "another, save it as a picture of its own."
@@ -62,7 +66,8 @@ def _move(opened: Image.Image, number: int) -> None:
 
 
 def _has_one_color(frame: Image.Image) -> bool:
-    if frame.mode in ("I", "F") or frame.mode.startswith("I;16"):
+    if is_deep_gray(frame):
         return int(np.ptp(np.asarray(frame))) == 0
     pixels = np.asarray(frame.convert("RGBA"))
-    return not pixels[..., 3].any() or int(np.ptp(pixels[..., :3], (0, 1)).max()) <= _ONE_COLOR
+    is_faint = pixels[..., 3].max() < 128
+    return is_faint or int(np.ptp(pixels[..., :3], (0, 1)).max()) <= _ONE_COLOR

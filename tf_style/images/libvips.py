@@ -28,7 +28,7 @@ MAX_UNPACKED_PIXELS = 2**28
 """The limit for files that must be decoded whole: WebP, AVIF, progressive JPEG, interlaced PNG."""
 
 _KINDS = {
-    "tiff": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    "tiff": tiff_pages.STARTS,
     "png": (b"\x89PNG",),
     "jpeg": (b"\xff\xd8\xff",),
     "webp": (b"RIFF",),
@@ -91,7 +91,8 @@ def kind_of(path: Path) -> str | None:
 class LargePicture:
     """A picture file of which only the header has been read.
 
-    Of a TIFF file, the largest page is used that is neither reduced nor a mask.
+    Of a TIFF file, the largest page is used that is neither reduced nor a mask; the first one of
+    several, unless `page` names one.
 
     Attributes:
         size: (height, width) in px, after EXIF orientation is applied.
@@ -99,12 +100,13 @@ class LargePicture:
         notes: on pages and channels that are left out.
     """
 
-    def __init__(self, path: Path, *, argument: str) -> None:
+    def __init__(self, path: Path, *, argument: str, page: int | None = None) -> None:
         """Opens the file.
 
         Args:
             path: a TIFF, BigTIFF, PNG, JPEG, WebP or AVIF file; HEIF in some builds of libvips.
             argument: the name of the argument in error messages.
+            page: number of the page of a TIFF file, among the largest ones.
 
         Raises:
             ImportError: if pyvips is not installed.
@@ -118,7 +120,8 @@ class LargePicture:
         with path.open("rb") as file:
             pages = tiff_pages.read_pages(file) if self._kind == "tiff" else []
         whole = tiff_pages.whole_pages(pages)
-        self._page = whole[0] if whole else None
+        named = [each for each in whole if each.number == page]
+        self._page = next(iter(named or whole), None)
         with self._errors_translated():
             opened = self._open()
             sides = opened.height, opened.width
@@ -128,7 +131,8 @@ class LargePicture:
         with path.open("rb") as file:
             self.colors = colors_of(file, exif, profile)
         numbers = [page.number for page in whole]
-        notes = [frame_note(argument, numbers, min(numbers, default=0), word="page")]
+        chosen = self._page.number if self._page else 0
+        notes = [frame_note(argument, numbers, chosen, word="page")]
         if self._page and 0 in self._page.extra:
             notes.append(tiff_pages.note_on_extra(argument))
         self.notes = tuple(note for note in notes if note)
@@ -195,7 +199,13 @@ class LargePicture:
             return opened
         # Samples that are no alpha, which libvips takes for it.
         num_colors = len(self._page.bits) - len(self._page.extra)
-        return opened.extract_band(0, n=num_colors) if num_colors > 0 else opened
+        if not 0 < num_colors < opened.bands:
+            return opened
+        colors, interpretation = opened.extract_band(0, n=num_colors), opened.interpretation
+        alphas = [num_colors + at for at, kind in enumerate(self._page.extra) if kind in (1, 2)]
+        if alphas and alphas[0] < opened.bands:
+            colors = colors.bandjoin(opened[alphas[0]])
+        return colors.copy(interpretation=interpretation)
 
     def _float_image(self) -> Any:
         """Returns a libvips image of the values that `read` returns, at the file's full size."""
@@ -237,7 +247,8 @@ class LargePicture:
                 ) from error
             raise ValueError(
                 f"`{self._argument}` is damaged, or of a type that libvips cannot read: "
-                f"{reason}. Received: {self._argument}='{self._path}'."
+                f"{reason}. Received: {self._argument}='{self._path}'. Download or copy it "
+                "again, or save it as PNG."
             ) from error
 
     def _error(self, rule: str, received: str, remedy: str = "") -> ValueError:
@@ -259,6 +270,9 @@ def _to_srgb(colors: Any) -> Any:
             return colors
     if colors.interpretation in _PLAIN:
         return colors
+    if colors.interpretation == "cmyk":  # As Pillow converts it, for one result with 8 and 16 bits.
+        light = colors.cast("float").linear(-1.0 / _FULL[colors.format], 1.0)
+        return light.extract_band(0, n=3) * light[3]
     return colors.colourspace(_RGB[colors.format])
 
 

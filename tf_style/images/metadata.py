@@ -118,7 +118,8 @@ def _metadata_of(picture: Image.Image, exif: Image.Exif) -> Metadata:
         if not description.startswith('{"software": "tf_style '):  # Not a picture that we made.
             found["title"].append(description)
         found["captured"].append(exif.get(_CAPTURED_TAG))
-        title = exif.get(_TITLE_TAG, b"")
+        title = exif.get(_TITLE_TAG)
+        title = title if isinstance(title, (bytes, tuple)) else b""
         found["title"].append(bytes(title)[: 2 * MOST_BYTES].decode("utf-16-le", "ignore"))
         found["captured"].append(exif.get_ifd(_EXIF_IFD).get(_CAPTURED_TAG))
     with contextlib.suppress(Exception):

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from tf_style._checks import one_line, shown, shown_path
+from tf_style._checks import missing_file, one_line, shown
 from tf_style.images import containers, formats, tiff_pages
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "JPEG2000", "PPM", "TGA")
@@ -28,6 +28,7 @@ PIL_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485
 """Pillow's own limit of pixels: larger files are not read with Pillow."""
 
 
+_LISTED = ", ".join((*FORMATS, "HEIF"))
 _TGA_SUFFIXES = (".tga", ".icb", ".vda", ".vst")
 _END_OF_JPEG = b"\xff\xd9"
 
@@ -37,11 +38,12 @@ class BeyondPillow(ValueError):
 
     Attributes:
         num_pixels: the size of a file that is too large for Pillow, otherwise 0.
+        page: the number of the page of a TIFF file to read, or None to choose.
     """
 
-    def __init__(self, message: str, num_pixels: int = 0) -> None:
+    def __init__(self, message: str, *, num_pixels: int = 0, page: int | None = None) -> None:
         super().__init__(message)
-        self.num_pixels = num_pixels
+        self.num_pixels, self.page = num_pixels, page
 
 
 class NeedsHeif(BeyondPillow):
@@ -70,9 +72,7 @@ def open_picture(path: Path, *, argument: str) -> Iterator[Image.Image]:
             f"`{argument}` must be a picture file. Received: {argument}={received}, a folder."
         )
     if not is_file:  # A pipe could block forever, and is not seekable.
-        raise FileNotFoundError(
-            f"`{argument}` must be an existing file. Received: {argument}={shown_path(path)}."
-        )
+        raise FileNotFoundError(missing_file(argument, path))
     with telling_damage(argument, received, path), _File(io.FileIO(path)) as file:
         start = file.read(formats.NUM_BYTES)
         _check_format(file, start, argument, received)
@@ -83,11 +83,22 @@ def open_picture(path: Path, *, argument: str) -> Iterator[Image.Image]:
 
 
 def _check_format(file: BinaryIO, start: bytes, argument: str, received: str) -> None:
-    """Raises ValueError for camera raw files; many have a small picture that could be read."""
-    if tiff_pages.is_tiff(start):
-        pages = tiff_pages.read_pages(file)
-        if formats.other_format(start) or tiff_pages.is_camera_raw(pages):
-            raise _in_other_format(argument, received, formats.CAMERA_RAW)
+    """Raises ValueError for TIFF files that no library here reads, or not rightly.
+
+    Many camera raw files have a small picture that could be read.
+    """
+    if not tiff_pages.is_tiff(start):
+        return
+    pages = tiff_pages.read_pages(file)
+    if formats.other_format(start) or tiff_pages.is_camera_raw(pages):
+        raise _in_other_format(argument, received, formats.CAMERA_RAW)
+    for page in tiff_pages.whole_pages(pages)[:1]:
+        if not page.is_readable:
+            raise ValueError(
+                f"`{argument}` must be gray, RGB or CMYK, with or without alpha, of 8 or 16 bits "
+                f"or float. Received: {argument}={received}, {page.samples_text}. Save it with 8 "
+                "or 16 bits, as RGB."
+            )
 
 
 def _opened(file: BinaryIO, start: bytes, path: Path, argument: str, received: str) -> Image.Image:
@@ -128,25 +139,42 @@ def _mended(file: BinaryIO, start: bytes) -> BinaryIO:
     data = None
     if start.startswith(containers.PNG_START):
         data = containers.png_without_long_texts(file)
-    elif start.startswith(b"\xff\xd8"):
-        data = containers.jpeg_without_end(file)
-        data = data + _END_OF_JPEG if data and _is_whole_jpeg(data) else None
+    elif start.startswith(b"\xff\xd8") and not containers.ends_jpeg(file):
+        picture, has_end = containers.jpeg_picture(file)
+        if not has_end and containers.has_all_scans(picture) and _has_all_pixels(picture):
+            data = picture + _END_OF_JPEG
     return file if data is None else io.BytesIO(data)
 
 
-def _is_whole_jpeg(data: bytes) -> bool:
-    """Returns whether a JPEG file without its end marker has all pixels.
+def lacks_pixels(path: Path) -> bool:
+    """Returns whether a JPEG file with an end marker has too few pixels.
+
+    Of a progressive file, which becomes coarser and not shorter, that is not known.
+    """
+    with path.open("rb") as file:
+        picture, _ = containers.jpeg_picture(file)
+    if containers.is_progressive(picture):
+        return False
+    return not (containers.has_all_scans(picture) and _has_all_pixels(picture))
+
+
+def _has_all_pixels(data: bytes) -> bool:
+    """Returns whether the last scan of a JPEG file, without its end marker, has all pixels.
 
     What follows the last pixel has no effect on the picture. If pixels are missing, what follows is
     decoded in their place.
     """
-    pictures = []
-    for filler in (b"", bytes(range(1, 255)) * 8):
-        with Image.open(io.BytesIO(data + filler + _END_OF_JPEG), formats=["JPEG"]) as opened:
+    data = data.rstrip(b"\xff")  # Half of a marker would hide what follows.
+    pictures: list[bytes] = []
+    for filler in (b"", b"\xaa", b"\x55", b"\xfe", b"\x01"):
+        whole = data + 2048 * filler + _END_OF_JPEG
+        with Image.open(io.BytesIO(whole), formats=["JPEG"]) as opened:
             if opened.width * opened.height > PIL_PIXELS:
                 return False
             pictures.append(opened.tobytes())
-    return pictures[0] == pictures[1]
+        if pictures[-1] != pictures[0]:
+            return False
+    return True
 
 
 class _File(io.BufferedReader):
@@ -184,7 +212,7 @@ def telling_damage(argument: str, received: str, path: Path | None = None) -> It
         found = re.search(r"(\d+) pixels", str(error))  # Pillow's limit is twice `PIL_PIXELS`.
         number = int(found[1]) if found else 2 * PIL_PIXELS
         message = too_large(argument, received, f"{number:,} pixels", PIL_PIXELS)
-        raise BeyondPillow(message, number) from error
+        raise BeyondPillow(message, num_pixels=number) from error
     except Image.UnidentifiedImageError as error:
         raise _unidentified(argument, received, path) from error
     except PermissionError as error:
@@ -196,7 +224,7 @@ def telling_damage(argument: str, received: str, path: Path | None = None) -> It
             raise
         raise ValueError(
             f"`{argument}` is damaged: {one_line(error)}. Received: {argument}={received}"
-            f"{_format_text(path)}."
+            f"{_format_text(path)}. Download or copy it again."
         ) from error
 
 
@@ -219,24 +247,22 @@ def _unidentified(argument: str, received: str, path: Path | None) -> ValueError
             if tiff_pages.is_tiff(start):
                 pages = tiff_pages.read_pages(file)
         if pages:  # Pillow does not support every kind of TIFF.
-            return BeyondPillow(
-                f"`{argument}` must be of a kind of TIFF that Pillow reads. Received: "
-                f"{argument}={received}, {tiff_pages.whole_pages(pages)[0].samples_text}. Save it "
-                "with 8 bits, as RGB."
-            )
+            whole = tiff_pages.whole_pages(pages)[0]
+            return BeyondPillow(tiff_pages.unsuitable(argument, received, whole))
         if other := formats.other_format(start):
             return _in_other_format(argument, received, other)
     name = formats.readable_format(start)
-    reason = f"a damaged {name} file" if name else "which is in another format, or damaged"
+    reason = "which is in another format, or damaged."
+    if name:
+        reason = f"a damaged {name} file. Download or copy it again."
     return ValueError(
-        f"`{argument}` must be a picture ({', '.join(FORMATS)}). Received: "
-        f"{argument}={received}, {reason}."
+        f"`{argument}` must be a picture ({_LISTED}). Received: {argument}={received}, {reason}"
     )
 
 
 def _in_other_format(argument: str, received: str, other: formats.OtherFormat) -> ValueError:
     return ValueError(
-        f"`{argument}` must be a picture ({', '.join(FORMATS)}). Received: {argument}={received}, "
+        f"`{argument}` must be a picture ({_LISTED}). Received: {argument}={received}, "
         f"{other.name}. {other.way_out}"
     )
 
@@ -253,7 +279,7 @@ def beyond_limit(argument: str, received: str, picture: Image.Image) -> BeyondPi
     """Returns the error for a picture of more than `PIL_PIXELS` pixels."""
     shape = f"{picture.width}x{picture.height} px"
     message = too_large(argument, received, shape, PIL_PIXELS)
-    return BeyondPillow(message, picture.width * picture.height)
+    return BeyondPillow(message, num_pixels=picture.width * picture.height)
 
 
 def too_large(argument: str, received: str, what: str, most: int) -> str:

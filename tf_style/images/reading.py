@@ -15,13 +15,19 @@ from tf_style._checks import one_line, shown, user_path
 from tf_style.images import libvips, tiff_pages
 from tf_style.images.color_spaces import to_srgb
 from tf_style.images.color_tags import Colors, colors_of, named_colors
-from tf_style.images.decoding import float_arrays, has_16_bit_colors, is_deep_gray
+from tf_style.images.decoding import (
+    float_arrays,
+    has_16_bit_colors,
+    has_flat_corner,
+    is_deep_gray,
+)
 from tf_style.images.frames import select_frame
 from tf_style.images.pillow import (
     PIL_PIXELS,
     BeyondPillow,
     NeedsHeif,
     beyond_limit,
+    lacks_pixels,
     open_picture,
     telling_damage,
     too_large,
@@ -30,6 +36,8 @@ from tf_style.images.resizing import fit, resize
 
 MAX_PIXELS = 2**28
 """The largest images that are held in memory: 16,384 x 16,384 px, which take 3.2 GB."""
+
+_PROFILE_TAG = 34675  # Of TIFF.
 
 
 class Picture(NamedTuple):
@@ -98,9 +106,11 @@ def read_picture(
         if not libvips.is_installed():
             helps = not isinstance(error, NeedsHeif)
             helps &= error.num_pixels <= libvips.MAX_FILE_PIXELS
-            raise type(error)(f"{error} Or {libvips.INSTALL}." if helps else str(error)) from error
+            if not helps:
+                raise
+            raise BeyondPillow(f"{error} Or {libvips.INSTALL}.") from error
         try:
-            return _read_large(path, argument, long_edge)
+            return _read_large(path, argument, long_edge, error.page)
         except ValueError as reason:
             if isinstance(error, NeedsHeif):  # This build of libvips does not decode it, either.
                 raise error from reason
@@ -114,27 +124,43 @@ def _from_opened(path: Path, opened: Image.Image, argument: str) -> Picture:
         BeyondPillow: if libvips has to read it, or does it better.
     """
     received = shown(str(path))
-    has_profile = "icc_profile" in opened.info
-    is_better = has_16_bit_colors(opened) or (is_deep_gray(opened) and has_profile)
+    pages = []
+    if opened.format == "TIFF":
+        with path.open("rb") as file:
+            pages = tiff_pages.whole_pages(tiff_pages.read_pages(file))
+    if pages and not pages[0].is_for_pillow:
+        raise BeyondPillow(tiff_pages.unsuitable(argument, received, pages[0]))
+    if pages and pages[0].num_pixels > PIL_PIXELS:
+        shape = f"{pages[0].size[1]}x{pages[0].size[0]} px"
+        message = too_large(argument, received, shape, PIL_PIXELS)
+        raise BeyondPillow(message, num_pixels=pages[0].num_pixels)
+    has_16_bits = has_16_bit_colors(opened)  # Of PNG this is known only until pixels are loaded.
+    note = select_frame(opened, argument, numbers=[page.number for page in pages] or None)
+    if pages:
+        has_16_bits = pages[0].most_bits == 16 and not is_deep_gray(opened)
+    icc_profile = opened.info.get("icc_profile")
+    if pages:  # `info` may be that of another page.
+        icc_profile = opened.tag_v2.get(_PROFILE_TAG)  # type: ignore[attr-defined]
+    is_better = has_16_bits or (is_deep_gray(opened) and icc_profile)
     if is_better and libvips.is_installed():
-        raise BeyondPillow(f"`{argument}` has 16 bits. Received: {argument}={received}.")
+        message = f"`{argument}` has 16 bits. Received: {argument}={received}."
+        raise BeyondPillow(message, page=opened.tell())
     with path.open("rb") as file:
-        pages = tiff_pages.read_pages(file) if opened.format == "TIFF" else []
-        colors = colors_of(file, opened.getexif(), opened.info.get("icc_profile"))
-    whole = tiff_pages.whole_pages(pages)
-    if whole and not whole[0].is_for_pillow:
-        raise BeyondPillow(
-            f"`{argument}` must be of a kind of TIFF that Pillow reads. Received: {argument}="
-            f"{received}, {whole[0].samples_text}. Save it with 8 bits, as RGB, and one page."
-        )
-    note = select_frame(opened, argument, numbers=[page.number for page in whole] or None)
-    notes = [note, tiff_pages.note_on_extra(argument) if whole and 0 in whole[0].extra else None]
+        colors = colors_of(file, opened.getexif(), icc_profile)
+    notes = [note, tiff_pages.note_on_extra(argument) if pages and 0 in pages[0].extra else None]
     picture = _from_pil(opened, colors, argument, received=received)
+    # What is missing at the end of a JPEG file is decoded as flat blocks.
+    is_jpeg = opened.format in ("JPEG", "MPO")
+    if is_jpeg and has_flat_corner(opened) and lacks_pixels(path):
+        raise ValueError(
+            f"`{argument}` must have all its pixels. Received: {argument}={received}, a JPEG file "
+            "that ends too early. Download or copy it again."
+        )
     return picture._replace(notes=tuple(each for each in notes if each))
 
 
-def _read_large(path: Path, argument: str, long_edge: int | None) -> Picture:
-    opened = libvips.LargePicture(path, argument=argument)
+def _read_large(path: Path, argument: str, long_edge: int | None, page: int | None) -> Picture:
+    opened = libvips.LargePicture(path, argument=argument, page=page)
     size = opened.size
     if long_edge and long_edge < max(size):
         size = fit(size, long_edge)

@@ -142,6 +142,7 @@ def check_output(
     inputs: Iterable[str | os.PathLike] = (),
     size: tuple[int, int] | None = None,
     bits: int = 8,
+    as_pixels: bool = False,
 ) -> None:
     """Raises unless a picture can be written to `path`; meant to be called before the long work.
 
@@ -151,6 +152,7 @@ def check_output(
         inputs: files that must not be overwritten.
         size: (height, width) in px, if the format's limit and the disk space are to be checked.
         bits: bits per channel.
+        as_pixels: whether `save_picture` writes it, which holds it as pixels in any case.
 
     Raises:
         ValueError: if the suffix is unknown, `path` is one of `inputs`, or the format does not
@@ -164,7 +166,7 @@ def check_output(
     height, width = size or (0, 0)
     # An upper bound: the worst case is noise with alpha in TIFF's LZW, 5.5 bytes per pixel.
     num_bytes = 6 * height * width
-    if _needs_library(kind, bits, height * width):
+    if not as_pixels and _needs_library(kind, bits, height * width):
         shape = f", {width}x{height} px" if size else ""
         libvips.check_installed(argument, f"{argument}='{path}', {bits} bits{shape}")
         num_bytes = libvips_writing.most_bytes((height, width), bits)

@@ -3,6 +3,8 @@
 There is one rule for the whole picture, or one for each region.
 """
 
+import itertools
+
 import numpy as np
 
 from tf_style.config.style_config import StyleConfig
@@ -49,12 +51,14 @@ def colored(
             painted_style(style, content, rules[0], config, style_weights=each, **weights)
             for style, each in zip(styles, visible, strict=True)
         )
+        counts = [weight > 0.0 for weight in inputs.blend]
         # The network would tint a gray photograph in a gray style, speck by speck.
-        stays_gray = all(is_gray(picture) for picture in (content, *styles))
+        stays_gray = all(map(is_gray, (content, *itertools.compress(styles, counts))))
         color = content if rules[0] in _MERGED or stays_gray else None
         inputs = inputs._replace(styles=painted)
         if color is None and config.limit_chroma:
-            inputs = inputs._replace(style_chroma=max(map(most_chroma, painted, visible)))
+            found = map(most_chroma, painted, visible)
+            inputs = inputs._replace(style_chroma=max(itertools.compress(found, counts)))
         if rules[0] == "luminance":
             content, start = gray(luminance(content)), gray(luminance(start))
         return inputs._replace(content=content, start=start, color=color)
@@ -89,12 +93,14 @@ def colored(
         selected = [rule in names for rule in rules]
         return np.clip(regions.content[..., selected].sum(-1, keepdims=True), 0.0, 1.0)
 
+    limit = max(map(most_chroma, pictures, seen_styles), default=None)
     light = share("luminance")
     return inputs._replace(
         content=content + light * (gray(luminance(content)) - content),
         styles=tuple(pictures),
         start=start + light * (gray(luminance(start)) - start),
         style_weights=tuple(seen_styles),
+        style_chroma=limit if config.limit_chroma else None,
         regions=regions._replace(styles=tuple(masks), blend=np.stack(blends, -1)),
         color=content if set(rules) & set(_MERGED) else None,
         color_share=share(*_MERGED),

@@ -279,6 +279,11 @@ def _labels(
     pixels = np.asarray(picture.resize(sizes.used[::-1], Image.Resampling.NEAREST))
     visible = np.ones(sizes.used, bool) if pixels.shape[-1] == 3 else pixels[..., 3] >= 128
     colors, index = np.unique(pixels[visible][:, :3], axis=0, return_inverse=True)
+    if not len(colors):
+        raise ValueError(
+            f"`{argument}` must be opaque somewhere. Received: labels that are transparent, by "
+            "more than one half, everywhere. Save it without alpha channel."
+        )
     if len(colors) > MAX_REGIONS:
         raise ValueError(
             f"`{argument}` must have at most {MAX_REGIONS} colors, one for each region. Received: "

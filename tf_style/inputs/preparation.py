@@ -205,7 +205,7 @@ def _named(argument: str, pictures: Any) -> Iterator[tuple[Any, str]]:
 
 def _visible(picture: reading.Picture, argument: str) -> tuple[reading.Picture, list[str]]:
     """Returns the picture without its alpha, and a note, if it is transparent everywhere."""
-    if picture.alpha is None or picture.alpha.any():
+    if picture.alpha is None or picture.alpha.max() > SAME:
         return picture, []
     return picture._replace(alpha=None), [
         f"`{argument}` is transparent everywhere; it is read as opaque."

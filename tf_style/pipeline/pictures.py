@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
-from tf_style._checks import shown_path, user_path
+from tf_style._checks import missing_file, user_path
 from tf_style.config.style_config import StyleConfig
 from tf_style.engine.assembly import load_problem
 from tf_style.engine.graph_stages import check_graph, start_image, stylize_in_graph
@@ -55,9 +55,7 @@ def read_pictures(
     for argument, column in zip(("contents", "styles"), files, strict=True):
         for path in column:
             if not path.is_file():
-                raise FileNotFoundError(
-                    f"`{argument}` must be existing files. Received: {shown_path(path)}."
-                )
+                raise FileNotFoundError(missing_file(argument, path))
     files[1] *= len(contents) // len(styles)
     pairs = zip(*files, strict=True)
     names = _unique([f"{content.stem}-{style.stem}" for content, style in pairs])

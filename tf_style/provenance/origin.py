@@ -56,7 +56,9 @@ def _sha256(source: Any) -> str:
             while data := file.read(2**20):
                 digest.update(data)
         return digest.hexdigest()
-    mode = source.mode if isinstance(source, Image.Image) else ""
+    mode = ""
+    if isinstance(source, Image.Image):
+        mode = f"{source.mode} {source.getpalette()}"
     values = np.ascontiguousarray(source)
     digest.update(f"{mode} {values.dtype.name} {values.shape} ".encode())
     digest.update(values.tobytes())

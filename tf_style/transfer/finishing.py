@@ -1,5 +1,7 @@
 """The last steps from the painted image to the finished picture. No TensorFlow here."""
 
+from typing import Any
+
 import numpy as np
 
 from tf_style.config.style_config import StyleConfig
@@ -37,9 +39,12 @@ def _allowed_chroma(inputs: Inputs, config: StyleConfig) -> np.ndarray:
     strength, regions = config.loss.style_strength, inputs.regions
     if regions is not None and (regions.strengths > 0.0).any():
         strength *= float(regions.strengths[regions.strengths > 0.0].min())
-    touched = np.float32(1.0) if inputs.touched is None else inputs.touched
-    kept = np.float32(1.0) - np.float32(min(1.0, strength)) * touched
-    return np.float32(inputs.style_chroma) + kept * chroma(inputs.content)
+    changed: Any = np.float32(min(1.0, strength))
+    if inputs.touched is not None:
+        changed = changed * inputs.touched
+    if inputs.color_share is not None:  # There the photograph's chroma was put back.
+        changed = changed * (1.0 - inputs.color_share)
+    return np.float32(inputs.style_chroma) + (1.0 - changed) * chroma(inputs.photograph)
 
 
 def with_untouched_parts(
