@@ -240,6 +240,17 @@ def test_a_dry_run_writes_the_settings_that_are_asked_for_and_nothing_else(files
 
 
 @pytest.mark.usefixtures("mini_network")
+def test_a_dry_run_tells_what_will_be_left_out(files, tmp_path, capsys):
+    pixels = np.asarray(Image.open(files["content"]).convert("RGBA")).copy()
+    pixels[:8, :, 3] = 0
+    Image.fromarray(pixels // 16 * np.array([1, 1, 1, 16], np.uint8)).save(files["content"])
+    assert main.main(arguments(files, tmp_path / "out.jpg", dry_run=True)) == 0
+    told = capsys.readouterr().out
+    assert "`content` is very dark" in told
+    assert "`output` is a JPEG, which has no alpha" in told
+
+
+@pytest.mark.usefixtures("mini_network")
 def test_picture_and_snapshots_have_16_bits(files, tmp_path, capsys):
     output = tmp_path / "out.tif"
     code = main.main(arguments(files, output, bits=16, save_every=2, scales="none"))

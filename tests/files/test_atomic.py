@@ -79,3 +79,13 @@ def test_a_name_that_fits_is_whole_and_a_long_one_is_cut_and_unlike_others(tmp_p
 def test_an_impossible_name_is_told(tmp_path, argument):
     with pytest.raises(OSError, match=f"^`{argument}` must be a possible name: File name too long"):
         atomic.check_writable(tmp_path / ("n" * 256), argument=argument)
+
+
+def test_a_pipe_is_not_replaced(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with pytest.raises(OSError, match="`output` must be a regular file.*pipe', a pipe or device"):
+        atomic.check_writable(path, argument="output")
+    with pytest.raises(OSError, match="Cannot write 'pipe': it is a folder, pipe or device"):
+        atomic.write_atomically(path, lambda file: file.write(b"x"))
+    assert path.is_fifo() and [each.name for each in tmp_path.iterdir()] == ["pipe"]

@@ -58,6 +58,46 @@ def test_other_12_bits_are_refused_by_name(tmp_path, library, photometric, sampl
         read(tmp_path / "a.tif", "style")
 
 
+@pytest.mark.parametrize(
+    ("values", "options", "samples"),
+    [
+        (np.zeros((6, 7), np.int16), {}, r"1 channel of 16 bits \(signed integers"),
+        (np.zeros((6, 7), np.int8), {}, r"1 channel of 8 bits \(signed integers"),
+        (np.zeros((6, 7), np.uint32), {}, r"1 channel of 32 bits \(unsigned integers"),
+        (np.zeros((6, 7, 3), np.float64), {"photometric": "rgb"}, "3 channels of 64 bits"),
+        (np.zeros((6, 7, 3), np.uint8), {"photometric": "icclab"}, "Lab"),
+        (np.zeros((6, 7, 3), np.uint16), {"photometric": "cielab"}, "Lab"),
+        (
+            np.zeros((3, 6, 7), np.uint8),
+            {"photometric": "cielab", "planarconfig": "separate"},
+            "Lab, in planes",
+        ),
+    ],
+)
+def test_samples_that_would_be_read_wrong_are_refused_by_name(
+    tmp_path, library, values, options, samples
+):
+    tifffile.imwrite(tmp_path / "a.tif", values, **options)
+    with pytest.raises(ValueError, match=f"`style` must be gray, RGB or CMYK, .*{samples}"):
+        read(tmp_path / "a.tif", "style")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("with_alpha", [False, True])
+def test_cmyk_without_a_profile_is_converted_alike(tmp_path, rng, dtype, with_alpha):
+    pytest.importorskip("pyvips")
+    full = np.iinfo(dtype).max
+    inks = rng.integers(0, full, (6, 7, 4)).astype(dtype)
+    extra = {}
+    if with_alpha:
+        inks = np.concatenate([inks, np.full((6, 7, 1), full, dtype)], -1)
+        extra = {"extrasamples": ["unassalpha"]}
+    tifffile.imwrite(tmp_path / "a.tif", inks, photometric="separated", **extra)
+    left = 1.0 - inks[..., :4].astype(np.float64) / full
+    expected = left[..., :3] * left[..., 3:]
+    np.testing.assert_allclose(read(tmp_path / "a.tif").image[0], expected, atol=4e-3)
+
+
 def test_planes_of_16_bits_are_read_right_or_refused(tmp_path, rng, library):
     values = rng.integers(0, 65536, (3, 7, 8), np.uint16)
     tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb", planarconfig="separate")

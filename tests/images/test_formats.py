@@ -1,5 +1,6 @@
 """The names of formats that are not read, and the way out."""
 
+import os
 import sys
 
 import numpy as np
@@ -77,6 +78,14 @@ def test_a_url_is_called_one_and_keeps_its_slashes(url):
     with pytest.raises(FileNotFoundError) as refused:
         reading.read_picture(url, argument="style")
     assert f"Received: style='{url}', a URL. Download it first" in str(refused.value)
+
+
+def test_what_is_no_file_is_told(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for name, what in (("pipe", "a pipe or device"), ("loop", "a link that leads nowhere")):
+        with pytest.raises(FileNotFoundError, match=f"`style` must be .*{name}', {what}"):
+            reading.read_picture(tmp_path / name, argument="style")
 
 
 def test_an_icon_is_no_tga_but_a_tga_is_one(tmp_path, rng):

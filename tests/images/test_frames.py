@@ -147,6 +147,26 @@ def test_colors_and_bits_are_those_of_the_page_that_is_used(tmp_path, rng):
     np.testing.assert_allclose(found, values / 65535.0, atol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_a_page_of_floats_after_a_preview_is_used(tmp_path, rng, dtype):
+    pytest.importorskip("pyvips")
+    values = rng.uniform(size=(32, 32, 3)).astype(dtype)
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        writer.write(np.zeros((8, 8, 3), np.uint8), photometric="rgb", subfiletype=1)
+        writer.write(values, photometric="rgb")
+    found = reading.read_picture(tmp_path / "a.tif").image[0]
+    np.testing.assert_allclose(found, values, atol=1e-6)
+
+
+def test_a_frame_that_is_hardly_visible_is_passed_over(tmp_path, rng):
+    pixels = rng.integers(0, 256, (2, 16, 24, 4), np.uint8)
+    pixels[0, ..., 3], pixels[1, ..., 3] = 60, 255
+    faint, clear = map(Image.fromarray, pixels)
+    faint.save(tmp_path / "a.png", save_all=True, append_images=[clear])
+    found = reading.read_picture(tmp_path / "a.png")
+    assert "frame 2 is used" in found.notes[0]
+
+
 def test_a_blank_first_page_of_16_bits_is_passed_over(tmp_path, rng):
     pytest.importorskip("pyvips")
     values = rng.integers(0, 65536, (32, 32, 3)).astype(np.uint16)

@@ -163,7 +163,7 @@ def stylize(job: Job) -> int:
     with progress_bar.display(quiet=options.quiet) as display:
         if note:
             display.message(note)
-        for line in [] if job.resumed else [*_missing_controls(job, inputs), *inputs.notes]:
+        for line in [] if job.resumed else _notes(job, inputs):
             display.message(line)
         work = Run(inputs, settings, request, sources, display, options.verbose, saved)
         code = work.start()
@@ -282,8 +282,19 @@ def _dry_run(job: Job, inputs: "Inputs") -> int:
         lines = report(inputs, job.settings)
     if job.options.save_config:
         lines.append(f"Saved the settings as {job.options.save_config}")
-    print("\n".join([*_missing_controls(job, inputs), *inputs.notes, *lines]))
+    print("\n".join([*_notes(job, inputs), *lines]))
     return 0
+
+
+def _notes(job: Job, inputs: "Inputs") -> list[str]:
+    """Returns what the user should know about the pictures before they are painted."""
+    lines = [*_missing_controls(job, inputs), *inputs.notes]
+    if inputs.alpha is not None and job.request.output_path.suffix.lower() in (".jpg", ".jpeg"):
+        lines.append(
+            "`output` is a JPEG, which has no alpha: what is transparent becomes white. Use .png to "
+            "keep it."
+        )
+    return lines
 
 
 def _missing_controls(job: Job, inputs: "Inputs") -> list[str]:
