@@ -291,8 +291,8 @@ def _notes(job: Job, inputs: "Inputs") -> list[str]:
     lines = [*_missing_controls(job, inputs), *inputs.notes]
     if inputs.alpha is not None and job.request.output_path.suffix.lower() in (".jpg", ".jpeg"):
         lines.append(
-            "`output` is a JPEG, which has no alpha: what is transparent becomes white. Use .png to "
-            "keep it."
+            "`output` is a JPEG, which has no alpha: what is transparent becomes white. Use .png "
+            "to keep it."
         )
     return lines
 

@@ -108,7 +108,7 @@ def prepare_inputs(
         notes=(
             *content_picture.notes,
             *alpha_notes,
-            *notes_on_content(content_image),
+            *notes_on_content(content_image, alpha),
             *style_notes,
             *start_notes,
             *notes,
