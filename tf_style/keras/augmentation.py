@@ -11,7 +11,8 @@ from tf_style import vgg19
 from tf_style._checks import check_number
 from tf_style._keras import keras
 from tf_style.config.network import NetworkConfig
-from tf_style.keras.inputs import check_sides, checked_range, dense, options_of, to_unit_range
+from tf_style.graphs.batches import dense
+from tf_style.keras.inputs import check_sides, checked_range, options_of, to_unit_range
 from tf_style.keras.restyling import mixed, restyled
 from tf_style.keras.style_bank import bank_styles, bank_texts, random_shares
 from tf_style.network.extractor import load_extractor

@@ -11,7 +11,8 @@ from tf_style import vgg19
 from tf_style._checks import check_choice
 from tf_style._keras import keras
 from tf_style.config.network import NetworkConfig
-from tf_style.keras.inputs import check_images, checked_range, dense, options_of, to_unit_range
+from tf_style.graphs.batches import dense
+from tf_style.keras.inputs import check_images, checked_range, options_of, to_unit_range
 from tf_style.network.extractor import ARITHMETICS, build_extractor, load_extractor
 from tf_style.network.weights import is_at_hand
 

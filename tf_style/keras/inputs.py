@@ -76,21 +76,6 @@ def to_unit_range(image: tf.Tensor, value_range: tuple[float, float]) -> tf.Tens
     return image if (low, high) == (0.0, 1.0) else (image - low) / (high - low)
 
 
-def dense(argument: str, images: Any) -> tf.Tensor:
-    """Returns images as a tensor.
-
-    Raises:
-        ValueError: if they are ragged.
-    """
-    if isinstance(images, tf.RaggedTensor):
-        raise ValueError(
-            f"`{argument}` must be a dense tensor, with images of one size. Received: a ragged "
-            f"tensor of shape {tuple(images.shape)}. Resize or crop the images to one size, or "
-            "pass them one by one."
-        )
-    return tf.convert_to_tensor(images)
-
-
 def check_images(argument: str, shape: tf.TensorShape, *, smallest: int) -> None:
     """Raises ValueError if the known part of a shape is not that of RGB images.
 

@@ -18,10 +18,10 @@ from tf_style._checks import check_number
 from tf_style._keras import keras
 from tf_style.config.loss import LossConfig
 from tf_style.config.network import NetworkConfig
+from tf_style.graphs.batches import dense
 from tf_style.keras.inputs import (
     check_images,
     checked_range,
-    dense,
     options_of,
     picture_of_text,
     picture_to_text,

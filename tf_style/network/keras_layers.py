@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_style._keras import keras
+from tf_style.graphs.batches import dense
 from tf_style.network import convolution, winograd
 from tf_style.network.pooling import max_pooling
 from tf_style.network.preprocessing import to_vgg_input
@@ -175,8 +176,8 @@ class VGGInput(keras.layers.Layer):
     """Converts RGB 0..1 to BGR 0..255 minus the ImageNet mean."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Returns `to_vgg_input(inputs)`."""
-        return to_vgg_input(inputs)
+        """Returns `to_vgg_input(inputs)`; ragged inputs are refused."""
+        return to_vgg_input(dense("inputs", inputs))
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         """Returns the input's shape."""

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from tf_style._keras import keras
 from tf_style.config.loss import LossConfig
+from tf_style.graphs.batches import rgb
 from tf_style.objective.loss import LossTerms, LossWeights, loss_terms
 from tf_style.objective.scales import content_scales, variation_scale
 from tf_style.objective.targets import Guides, Targets, style_statistics, style_targets
@@ -171,6 +172,7 @@ class Objective:
         return terms, tape.gradient(terms.total, image)
 
     def _terms(self, image: tf.Tensor, targets: Targets, weights: LossWeights | None) -> LossTerms:
+        image = rgb("image", image)
         return loss_terms(self.config, image, self.extractor(image), targets, weights=weights)
 
 
