@@ -122,6 +122,8 @@ def test_an_unknown_flag_gets_the_flag_meant(flag, meant):
 
 def test_a_flag_like_no_other_gets_the_way_to_the_list():
     assert message_about("qqqq") == "There is no flag --qqqq. See --helpfull."
+    message = message_about("photo.png")
+    assert message == "There is no flag --photo.png. If it is a file, write ./-photo.png."
 
 
 def test_a_suggestion_is_a_flag_of_the_command():

@@ -5,6 +5,7 @@ here.
 """
 
 from collections.abc import Collection
+from pathlib import Path
 
 from tf_style._checks import shown, suggestion
 
@@ -71,5 +72,8 @@ def unknown(name: str, values: Collection[str]) -> str:
         return f"There is no flag --{name}, and none is needed. Leave it out."
     if meant and meant.partition("=")[0] in values:
         return f"There is no flag --{name}. Did you mean --{meant}?"
+    name = shown(name)[1:-1]
+    if Path(name).suffix:
+        return f"There is no flag --{name}. If it is a file, write ./-{name}."
     near = suggestion(known, values).replace("'", "").replace("mean ", "mean --")
-    return f"There is no flag --{shown(name)[1:-1]}.{near or ' See --helpfull.'}"
+    return f"There is no flag --{name}.{near or ' See --helpfull.'}"
