@@ -140,7 +140,7 @@ def test_two_devices_share_the_pictures(files):
 def test_wrong_arguments_are_named(files, tmp_path):
     with pytest.raises(ValueError, match="`styles` must be one path, or as many"):
         read_pictures(files, files[:2])
-    with pytest.raises(FileNotFoundError, match="`styles` must be existing files"):
+    with pytest.raises(FileNotFoundError, match="`styles` must be an existing file"):
         read_pictures(files, [tmp_path / "none.png"])
     with pytest.raises(ValueError, match="`init` must be one of .* in a graph"):
         stylizer(CONFIG.replace(init="start.png"))
