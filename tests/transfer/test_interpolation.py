@@ -85,6 +85,21 @@ def loss_of(problem, inputs, image):
     return float(problem.objective.value_and_gradient(image, targets)[0])
 
 
+def test_only_what_is_visible_of_a_style_counts_in_each_frame(mini_network, rng):
+    content = rng.integers(0, 256, (32, 40, 3), np.uint8)
+    cut = rng.integers(0, 256, (36, 44, 4), np.uint8)
+    cut[..., 3] = 0
+    cut[:20, :, 3] = cut[:, :24, 3] = 255
+    inputs = prepare_inputs(content, cut, CONFIG)
+    assert inputs.style_weights[0].mean() < 0.9
+    problem, _ = load_problem(CONFIG)
+    frames = interpolate(problem, inputs, CONFIG, blends=2 * [(1.0,)], strengths=[1.0, 1.0])
+    for frame in frames:
+        assert frame.loss == pytest.approx(loss_of(problem, inputs, frame.image), rel=1e-3)
+        opaque = inputs._replace(style_weights=())
+        assert frame.loss != pytest.approx(loss_of(problem, opaque, frame.image), rel=1e-3)
+
+
 def test_the_command_writes_strips_and_animations(mini_network, picture_file, tmp_path, capsys):
     paths = {name: picture_file(f"{name}.png") for name in ("content", "a", "b")}
     words = ["interpolate", f"--content={paths['content']}", "--size=0", "--frames=3"]
