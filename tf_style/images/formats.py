@@ -84,6 +84,7 @@ _STARTS: tuple[tuple[bytes, OtherFormat], ...] = (
     (b"AT&TFORM", OtherFormat("a DjVu document", _CONVERT)),
     (b"\x93NUMPY", OtherFormat("a NumPy array", "Load it, and pass the array.")),
     (b"\x89HDF", OtherFormat("an HDF5 file", _CONVERT)),
+    (b"\xd0\xcf\x11\xe0", OtherFormat("an Office document", _EXPORT)),
     (b"PK\x03\x04", OtherFormat("a ZIP archive, or a document in one", _UNPACK)),
     (b"\x1f\x8b", OtherFormat("a gzip archive", _UNPACK)),
     (b"7z\xbc\xaf\x27\x1c", OtherFormat("a 7z archive", _UNPACK)),
@@ -92,6 +93,13 @@ _STARTS: tuple[tuple[bytes, OtherFormat], ...] = (
     (b"\xfd7zXZ", OtherFormat("an xz archive", _UNPACK)),
     (b"version https://git-lfs", OtherFormat("a pointer of Git LFS", "Run `git lfs pull`.")),
 )
+
+
+_RIFF: dict[bytes, OtherFormat | None] = {
+    b"WEBP": None,
+    b"AVI ": OtherFormat("a video (AVI)", _FRAME),
+    b"WAVE": OtherFormat("a sound (WAVE)", _DOWNLOAD),
+}
 
 
 def other_format(start: bytes) -> OtherFormat | None:
@@ -107,7 +115,13 @@ def other_format(start: bytes) -> OtherFormat | None:
     if start[128:132] == b"DICM":
         return OtherFormat("a DICOM file", _CONVERT)
     if start.startswith(b"RIFF"):
-        return None if start[8:12] == b"WEBP" else OtherFormat("a video or sound (RIFF)", _FRAME)
+        return _RIFF.get(start[8:12], OtherFormat("a RIFF file, such as a film or sound", _FRAME))
+    if start[:1] == start[188:189] == start[376:377] == b"G":
+        return OtherFormat("a video (MPEG transport stream)", _FRAME)
+    if start[257:262] == b"ustar":
+        return OtherFormat("a tar archive", _UNPACK)
+    if start[:4] == b"\1\0\0\0" and start[40:44] == b" EMF":
+        return OtherFormat("a Windows metafile (EMF)", _EXPORT)
     for magic, found in _STARTS:
         if start.startswith(magic):
             return found
