@@ -248,6 +248,31 @@ def test_a_jpeg_that_lacks_pixels_is_refused_wherever_it_is_cut(tmp_path, rng, o
     assert num_refused > 0.94 * len(markers) * (len(data) - 2 - start)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"progressive": True},
+        {"restart_marker_rows": 1},
+        {"restart_marker_blocks": 3, "progressive": True},
+        {"subsampling": 0},
+        {"subsampling": 1},
+    ],
+)
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_whole_jpeg_with_a_white_border_is_read(tmp_path, rng, options, mode):
+    # Flat blocks at the end could be missing ones.
+    pixels = np.full((49, 61, 3), 255, np.uint8)
+    pixels[8:24, 8:24] = rng.integers(0, 256, (16, 16, 3), np.uint8)
+    if mode == "CMYK":
+        options = {name: value for name, value in options.items() if name != "subsampling"}
+    Image.fromarray(pixels).convert(mode).save(tmp_path / "a.jpg", quality=90, **options)
+    assert read(tmp_path / "a.jpg").image[0, -4:, -4:].min() > 0.99
+    data = (tmp_path / "a.jpg").read_bytes() + b"\0" * 100 + b"a trailer"
+    (tmp_path / "a.jpg").write_bytes(data)
+    assert read(tmp_path / "a.jpg").image[0, -4:, -4:].min() > 0.99
+
+
 @pytest.mark.parametrize("mode", ["L", "CMYK"])
 def test_a_gray_or_cmyk_jpeg_may_lack_its_end_marker(tmp_path, rng, mode):
     picture = Image.fromarray(rng.integers(0, 256, (30, 40, 3), np.uint8)).convert(mode)

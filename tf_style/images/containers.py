@@ -9,6 +9,7 @@ References:
 """
 
 import os
+import re
 import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
@@ -138,33 +139,34 @@ def jpeg_picture(file: BinaryIO) -> tuple[bytes, bool]:
 
 
 _SCAN, _INTERVAL = 0xDA, 0xDD  # Markers of JPEG.
-_PROGRESSIVE = 0xC2
-_FRAMES = (0xC0, 0xC1, _PROGRESSIVE)  # With the first two, baseline and extended, of Huffman codes.
+_SEQUENTIAL, _PROGRESSIVE = (0xC0, 0xC1), 0xC2  # Frames of Huffman codes.
+_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")  # Others belong to a scan, or fill.
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Yields each segment of a JPEG file: its marker, and where its data starts and ends."""
-    at = data.find(b"\xff", 2)
-    while 0 <= at <= len(data) - 4:
-        marker = data[at + 1]
-        if marker in (0x00, 0xFF) or 0xD0 <= marker <= 0xD7:  # In a scan.
-            at = data.find(b"\xff", at + 1 if marker == 0xFF else at + 2)
-            continue
-        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-        yield marker, at + 4, end
-        at = data.find(b"\xff", max(end, at + 4))
+    at = 2
+    for _ in range(_MAX_PARTS):
+        found = _MARKER.search(data, at)
+        if found is None or found.end() + 2 > len(data):
+            return
+        start = found.end() + 2
+        end = found.end() + max(2, int.from_bytes(data[found.end() : start], "big"))
+        yield found[1][0], start, end
+        at = end
 
 
-def is_progressive(data: bytes) -> bool:
-    """Returns whether a JPEG file is progressive."""
-    return any(marker == _PROGRESSIVE for marker, _, _ in _segments(data))
+def is_simple(data: bytes) -> bool:
+    """Returns whether a JPEG file is sequential, of Huffman codes, and has one scan."""
+    markers = [marker for marker, _, _ in _segments(data)]
+    return markers.count(_SCAN) == 1 and any(marker in _SEQUENTIAL for marker in markers)
 
 
 def has_all_scans(data: bytes) -> bool:
     """Returns whether a JPEG file has scans of all coefficients, and restart markers as stated.
 
     The last scan itself may be cut off. A file with restart markers in several scans counts as
-    incomplete, and one of another coding (arithmetic) as complete.
+    incomplete, and so does one of another coding (arithmetic).
 
     References:
         ITU-T T.81, sections B.2.2 to B.2.4 and G.1.1.1.
@@ -174,7 +176,7 @@ def has_all_scans(data: bytes) -> bool:
     interval, num_scans, missing = 0, 0, set[tuple[int, int]]()
     for marker, start, end in _segments(data):
         body = data[start:end]
-        if marker in _FRAMES and len(body) >= 6:
+        if marker in (*_SEQUENTIAL, _PROGRESSIVE) and len(body) >= 6:
             size = int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big")
             components = dict(zip(body[6::3], body[7::3], strict=False))
             missing = {(each, index) for each in components for index in range(64)}
@@ -186,20 +188,18 @@ def has_all_scans(data: bytes) -> bool:
             if approximation & 15 == 0:  # All bits of these coefficients.
                 seen = body[1 : 1 + 2 * body[0] : 2]
                 missing -= {(each, index) for each in seen for index in range(first, last + 1)}
-    if not components:
-        return True
-    if missing or not min(components.values()):
+    if missing or not components:
         return False
     if not interval:
         return True
-    high = max(factor & 15 for factor in components.values())
-    wide = max(factor >> 4 for factor in components.values())
+    high = max(1, *(factor & 15 for factor in components.values()))
+    wide = max(1, *(factor >> 4 for factor in components.values()))
     if len(components) == 1:
         high = wide = 1
     units = -(-size[0] // (8 * high)) * -(-size[1] // (8 * wide))
     scan = next(end for marker, _, end in _segments(data) if marker == _SCAN)
     num_markers = sum(data.count(bytes([0xFF, 0xD0 + each]), scan) for each in range(8))
-    return num_scans == 1 and num_markers == -(-units // interval) - 1
+    return num_scans == 1 and num_markers >= -(-units // interval) - 1
 
 
 def boxes(file: BinaryIO, start: int = 0, end: int | None = None) -> Iterator[Part]:

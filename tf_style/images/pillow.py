@@ -9,7 +9,7 @@ import io
 import os
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -141,7 +141,7 @@ def _mended(file: BinaryIO, start: bytes) -> BinaryIO:
         data = containers.png_without_long_texts(file)
     elif start.startswith(b"\xff\xd8") and not containers.ends_jpeg(file):
         picture, has_end = containers.jpeg_picture(file)
-        if not has_end and containers.has_all_scans(picture) and _has_all_pixels(picture):
+        if not has_end and _has_all_pixels(picture, _FILLERS):
             data = picture + _END_OF_JPEG
     return file if data is None else io.BytesIO(data)
 
@@ -149,24 +149,28 @@ def _mended(file: BinaryIO, start: bytes) -> BinaryIO:
 def lacks_pixels(path: Path) -> bool:
     """Returns whether a JPEG file with an end marker has too few pixels.
 
-    Of a progressive file, which becomes coarser and not shorter, that is not known.
+    That is not known of a file with several scans, such as a progressive one, which becomes coarser
+    and not shorter.
     """
     with path.open("rb") as file:
         picture, _ = containers.jpeg_picture(file)
-    if containers.is_progressive(picture):
-        return False
-    return not (containers.has_all_scans(picture) and _has_all_pixels(picture))
+    return containers.is_simple(picture) and not _has_all_pixels(picture, _FILLERS[:2])
 
 
-def _has_all_pixels(data: bytes) -> bool:
-    """Returns whether the last scan of a JPEG file, without its end marker, has all pixels.
+_FILLERS = (b"", b"\xaa", b"\x55", b"\xfe", b"\x01")
+
+
+def _has_all_pixels(data: bytes, fillers: Sequence[bytes]) -> bool:
+    """Returns whether a JPEG file, without its end marker, has all pixels.
 
     What follows the last pixel has no effect on the picture. If pixels are missing, what follows is
-    decoded in their place.
+    decoded in their place. The more fillers are tried, the surer this is.
     """
     data = data.rstrip(b"\xff")  # Half of a marker would hide what follows.
+    if not containers.has_all_scans(data):
+        return False
     pictures: list[bytes] = []
-    for filler in (b"", b"\xaa", b"\x55", b"\xfe", b"\x01"):
+    for filler in fillers:
         whole = data + 2048 * filler + _END_OF_JPEG
         with Image.open(io.BytesIO(whole), formats=["JPEG"]) as opened:
             if opened.width * opened.height > PIL_PIXELS:
