@@ -60,6 +60,7 @@ def test_a_positional_argument_skips_a_flag_that_is_given():
     [
         ("--style_weight=much", "`style_weight` must be a number. Received: style_weight='much'."),
         ("--steps=2.5", "`steps` must be a whole number. Received: steps='2.5'."),
+        ("--steps=1:2: x", "`steps` must be a whole number. Received: steps='1:2: x'."),
         ("--normalized=maybe", "`normalized` must be true or false. Received: normalized='maybe'."),
         ("photo.jpg", "No argument can be given without a flag's name. Unexpected: 'photo.jpg'"),
     ],

@@ -54,5 +54,7 @@ def test_known_shapes_are_checked_at_once():
     image = tf.zeros([2, 8, 9, 3])
     assert rgb("image", image) is image
     for shape in ([8, 9, 3], [1, 8, 9, 4], [1, 8, 9, 3, 1]):
-        with pytest.raises(ValueError, match=r"`image` must be \[batch, height, width, 3\]"):
+        with pytest.raises(
+            ValueError, match=r"`image` must be RGB images \[batch, height, width, 3\]"
+        ):
             rgb("image", tf.zeros(shape))

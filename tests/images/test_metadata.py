@@ -1,10 +1,11 @@
 """What a photograph's file says about it, and what a written picture keeps of it."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
-from PIL import Image, IptcImagePlugin, PngImagePlugin, features
+from PIL import Image, PngImagePlugin, features
 
 from tf_style.config.style_config import StyleConfig
 from tf_style.images import metadata, pillow, writing
@@ -89,10 +90,23 @@ def test_deep_pictures_keep_the_texts(tmp_path, suffix):
     assert b"tf_style" not in path.read_bytes()
 
 
-def test_iptc_texts_are_read(tmp_path, monkeypatch):
-    texts = {(2, 116): b"Agency", (2, 80): [b"First", b"Second"], (2, 120): "B\u00e4ume".encode()}
-    monkeypatch.setattr(IptcImagePlugin, "getiptcinfo", lambda picture: texts)
+def iptc_segment(texts):
+    """A segment APP13 with IPTC texts in an image resource (IIM 4.2, section 1.6)."""
+    records = b"".join(
+        b"\x1c\x02" + bytes([number]) + struct.pack(">H", len(text)) + text
+        for number, text in texts
+    )
+    records += b"\0" * (len(records) % 2)
+    resource = b"8BIM\x04\x04\0\0" + struct.pack(">I", len(records)) + records
+    body = b"Photoshop 3.0\0" + resource
+    return b"\xff\xed" + struct.pack(">H", 2 + len(body)) + body
+
+
+def test_iptc_texts_are_read(tmp_path):
+    texts = ((116, b"Agency"), (80, b"First"), (80, b"Second"), (120, "B\u00e4ume".encode()))
     path = photograph(tmp_path / "a.jpg", Image.Exif())
+    data = path.read_bytes()
+    path.write_bytes(data[:2] + iptc_segment(texts) + data[2:])
     assert read_metadata(path) == Metadata("Agency", "First", "B\u00e4ume")
     # EXIF comes first.
     assert read_metadata(photograph(path, camera_exif())) == FULL
@@ -104,6 +118,13 @@ def test_texts_of_a_png_are_read(tmp_path):
         info.add_itxt(key, value)
     Image.new("RGB", (4, 4)).save(tmp_path / "a.png", pnginfo=info)
     assert read_metadata(tmp_path / "a.png") == Metadata("Agency", "\u7d75", "Trees")
+
+
+def test_a_title_that_is_a_number_is_none(tmp_path):
+    # As a length it would ask for four gigabytes.
+    exif = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<HHHII", 1, 0x9C9B, 4, 1, 2**32 - 1)
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.jpg", exif=exif + bytes(4))
+    assert read_metadata(tmp_path / "a.jpg") == Metadata()
 
 
 def test_long_texts_are_cut_off_so_that_a_jpeg_can_be_written(tmp_path):

@@ -29,6 +29,10 @@ def test_the_hash_depends_on_every_picture_and_its_role(picture_file, rng):
     hashes = [origin_of(*each).inputs_sha256 for each in given]
     assert len({*hashes}) == len(given)
     assert hashes == [origin_of(*each).inputs_sha256 for each in given]
+    red, blue = (Image.new("P", (4, 4)) for _ in range(2))
+    red.putpalette([255, 0, 0])
+    blue.putpalette([0, 0, 255])
+    assert origin_of(red, blue, none) != origin_of(blue, red, none)
     # How a picture is named does not count, only what it holds.
     copy = photo.with_name("copy.png")
     copy.write_bytes(photo.read_bytes())

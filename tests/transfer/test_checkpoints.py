@@ -9,10 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import tf_style
+from tf_style.config import style_config
+from tf_style.config.earlier import ADDED
 from tf_style.config.style_config import StyleConfig
 from tf_style.files import atomic
+from tf_style.inputs.preparation import prepare_inputs
 from tf_style.optimizers.solution import Status
 from tf_style.transfer import checkpoint_file, checkpoints
 from tf_style.transfer.checkpoint_file import CheckpointError
@@ -418,3 +422,30 @@ def test_a_file_cannot_be_the_folder_of_checkpoints(pictures, tmp_path):
         tf_style.stylize(*pictures, checkpoint_dir=path)
     with pytest.raises(ValueError, match="`checkpoint_seconds` must be at least 0"):
         tf_style.stylize(*pictures, checkpoint_dir=tmp_path / "new", checkpoint_seconds=-1.0)
+
+
+def test_checkpoints_of_earlier_versions_are_of_the_same_run(picture_file, tmp_path):
+    # They lack options and pictures that a run need not have; what they have must agree.
+    config = style_config.preset("classic").replace(size=0)
+    inputs = prepare_inputs(picture_file("a.png"), picture_file("b.png"), config)
+    expected = checkpoints.describe(inputs, config)
+    earlier = {
+        "config": {name: value for name, value in expected["config"].items() if name not in ADDED},
+        "inputs": {
+            name: value
+            for name, value in expected["inputs"].items()
+            if name not in ("keep", "style_weights", "style_chroma")
+        },
+    }
+    earlier["config"]["preset"] = "default"
+    saved = checkpoints.Checkpoint(tmp_path / "a.checkpoint", earlier, {})
+    checkpoints.check_same(saved, expected)
+    for name in ("content", "regions"):
+        other = saved._replace(description={**earlier, "inputs": {**earlier["inputs"], name: "x"}})
+        with pytest.raises(ValueError, match=f"the same inputs. Received: different {name}"):
+            checkpoints.check_same(other, expected)
+    cut = np.asarray(Image.open(picture_file("b.png")).convert("RGBA")).copy()
+    cut[:9, :, 3] = 0
+    with_cut = checkpoints.describe(prepare_inputs(picture_file("a.png"), cut, config), config)
+    with pytest.raises(ValueError, match="different .*style_weights"):
+        checkpoints.check_same(saved, with_cut)

@@ -34,6 +34,7 @@ def rgb(argument: str, images: Any) -> tf.Tensor:
         return images
     if not images.shape.is_compatible_with([None, None, None, 3]):
         raise ValueError(
-            f"`{argument}` must be [batch, height, width, 3]. Received: shape {images.shape}."
+            f"`{argument}` must be RGB images [batch, height, width, 3]. Received: "
+            f"shape={tuple(images.shape)}."
         )
     return tf.ensure_shape(images, [None, None, None, 3])

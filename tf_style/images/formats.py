@@ -42,57 +42,57 @@ CAMERA_RAW = OtherFormat(
     "Develop it in your camera's program, darktable or RawTherapee, and export it as TIFF or JPEG.",
 )
 
-_STARTS: tuple[tuple[bytes, OtherFormat], ...] = (
-    (b"8BPS", OtherFormat("a Photoshop document (PSD)", _EXPORT)),
-    (b"%PDF", OtherFormat("a PDF document", "Export the page as PNG: pdftoppm -png FILE page")),
-    (b"%!PS", OtherFormat("a PostScript document", _CONVERT)),
-    (b"\xc5\xd0\xd3\xc6", OtherFormat("a PostScript document (EPS)", _CONVERT)),
-    (b"\xff\x0a", OtherFormat("a JPEG XL picture", _CONVERT)),
-    (b"\0\0\0\x0cJXL ", OtherFormat("a JPEG XL picture", _CONVERT)),
-    (b"gimp xcf", OtherFormat("a GIMP document (XCF)", _EXPORT)),
-    (b"FUJIFILMCCD-RAW", CAMERA_RAW),
-    (b"FOVb", CAMERA_RAW),
-    (b"\0MRM", CAMERA_RAW),
-    (b"IIU\0", CAMERA_RAW),
-    (b"IIRO", CAMERA_RAW),
-    (b"IIRS", CAMERA_RAW),
-    (b"MMOR", CAMERA_RAW),
-    (b"HEAPCCDR", CAMERA_RAW),
-    (b"\x1aE\xdf\xa3", OtherFormat("a video (Matroska or WebM)", _FRAME)),
-    (b"FLV\x01", OtherFormat("a video (Flash)", _FRAME)),
-    (b"0&\xb2u", OtherFormat("a video (Windows Media)", _FRAME)),
-    (b"\0\0\x01\xba", OtherFormat("a video (MPEG)", _FRAME)),
-    (b"\0\0\x01\xb3", OtherFormat("a video (MPEG)", _FRAME)),
-    (b"OggS", OtherFormat("an Ogg video or sound", _FRAME)),
-    (b"ID3", OtherFormat("a sound (MP3)", _DOWNLOAD)),
-    (b"\0\0\x01\0", OtherFormat("an icon (ICO)", _CONVERT)),
-    (b"\0\0\x02\0", OtherFormat("a cursor (CUR)", _CONVERT)),
-    (b"icns", OtherFormat("an icon (ICNS)", _CONVERT)),
-    (b"v/1\x01", OtherFormat("an OpenEXR picture", _CONVERT)),
-    (b"#?RADIANCE", OtherFormat("a Radiance picture (HDR)", _CONVERT)),
-    (b"#?RGBE", OtherFormat("a Radiance picture (HDR)", _CONVERT)),
-    (b"DDS ", OtherFormat("a DirectDraw texture (DDS)", _CONVERT)),
-    (b"SIMPLE  =", OtherFormat("a FITS file", _CONVERT)),
-    (b"qoif", OtherFormat("a QOI picture", _CONVERT)),
-    (b"BPG\xfb", OtherFormat("a BPG picture", _CONVERT)),
-    (b"FLIF", OtherFormat("a FLIF picture", _CONVERT)),
-    (b"\x0a\x05\x01", OtherFormat("a PCX picture", _CONVERT)),
-    (b"\x01\xda", OtherFormat("an SGI picture", _CONVERT)),
-    (b"\xd7\xcd\xc6\x9a", OtherFormat("a Windows metafile (WMF)", _EXPORT)),
-    (b"\0\x05\x16\x07", OtherFormat("the resources of a file of macOS", _DOWNLOAD)),
-    (b"II\xbc\x01", OtherFormat("a JPEG XR picture", _CONVERT)),
-    (b"AT&TFORM", OtherFormat("a DjVu document", _CONVERT)),
-    (b"\x93NUMPY", OtherFormat("a NumPy array", "Load it, and pass the array.")),
-    (b"\x89HDF", OtherFormat("an HDF5 file", _CONVERT)),
-    (b"\xd0\xcf\x11\xe0", OtherFormat("an Office document", _EXPORT)),
-    (b"PK\x03\x04", OtherFormat("a ZIP archive, or a document in one", _UNPACK)),
-    (b"\x1f\x8b", OtherFormat("a gzip archive", _UNPACK)),
-    (b"7z\xbc\xaf\x27\x1c", OtherFormat("a 7z archive", _UNPACK)),
-    (b"Rar!", OtherFormat("a RAR archive", _UNPACK)),
-    (b"BZh", OtherFormat("a bzip2 archive", _UNPACK)),
-    (b"\xfd7zXZ", OtherFormat("an xz archive", _UNPACK)),
-    (b"version https://git-lfs", OtherFormat("a pointer of Git LFS", "Run `git lfs pull`.")),
-)
+_STARTS: dict[OtherFormat, tuple[bytes, ...]] = {
+    OtherFormat("a Photoshop document (PSD)", _EXPORT): (b"8BPS",),
+    OtherFormat("a PDF document", "Export the page as PNG: pdftoppm -png FILE page"): (b"%PDF",),
+    OtherFormat("a PostScript document", _CONVERT): (b"%!PS",),
+    OtherFormat("a PostScript document (EPS)", _CONVERT): (b"\xc5\xd0\xd3\xc6",),
+    OtherFormat("a JPEG XL picture", _CONVERT): (b"\xff\x0a", b"\0\0\0\x0cJXL "),
+    OtherFormat("a GIMP document (XCF)", _EXPORT): (b"gimp xcf",),
+    CAMERA_RAW: (
+        b"FUJIFILMCCD-RAW",
+        b"FOVb",
+        b"\0MRM",
+        b"IIU\0",
+        b"IIRO",
+        b"IIRS",
+        b"MMOR",
+        b"HEAPCCDR",
+    ),
+    OtherFormat("a video (Matroska or WebM)", _FRAME): (b"\x1aE\xdf\xa3",),
+    OtherFormat("a video (Flash)", _FRAME): (b"FLV\x01",),
+    OtherFormat("a video (Windows Media)", _FRAME): (b"0&\xb2u",),
+    OtherFormat("a video (MPEG)", _FRAME): (b"\0\0\x01\xba", b"\0\0\x01\xb3"),
+    OtherFormat("an Ogg video or sound", _FRAME): (b"OggS",),
+    OtherFormat("a sound (MP3)", _DOWNLOAD): (b"ID3",),
+    OtherFormat("an icon (ICO)", _CONVERT): (b"\0\0\x01\0",),
+    OtherFormat("a cursor (CUR)", _CONVERT): (b"\0\0\x02\0",),
+    OtherFormat("an icon (ICNS)", _CONVERT): (b"icns",),
+    OtherFormat("an OpenEXR picture", _CONVERT): (b"v/1\x01",),
+    OtherFormat("a Radiance picture (HDR)", _CONVERT): (b"#?RADIANCE", b"#?RGBE"),
+    OtherFormat("a DirectDraw texture (DDS)", _CONVERT): (b"DDS ",),
+    OtherFormat("a FITS file", _CONVERT): (b"SIMPLE  =",),
+    OtherFormat("a QOI picture", _CONVERT): (b"qoif",),
+    OtherFormat("a BPG picture", _CONVERT): (b"BPG\xfb",),
+    OtherFormat("a FLIF picture", _CONVERT): (b"FLIF",),
+    OtherFormat("a PCX picture", _CONVERT): (b"\x0a\x05\x01",),
+    OtherFormat("an SGI picture", _CONVERT): (b"\x01\xda",),
+    OtherFormat("a Windows metafile (WMF)", _EXPORT): (b"\xd7\xcd\xc6\x9a",),
+    OtherFormat("the resources of a file of macOS", _DOWNLOAD): (b"\0\x05\x16\x07",),
+    OtherFormat("a JPEG XR picture", _CONVERT): (b"II\xbc\x01",),
+    OtherFormat("a DjVu document", _CONVERT): (b"AT&TFORM",),
+    OtherFormat("a NumPy array", "Load it, and pass the array."): (b"\x93NUMPY",),
+    OtherFormat("an HDF5 file", _CONVERT): (b"\x89HDF",),
+    OtherFormat("an Office document", _EXPORT): (b"\xd0\xcf\x11\xe0",),
+    OtherFormat("a ZIP archive, or a document in one", _UNPACK): (b"PK\x03\x04",),
+    OtherFormat("a gzip archive", _UNPACK): (b"\x1f\x8b",),
+    OtherFormat("a 7z archive", _UNPACK): (b"7z\xbc\xaf\x27\x1c",),
+    OtherFormat("a RAR archive", _UNPACK): (b"Rar!",),
+    OtherFormat("a bzip2 archive", _UNPACK): (b"BZh",),
+    OtherFormat("an xz archive", _UNPACK): (b"\xfd7zXZ",),
+    OtherFormat("a pointer of Git LFS", "Run `git lfs pull`."): (b"version https://git-lfs",),
+}
+"""By format: how its files may start."""
 
 
 _RIFF: dict[bytes, OtherFormat | None] = {
@@ -122,25 +122,24 @@ def other_format(start: bytes) -> OtherFormat | None:
         return OtherFormat("a tar archive", _UNPACK)
     if start[:4] == b"\1\0\0\0" and start[40:44] == b" EMF":
         return OtherFormat("a Windows metafile (EMF)", _EXPORT)
-    for magic, found in _STARTS:
-        if start.startswith(magic):
-            return found
-    return _media_format(start) or _text_format(start)
+    known = (found for found, magics in _STARTS.items() if start.startswith(magics))
+    return next(known, None) or _media_format(start) or _text_format(start)
 
 
-_READABLE = {
+READABLE = {
     b"\x89PNG": "PNG",
     b"\xff\xd8": "JPEG",
     b"GIF8": "GIF",
     b"BM": "BMP",
     b"II*\0": "TIFF",
     b"MM\0*": "TIFF",
-    b"II+\0": "BigTIFF",
-    b"MM\0+": "BigTIFF",
+    b"II+\0": "TIFF",
+    b"MM\0+": "TIFF",
     b"RIFF": "WebP",
     b"\0\0\0\x0cjP": "JPEG 2000",
     b"\xff\x4f\xff\x51": "JPEG 2000",
 }
+"""Formats that are read, by how their files start; AVIF and HEIF have brands."""
 
 
 def readable_format(start: bytes) -> str | None:
@@ -149,7 +148,7 @@ def readable_format(start: bytes) -> str | None:
         return "AVIF"
     if is_heif(start):
         return "HEIF (HEIC)"
-    return next((name for magic, name in _READABLE.items() if start.startswith(magic)), None)
+    return next((name for magic, name in READABLE.items() if start.startswith(magic)), None)
 
 
 def is_heif(start: bytes) -> bool:

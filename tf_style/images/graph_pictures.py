@@ -10,20 +10,15 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from tf_style.images.formats import READABLE
 from tf_style.images.graph_resizing import Size, resize
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
 _BASE64 = "base64 text"
 _OTHERS = (
-    ("GIF", 0, b"GIF8"),
-    ("BMP", 0, b"BM"),
-    ("TIFF", 0, b"II*\0"),
-    ("TIFF", 0, b"MM\0*"),
-    ("TIFF", 0, b"II+\0"),
-    ("WebP", 8, b"WEBP"),
+    *((name, 0, magic) for magic, name in READABLE.items()),
     ("HEIC or AVIF", 4, b"ftyp"),
-    ("JPEG 2000", 4, b"jP  "),
     ("JPEG XL", 0, b"\xff\x0a"),
     ("JPEG XL", 4, b"JXL "),
     ("PDF", 0, b"%PDF"),

@@ -78,7 +78,7 @@ def open_picture(path: Path, *, argument: str) -> Iterator[Image.Image]:
         _check_format(file, start, argument, received)
         with _opened(_mended(file, start), start, path, argument, received) as opened:
             if opened.width * opened.height > PIL_PIXELS:
-                raise beyond_limit(argument, received, opened)
+                raise beyond_limit(argument, received, (opened.height, opened.width))
             yield opened
 
 
@@ -279,11 +279,11 @@ def on_white(picture: Image.Image) -> Image.Image:
     return Image.alpha_composite(white, picture).convert("RGB")
 
 
-def beyond_limit(argument: str, received: str, picture: Image.Image) -> BeyondPillow:
-    """Returns the error for a picture of more than `PIL_PIXELS` pixels."""
-    shape = f"{picture.width}x{picture.height} px"
-    message = too_large(argument, received, shape, PIL_PIXELS)
-    return BeyondPillow(message, num_pixels=picture.width * picture.height)
+def beyond_limit(argument: str, received: str, size: tuple[int, int]) -> BeyondPillow:
+    """Returns the error for a picture of (height, width) px, more than `PIL_PIXELS` in all."""
+    height, width = size
+    message = too_large(argument, received, f"{width}x{height} px", PIL_PIXELS)
+    return BeyondPillow(message, num_pixels=height * width)
 
 
 def too_large(argument: str, received: str, what: str, most: int) -> str:

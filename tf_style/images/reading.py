@@ -124,39 +124,48 @@ def _from_opened(path: Path, opened: Image.Image, argument: str) -> Picture:
         BeyondPillow: if libvips has to read it, or does it better.
     """
     received = shown(str(path))
-    pages = []
-    if opened.format == "TIFF":
-        with path.open("rb") as file:
-            pages = tiff_pages.whole_pages(tiff_pages.read_pages(file))
-    if pages and not pages[0].is_for_pillow:
-        raise BeyondPillow(tiff_pages.unsuitable(argument, received, pages[0]))
-    if pages and pages[0].num_pixels > PIL_PIXELS:
-        shape = f"{pages[0].size[1]}x{pages[0].size[0]} px"
-        message = too_large(argument, received, shape, PIL_PIXELS)
-        raise BeyondPillow(message, num_pixels=pages[0].num_pixels)
+    pages = _pages_of(path, opened, argument)
     has_16_bits = has_16_bit_colors(opened)  # Of PNG this is known only until pixels are loaded.
     note = select_frame(opened, argument, numbers=[page.number for page in pages] or None)
-    if pages:
-        has_16_bits = pages[0].most_bits == 16 and not is_deep_gray(opened)
     icc_profile = opened.info.get("icc_profile")
-    if pages:  # `info` may be that of another page.
+    notes = [note]
+    if pages:  # What was known before may be that of another page.
+        has_16_bits = pages[0].most_bits == 16 and not is_deep_gray(opened)
         icc_profile = opened.tag_v2.get(_PROFILE_TAG)  # type: ignore[attr-defined]
+        notes += [tiff_pages.note_on_extra(argument)] * (0 in pages[0].extra)
     is_better = has_16_bits or (is_deep_gray(opened) and icc_profile)
     if is_better and libvips.is_installed():
         message = f"`{argument}` has 16 bits. Received: {argument}={received}."
         raise BeyondPillow(message, page=opened.tell())
     with path.open("rb") as file:
         colors = colors_of(file, opened.getexif(), icc_profile)
-    notes = [note, tiff_pages.note_on_extra(argument) if pages and 0 in pages[0].extra else None]
     picture = _from_pil(opened, colors, argument, received=received)
     # What is missing at the end of a JPEG file is decoded as flat blocks.
-    is_jpeg = opened.format in ("JPEG", "MPO")
-    if is_jpeg and has_flat_corner(opened) and lacks_pixels(path):
+    if opened.format in ("JPEG", "MPO") and has_flat_corner(opened) and lacks_pixels(path):
         raise ValueError(
             f"`{argument}` must have all its pixels. Received: {argument}={received}, a JPEG file "
             "that ends too early. Download or copy it again."
         )
     return picture._replace(notes=tuple(each for each in notes if each))
+
+
+def _pages_of(path: Path, opened: Image.Image, argument: str) -> list[tiff_pages.TiffPage]:
+    """Returns the largest pages of a TIFF file; none for other formats.
+
+    Raises:
+        BeyondPillow: if they are too large for Pillow, or of a kind that it does not read rightly.
+    """
+    if opened.format != "TIFF":
+        return []
+    received = shown(str(path))
+    with path.open("rb") as file:
+        pages = tiff_pages.whole_pages(tiff_pages.read_pages(file))
+    for page in pages[:1]:
+        if not page.is_for_pillow:
+            raise BeyondPillow(tiff_pages.unsuitable(argument, received, page))
+        if page.num_pixels > PIL_PIXELS:
+            raise beyond_limit(argument, received, page.size)
+    return pages
 
 
 def _read_large(path: Path, argument: str, long_edge: int | None, page: int | None) -> Picture:
@@ -210,7 +219,7 @@ def over_white(picture: Picture) -> np.ndarray:
 def _from_pil(picture: Image.Image, colors: Colors, argument: str, *, received: str) -> Picture:
     shape = f"{picture.width}x{picture.height} px"
     if picture.width * picture.height > PIL_PIXELS:
-        raise beyond_limit(argument, received, picture)
+        raise beyond_limit(argument, received, (picture.height, picture.width))
     _check_not_empty(argument, received, shape, picture.width * picture.height)
     return _in_srgb(Picture(*float_arrays(picture, colors, argument=argument)), colors)
 

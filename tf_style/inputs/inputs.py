@@ -33,7 +33,8 @@ class Inputs(NamedTuple):
         fine_style: float32 `[1, h, w, 3]`, RGB 0..1, picture whose fine texture the styles take on
             first, or None.
         style_weights: for each style float32 `[1, h, w, 1]`, 0..1, how much each place counts:
-            the alpha of a style with transparent parts; None for 1 everywhere.
+            the alpha of a style with transparent parts, None for 1 everywhere. Empty if no style
+            has such parts.
         style_chroma: how colorful the styles are (`color.most_chroma`), if the finished picture may
             not have more; None if it may have any colors.
         color: float32 `[1, H, W, 3]`, RGB 0..1; the finished picture takes its chroma. None if
@@ -85,7 +86,7 @@ class Inputs(NamedTuple):
         """
         regions, content = self.regions, self.content
         if regions is None:
-            if self.keep is None and not any(each is not None for each in self.style_weights):
+            if self.keep is None and not self.style_weights:
                 return None
             ones = [
                 np.ones([*picture.shape[:3], 1], np.float32) for picture in (content, *self.styles)

@@ -174,7 +174,7 @@ def _start(
 def _at_scales(
     originals: Sequence[reading.Picture], result: tuple[int, int], config: StyleConfig
 ) -> tuple[list[np.ndarray], tuple[np.ndarray | None, ...], list[Sizes]]:
-    """Returns all styles at the first scale, then at the next one; their weights; their sizes."""
+    """Returns all styles at the first scale, then at the next one; `style_weights`; their sizes."""
     smallest = smallest_side(config)
     styles, weights, sizes = [], [], []
     for scale in style_scales(config):
@@ -191,7 +191,8 @@ def _at_scales(
                 else resizing.resize_mask(alpha[0, ..., 0], size)[np.newaxis, ..., np.newaxis]
             )
             sizes.append(Sizes(read, size))
-    return styles, tuple(weights), sizes
+    has_weights = any(each is not None for each in weights)
+    return styles, tuple(weights) if has_weights else (), sizes
 
 
 def _named(argument: str, pictures: Any) -> Iterator[tuple[Any, str]]:

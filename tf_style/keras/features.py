@@ -11,8 +11,8 @@ from tf_style import vgg19
 from tf_style._checks import check_choice
 from tf_style._keras import keras
 from tf_style.config.network import NetworkConfig
-from tf_style.graphs.batches import dense
-from tf_style.keras.inputs import check_images, checked_range, options_of, to_unit_range
+from tf_style.graphs.batches import rgb
+from tf_style.keras.inputs import check_sides, checked_range, options_of, to_unit_range
 from tf_style.network.extractor import ARITHMETICS, build_extractor, load_extractor
 from tf_style.network.weights import is_at_hand
 
@@ -99,10 +99,9 @@ class VGG19Features(keras.layers.Layer):
 
     def call(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns the features `[batch, h, w, channels]` of images `[batch, height, width, 3]`."""
-        images = dense("images", images)
+        images = rgb("images", images)
         smallest = vgg19.minimum_side(self.layer_names, self.network.padding)
-        check_images("images", images.shape, smallest=smallest)
-        images = tf.ensure_shape(images, [None, None, None, 3])  # Of files, channels are unknown.
+        check_sides("images", images.shape[1:3], smallest=smallest)
         features = self.extractor(to_unit_range(images, self.value_range))
         return {name: tf.cast(features[name], self.compute_dtype) for name in self.layer_names}
 

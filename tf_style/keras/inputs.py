@@ -76,24 +76,6 @@ def to_unit_range(image: tf.Tensor, value_range: tuple[float, float]) -> tf.Tens
     return image if (low, high) == (0.0, 1.0) else (image - low) / (high - low)
 
 
-def check_images(argument: str, shape: tf.TensorShape, *, smallest: int) -> None:
-    """Raises ValueError if the known part of a shape is not that of RGB images.
-
-    Args:
-        argument: the images' name in the error.
-        shape: the shape, which must be `[batch, height, width, 3]`.
-        smallest: minimum px of each side.
-    """
-    if shape.rank is None:
-        return
-    if shape.rank != 4 or shape[-1] not in (3, None):
-        raise ValueError(
-            f"`{argument}` must be RGB images [batch, height, width, 3]. "
-            f"Received: shape={tuple(shape)}."
-        )
-    check_sides(argument, shape[1:3], smallest=smallest)
-
-
 def check_sides(argument: str, sides: tf.TensorShape, *, smallest: int) -> None:
     """Raises ValueError if a known side has too few px for the layers."""
     if any(side is not None and side < smallest for side in sides):

@@ -18,9 +18,9 @@ from tf_style._checks import check_number
 from tf_style._keras import keras
 from tf_style.config.loss import LossConfig
 from tf_style.config.network import NetworkConfig
-from tf_style.graphs.batches import dense
+from tf_style.graphs.batches import rgb
 from tf_style.keras.inputs import (
-    check_images,
+    check_sides,
     checked_range,
     options_of,
     picture_of_text,
@@ -83,7 +83,7 @@ class _PictureLoss(keras.losses.Loss):
         Both are computed once, outside any graph.
         """
         picture = picture_of_text(text, argument="style")
-        check_images("style", tf.TensorShape(picture.shape), smallest=self._smallest)
+        check_sides("style", tf.TensorShape(picture.shape[1:3]), smallest=self._smallest)
         with tf.init_scope():
             image = tf.constant(picture)
             targets = style_targets(self.config, self._features(image))
@@ -128,9 +128,9 @@ class _PictureLoss(keras.losses.Loss):
         return tf.cast(self.terms(y_true, y_pred).total, self.dtype)
 
     def _image(self, argument: str, image: tf.Tensor) -> tf.Tensor:
-        image = dense(argument, image)
-        check_images(argument, image.shape, smallest=self._smallest)
-        return to_unit_range(tf.ensure_shape(image, [None, None, None, 3]), self.value_range)
+        image = rgb(argument, image)
+        check_sides(argument, image.shape[1:3], smallest=self._smallest)
+        return to_unit_range(image, self.value_range)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the loss's config, which contains the fixed style picture as text."""

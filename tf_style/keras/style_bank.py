@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tf_style._checks import user_path
 from tf_style._keras import keras
-from tf_style.keras.inputs import check_images, picture_of_text, picture_to_text
+from tf_style.keras.inputs import check_sides, picture_of_text, picture_to_text
 from tf_style.keras.restyling import Style, style_of
 
 
@@ -56,7 +56,7 @@ def bank_styles(
     with tf.init_scope():
         for text in texts:
             picture = tf.constant(picture_of_text(text, argument="bank"))
-            check_images("bank", picture.shape, smallest=smallest)
+            check_sides("bank", picture.shape[1:3], smallest=smallest)
             if grayscale:
                 picture = tf.repeat(tf.image.rgb_to_grayscale(picture), 3, -1)
             styles.append(style_of(extractor, picture))

@@ -214,7 +214,9 @@ def check_same(checkpoint: Checkpoint, description: Mapping[str, Any]) -> None:
         if what == "config":
             saved = completed(saved, FIELDS)
         elif what == "inputs":
-            saved.setdefault("keep", _hash(None))  # Earlier versions had no such picture.
+            # Earlier versions lacked some of the pictures that a run need not have.
+            defaults = Inputs._field_defaults
+            saved = {**{name: _hash(value) for name, value in defaults.items()}, **saved}
         other = [name for name, value in expected.items() if saved.get(name) != value]
         if other:
             raise ValueError(
