@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from tf_style.portable.conversion import ConversionError as ConversionError
     from tf_style.portable.conversion import export_portable as export_portable
     from tf_style.portable.objective import PortableObjective as PortableObjective
+    from tf_style.transfer.batch import stylize_batch as stylize_batch
     from tf_style.transfer.progress import Progress as Progress
     from tf_style.transfer.progress import StyleResult as StyleResult
     from tf_style.transfer.stylize import stylize as stylize
@@ -136,6 +137,7 @@ _MODULES = {
         "export_portable",
     ),
     "portable.objective": ("PortableObjective",),
+    "transfer.batch": ("stylize_batch",),
     "transfer.progress": (
         "Progress",
         "StyleResult",

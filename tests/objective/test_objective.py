@@ -212,8 +212,8 @@ def test_the_gradient_is_traced_twice_for_any_number_of_sizes(mini_layers):
         targets = objective.targets(image, image)
         objective.value_and_gradient(image * 0.5, targets)
         objective.terms(image * 0.5, targets)
-    assert objective.terms.experimental_get_tracing_count() == 2
-    assert objective.value_and_gradient.experimental_get_tracing_count() == 2
+    assert objective.terms_graph.experimental_get_tracing_count() == 2
+    assert objective.gradient_graph.experimental_get_tracing_count() == 2
     assert objective.targets.experimental_get_tracing_count() == 1
 
 

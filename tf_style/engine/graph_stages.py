@@ -5,6 +5,7 @@ Takes pictures as tensors, gives the result as tensors. Sizes, steps and numbers
 """
 
 import functools
+import operator
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -47,7 +48,7 @@ class GraphStages(NamedTuple):
 
     Attributes:
         scales: float64 `[k]`, relative to the result's size.
-        steps: int32 `[k]`, optimizer steps.
+        steps: int32 `[k]`, optimizer steps; `[b, k]` for a batch.
     """
 
     scales: tf.Tensor
@@ -131,16 +132,20 @@ def graph_plan_stages(
         factors = 0.5**halvings
         first = tf.clip_by_value(schedule.FULL_EDGE / edge, 1.0, schedule.MOST_TIMES)
         times = tf.where(halvings == 0.0, first, tf.minimum(halvings, 2.0))
-        counts = tf.cast(tf.round(tf.cast(steps, tf.float64) * times), tf.int32)
+        each = tf.cast(steps, tf.float64)[..., tf.newaxis]  # Of the batch, if there is one.
+        counts = tf.cast(tf.round(each * times), tf.int32)
         used = (halvings == 0.0) | (edge * factors >= schedule.SMALLEST_EDGE)
     else:
         fixed = parse_scales(scales)
         factors = tf.constant([stage.scale for stage in fixed] or [1.0], tf.float64)
-        counts = tf.stack([stage.steps for stage in fixed] or [steps])
+        counts = tf.constant([stage.steps for stage in fixed] or [1], tf.int32)
+        steps = tf.ones_like(steps) if fixed else steps
+        counts = tf.convert_to_tensor(steps)[..., tf.newaxis] * counts
         used = tf.ones_like(factors, tf.bool)
     shorter = tf.minimum(*graph_scaled_size(size, factors))
     used &= (factors == 1.0) | (shorter >= smallest_side)
-    return GraphStages(tf.boolean_mask(factors, used), tf.boolean_mask(counts, used))
+    numbers = tf.where(used)[:, 0]
+    return GraphStages(tf.gather(factors, numbers), tf.gather(counts, numbers, axis=-1))
 
 
 def graph_scaled_size(size: Size, scale: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -220,14 +225,19 @@ def stylize_in_graph(
         shape_invariants=(tf.TensorShape([]), shapes),
         parallel_iterations=1,
     )[1]
-    finite = tf.math.is_finite(end.loss) & tf.reduce_all(tf.math.is_finite(end.image))
-    check = tf.debugging.Assert(
-        finite & (end.num_evaluations > 0),
+    with tf.control_dependencies([check_finite(end)]):
+        return _finished(end, pictures, config)
+
+
+def check_finite(end: Stylized) -> tf.Operation:
+    """Returns an assertion that the loss and the image of a run, or of a batch, are finite."""
+    finite = (tf.math.is_finite(part) for part in (end.loss, end.image))
+    return tf.debugging.Assert(
+        functools.reduce(operator.and_, map(tf.reduce_all, finite))
+        & tf.reduce_all(end.num_evaluations > 0),
         ["The loss or its gradient is not finite. Use smaller weights, or the normalized "
          "network. Received: loss", end.loss],
     )  # fmt: skip
-    with tf.control_dependencies([check]):
-        return _finished(end, pictures, config)
 
 
 def stylize_at_size(problem: Problem, pictures: Pictures, config: StyleConfig) -> Stylized:

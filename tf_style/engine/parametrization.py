@@ -68,14 +68,16 @@ def _cosines(size: int | tf.Tensor) -> tf.Tensor:
 
 
 def image_of_spectrum(position: tf.Tensor, basis: Spectrum) -> tf.Tensor:
-    """Returns the image `[1, H, W, 3]` at a position `[3, H, W]`."""
+    """Returns the images `[b, H, W, 3]` at a position `[3 b, H, W]`."""
     channels = tf.matmul(position * basis.scale, basis.columns)
     channels = tf.matmul(basis.rows, channels, transpose_a=True)
-    return tf.transpose(channels, [1, 2, 0])[None]
+    shape = tf.shape(channels)
+    channels = tf.reshape(channels, [shape[0] // 3, 3, shape[1], shape[2]])
+    return tf.transpose(channels, [0, 2, 3, 1])
 
 
 def spectrum_of_image(image: tf.Tensor, basis: Spectrum) -> tf.Tensor:
-    """Returns the position `[3, H, W]` of an image `[1, H, W, 3]`."""
+    """Returns the position `[3 b, H, W]` of images `[b, H, W, 3]`."""
     return _transformed(image, basis) / basis.scale
 
 
@@ -85,7 +87,8 @@ def spectrum_of_gradient(gradient: tf.Tensor, basis: Spectrum) -> tf.Tensor:
 
 
 def _transformed(image: tf.Tensor, basis: Spectrum) -> tf.Tensor:
-    channels = tf.transpose(image[0], [2, 0, 1])
+    shape = tf.shape(image)
+    channels = tf.reshape(tf.transpose(image, [0, 3, 1, 2]), [3 * shape[0], shape[1], shape[2]])
     return tf.matmul(basis.rows, tf.matmul(channels, basis.columns, transpose_b=True))
 
 
@@ -94,7 +97,7 @@ class Parametrization(NamedTuple):
 
     Attributes:
         basis: maps (height, width, exponent) to the second argument of the other functions.
-        to_image: maps a position to its image.
+        to_image: maps a position to its image, or to those of a batch.
         to_position: maps an image to its position; the inverse of `to_image`.
         to_position_gradient: maps the gradient with respect to the image to the gradient with
             respect to the position.

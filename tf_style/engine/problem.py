@@ -1,5 +1,6 @@
 """The problem that an optimizer sees: the objective of the saved picture, over positions."""
 
+import functools
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -7,6 +8,7 @@ import tensorflow as tf
 from tf_style.engine.parametrization import Parametrization
 from tf_style.engine.pictures import Pictures
 from tf_style.images.graph_resizing import size_of
+from tf_style.losses.per_sample import sample_axes
 from tf_style.objective.loss import LossWeights
 from tf_style.objective.objective import Objective
 from tf_style.objective.region_targets import controlled_targets
@@ -88,15 +90,22 @@ class Problem:
         self._tiled: dict[Tiling, Problem] = {}
         self.parametrization = parametrization
         self.gamut = gamut
-        # A line search calls this in many places. As one function, TensorFlow's graph rewriting
+        # A line search calls these in many places. As one function, TensorFlow's graph rewriting
         # goes through the network once, not once for each call.
-        self.value_and_gradient = tf.function(
-            self._value_and_gradient,
+        function = functools.partial(
+            tf.function,
             autograph=False,
             jit_compile=jit_compile,
             experimental_attributes={"_noinline": True},
         )
+        self.value_and_gradient = function(
+            functools.partial(self._value_and_gradient, per_sample=False)
+        )
         """Maps (position, `ProblemData`) to the value and its gradient, of the position's shape."""
+        self.values_and_gradients = function(
+            functools.partial(self._value_and_gradient, per_sample=True)
+        )
+        """The same for a batch of b pictures, whose data has a batch of b: values are `[b]`."""
 
     def tiled(self, tiling: Tiling) -> "Problem":
         """Returns the same problem, evaluated in tiles; it is cached."""
@@ -134,24 +143,27 @@ class Problem:
         return self.parametrization.to_position(self.start(image), data.basis)
 
     def _value_and_gradient(
-        self, position: tf.Tensor, data: ProblemData
+        self, position: tf.Tensor, data: ProblemData, *, per_sample: bool
     ) -> tuple[tf.Tensor, tf.Tensor]:
         image = self.parametrization.to_image(position, data.basis)
-        image = tf.ensure_shape(image, [1, None, None, 3])
+        image = tf.ensure_shape(image, [None if per_sample else 1, None, None, 3])
         shown = self.shown(image)
         value, gradient = self.objective.value_and_gradient(
             composed(shown, data),
             data.targets,
             weights=data.weights[0] if data.weights else None,
+            per_sample=per_sample,
         )
         for parts in data.untouched:
             gradient *= parts.touched
         if self.gamut:
             excess = image - shown
-            share = 1.0 / tf.cast(tf.size(image), image.dtype)
-            factor = 1.0 + share * tf.reduce_sum(tf.square(excess))
+            share = 1.0 / tf.cast(tf.size(image[0]), image.dtype)
+            squares = tf.square(excess)
+            factor = 1.0 + share * tf.reduce_sum(squares, sample_axes(squares, per_sample))
             inside = tf.cast(tf.equal(excess, 0.0), image.dtype)
-            gradient = factor * inside * gradient + 2.0 * share * value * excess
+            each = (..., tf.newaxis, tf.newaxis, tf.newaxis)  # Of the batch, if there is one.
+            gradient = factor[each] * inside * gradient + 2.0 * share * value[each] * excess
             value = factor * value
         return value, self.parametrization.to_position_gradient(gradient, data.basis)
 

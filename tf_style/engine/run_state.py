@@ -7,6 +7,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tf_style._checks import check_number
+from tf_style.objective.loss import LossWeights
 from tf_style.objective.objective import Objective
 from tf_style.objective.targets import Targets
 from tf_style.optimizers.solution import Kind, State, Status, restored
@@ -25,6 +26,7 @@ class RunState:
         objective: measures the image against the targets.
         loss: the minimized value, at the stage's size.
         status: why the stage ended; None while it runs.
+        weights: replace those of the objective's config; or None.
         state: returns what `stages.run` takes as `resume_from`; call it while `on_slice` runs.
     """
 
@@ -36,6 +38,7 @@ class RunState:
     objective: Objective
     loss: float
     status: Status | None = None
+    weights: LossWeights | None = None
     state: Callable[[], State] = dict
 
 

@@ -105,7 +105,7 @@ class Solver:
         except NotFiniteError as error:
             image = problem.picture(error.position, data)
             terms = problem.objective.terms(image, data.targets)
-            raise FloatingPointError(_not_finite(terms, finished.step + error.num_steps)) from error
+            raise FloatingPointError(not_finite(terms, finished.step + error.num_steps)) from error
         return run_state(solution)
 
     def time_evaluation(self, stage: StageProblem, plan: SizePlan) -> float:
@@ -117,7 +117,8 @@ class Solver:
         return time.perf_counter() - start
 
 
-def _not_finite(terms: LossTerms, num_steps: int) -> str:
+def not_finite(terms: LossTerms, num_steps: int) -> str:
+    """Returns the message of a FloatingPointError after so many steps; names the term."""
     values = by_name(terms)
     names = [name for name in values if "/" in name] + [*LossWeights._fields, "total"]
     bad = [name for name in names if not np.isfinite(values[name])]

@@ -49,12 +49,12 @@ def named_graph(
 
 
 def at(values: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
-    """Returns the value at an index, or the single value if it holds for the whole batch."""
-    return values[tf.minimum(index, tf.shape(values)[0] - 1)]
+    """Returns the value at an index, or at several, `[k]`; a single value holds for all."""
+    return tf.gather(values, tf.minimum(index, tf.shape(values)[0] - 1))
 
 
 def options_at(options: NamedTensors, index: tf.Tensor) -> NamedTensors:
-    """Returns the value of every option for the picture at an index, as `at`."""
+    """Returns the value of every option for the picture at an index, or for several, as `at`."""
     return {name: at(values, index) for name, values in options.items()}
 
 
@@ -71,9 +71,9 @@ def batches(inputs: NamedTensors, count: tf.Tensor) -> list[tf.Operation]:
 
 
 def within(name: str, value: tf.Tensor, minimum: float, maximum: float) -> tf.Tensor:
-    """Returns the value of an option, and asserts in the graph that it lies within bounds."""
+    """Returns an option, and asserts in the graph that its value, or each, lies within bounds."""
     inside = tf.debugging.Assert(
-        (value >= minimum) & (value <= maximum),
+        tf.reduce_all((value >= minimum) & (value <= maximum)),
         [f"`{name}` must lie within {minimum:g}..{maximum:g}. Received:", value],
     )
     with tf.control_dependencies([inside]):

@@ -12,9 +12,20 @@ import tensorflow as tf
 
 from tf_style.config import scales
 from tf_style.config.style_config import StyleConfig
+from tf_style.engine.batch import MOST_PIXELS
+from tf_style.engine.graph_batch import (
+    BatchPictures,
+    Packed,
+    for_each,
+    mapped,
+    packed,
+    stylize_batch_in_graph,
+    unpacked,
+)
 from tf_style.engine.graph_stages import Stylized, start_image, stylize_in_graph
 from tf_style.engine.pictures import Pictures
 from tf_style.engine.problem import Problem
+from tf_style.export.chunks import Pair, stylize_files, stylize_images
 from tf_style.export.named_graphs import NamedTensors, at, batches, named_graph, options_at, within
 from tf_style.export.options import SIGNATURES
 from tf_style.export.tensor_names import named_targets, named_terms, target_names
@@ -52,6 +63,7 @@ class Signatures(tf.Module):
         self._problem = problem
         self._config = config
         self._max_pixels = max_pixels
+        self._most_pixels = MOST_PIXELS if config.optimizer.optimizer == "lbfgs" else 0
         self._variables = stored_variables(problem.objective.extractor)
         targets = problem.objective.targets.get_concrete_function().structured_outputs
         self._names = target_names(targets)
@@ -84,11 +96,12 @@ class Signatures(tf.Module):
             ),
         }
         # A function of its own, so that `stylize` and `stylize_png` share one trace.
-        option = {
-            name: tf.TensorSpec([], value.dtype, name=name) for name, value in options.items()
+        self._options = {
+            name: tf.TensorSpec([None], value.dtype, name=name) for name, value in options.items()
         }
+        styles = Packed(tf.TensorSpec([None, 3], tf.float32), tf.TensorSpec([None, 2], tf.int32))
         self._run = tf.function(
-            self._stylize_one, input_signature=[image, image, option], autograph=False
+            self._stylize_chunk, input_signature=[several, styles, self._options], autograph=False
         )
         for name in NAMES:
             setattr(self, name, functions[name])
@@ -141,77 +154,93 @@ class Signatures(tf.Module):
     def _stylize(self, content: tf.Tensor, style: tf.Tensor, **options: tf.Tensor) -> NamedTensors:
         """Returns the fields of `Stylized` by name, with results of the contents' size."""
         content, style = self._checked(content, "content"), self._checked(style, "style")
-        count = tf.shape(content)[0]
-
-        def one(index: tf.Tensor) -> Stylized:
-            picture = tf.ensure_shape(content[index][tf.newaxis], _IMAGE)
-            painting = tf.ensure_shape(at(style, index)[tf.newaxis], _IMAGE)
-            found = self._run(picture, painting, options_at(options, index))
-            return found._replace(image=found.image[0])
-
-        with tf.control_dependencies(batches({"style": style, **options}, count)):
-            found = tf.map_fn(
-                one,
-                tf.range(count),
-                fn_output_signature=Stylized(
-                    tf.TensorSpec(_IMAGE[1:], tf.float32),
-                    tf.TensorSpec([], tf.float32),
-                    *2 * [tf.TensorSpec([], tf.int32)],
-                ),
-                parallel_iterations=1,
-            )
-        return found._asdict()
+        run = functools.partial(self._run_rows, options)
+        with tf.control_dependencies(batches({"style": style, **options}, tf.shape(content)[0])):
+            return stylize_images(run, content, style, self._most_pixels)._asdict()
 
     def _stylize_png(
         self, content_bytes: tf.Tensor, style_bytes: tf.Tensor, **options: tf.Tensor
     ) -> NamedTensors:
-        """Returns PNG files, which keep the alpha channel of their contents."""
+        """Returns PNG files, which keep the alpha channel of their contents.
+
+        Neighbors in the batch whose results have one size are optimized together.
+        """
         count = tf.size(content_bytes)
 
-        def one(index: tf.Tensor) -> tf.Tensor:
-            chosen = options_at(options, index)
+        def pair_at(row: tf.Tensor) -> Pair:
             content, style = (
                 graph_pictures.decode(
-                    at(data, index),
+                    at(data, row),
                     argument=name,
                     max_pixels=self._max_pixels,
-                    row=tf.minimum(index, tf.size(data) - 1),
+                    row=tf.minimum(row, tf.size(data) - 1),
                 )
                 for name, data in (("content_bytes", content_bytes), ("style_bytes", style_bytes))
             )
-            size = self._result_size(size_of(content.image), chosen.pop("size"))
+            size = self._result_size(size_of(content.image), at(options["size"], row))
             content = graph_pictures.resize_picture(content, size)
-            found = self._run(content.image, graph_pictures.over_white(style), chosen)
-            return graph_pictures.encode_png(found.image, content.alpha, content.has_alpha)
+            content = content._replace(has_alpha=content.has_alpha[tf.newaxis])
+            return Pair(content, packed(graph_pictures.over_white(style)))
 
+        run = functools.partial(self._run_rows, options)
         with tf.control_dependencies(batches({"style_bytes": style_bytes, **options}, count)):
-            files = tf.map_fn(
-                one,
-                tf.range(count),
-                fn_output_signature=tf.TensorSpec([], tf.string),
-                parallel_iterations=1,
-            )
-        return {"png_bytes": files}
+            return {"png_bytes": stylize_files(run, pair_at, count, self._most_pixels)}
 
-    def _stylize_one(self, content: tf.Tensor, style: tf.Tensor, options: NamedTensors) -> Stylized:
-        """Returns one stylized picture, of the size of its content."""
-        steps = None
+    def _run_rows(
+        self, options: NamedTensors, contents: tf.Tensor, styles: Packed, rows: tf.Tensor
+    ) -> Stylized:
+        """Returns the results of some rows of a request, whose options are those of all rows."""
+        own = {name: options[name] for name in self._options}
+        return self._run(contents, styles, options_at(own, rows))
+
+    def _stylize_chunk(
+        self, contents: tf.Tensor, styles: Packed, options: NamedTensors
+    ) -> Stylized:
+        """Returns stylized pictures of one size, that of their contents."""
+        count, size = tf.shape(contents)[0], size_of(contents)
+        steps = tf.fill([count], self._config.optimizer.steps)
         if "num_steps" in options:
             steps = within("num_steps", options["num_steps"], 1, MAX_STEPS)
-        weights = {name: within(name, options[name], 0.0, _MAX_WEIGHT) for name in self._weights()}
-        factor = self._config.loss.style_factor
-        size = size_of(content)
-        start = start_image(self._config, content, style)
-        style = tf.clip_by_value(resize(style, self._style_size(size_of(style), size)), 0.0, 1.0)
-        return stylize_in_graph(
-            self._problem,
-            Pictures(content, (style,), start),
-            self._config,
-            num_steps=steps,
-            weights=LossWeights(
-                weights["content_weight"], factor * weights["style_weight"], weights["tv_weight"]
-            ),
-        )
+        inside = {name: within(name, options[name], 0.0, _MAX_WEIGHT) for name in self._weights()}
+        inside["style_weight"] *= self._config.loss.style_factor
+        weights = LossWeights(*inside.values())
+
+        def style_of(row: int | tf.Tensor) -> tf.Tensor:
+            style = unpacked(styles, row)
+            style = resize(style, self._style_size(size_of(style), size))
+            return tf.clip_by_value(style, 0.0, 1.0)
+
+        def alone() -> Stylized:
+            content = tf.ensure_shape(contents, _IMAGE)
+            start = start_image(self._config, content, unpacked(styles, 0))
+            found = stylize_in_graph(
+                self._problem,
+                Pictures(content, (style_of(0),), start),
+                self._config,
+                num_steps=steps[0],
+                weights=LossWeights(*(weight[0] for weight in weights)),
+            )
+            return Stylized(found.image, *(part[tf.newaxis] for part in found[1:]))
+
+        def together() -> Stylized:
+            starts = for_each(
+                count,
+                lambda row: start_image(
+                    self._config, contents[row][tf.newaxis], unpacked(styles, row)
+                ),
+                tf.TensorSpec(_IMAGE, tf.float32),
+            )
+            return stylize_batch_in_graph(
+                self._problem,
+                BatchPictures(contents, mapped(styles, style_of), starts),
+                self._config,
+                num_steps=steps,
+                weights=weights,
+            )
+
+        if self._most_pixels == 0:
+            return alone()
+        return tf.cond(tf.equal(count, 1), alone, together)
 
     def _result_size(self, size: Size, asked: tf.Tensor) -> Size:
         """Returns the result's height and width for a content of this size."""

@@ -80,7 +80,9 @@ def compared(
             if layer is not None:
                 layers[layer] = layers[layer] + value if layer in layers else value
     share = dict(targets.scales).get(SHARE)
-    sums["content"] = powered(config, sums["content"], None if share is None else share[0])
+    if share is not None and not per_sample:
+        share = share[0]
+    sums["content"] = powered(config, sums["content"], share)
     parts = {name: weight * sums[name] for name, weight in weights._asdict().items()}
     total = functools.reduce(operator.add, parts.values())
     return LossTerms(total=total, layers=layers, **parts)

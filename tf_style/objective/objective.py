@@ -1,8 +1,8 @@
 """The loss of an image and its gradient, as graphs.
 
 `Objective` combines an extractor and a `LossConfig`. Everything that varies (image, targets) is an
-argument, so an objective has no state and can be shared. `targets` is traced once; `terms` and
-`value_and_gradient` are traced for the first image size and once more for all other sizes.
+argument, so an objective has no state and can be shared. `targets` is traced once; the graphs of
+`terms` and `value_and_gradient` for the first image size and once more for all other sizes.
 """
 
 import contextlib
@@ -11,15 +11,16 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_style import vgg19
 from tf_style._keras import keras
 from tf_style.config.loss import LossConfig
 from tf_style.graphs.batches import rgb
 from tf_style.objective.loss import LossTerms, LossWeights, loss_terms
 from tf_style.objective.scales import content_scales, variation_scale
-from tf_style.objective.targets import Guides, Targets, style_statistics, style_targets
+from tf_style.objective.targets import EDGES, Guides, Targets, style_statistics, style_targets
 from tf_style.objective.terms import content_of
 
-_ANY_IMAGE = tf.TensorSpec([1, None, None, 3], tf.float32)
+_ANY_IMAGE = tf.TensorSpec([None, None, None, 3], tf.float32)
 
 
 class Objective:
@@ -56,7 +57,7 @@ class Objective:
         """Returns the features of an image by layer name; one graph serves all sizes.
 
         Args:
-            image: float32 `[1, H, W, 3]`, RGB 0..1.
+            image: float32 `[b, H, W, 3]`, RGB 0..1.
         """
         return self.extractor(image)
 
@@ -64,7 +65,7 @@ class Objective:
         """Returns the targets of a content image: `Targets.content`.
 
         Args:
-            content: float32 `[1, H, W, 3]`, RGB 0..1.
+            content: float32 `[b, H, W, 3]`, RGB 0..1.
         """
         return content_of(self.config, content, self.features(content))
 
@@ -74,7 +75,7 @@ class Objective:
         """Returns the statistics of a style picture, once for each of the guides.
 
         Args:
-            style: float32 `[1, H, W, 3]`, RGB 0..1.
+            style: float32 `[b, H, W, 3]`, RGB 0..1.
             guides: weights of the style's positions, as for `targets.style_statistics`; an empty
                 dict weights all positions equally.
         """
@@ -86,8 +87,8 @@ class Objective:
         """Returns what an image must match; compute it once for each pair of pictures.
 
         Args:
-            content: float32 `[1, H, W, 3]`, RGB 0..1, of the image's size.
-            style: float32 `[1, H', W', 3]`, RGB 0..1, of any size.
+            content: float32 `[b, H, W, 3]`, RGB 0..1, of the image's size.
+            style: float32 `[b, H', W', 3]`, RGB 0..1, of any size.
         """
         content_features = self.extractor(content)
         content_targets = content_of(self.config, content, content_features)
@@ -118,13 +119,17 @@ class Objective:
         """Returns the scale of total variation, by a style picture.
 
         Args:
-            style: float32 `[1, H, W, 3]`, RGB 0..1.
+            style: float32 `[b, H, W, 3]`, RGB 0..1.
         """
         return variation_scale(self.config, style)
 
-    @tf.function(autograph=False, reduce_retracing=True)
     def terms(
-        self, image: tf.Tensor, targets: Targets, *, weights: LossWeights | None = None
+        self,
+        image: tf.Tensor,
+        targets: Targets,
+        *,
+        weights: LossWeights | None = None,
+        per_sample: bool = False,
     ) -> LossTerms:
         """Returns the loss and its parts.
 
@@ -132,48 +137,132 @@ class Objective:
             image: float32 `[1, H, W, 3]`, RGB, nominally 0..1, not clipped.
             targets: from `targets`, for a content of the same size.
             weights: replace the config's.
+            per_sample: take a batch, `[b, H, W, 3]`, and give `[b]` losses, each as if its image
+                were alone. Targets have a batch of b, or of 1 for the whole batch.
+
+        Raises:
+            ValueError: if the image is not of floats, is a batch without `per_sample`, or has
+                another size than the content.
         """
-        return self._terms(image, targets, weights)
+        image = checked_image(image, targets, per_sample=per_sample)
+        return self.terms_graph(image, targets, weights=weights, per_sample=per_sample)
 
     def keeping_memory(self) -> contextlib.AbstractContextManager[None]:
         """Returns a context for many evaluations of images of one size; here it does nothing."""
         return contextlib.nullcontext()
 
-    @tf.function(autograph=False, reduce_retracing=True)
     def value_and_gradient(
-        self, image: tf.Tensor, targets: Targets, *, weights: LossWeights | None = None
+        self,
+        image: tf.Tensor,
+        targets: Targets,
+        *,
+        weights: LossWeights | None = None,
+        per_sample: bool = False,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the total loss and its gradient with respect to the image.
 
         Args:
-            image: float32 `[1, H, W, 3]`, RGB, nominally 0..1, not clipped.
-            targets: from `targets`, for a content of the same size.
+            image: as for `terms`.
+            targets: as for `terms`.
             weights: replace the config's.
+            per_sample: as for `terms`. The gradient of each image is that of its own loss.
 
         Returns:
-            Float32 scalar and float32 `[1, H, W, 3]`.
+            Float32 scalar, or `[b]` with `per_sample`; and float32 of the image's shape.
+
+        Raises:
+            ValueError: as for `terms`.
         """
-        terms, gradient = self.terms_and_gradient(image, targets, weights=weights)
-        return terms.total, gradient
+        image = checked_image(image, targets, per_sample=per_sample)
+        return self.gradient_graph(image, targets, weights=weights, per_sample=per_sample)
 
     def terms_and_gradient(
-        self, image: tf.Tensor, targets: Targets, *, weights: LossWeights | None = None
+        self,
+        image: tf.Tensor,
+        targets: Targets,
+        *,
+        weights: LossWeights | None = None,
+        per_sample: bool = False,
     ) -> tuple[LossTerms, tf.Tensor]:
         """Returns the loss with its parts and the gradient of the total, in the surrounding graph.
 
         Args:
-            image: float32 `[1, H, W, 3]`, RGB, nominally 0..1, not clipped.
-            targets: from `targets`, for a content of the same size.
+            image: as for `terms`.
+            targets: as for `terms`.
             weights: replace the config's.
+            per_sample: as for `terms`.
+
+        Raises:
+            ValueError: as for `terms`.
         """
+        image = checked_image(image, targets, per_sample=per_sample)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(image)
-            terms = self._terms(image, targets, weights)
+            terms = self._terms(image, targets, weights, per_sample)
         return terms, tape.gradient(terms.total, image)
 
-    def _terms(self, image: tf.Tensor, targets: Targets, weights: LossWeights | None) -> LossTerms:
-        image = rgb("image", image)
-        return loss_terms(self.config, image, self.extractor(image), targets, weights=weights)
+    @tf.function(autograph=False, reduce_retracing=True)
+    def terms_graph(
+        self, image: tf.Tensor, targets: Targets, *, weights: LossWeights | None, per_sample: bool
+    ) -> LossTerms:
+        """Returns what `terms` returns, without its checks."""
+        return self._terms(image, targets, weights, per_sample)
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def gradient_graph(
+        self, image: tf.Tensor, targets: Targets, *, weights: LossWeights | None, per_sample: bool
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns what `value_and_gradient` returns, without its checks."""
+        terms, gradient = self.terms_and_gradient(
+            image, targets, weights=weights, per_sample=per_sample
+        )
+        return terms.total, gradient
+
+    def _terms(
+        self, image: tf.Tensor, targets: Targets, weights: LossWeights | None, per_sample: bool
+    ) -> LossTerms:
+        features = self.extractor(image)
+        return loss_terms(
+            self.config, image, features, targets, weights=weights, per_sample=per_sample
+        )
+
+
+def checked_image(image: tf.Tensor, targets: Targets, *, per_sample: bool) -> tf.Tensor:
+    """Returns an image, or a batch with `per_sample`, that can be compared with its targets.
+
+    Raises:
+        ValueError: if it is known not to be; see `Objective.terms`.
+    """
+    image = rgb("image", image)
+    if not image.dtype.is_floating:
+        raise ValueError(
+            f"`image` must be of floats, RGB 0..1. Received: dtype={image.dtype.name}. Use "
+            "`tf.image.convert_image_dtype(image, tf.float32)`."
+        )
+    count, height, width, _ = image.shape
+    if not per_sample:
+        if count not in (1, None):
+            raise ValueError(
+                f"`image` must be one image, a batch of 1. Received: shape={tuple(image.shape)}. "
+                "Use `per_sample=True` for the loss and the gradient of each image."
+            )
+        image = tf.ensure_shape(image, [1, None, None, 3])
+    for name, target in targets.content.items():
+        halvings = 1 if name == EDGES else vgg19.minimum_side([name])
+        sides = [None if side is None else side // halvings for side in (height, width)]
+        if not target.shape[1:3].is_compatible_with(sides):
+            raise ValueError(
+                "`image` must have the size of the content of `targets`. Received: "
+                f"image of {height}x{width} px, whose '{name}' is "
+                f"{'x'.join(map(str, sides))}, and a target of "
+                f"{'x'.join(map(str, target.shape[1:3]))}. Resize the image."
+            )
+        if count is not None and target.shape[0] not in (1, count, None):
+            raise ValueError(
+                "`targets` must be those of one image, or of each image of the batch. Received: "
+                f"targets of {target.shape[0]} images for a batch of {count}."
+            )
+    return image
 
 
 def check_layers(extractor: keras.Model, config: LossConfig) -> None:

@@ -4,8 +4,9 @@ Pure functions from state to state. They know nothing about images and are part 
 graph.
 """
 
+import math
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import tensorflow as tf
 
@@ -43,14 +44,14 @@ def advance(
         direction = step_direction(state, first_step)
         position = state.position + state.length * direction
         value, gradient = function(position)
-        slope = state.length * dot(state.gradient, direction)
-        # Rounding may turn a direction uphill. Even then the value must not rise.
-        lowered = value <= state.value + _SUFFICIENT_DECREASE * tf.minimum(slope, 0.0)
-        lowered &= tf.reduce_all(tf.math.is_finite(gradient))
-        # Nocedal & Wright (2006), eq. 3.57: the minimum of the interpolating parabola.
-        parabola = -slope / (2.0 * (value - state.value - slope))
-        shorter = state.length * tf.clip_by_value(parabola, 0.1, 0.5)
-        shorter = tf.where(tf.math.is_finite(parabola), shorter, 0.1 * state.length)
+        trial = judged(
+            state.value,
+            value,
+            slope=state.length * dot(state.gradient, direction),
+            length=state.length,
+            is_finite=tf.reduce_all(tf.math.is_finite(gradient)),
+        )
+        lowered = trial.lowered
         after = advanced(
             state,
             tf.where(lowered, position, state.position),
@@ -61,8 +62,8 @@ def advance(
         return after._replace(
             num_steps=state.num_steps + tf.cast(lowered, tf.int32),
             num_evaluations=state.num_evaluations + 1,
-            length=tf.where(lowered, tf.ones_like(shorter), shorter),
-            failed=~lowered & (shorter < _SHORTEST),
+            length=trial.length,
+            failed=trial.failed,
         )
 
     def continues(state: LbfgsState) -> tf.Tensor:
@@ -75,6 +76,56 @@ def advance(
         (state,),
         parallel_iterations=1,
     )[0]
+
+
+class Trial(NamedTuple):
+    """What a trial step leads to; scalars, or `[b]` for a batch.
+
+    Attributes:
+        lowered: bool, whether it lowered the value enough.
+        length: share of the direction to try next: 1, or less if it did not.
+        failed: bool, whether even a short step did not.
+    """
+
+    lowered: tf.Tensor
+    length: tf.Tensor
+    failed: tf.Tensor
+
+
+def judged(
+    before: tf.Tensor,
+    value: tf.Tensor,
+    *,
+    slope: tf.Tensor,
+    length: tf.Tensor,
+    is_finite: tf.Tensor,
+) -> Trial:
+    """Returns what a trial step leads to; of scalars, or of `[b]` for a batch.
+
+    Args:
+        before: the value where the step started.
+        value: the value where it ended.
+        slope: the gradient at the start times the step.
+        length: share of the direction that was tried.
+        is_finite: bool, whether the gradient at the end is finite.
+    """
+    # Rounding may turn a direction uphill. Even then the value must not rise.
+    lowered = value <= before + _SUFFICIENT_DECREASE * tf.minimum(slope, 0.0)
+    lowered &= is_finite
+    # Nocedal & Wright (2006), eq. 3.57: the minimum of the interpolating parabola.
+    parabola = -slope / (2.0 * (value - before - slope))
+    shorter = length * tf.clip_by_value(parabola, 0.1, 0.5)
+    shorter = tf.where(tf.math.is_finite(parabola), shorter, 0.1 * length)
+    return Trial(
+        lowered, tf.where(lowered, tf.ones_like(shorter), shorter), ~lowered & (shorter < _SHORTEST)
+    )
+
+
+def is_curved(position_delta: tf.Tensor, gradient_delta: tf.Tensor) -> tf.Tensor:
+    """Returns whether pairs, float `[..., n]`, have enough curvature to be stored, bool `[...]`."""
+    curvature = tf.reduce_sum(position_delta * gradient_delta, -1)
+    lengths = (tf.norm(delta, axis=-1) for delta in (position_delta, gradient_delta))
+    return curvature > math.prod(lengths, start=_LEAST_CURVATURE)
 
 
 def advanced(
@@ -90,8 +141,7 @@ def advanced(
     # Rounded as they are stored, so that the products below match the rings.
     position_delta = tf.cast(tf.cast(position - state.position, ring), dtype)
     gradient_delta = tf.cast(tf.cast(gradient - state.gradient, ring), dtype)
-    curvature = tf.reduce_sum(position_delta * gradient_delta)
-    is_stored = curvature > _LEAST_CURVATURE * tf.norm(position_delta) * tf.norm(gradient_delta)
+    is_stored = is_curved(position_delta, gradient_delta)
     row = state.num_pairs % tf.shape(state.inner)[0]
     position_delta = tf.where(is_stored, position_delta, tf.cast(state.position_deltas[row], dtype))
     gradient_delta = tf.where(is_stored, gradient_delta, tf.cast(state.gradient_deltas[row], dtype))

@@ -95,12 +95,18 @@ class TiledObjective(Objective):
 
     @tf.function(autograph=False, reduce_retracing=True)
     def value_and_gradient(
-        self, image: tf.Tensor, targets: Targets, *, weights: LossWeights | None = None
+        self,
+        image: tf.Tensor,
+        targets: Targets,
+        *,
+        weights: LossWeights | None = None,
+        per_sample: bool = False,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the total loss and its gradient with respect to the image; see `Objective`.
 
         Calls back into Python, so a graph that contains it cannot be saved.
         """
+        _check_single(per_sample)
         arguments = (image, complete(targets), weights or weights_of(self.config))
         nest = tf.nest.map_structure(tf.convert_to_tensor, arguments)
 
@@ -141,9 +147,15 @@ class TiledObjective(Objective):
                 self._maps = None
 
     def terms(
-        self, image: tf.Tensor, targets: Targets, *, weights: LossWeights | None = None
+        self,
+        image: tf.Tensor,
+        targets: Targets,
+        *,
+        weights: LossWeights | None = None,
+        per_sample: bool = False,
     ) -> LossTerms:
         """Returns the loss and its parts; see `Objective`."""
+        _check_single(per_sample)
         targets = arrays(complete(targets))
         measures, _ = self._measures_of(image.numpy(), targets, maps=self._new_maps())
         return self._compared(measures, targets, weights or weights_of(self.config))[0]
@@ -172,7 +184,7 @@ class TiledObjective(Objective):
 
     def variation_scale(self, style: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns the scale of total variation; see `Objective`."""
-        if not (self.config.relative_losses and self.config.tv_weight):
+        if not self.config.relative_losses:
             return {}
         measure = self._strips.measured(style.numpy(), Targets({}, {}))["variation"][0][IMAGE]
         return {IMAGE: tf.constant([measure], tf.float32)}
@@ -337,3 +349,8 @@ class TiledObjective(Objective):
             else by_layer
             for name, by_layer in measures.items()
         }
+
+
+def _check_single(per_sample: bool) -> None:
+    if per_sample:
+        raise ValueError("`per_sample` must be False in tiles. Received: per_sample=True.")

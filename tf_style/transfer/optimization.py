@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, cast
 
 import numpy as np
@@ -52,7 +53,14 @@ def optimize(
     size = inputs.content.shape[1:3]
     deadline = _deadline(config, started, size)
     problem, weights_sha256 = load_problem(config, notify=notify)
-    report = _Report(inputs, config, weights_sha256, on_progress, also_saved or {}, resume_from)
+    report = Report(
+        inputs,
+        config,
+        weights_sha256,
+        on_progress,
+        also_saved=also_saved or {},
+        resume_from=resume_from,
+    )
     if notify is not None:
         _describe_plan(size, config, resume_from, notify)
     with stages.enough_memory(size):
@@ -65,7 +73,7 @@ def optimize(
             on_slice=report.on_slice,
             resume_from=resume_from,
         )
-        return StyleResult(**report.values(end), status=cast("Status", end.status))
+        return report.result(end)
 
 
 def _deadline(config: StyleConfig, started: float | None, size: tuple[int, int]) -> float | None:
@@ -92,7 +100,7 @@ def _describe_plan(
         notify(warning)
 
 
-class _Report:
+class Report:
     """Turns the states of a run into `Progress`, and into what a checkpoint saves."""
 
     def __init__(
@@ -101,9 +109,11 @@ class _Report:
         config: StyleConfig,
         weights_sha256: str,
         on_progress: OnProgress | None,
-        also_saved: Mapping[str, Any],
-        resume_from: State | None,
+        *,
+        also_saved: Mapping[str, Any] = MappingProxyType({}),
+        resume_from: State | None = None,
     ) -> None:
+        """Starts the clock of a run; the arguments are those of `optimize`."""
         self._inputs = inputs
         self._config = config
         self._weights_sha256 = weights_sha256
@@ -120,11 +130,15 @@ class _Report:
             return None
         self._current = run_state
         try:
-            return self._on_progress(Progress(**self.values(run_state)))
+            return self._on_progress(Progress(**self._values(run_state)))
         finally:
             self._current = None
 
-    def values(self, run_state: RunState) -> dict[str, Any]:
+    def result(self, end: RunState) -> StyleResult:
+        """Returns the result of the run that ended so."""
+        return StyleResult(**self._values(end), status=cast("Status", end.status))
+
+    def _values(self, run_state: RunState) -> dict[str, Any]:
         """Returns the fields of a `Progress`."""
         return {
             "step": run_state.step,
@@ -135,7 +149,13 @@ class _Report:
             "stage_size": tuple(run_state.image.shape[1:3]),
             "config": self._config,
             "weights_sha256": self._weights_sha256,
-            "view": View(run_state.image, run_state.targets, run_state.objective, self._inputs),
+            "view": View(
+                run_state.image,
+                run_state.targets,
+                run_state.objective,
+                self._inputs,
+                run_state.weights,
+            ),
             "state": self._saved,
         }
 

@@ -18,7 +18,7 @@ from tf_style.images import writing
 from tf_style.images.metadata import NO_METADATA
 from tf_style.inputs.inputs import Inputs
 from tf_style.inputs.masks import Regions
-from tf_style.objective.loss import by_name
+from tf_style.objective.loss import LossWeights, by_name
 from tf_style.objective.objective import Objective
 from tf_style.objective.targets import Targets
 from tf_style.optimizers.solution import State, Status
@@ -34,12 +34,14 @@ class View(NamedTuple):
         targets: of the stage.
         objective: measures the image against the targets.
         inputs: the pictures of the run, of the result's size.
+        weights: replace those of the objective's config; or None.
     """
 
     image: tf.Tensor
     targets: Targets
     objective: Objective
     inputs: Inputs
+    weights: LossWeights | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -81,7 +83,8 @@ class Progress:
         Weighted "total", "content", "style" and "variation", unweighted "content/LAYER" and
         "style/LAYER".
         """
-        return by_name(self.view.objective.terms(self.view.image, self.view.targets))
+        view = self.view
+        return by_name(view.objective.terms(view.image, view.targets, weights=view.weights))
 
     @functools.cached_property
     def image(self) -> np.ndarray:

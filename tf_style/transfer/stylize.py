@@ -77,7 +77,9 @@ def stylize(
         Gatys et al. (2016).
     """
     started = time.perf_counter()
-    config = _checked(config, on_progress)
+    config = checked_config(config)
+    if on_progress is not None and not callable(on_progress):
+        raise TypeError(f"`on_progress` must be callable. Received: {on_progress!r}.")
     controls = ControlPictures(content_masks, style_masks, content_map, fine_style, keep)
     inputs = prepare_inputs(content, style, config, controls)
     inputs = inputs._replace(origin=origin_of(content, style, controls._asdict()))
@@ -108,14 +110,16 @@ def stylize(
     return result
 
 
-def _checked(config: StyleConfig | None, on_progress: OnProgress | None) -> StyleConfig:
-    """Returns the config, or the default one, after checking both arguments' types."""
+def checked_config(config: StyleConfig | None) -> StyleConfig:
+    """Returns the config, or the default one.
+
+    Raises:
+        TypeError: unless it is a StyleConfig or None.
+    """
     config = StyleConfig() if config is None else config
     if not isinstance(config, StyleConfig):
         raise TypeError(
             f"`config` must be a StyleConfig. Received: {type(config).__name__}. Use "
             "`tf_style.StyleConfig().replace(size=256)`."
         )
-    if on_progress is not None and not callable(on_progress):
-        raise TypeError(f"`on_progress` must be callable. Received: {on_progress!r}.")
     return config
