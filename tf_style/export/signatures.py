@@ -29,6 +29,7 @@ from tf_style.export.chunks import Pair, stylize_files, stylize_images
 from tf_style.export.named_graphs import NamedTensors, at, batches, named_graph, options_at, within
 from tf_style.export.options import SIGNATURES
 from tf_style.export.tensor_names import named_targets, named_terms, target_names
+from tf_style.graphs.tracing import called_when_reached
 from tf_style.images import graph_pictures
 from tf_style.images.graph_resizing import Size, resize, size_of
 from tf_style.inputs.sizes import smallest_side
@@ -218,7 +219,7 @@ class Signatures(tf.Module):
                 Pictures(content, (style_of(0),), start),
                 self._config,
                 num_steps=steps[0],
-                weights=LossWeights(*(weight[0] for weight in weights)),
+                weights=LossWeights(*(inside[name][0] for name in inside)),
             )
             return Stylized(found.image, *(part[tf.newaxis] for part in found[1:]))
 
@@ -240,7 +241,7 @@ class Signatures(tf.Module):
 
         if self._most_pixels == 0:
             return alone()
-        return tf.cond(tf.equal(count, 1), alone, together)
+        return tf.cond(tf.equal(count, 1), alone, called_when_reached(together))
 
     def _result_size(self, size: Size, asked: tf.Tensor) -> Size:
         """Returns the result's height and width for a content of this size."""

@@ -25,6 +25,15 @@ def for_all_sizes(function: Callable, *, jit_compile: bool = False) -> Callable:
     return call
 
 
+def called_when_reached(function: Callable) -> Callable:
+    """Returns the function as a graph of its own that a graph calls, and never contains.
+
+    TensorFlow rewrites and loads it when it is first reached: a branch that is rarely taken costs
+    nothing before.
+    """
+    return tf.function(function, autograph=False, experimental_attributes={"_noinline": True})
+
+
 def kept_by_function(make: Callable) -> Callable:
     """Returns `make`, a function `(function, *options)`, with its results cached.
 

@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeAlias
 import tensorflow as tf
 
 from tf_style.config.optimizer import OptimizerConfig
+from tf_style.graphs.tracing import called_when_reached
 from tf_style.optimizers.lbfgs_direction import history_weights
 from tf_style.optimizers.lbfgs_state import LbfgsState, initial_state, without_history
 from tf_style.optimizers.lbfgs_steps import is_curved, judged
@@ -115,8 +116,8 @@ def minimize_batch(
 
     def attempt(state: BatchState) -> tuple[BatchState]:
         state = advance_batch(function, state, num_steps=num_steps)
-        has_failed = tf.reduce_any(state.each.failed)
-        return (tf.cond(has_failed, lambda: search_failed(function, state), lambda: state),)
+        searched = called_when_reached(lambda: search_failed(function, state))
+        return (tf.cond(tf.reduce_any(state.each.failed), searched, lambda: state),)
 
     return tf.while_loop(
         lambda state: tf.reduce_any(is_unfinished(state, num_steps)),
