@@ -612,3 +612,49 @@ def test_features_in_other_arithmetics_are_close(kind, inputs, mini_layers, expe
     limit = {"direct": 1e-6, "bfloat16": 0.03}[kind]
     for name, value in found.items():
         assert distance(value, expected[f"features:{name}"]) <= limit
+
+
+def test_small_pictures_of_a_batch_are_those_of_single_calls(model, rng):
+    contents = rng.random((3, *CONTENT, 3), np.float32)
+    styles = rng.random((3, *STYLE, 3), np.float32)
+    options = {"num_steps": [2, 4, 3], "style_weight": [4.5, 9.0, 1.0]}
+    found = model.stylize(contents, styles, **options)
+    for row in range(3):
+        own = {name: values[row] for name, values in options.items()}
+        alone = model.stylize(contents[row : row + 1], styles[row : row + 1], **own)
+        # Rounding differs, and steps enlarge it.
+        np.testing.assert_allclose(found["image"][row], alone["image"][0], atol=5e-3)
+        assert float(found["loss"][row]) == pytest.approx(float(alone["loss"][0]), rel=1e-3)
+        assert int(found["num_steps"][row]) == options["num_steps"][row]
+        assert int(found["num_evaluations"][row]) == int(alone["num_evaluations"][0])
+
+
+def test_files_of_any_sizes_keep_their_order_alpha_and_options(model):
+    sizes = [(36, 48), (36, 48), (30, 48), (36, 48), (72, 96)]
+    contents = [file_of(pixels(size, seed)) for seed, size in enumerate(sizes)]
+    alpha = np.full((36, 48, 1), 200, np.uint8)
+    contents[1] = file_of(np.concatenate([pixels((36, 48), 1), alpha], -1))
+    styles = [file_of(pixels((30 + 2 * row, 40), row)) for row in range(5)]
+    options = {"num_steps": [2, 3, 1, 2, 2], "size": [0, 0, 0, 0, 48]}
+    found = model.stylize_png(contents, styles, **options)
+    for row, (content, style) in enumerate(zip(contents, styles, strict=True)):
+        own = {name: values[row] for name, values in options.items()}
+        (alone,) = model.stylize_png(content, style, **own)
+        images = [np.asarray(Image.open(io.BytesIO(data))) for data in (found[row], alone)]
+        assert images[0].shape == images[1].shape
+        assert np.abs(images[0].astype(int) - images[1]).max() <= 2
+    assert np.asarray(Image.open(io.BytesIO(found[1]))).shape == (36, 48, 4)
+
+
+def test_a_batch_is_refused_where_one_image_is_taken(model, rng):
+    images = rng.random((3, *CONTENT, 3), np.float32)
+    for call in (model.loss_and_gradient, lambda *images: model.targets(*images[:2])):
+        with pytest.raises(ValueError, match=r"must be one image \[1, height, width, 3\]. Receiv"):
+            call(images, images, images)
+
+
+def test_a_model_without_total_variation_lets_clients_ask_for_it(inputs, mini_layers):
+    config = settings(tv_weight=0.0, **SIMPLE)
+    functions = Signatures(make_problem(mini_layers, config, "direct"), config, max_pixels=10_000)
+    image, content, style = (tf.constant(inputs[name]) for name in ("image", "content", "style"))
+    assert float(functions.loss_and_gradient(image, content, style)["variation_loss"]) == 0.0

@@ -17,6 +17,14 @@ def test_resize_gives_what_pillow_gives(rng, old, new):
     np.testing.assert_allclose(resize(tf.constant(image), new), expected, atol=2e-6)
 
 
+@pytest.mark.parametrize("scaled", [resize, cover])
+def test_each_image_of_a_batch_is_resized(rng, scaled):
+    images = tf.constant(rng.random((3, 31, 40, 3), np.float32))
+    together = scaled(images, (16, 20))
+    for row in range(3):
+        np.testing.assert_array_equal(together[row], scaled(images[row : row + 1], (16, 20))[0])
+
+
 @pytest.mark.parametrize(("old", "new"), SIZES)
 def test_cover_gives_what_pillow_gives(rng, old, new):
     image = rng.random((1, *old, 3), np.float32)

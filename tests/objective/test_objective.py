@@ -22,7 +22,7 @@ from tf_style.losses import kernels, quantiles
 from tf_style.losses.style import STYLE_LOSSES
 from tf_style.network import weights
 from tf_style.network.extractor import build_extractor
-from tf_style.objective.loss import loss_terms
+from tf_style.objective.loss import loss_terms, weights_of
 from tf_style.objective.objective import Objective
 from tf_style.objective.targets import (
     RegionTargets,
@@ -336,3 +336,56 @@ def test_blended_targets_are_those_of_each_layers_loss(mini_layers, rng):
     for layer in loss.style_losses:
         expected = 0.25 * one[layer] + 0.75 * other[layer]
         np.testing.assert_allclose(found[layer], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("style_loss", STYLE_LOSSES)
+def test_a_batch_has_the_losses_and_gradients_of_its_images(style_loss, mini_layers, rng, eagerly):
+    objective = make(
+        mini_layers,
+        style_loss=style_loss,
+        content_layers="conv2_2",
+        style_layers="conv1_1,conv2_1",
+        edge_weight=0.3,
+    )
+    images, contents, styles = (
+        tf.constant(rng.random((3, 20, 24, 3)), tf.float32) for _ in range(3)
+    )
+    together = objective.targets(contents, styles)
+    values, gradients = objective.value_and_gradient(images, together, per_sample=True)
+    terms = objective.terms(images, together, per_sample=True)
+    assert values.shape == terms.style.shape == (3,)
+    for row in range(3):
+        one = slice(row, row + 1)
+        targets = objective.targets(contents[one], styles[one])
+        value, gradient = objective.value_and_gradient(images[one], targets)
+        assert float(values[row]) == pytest.approx(float(value), rel=1e-5)
+        largest = float(tf.reduce_max(tf.abs(gradient)))
+        np.testing.assert_allclose(gradients[row], gradient[0], atol=1e-5 * largest)
+        alone = objective.terms(images[one], targets)
+        for name in ("content", "style", "variation"):
+            expected = float(getattr(alone, name))
+            assert float(getattr(terms, name)[row]) == pytest.approx(expected, rel=1e-5)
+
+
+def test_images_that_do_not_fit_their_targets_are_refused(mini_layers, rng):
+    objective = make(mini_layers)
+    images = tf.constant(rng.random((3, 32, 32, 3)), tf.float32)
+    targets = objective.targets(images[:1], images[:1])
+    for function in (objective.terms, objective.value_and_gradient):
+        with pytest.raises(ValueError, match="`image` must be one image, a batch of 1. Received"):
+            function(images, targets)
+        with pytest.raises(ValueError, match="must have the size of the content of `targets`"):
+            function(images[:1, :16], targets)
+        with pytest.raises(ValueError, match="must be of floats, RGB 0..1. Received: dtype=uint8"):
+            function(tf.cast(images[:1], tf.uint8), targets)
+        with pytest.raises(ValueError, match="targets of 2 images for a batch of 3"):
+            function(images, objective.targets(images[:2], images[:2]), per_sample=True)
+
+
+def test_total_variation_may_be_weighted_where_the_config_leaves_it_out(mini_layers, rng, eagerly):
+    image = tf.constant(rng.random((1, 32, 32, 3)), tf.float32)
+    without, default = make(mini_layers, tv_weight=0.0), make(mini_layers, tv_weight=0.25)
+    weights = weights_of(default.config)
+    found = without.terms(0.5 * image, without.targets(image, image), weights=weights)
+    expected = default.terms(0.5 * image, default.targets(image, image))
+    assert float(found.total) == float(expected.total)

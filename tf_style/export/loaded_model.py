@@ -48,7 +48,7 @@ class ExportedModel:
             content: float `[1, H, W, 3]`, RGB 0..1.
             style: float `[1, H', W', 3]`, RGB 0..1.
         """
-        return self._functions.targets(_image(content), _image(style))
+        return self._functions.targets(_single("content", content), _single("style", style))
 
     def loss_and_gradient(self, image: Any, content: Any, style: Any) -> NamedTensors:
         """Returns the loss and its gradient with respect to the image.
@@ -61,7 +61,8 @@ class ExportedModel:
             content: float `[1, H, W, 3]`, RGB 0..1.
             style: float `[1, H', W', 3]`, RGB 0..1.
         """
-        return self._functions.loss_and_gradient(*map(_image, (image, content, style)))
+        pictures = {"image": image, "content": content, "style": style}
+        return self._functions.loss_and_gradient(*map(_single, pictures, pictures.values()))
 
     def loss_and_gradient_from_targets(self, image: Any, targets: NamedTensors) -> NamedTensors:
         """Returns the same as `loss_and_gradient`, from precomputed targets.
@@ -70,10 +71,12 @@ class ExportedModel:
             image: float `[1, H, W, 3]`, RGB, nominally 0..1.
             targets: what `targets` returned, for a content of the same size.
         """
-        return self._functions.loss_and_gradient_from_targets(_image(image), **targets)
+        return self._functions.loss_and_gradient_from_targets(_single("image", image), **targets)
 
     def stylize(self, content: Any, style: Any, **options: Any) -> NamedTensors:
         """Returns the stylized images with their losses and counts.
+
+        Several small pictures are optimized together, as by `stylize_batch`.
 
         By name: "image", float32 `[B, H, W, 3]`, RGB, nominally 0..1; "loss", float32 `[B]`;
         "num_steps" and "num_evaluations", int32 `[B]`.
@@ -138,6 +141,21 @@ def load(path: str | os.PathLike) -> ExportedModel:
 
 def _image(image: Any) -> tf.Tensor:
     return tf.cast(image, tf.float32)
+
+
+def _single(argument: str, image: Any) -> tf.Tensor:
+    """Returns one image as a tensor `[1, H, W, 3]`.
+
+    Raises:
+        ValueError: if it is something else, such as a batch.
+    """
+    image = _image(image)
+    if not image.shape.is_compatible_with([1, None, None, 3]):
+        raise ValueError(
+            f"`{argument}` must be one image [1, height, width, 3]. Received: "
+            f"shape={tuple(image.shape)}. Call the function for each image of a batch."
+        )
+    return image
 
 
 def _batched(options: dict[str, Any]) -> dict[str, tf.Tensor]:

@@ -62,7 +62,7 @@ def resize(image: tf.Tensor, size: Size) -> tf.Tensor:
     """Returns the resized image, not clipped: ringing may exceed the range of the input a little.
 
     Args:
-        image: float32 `[1, H, W, channels]`.
+        image: float32 `[b, H, W, channels]`.
         size: the size of the result. If it is that of the image, the image is returned unchanged.
     """
     if None not in image.shape[1:3] and not any(tf.is_tensor(side) for side in size):
@@ -80,7 +80,7 @@ def cover(image: tf.Tensor, size: Size) -> tf.Tensor:
     """Returns the image scaled to cover `size`, with its aspect ratio kept and the excess cropped.
 
     Args:
-        image: float32 `[1, H, W, channels]`.
+        image: float32 `[b, H, W, channels]`.
         size: the size of the result.
     """
     sides = [tf.cast(side, tf.float64) for side in size_of(image)]
@@ -95,6 +95,6 @@ def cover(image: tf.Tensor, size: Size) -> tf.Tensor:
 
 def _by(rows: tf.Tensor, image: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
     # In float64, because GPUs multiply float32 matrices in TF32, with a 10-bit mantissa.
-    channels = tf.cast(tf.transpose(image[0], [2, 0, 1]), tf.float64)
+    channels = tf.cast(tf.transpose(image, [0, 3, 1, 2]), tf.float64)
     channels = tf.matmul(tf.matmul(rows, channels), columns, transpose_b=True)
-    return tf.cast(tf.transpose(channels, [1, 2, 0])[tf.newaxis], image.dtype)
+    return tf.cast(tf.transpose(channels, [0, 2, 3, 1]), image.dtype)
