@@ -13,9 +13,10 @@ from tf_style._keras import keras
 from tf_style.config.network import NetworkConfig
 from tf_style.graphs.batches import dense
 from tf_style.graphs.epochs import numbers_by_epoch
-from tf_style.keras.inputs import check_sides, checked_range, options_of, to_unit_range
+from tf_style.keras.inputs import check_sides, options_of
 from tf_style.keras.restyling import mixed, restyled
 from tf_style.keras.style_bank import bank_styles, bank_texts, random_shares
+from tf_style.keras.value_range import checked_range, checked_values, to_unit_range
 from tf_style.network.extractor import load_extractor
 
 _LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1")
@@ -221,11 +222,11 @@ class StyleAugmentation(keras.layers.Layer):
             seed: int `[2]`.
 
         Raises:
-            ValueError: if the shape is not that of images.
+            ValueError: if the shape is not that of images, or values contradict `value_range`.
         """
         images = self._checked(images)
         # Stops gradients here: a tape would differentiate the whole graph for nothing.
-        values = tf.stop_gradient(tf.cast(images, tf.float32))
+        values = tf.stop_gradient(checked_values("images", images, self.value_range))
         batch = values if images.shape.rank == 4 else values[tf.newaxis]
         chosen, strength, shares = self._drawn(tf.shape(batch)[0], seed)
         chosen = tf.where(chosen)[:, 0]

@@ -12,7 +12,8 @@ from tf_style._checks import check_choice
 from tf_style._keras import keras
 from tf_style.config.network import NetworkConfig
 from tf_style.graphs.batches import rgb
-from tf_style.keras.inputs import check_sides, checked_range, options_of, to_unit_range
+from tf_style.keras.inputs import check_sides, options_of
+from tf_style.keras.value_range import checked_range, checked_values, to_unit_range
 from tf_style.network.extractor import ARITHMETICS, build_extractor, load_extractor
 from tf_style.network.weights import is_at_hand
 
@@ -102,6 +103,7 @@ class VGG19Features(keras.layers.Layer):
         images = rgb("images", images)
         smallest = vgg19.minimum_side(self.layer_names, self.network.padding)
         check_sides("images", images.shape[1:3], smallest=smallest)
+        images = checked_values("images", images, self.value_range, is_computed=True)
         features = self.extractor(to_unit_range(images, self.value_range))
         return {name: tf.cast(features[name], self.compute_dtype) for name in self.layer_names}
 

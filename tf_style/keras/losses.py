@@ -21,12 +21,11 @@ from tf_style.config.network import NetworkConfig
 from tf_style.graphs.batches import rgb
 from tf_style.keras.inputs import (
     check_sides,
-    checked_range,
     options_of,
     picture_of_text,
     picture_to_text,
-    to_unit_range,
 )
+from tf_style.keras.value_range import checked_range, checked_values, to_unit_range
 from tf_style.network.extractor import load_extractor
 from tf_style.objective.loss import LossTerms, loss_terms
 from tf_style.objective.scales import content_scales, variation_scale
@@ -130,6 +129,8 @@ class _PictureLoss(keras.losses.Loss):
     def _image(self, argument: str, image: tf.Tensor) -> tf.Tensor:
         image = rgb(argument, image)
         check_sides(argument, image.shape[1:3], smallest=self._smallest)
+        is_computed = argument == "y_pred"
+        image = checked_values(argument, image, self.value_range, is_computed=is_computed)
         return to_unit_range(image, self.value_range)
 
     def get_config(self) -> dict[str, Any]:
