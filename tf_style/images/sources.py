@@ -36,10 +36,24 @@ class Encoded:
     suffix: str = ""
 
 
+def is_address(source: Any) -> bool:
+    """Returns whether a source is an address that fsspec, which is installed, may read."""
+    is_one = isinstance(source, str) and _ADDRESS.match(source)
+    return bool(is_one) and _fsspec() is not None
+
+
+def _fsspec() -> Any:
+    """Returns the module, or None if it is not installed."""
+    try:
+        return importlib.import_module("fsspec")
+    except ImportError:
+        return None
+
+
 def fetched(source: Any, *, argument: str) -> Any:
     """Returns a source whose bytes are in memory, if it is an address or an open file.
 
-    Everything else is returned as it is.
+    Everything else is returned as it is; so are addresses, if there is no fsspec.
 
     Raises:
         OSError: if it cannot be read.
@@ -47,7 +61,7 @@ def fetched(source: Any, *, argument: str) -> Any:
         ValueError: if it has more than `MAX_BYTES`.
         TypeError: if it is a file of text.
     """
-    if isinstance(source, str) and _ADDRESS.match(source):
+    if is_address(source):
         return _from_address(source, argument)
     if isinstance(source, Encoded):
         return source
@@ -86,18 +100,10 @@ def local_file(encoded: Encoded) -> Iterator[Path]:
             raise
 
 
-def _from_address(address: str, argument: str) -> Any:
-    """Returns the bytes at an address.
-
-    Without fsspec, the address is returned: it is then refused as a missing file.
-    """
-    try:
-        fsspec = importlib.import_module("fsspec")
-    except ImportError:
-        return address
+def _from_address(address: str, argument: str) -> Encoded:
     label = shown(address)
     try:
-        with fsspec.open(address, "rb") as file:
+        with _fsspec().open(address, "rb") as file:
             data = file.read(MAX_BYTES + 1)
     except ImportError as error:  # Of the package for this protocol.
         raise ImportError(
