@@ -37,6 +37,71 @@ loss = PerceptualLoss(config={"content_layers": ["conv2_1"], "style_layers": ["c
 print(keras.config.image_data_format(), *(float(tf.reduce_sum(value)) for value in (
     features["block3_conv1"], augmentation(images), loss(images, 1 - images))))
 """
+EVERYTHING = """
+{prepare}
+import numpy as np
+import tensorflow as tf
+import keras
+import tf_style
+from tf_style.config.network import PADDINGS, POOLINGS, NetworkConfig
+from tf_style.engine import assembly
+from tf_style.keras import ContentLoss, PerceptualLoss, StyleAugmentation, StyleLoss, VGG19Features
+from tf_style.network.extractor import ARITHMETICS
+from tf_style.pipeline import stylizer
+layers = {"content_layers": ["conv2_1"], "style_layers": ["conv1_1"]}
+config = tf_style.StyleConfig().replace(**layers, size=40, steps=2, scales="none", optimizer="adam")
+picture = np.random.default_rng(0).uniform(size=(2, 32, 40, 3)).astype("float32")
+x, y = picture[:1], picture[1:]
+def features(pooling, padding, arithmetic):
+    network = NetworkConfig(pooling=pooling, padding=padding)
+    layer = VGG19Features(["conv3_1"], network=network, arithmetic=arithmetic)
+    model = keras.Sequential([keras.Input((32, 40, 3)), layer])
+    assert model.output_shape == (None, 8, 10, 6)
+    return model(x)["block3_conv1"]
+def trained():
+    model = keras.Sequential([
+        keras.Input((32, 40, 3)), StyleAugmentation([x[0]], value_range=(0, 1), seed=1),
+        keras.layers.Conv2D(3, 1, data_format="channels_last", kernel_initializer="ones"),
+    ])
+    model.compile("sgd", loss=PerceptualLoss(config=layers))
+    model.save(sys.argv[2])
+    loaded = keras.models.load_model(sys.argv[2])
+    loaded.fit(picture, picture, verbose=0)
+    return loaded.layers[-1].kernel
+def exported(folder):
+    tf_style.export_saved_model(folder + "/saved", config=config)
+    return tf_style.load(folder + "/saved").stylize(x, y)["image"]
+def portable():
+    extractor = tf_style.build_extractor(make_mini_layers(), layers=config.loss.layers)
+    objective = tf_style.PortableObjective(extractor, config.loss)
+    function = objective.signature("loss_and_gradient")
+    given = [tf.zeros([side or 32 for side in spec.shape]) for spec in function.input_signature]
+    return function(*given)["gradient"]
+element = {"name": tf.constant("a"), "content": tf.constant(x), "style": tf.constant(y)}
+def everything(folder):
+    for pooling in POOLINGS:
+        for padding in PADDINGS:
+            yield features(pooling, padding, "direct")
+        yield from (features(pooling, "zeros", arithmetic) for arithmetic in ARITHMETICS)
+    for loss in (ContentLoss, StyleLoss, PerceptualLoss):
+        yield loss(config=layers)(x, y)
+    yield trained()
+    yield tf_style.stylize(x, y, config=config).image
+    yield stylizer(config)(element)["image"]
+    yield exported(folder)
+    yield portable()
+import tempfile
+found = []
+for form in ("channels_last", "channels_first"):
+    keras.config.set_image_data_format(form)
+    keras.utils.set_random_seed(1)
+    assembly._shared.cache_clear()
+    with tempfile.TemporaryDirectory() as folder:
+        found.append([np.asarray(value) for value in everything(folder)])
+for last, first in zip(*found, strict=True):
+    np.testing.assert_array_equal(first, last)
+print(len(found[0]), "equal")
+"""
 
 
 def run(program, *arguments, settings=None, backend=None, home=None):
@@ -101,3 +166,10 @@ def test_channels_first_changes_nothing(tmp_path):
     (last, *expected), (other, *values) = (done.stdout.split() for done in found)
     assert (last, other) == ("channels_last", "channels_first")
     assert values == expected
+
+
+@pytest.mark.slow
+def test_the_format_set_in_the_program_changes_nothing_anywhere(tmp_path):
+    done = run(EVERYTHING, tmp_path / "model.keras")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[-2:] == ["22", "equal"]

@@ -6,6 +6,7 @@ is reported at once.
 """
 
 import difflib
+import importlib.util
 import math
 import os
 import re
@@ -43,6 +44,8 @@ def missing_file(argument: str, path: Path) -> str:
     text, way_out = shown_path(path), ""
     if text.endswith(", a URL"):
         way_out = " Download it first, and give the file."
+        if importlib.util.find_spec("fsspec") is None:
+            way_out += " Or let fsspec read it: `pip install 'tf-style[remote]'`."
     elif path.is_symlink() and not path.exists():
         text += ", a link that leads nowhere"
     elif path.exists():

@@ -1,7 +1,9 @@
 """Options: checks, presets and the JSON form."""
 
+import copy
 import dataclasses
 import json
+import pickle
 import string
 
 import pytest
@@ -333,3 +335,21 @@ def test_a_preview_needs_the_ratio_of_the_sizes():
     config = style_config.StyleConfig().replace(size=0, style_size=90)
     with pytest.raises(ValueError, match="Cannot use `preview` with `style_size` if size=0"):
         config.previewed()
+
+
+def test_options_of_groups_are_given_by_flat_name():
+    loss = loss_options.LossConfig(content_weight=3.0)
+    found = style_config.StyleConfig(size=64, steps=5, style_weight=2.0, loss=loss, pooling="max")
+    expected = style_config.StyleConfig(size=64, loss=loss).replace(
+        steps=5, style_weight=2.0, pooling="max"
+    )
+    assert found == expected
+    assert (found.loss.content_weight, found.optimizer.steps) == (3.0, 5)
+    assert dataclasses.replace(found, seed=1) == found.replace(seed=1)
+    assert copy.deepcopy(found) == pickle.loads(pickle.dumps(found)) == found
+    with pytest.raises(TypeError, match="`stepz` must be an option.* Did you mean 'steps'"):
+        style_config.StyleConfig(stepz=5)
+    with pytest.raises(ValueError, match="`steps` must"):
+        style_config.StyleConfig(steps=-1)
+    with pytest.raises(TypeError, match="`steps` must be of type int"):
+        style_config.StyleConfig(steps="5")

@@ -78,7 +78,8 @@ def test_a_damaged_file_is_called_by_its_format(tmp_path, start, name):
 @pytest.mark.parametrize(
     "url", ["https://example.com/a.jpg", "http://example.com/a", "gs://bucket/a.png", "file:///a"]
 )
-def test_a_url_is_called_one_and_keeps_its_slashes(url):
+def test_a_url_is_called_one_and_keeps_its_slashes(url, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fsspec", None)
     with pytest.raises(FileNotFoundError) as refused:
         reading.read_picture(url, argument="style")
     assert f"Received: style='{url}', a URL. Download it first" in str(refused.value)

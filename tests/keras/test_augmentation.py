@@ -396,3 +396,83 @@ def test_wrong_images_are_named(bank, images):
         layer(images[:, :3])
     with pytest.raises(ValueError, match=r"under 'images'. Received: a dict with \['image'\]"):
         layer({"image": images})
+
+
+def epochs_in_fit(dataset, **options):
+    """Returns the mean of all images in each epoch, as `fit` sees them."""
+
+    class Mean(keras.Model):
+        def call(self, images):
+            return images
+
+    model = Mean()
+    model.compile(loss=lambda _, images: tf.reduce_mean(images), run_eagerly=False)
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # No weights.
+        return model.fit(dataset, verbose=0, **options).history["loss"]
+
+
+def test_epochs_differ_and_runs_do_not(bank, images):
+    dataset = tf.data.Dataset.from_tensor_slices((images, np.arange(4))).batch(2)
+
+    def run(calls=None, first_epoch=0, seed=5):
+        layer = make(bank, steps=0, seed=seed)
+        mapped = layer.map_dataset(dataset, first_epoch=first_epoch, num_parallel_calls=calls)
+        return epochs_in_fit(mapped, epochs=3, initial_epoch=first_epoch)
+
+    first = run()
+    assert np.abs(np.diff([*first, first[0]])).min() > 1e-4
+    assert run(calls=4) == first
+    assert run(first_epoch=2) == first[2:]
+    assert run(seed=6)[0] != first[0]
+    with pytest.raises(ValueError, match="`first_epoch` must be at least 0"):
+        run(first_epoch=-1)
+
+
+def test_a_checkpoint_of_the_iterator_restores_its_place(bank, images, tmp_path):
+    dataset = tf.data.Dataset.from_tensor_slices(images).batch(1).shuffle(4, seed=1)
+
+    def mapped(**options):
+        return make(bank, steps=0).map_dataset(dataset, num_parallel_calls=2, **options)
+
+    epochs = mapped()
+    assert len(list(epochs)) == 4
+    iterator = iter(epochs)
+    next(iterator)
+    path = tf.train.Checkpoint(iterator=iterator).write(str(tmp_path / "place"))
+    expected, later = list(iterator), list(epochs)
+    epochs = mapped(first_epoch=2)
+    iterator = iter(epochs)
+    tf.train.Checkpoint(iterator=iterator).read(path)
+    np.testing.assert_array_equal(list(iterator), expected)
+    np.testing.assert_array_equal(list(epochs), later)
+
+
+def test_integers_are_rounded(bank, rng):
+    pixels = rng.integers(0, 256, (4, 32, 32, 3), np.uint8)
+    exact, whole = (
+        make(bank, value_range=(0, 255), dtype=dtype).augment(pixels, seed=SEED).numpy()
+        for dtype in ("float32", "uint8")
+    )
+    assert whole.dtype == np.uint8
+    np.testing.assert_array_equal(whole, np.rint(exact))
+    # Rounding is right on average; cutting off would darken by half a level.
+    inside = (exact > 0.5) & (exact < 254.5)
+    assert abs((whole - exact)[inside].mean()) < 0.03
+    layer = make(bank, value_range=(0, 255), dtype="uint8", probability=0.0)
+    near = np.float32([[[[0.6, 254.4, 254.6]]]]).repeat(8, 1).repeat(8, 2)
+    assert layer(near)[0, 0, 0].numpy().tolist() == [1, 254, 255]
+
+
+@pytest.mark.parametrize("options", [{"value_range": (0, 1)}, {"value_range": (-1, 255)}])
+def test_integers_that_cannot_hold_images_are_refused(options, bank):
+    with pytest.raises(ValueError, match="`dtype` must be able to express images"):
+        make(bank, dtype="uint8", **options)
+
+
+def test_the_first_epoch_is_that_of_numbered_batches(bank, images):
+    dataset = tf.data.Dataset.from_tensor_slices((images, np.arange(4))).batch(2)
+    layer = make(bank, steps=0)
+    by_number = dataset.enumerate().map(layer.map_enumerated)
+    for found, expected in zip(layer.map_dataset(dataset), by_number, strict=True):
+        np.testing.assert_array_equal(found[0], expected[0])
+        np.testing.assert_array_equal(found[1], expected[1])

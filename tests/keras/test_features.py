@@ -1,12 +1,14 @@
 """The layer of VGG-19's features: it equals the extractor, is saved, exported, never trained."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from tf_style.config.network import NetworkConfig
-from tf_style.keras import VGG19Features
+from tf_style.keras import KERAS_VGG19, VGG19Features
 from tf_style.network.extractor import build_extractor
 
 NAMES = ["block1_conv1", "block2_pool", "block3_conv2"]
@@ -154,3 +156,33 @@ def test_wrong_arguments_are_named(mini_network, image):
         VGG19Features(NAMES)(image[..., :1])
     with pytest.raises(ValueError, match="`images` must have at least 4 px on each side"):
         VGG19Features(NAMES)(image[:, :3])
+
+
+def test_a_single_name_gives_its_features_alone(mini_network, tmp_path, rng):
+    images = rng.uniform(size=(2, 16, 20, 3)).astype(np.float32)
+    layer = VGG19Features("conv2_1")
+    expected = VGG19Features(["conv2_1"])(images)["block2_conv1"]
+    np.testing.assert_array_equal(layer(images), expected)
+    model = keras.Sequential([keras.Input((16, 20, 3)), layer, keras.layers.Conv2D(2, 1)])
+    assert model.layers[0].output.shape == (None, 8, 10, 5)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded(images), model(images))
+
+
+def test_the_network_of_keras_has_keras_own_features(tmp_path, rng):
+    theirs = keras.applications.VGG19(weights=None, include_top=False)
+    for variable in theirs.weights:  # Random biases, too: Keras' are 0 without weights.
+        spread = np.sqrt(2.0 / np.prod(variable.shape[:-1])) if len(variable.shape) > 1 else 3.0
+        variable.assign(rng.normal(0.0, spread, variable.shape))
+    theirs.save_weights(tmp_path / "vgg19.weights.h5")
+    names = [layer.name for layer in theirs.layers if "block" in layer.name]
+    network = dataclasses.replace(KERAS_VGG19, weights=str(tmp_path / "vgg19.weights.h5"))
+    pixels = rng.integers(0, 256, (2, 45, 50, 3)).astype(np.float32)
+    found = VGG19Features(names, network=network, value_range=(0, 255))(pixels)
+    outputs = keras.Model(theirs.input, {name: theirs.get_layer(name).output for name in names})
+    expected = outputs(keras.applications.vgg19.preprocess_input(pixels.copy()))
+    for name in names:
+        assert found[name].shape == expected[name].shape
+        scale = float(tf.reduce_max(tf.abs(expected[name])))
+        np.testing.assert_allclose(found[name], expected[name], atol=1e-5 * scale, rtol=1e-4)

@@ -20,6 +20,7 @@ from tf_style.config.network import NetworkConfig
 from tf_style.keras import ContentLoss, PerceptualLoss, StyleLoss
 from tf_style.network.extractor import build_extractor
 from tf_style.objective.objective import Objective
+from tf_style.objective.targets import Targets
 
 STYLE_LAYERS = ("block1_conv1", "block2_conv1")
 SHALLOW = LossConfig(content_layers=["block2_conv2"], style_layers=list(STYLE_LAYERS))
@@ -432,3 +433,34 @@ def test_a_style_given_as_a_file_is_its_pixels(tmp_path, pictures):
     Image.fromarray(style).save(tmp_path / "style.png")
     found = StyleLoss(config=SHALLOW, style=tmp_path / "style.png")(true, image)
     assert float(found) == float(StyleLoss(config=SHALLOW, style=style)(true, image))
+
+
+def test_several_styles_are_blended_as_stylize_blends_them(pictures, mini_layers, rng):
+    true, image, first = pictures
+    second = rng.integers(0, 256, (25, 21, 3), np.uint8)
+    both = PerceptualLoss(config=SHALLOW, style=[first, second], style_blend=(3, 1))
+    truth = objective(mini_layers)
+    statistics = [truth.style_statistics(as_image(each)) for each in (first, second)]
+    # Gram matrices are averages, and so is the scale of total variation.
+    grams = {
+        name: 0.75 * np.asarray(statistics[0][0][name]) + 0.25 * np.asarray(statistics[1][0][name])
+        for name in STYLE_LAYERS
+    }
+    scales = [truth.variation_scale(as_image(each)) for each in (first, second)]
+    scale = {name: 0.75 * scales[0][name] + 0.25 * scales[1][name] for name in scales[0]}
+    one = tf.constant(image[:1])
+    content = truth.content_targets(tf.constant(true[:1]))
+    targets = Targets(content, grams, scales=truth.scales(content, scale))
+    assert float(both(true[:1], one)) == pytest.approx(
+        float(truth.terms(one, targets).total), rel=1e-5
+    )
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(both))
+    assert again.get_config() == both.get_config()
+    assert float(again(true[:1], one)) == float(both(true[:1], one))
+    alone = PerceptualLoss(config=SHALLOW, style=[first, second], style_blend=(0, 2))
+    assert float(alone(true[:1], one)) == pytest.approx(
+        float(PerceptualLoss(config=SHALLOW, style=second)(true[:1], one)), rel=1e-6
+    )
+    for wrong in ((1,), (0, 0), (-1, 2)):
+        with pytest.raises(ValueError, match="`style_blend` must"):
+            StyleLoss(config=SHALLOW, style=[first, second], style_blend=wrong)

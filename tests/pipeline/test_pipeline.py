@@ -15,8 +15,13 @@ from places import SUPPORT
 import tf_style
 from tf_style.engine import assembly
 from tf_style.network.weights import Weights
-from tf_style.pipeline.files import read_tfrecords, write_pngs, write_tfrecords
-from tf_style.pipeline.pictures import read_pictures, stylizer
+from tf_style.pipeline import (
+    read_pictures,
+    read_tfrecords,
+    stylizer,
+    write_pngs,
+    write_tfrecords,
+)
 
 pytestmark = pytest.mark.usefixtures("mini_network")
 
@@ -81,7 +86,8 @@ def test_what_is_left_out_of_a_picture_is_told(files, tmp_path):
     ]
 
 
-def test_a_missing_file_and_a_url_are_told(files):
+def test_a_missing_file_and_a_url_are_told(files, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fsspec", None)
     with pytest.raises(FileNotFoundError, match="`styles` .*'https://example.com/a.png', a URL"):
         read_pictures(files, ["https://example.com/a.png"])
 
@@ -112,9 +118,10 @@ def test_a_loss_that_is_not_finite_makes_no_picture(files, monkeypatch, mini_lay
 
 def test_pictures_go_to_png_files_and_to_tfrecords_and_back(files, tmp_path, add_image):
     elements = list(read_pictures(files, files[:1], config=CONFIG).map(add_image))
-    paths = write_pngs(elements, tmp_path / "out")
+    paths = write_pngs(elements, tmp_path / "out").paths
     assert [path.name for path in paths] == ["a-a.png", "b-a.png", "c-a.png"]
-    assert write_tfrecords(elements, tmp_path / "out.tfrecord") == 3
+    written = write_tfrecords(elements, tmp_path / "out.tfrecord")
+    assert written == ([tmp_path / "out.tfrecord"], ["a-a", "b-a", "c-a"], {})
     assert sorted(path.name for path in tmp_path.iterdir() if "out" in path.name) == [
         "out", "out.tfrecord"
     ]  # fmt: skip
@@ -198,7 +205,7 @@ def test_the_contents_alpha_is_kept_as_stylize_keeps_it(files, add_image, tmp_pa
     contents = [tmp_path / "clear.png", files[1]]
     elements = list(read_pictures(contents, files[2:], config=CONFIG).map(add_image))
     expected = tf_style.stylize(contents[0], files[2], config=CONFIG.replace(steps=1))
-    paths = write_pngs(elements, tmp_path / "out")
+    paths = write_pngs(elements, tmp_path / "out").paths
     with Image.open(paths[0]) as clear, Image.open(paths[1]) as opaque:
         assert (clear.mode, opaque.mode) == ("RGBA", "RGB")
         found = np.asarray(clear)[..., 3]
@@ -218,7 +225,7 @@ def test_names_may_be_any_bytes(files, tmp_path):
     ]
     assert elements[0]["name"] == b"caf\xe9-b"
     write_tfrecords(elements, tmp_path / "records")
-    (path,) = write_pngs(read_tfrecords(tmp_path / "records"), tmp_path / "out")
+    (path,) = write_pngs(read_tfrecords(tmp_path / "records"), tmp_path / "out").paths
     assert os.fsencode(path.name) == b"caf\xe9-b.png"
     assert path.is_file()
 

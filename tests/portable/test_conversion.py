@@ -4,9 +4,11 @@ import json
 import sys
 
 import numpy as np
+import onnxruntime
 import pytest
 import tensorflow as tf
 
+from tf_style import vgg19
 from tf_style.cli import main
 from tf_style.config.style_config import StyleConfig
 from tf_style.export.options import FORMAT_NAMES, PRECISION_NAMES, SIGNATURES, PortableOptions
@@ -173,6 +175,23 @@ def test_gradients_with_rounded_weights_are_close(
     wide = World(layers_of(mini_layers, 32))
     choice = {"format": kind, "precision": precision, "signatures": GRADIENT}
     check(wide, SHALLOW, wide.export(tmp_path / "out", SHALLOW, **choice), rng, limit)
+
+
+def test_onnx_names_the_open_sides(small, tmp_path):
+    made = small.export(tmp_path / "out", SHALLOW, format="onnx")
+    found = {}
+    for each in made:
+        session = onnxruntime.InferenceSession(each.path, providers=["CPUExecutionProvider"])
+        for tensor in (*session.get_inputs(), *session.get_outputs()):
+            assert not any(str(side).startswith("unk") for side in tensor.shape)
+            if len(tensor.shape) == 4:
+                found.setdefault(tensor.name, set()).add(tuple(tensor.shape[1:3]))
+    whole = ("height", "width")
+    assert all(found[name] == {whole} for name in ("image", "content", "gradient"))
+    assert found["style"] == {("style_height", "style_width")}
+    layer = vgg19.canonical_layer(SHALLOW.loss.content_layers[0][0], argument="layers")
+    of_layer = {(f"{layer}_height", f"{layer}_width")}
+    assert found[layer] == found[f"content_{layer}"] == of_layer
 
 
 def test_onnx_float16_rounds_only_the_kernels(mini_layers, tmp_path, rng):

@@ -1,6 +1,7 @@
 """`stylize` end to end on a small network."""
 
 import dataclasses
+import io
 
 import numpy as np
 import pytest
@@ -447,3 +448,21 @@ def test_a_picture_names_the_control_pictures_it_was_made_with(tmp_path, picture
     printed = capsys.readouterr().err
     assert "was made with --content_map. Give it again" in printed
     assert "--content_masks" not in printed
+
+
+def test_pictures_in_memory_and_at_addresses_are_those_of_the_files(picture_file, tmp_path):
+    photo, painting, mask = picture_file("a.png"), picture_file("b.png"), tmp_path / "mask.png"
+    Image.fromarray(np.eye(32, 40, dtype=np.uint8) * 255).save(mask)
+    expected = tf_style.stylize(photo, painting, config=config(steps=2), keep=mask)
+    found = tf_style.stylize(
+        io.BytesIO(photo.read_bytes()),
+        [painting.read_bytes()],
+        config=config(steps=2),
+        keep=f"file://{mask}",
+    )
+    np.testing.assert_array_equal(found.image, expected.image)
+    described = []
+    for name, result in (("a", expected), ("b", found)):
+        result.save(tmp_path / f"{name}.png")
+        described.append(description.read_description(tmp_path / f"{name}.png"))
+    assert described[0]["inputs_sha256"] == described[1]["inputs_sha256"]

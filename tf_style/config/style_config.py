@@ -5,9 +5,10 @@ config written with `to_json` repeats a run exactly.
 """
 
 import dataclasses
+import functools
 import json
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tf_style._checks import check_choice, check_number, one_line, shown, suggestion
@@ -31,7 +32,7 @@ PREVIEW_EDGE = 192
 class StyleConfig(TypeChecked):
     """Everything that determines the result, except the pictures themselves.
 
-    Options of the groups are set by flat names: `StyleConfig().replace(steps=50)`.
+    Options of the groups are set by flat names, here and in `replace`: `StyleConfig(steps=50)`.
     """
 
     preset: str = option(
@@ -126,17 +127,11 @@ class StyleConfig(TypeChecked):
                 "`preset` cannot be replaced, as it names where the settings came from. Use "
                 f"`tf_style.preset({options['preset']!r})` and replace single options of it."
             )
-        groups: dict[str, dict[str, Any]] = {}
-        for name, value in options.items():
+        for name in options:
             if name not in FIELDS:
-                raise ValueError(
-                    f"`{name[:80]}` must be an option of StyleConfig." + suggestion(name, FIELDS)
-                )
-            groups.setdefault(FIELDS[name][0], {})[name] = value
-        changed = groups.pop("", {})
-        for group, values in groups.items():
-            changed[group] = dataclasses.replace(getattr(self, group), **values)
-        return dataclasses.replace(self, **changed)
+                raise ValueError(_unknown(name))
+        groups = {group: getattr(self, group) for group in GROUPS}
+        return dataclasses.replace(self, **_grouped(options, groups))
 
     def previewed(self) -> "StyleConfig":
         """Returns the config of a small picture that shows what the full one will look like.
@@ -221,6 +216,55 @@ def _fields() -> dict[str, tuple[str, dataclasses.Field, Any]]:
 
 FIELDS: dict[str, tuple[str, dataclasses.Field, Any]] = _fields()
 """(group in StyleConfig or "", field, type) of every option, by flat name."""
+
+
+GROUPS = tuple(dict.fromkeys(group for group, _, _ in FIELDS.values() if group))
+
+
+def _unknown(name: str) -> str:
+    return f"`{name[:80]}` must be an option of StyleConfig." + suggestion(name, FIELDS)
+
+
+def _grouped(options: Mapping[str, Any], groups: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the fields of StyleConfig that options by flat name give.
+
+    Args:
+        options: values by flat name.
+        groups: the groups whose other options stay as they are.
+    """
+    fields: dict[str, Any] = {}
+    changes: dict[str, dict[str, Any]] = {}
+    for name, value in options.items():
+        group = FIELDS[name][0]
+        if group:
+            changes.setdefault(group, {})[name] = value
+        else:
+            fields[name] = value
+    for group, values in changes.items():
+        fields[group] = dataclasses.replace(groups[group], **values)
+    return fields
+
+
+def _accept_flat_names(init: Callable[..., None]) -> Callable[..., None]:
+    """Returns the `__init__` of StyleConfig that also takes the options of its groups."""
+
+    @functools.wraps(init)
+    def accepting(self: StyleConfig, **options: Any) -> None:
+        groups = {name: options.pop(name) for name in GROUPS if name in options}
+        for name in options:
+            if name not in FIELDS:
+                raise TypeError(_unknown(name))
+        defaults = {
+            field.name: field.default_factory()
+            for field in dataclasses.fields(StyleConfig)
+            if field.default_factory is not dataclasses.MISSING
+        }
+        init(self, **{**groups, **_grouped(options, {**defaults, **groups})})
+
+    return accepting
+
+
+StyleConfig.__init__ = _accept_flat_names(StyleConfig.__init__)  # type: ignore[method-assign]
 
 
 def preset(name: str) -> StyleConfig:

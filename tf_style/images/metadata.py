@@ -17,6 +17,7 @@ from PIL import Image, ImageFile, IptcImagePlugin
 
 from tf_style._checks import user_path
 from tf_style.images import libvips, pillow
+from tf_style.images.sources import Encoded, local_file
 
 MOST_BYTES = 8000
 """Longest text, in UTF-8; the rest is cut off. All EXIF data of a JPEG must fit into 64 KB."""
@@ -52,8 +53,11 @@ def read_metadata(source: Any) -> Metadata:
     Never raises: metadata that cannot be read counts as missing.
 
     Args:
-        source: a path or a PIL picture; anything else has no metadata.
+        source: a path, a PIL picture or an `Encoded` file; anything else has no metadata.
     """
+    if isinstance(source, Encoded):
+        with local_file(source) as path:
+            return read_metadata(path)
     if not isinstance(source, (str, os.PathLike, Image.Image)):
         return NO_METADATA
     # Pillow raises almost any exception on damaged metadata, and warns about it.

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from tf_style._checks import one_line, shown, user_path
-from tf_style.images import libvips, tiff_pages
+from tf_style.images import libvips, sources, tiff_pages
 from tf_style.images.color_spaces import to_srgb
 from tf_style.images.color_tags import Colors, colors_of, named_colors
 from tf_style.images.decoding import (
@@ -77,8 +77,10 @@ def read_picture(
     colors are reduced to 8 bits, and the other files are refused. HEIF needs the extra `heif`.
 
     Args:
-        source: a path, a PIL picture, or an array or tensor `[H, W]`, `[H, W, 1 | 3 | 4]` or
-            with a leading batch of 1: uint8 0..255, uint16 0..65535 or float 0..1.
+        source: a path, a PIL picture, the bytes of a file, a file open for reading them, or an
+            address such as "s3://bucket/a.jpg" (with the extra `remote`). Or an array or tensor
+            `[H, W]`, `[H, W, 1 | 3 | 4]` or with a leading batch of 1: uint8 0..255, uint16
+            0..65535 or float 0..1.
         argument: the name of the argument in error messages.
         long_edge: the longer edge that the caller needs, px. libvips reduces a larger file to it
             while reading; Pillow does not.
@@ -88,9 +90,13 @@ def read_picture(
         ValueError: if it is not a picture, damaged or too large, or an array of the wrong shape or
             range.
         TypeError: if it cannot be converted to an array, or the array has the wrong dtype.
-        ImportError: if it needs the extra `big`.
+        ImportError: if it needs the extra `big`, or an address needs a package.
         MemoryError: if there is not enough memory for it.
     """
+    source = sources.fetched(source, argument=argument)
+    if isinstance(source, sources.Encoded):
+        with sources.local_file(source) as path:
+            return read_picture(path, argument=argument, long_edge=long_edge)
     if isinstance(source, Image.Image):
         with telling_damage(argument, "a PIL picture"):  # Its pixels may not be loaded yet.
             return _from_pil(source, named_colors(source), argument, received="a PIL picture")

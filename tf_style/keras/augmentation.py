@@ -12,9 +12,11 @@ from tf_style._checks import check_number
 from tf_style._keras import keras
 from tf_style.config.network import NetworkConfig
 from tf_style.graphs.batches import dense
-from tf_style.keras.inputs import check_sides, checked_range, options_of, to_unit_range
+from tf_style.graphs.epochs import numbers_by_epoch
+from tf_style.keras.inputs import check_sides, options_of
 from tf_style.keras.restyling import mixed, restyled
 from tf_style.keras.style_bank import bank_styles, bank_texts, random_shares
+from tf_style.keras.value_range import checked_range, checked_values, to_unit_range
 from tf_style.network.extractor import load_extractor
 
 _LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1")
@@ -53,11 +55,13 @@ class StyleAugmentation(keras.layers.Layer):
 
         dataset.batch(32).map(lambda images, labels: (augmentation(images), labels))
         dataset.batch(32).map(augmentation.map_pair)
+        augmentation.map_dataset(dataset.batch(32), num_parallel_calls=4)
         dataset.batch(32).enumerate().map(augmentation.map_enumerated, num_parallel_calls=4)
 
-    The first two do the same. The last form depends only on `seed` and the batch's number, so runs
-    are reproducible with any number of parallel calls. The others, like any Keras layer, depend on
-    previous calls.
+    The first two do the same. `map_dataset` depends only on `seed`, the epoch and the batch's
+    place, so runs are reproducible with any number of parallel calls, and each epoch differs.
+    `map_enumerated` depends only on `seed` and a number; those of `enumerate` restart in each
+    epoch. The first two, like any Keras layer, depend on previous calls.
 
     The config contains the bank itself, as 8-bit PNGs in text: 20 to 50 KB for each picture. The
     network is named, not stored.
@@ -80,7 +84,8 @@ class StyleAugmentation(keras.layers.Layer):
         network: `NetworkConfig` or its dict.
         arithmetic: one of `extractor.ARITHMETICS`.
         seed: seed of all random draws; None picks one at random.
-        **options: options of every Keras layer: `name`, `dtype` (of the output).
+        **options: options of every Keras layer: `name`, `dtype` (of the output; values are rounded
+            to integer types).
 
     Example:
         >>> augmentation = StyleAugmentation("styles/", value_range=(0, 255), seed=1)
@@ -114,6 +119,7 @@ class StyleAugmentation(keras.layers.Layer):
         self._allow_non_tensor_positional_args = True
         self.supports_jit = False
         self.value_range = checked_range(value_range)
+        _check_holds(self.compute_dtype, self.value_range)
         self.strength = _checked_strength(strength)
         check_number("probability", probability, minimum=0.0, maximum=1.0)
         check_number("steps", steps, minimum=0, maximum=1000)
@@ -169,12 +175,44 @@ class StyleAugmentation(keras.layers.Layer):
     def map_enumerated(self, number: tf.Tensor, element: Any) -> Any:
         """Returns an element with its images restyled; depends only on `seed` and its number.
 
+        The numbers of `dataset.enumerate()` restart in each epoch: give those of
+        `dataset.repeat().enumerate()`, or use `map_dataset`.
+
         Args:
-            number: int64, the element's number from `dataset.enumerate()`.
+            number: integer, different for each element of each epoch.
             element: images, a tuple with images first, or a dict with images under "images".
         """
         seed = tf.stack([tf.constant(self._first_seed, tf.int64), tf.cast(number, tf.int64)])
         return _with_images(element, lambda images: self.augment(images, seed=seed))
+
+    def map_dataset(
+        self,
+        dataset: tf.data.Dataset,
+        *,
+        first_epoch: int = 0,
+        num_parallel_calls: int | None = None,
+    ) -> tf.data.Dataset:
+        """Returns the dataset with its images restyled: differently in each epoch, reproducibly.
+
+        Each iteration of the result is an epoch; the first is that of `map_enumerated`. Equal
+        seeds give equal epochs, in every process. A `tf.train.Checkpoint` of an iterator restores
+        its place in an epoch.
+
+        Args:
+            dataset: elements as for `map_enumerated`.
+            first_epoch: number of epochs that earlier runs began, as `initial_epoch` of `fit`.
+            num_parallel_calls: as in `dataset.map`; changes no result.
+
+        Raises:
+            ValueError: if `first_epoch` is negative.
+        """
+        check_number("first_epoch", first_epoch, minimum=0)
+        numbers = numbers_by_epoch(first_epoch)
+        mapped = tf.data.Dataset.zip(numbers, dataset).map(
+            self.map_enumerated, num_parallel_calls=num_parallel_calls
+        )
+        # Keras needs the number of batches, which is lost because `numbers` has none.
+        return mapped.apply(tf.data.experimental.assert_cardinality(dataset.cardinality()))
 
     def augment(self, images: tf.Tensor, *, seed: tf.Tensor) -> tf.Tensor:
         """Returns images restyled at random; equal seeds give equal results.
@@ -184,11 +222,11 @@ class StyleAugmentation(keras.layers.Layer):
             seed: int `[2]`.
 
         Raises:
-            ValueError: if the shape is not that of images.
+            ValueError: if the shape is not that of images, or values contradict `value_range`.
         """
         images = self._checked(images)
         # Stops gradients here: a tape would differentiate the whole graph for nothing.
-        values = tf.stop_gradient(tf.cast(images, tf.float32))
+        values = tf.stop_gradient(checked_values("images", images, self.value_range))
         batch = values if images.shape.rank == 4 else values[tf.newaxis]
         chosen, strength, shares = self._drawn(tf.shape(batch)[0], seed)
         chosen = tf.where(chosen)[:, 0]
@@ -208,7 +246,7 @@ class StyleAugmentation(keras.layers.Layer):
         batch = tf.cond(tf.size(chosen) > 0, changed, lambda: batch)
         values = batch if images.shape.rank == 4 else batch[0]
         values = tf.ensure_shape(values, images.shape)
-        return tf.cast(values, self.compute_dtype)
+        return self._typed(values)
 
     def _drawn(self, count: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """Returns whether each image is restyled, its strength and its shares of the bank."""
@@ -222,7 +260,12 @@ class StyleAugmentation(keras.layers.Layer):
         return chosen, strength, shares
 
     def _unchanged(self, images: tf.Tensor) -> tf.Tensor:
-        images = self._checked(images)
+        return self._typed(self._checked(images))
+
+    def _typed(self, images: tf.Tensor) -> tf.Tensor:
+        """Returns the images in the layer's dtype, rounded if it is an integer type."""
+        if images.dtype.is_floating and tf.as_dtype(self.compute_dtype).is_integer:
+            return tf.saturate_cast(tf.round(images), self.compute_dtype)
         return tf.cast(images, self.compute_dtype)
 
     def _checked(self, images: Any) -> tf.Tensor:
@@ -269,6 +312,16 @@ def _with_images(inputs: Any, function: Callable[[Any], Any]) -> Any:
     if isinstance(inputs, tuple):
         return (function(inputs[0]), *inputs[1:])
     return function(inputs)
+
+
+def _check_holds(dtype: str, value_range: tuple[float, float]) -> None:
+    """Raises ValueError if an integer type has too small a range for images, or they for it."""
+    kind, (low, high) = tf.as_dtype(dtype), value_range
+    if kind.is_integer and (low < kind.min or high > kind.max or high - low <= 2.0):
+        raise ValueError(
+            "`dtype` must be able to express images within `value_range`. Received: "
+            f"dtype={dtype}, value_range={value_range}. Pass a float type, or (0, 255) for uint8."
+        )
 
 
 def _checked_strength(strength: Any) -> tuple[float, float]:

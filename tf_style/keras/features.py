@@ -12,14 +12,26 @@ from tf_style._checks import check_choice
 from tf_style._keras import keras
 from tf_style.config.network import NetworkConfig
 from tf_style.graphs.batches import rgb
-from tf_style.keras.inputs import check_sides, checked_range, options_of, to_unit_range
+from tf_style.keras.inputs import check_sides, options_of
+from tf_style.keras.value_range import checked_range, checked_values, to_unit_range
 from tf_style.network.extractor import ARITHMETICS, build_extractor, load_extractor
 from tf_style.network.weights import is_at_hand
+
+KERAS_VGG19 = NetworkConfig(weights="imagenet", pooling="max", padding="zeros", normalized=False)
+"""The network of `keras.applications.VGG19`: max pooling, zeros at the border, weights as trained.
+
+Images are RGB in `value_range`; the order of colors and the means of `preprocess_input` are
+applied by the layer. The features are those after each ReLU, as Keras gives them.
+"""
 
 
 @keras.saving.register_keras_serializable("tf_style")
 class VGG19Features(keras.layers.Layer):
     """Maps images to a dict of VGG-19's features by layer name; its weights never train.
+
+    `network=KERAS_VGG19` gives the features of `keras.applications.VGG19`, number for number. The
+    default differs: average pooling, the border repeated instead of zeros in the first layer, and
+    filters scaled to a mean activation of 1, which changes features by a factor for each channel.
 
     Everything is computed in float32, whatever Keras' global dtype policy: bfloat16 features
     have only two digits, and Gram matrices of float16 features overflow. `arithmetic="bfloat16"`
@@ -32,7 +44,8 @@ class VGG19Features(keras.layers.Layer):
     stored locally, features are NaN until weights are loaded into the layer.)
 
     Args:
-        layers: names or aliases of the layers, at least one.
+        layers: names or aliases of the layers, at least one. A single name, not in a list, makes
+            the layer give that layer's features alone, not in a dict.
         network: `NetworkConfig` or its dict: weights, pooling, padding, normalized or not.
         arithmetic: one of `extractor.ARITHMETICS`; "winograd" is faster on CPUs.
         value_range: the values of black and white: (0, 1), (0, 255), (-1, 1), ...
@@ -50,7 +63,7 @@ class VGG19Features(keras.layers.Layer):
 
     def __init__(
         self,
-        layers: Iterable[str],
+        layers: str | Iterable[str],
         *,
         network: NetworkConfig | Mapping[str, Any] | None = None,
         arithmetic: str = "direct",
@@ -59,6 +72,8 @@ class VGG19Features(keras.layers.Layer):
         **options: Any,
     ) -> None:
         super().__init__(dtype=dtype, autocast=False, **options)
+        self.is_single = isinstance(layers, str)
+        layers = [layers] if isinstance(layers, str) else layers
         self.layer_names = [vgg19.canonical_layer(name, argument="layers") for name in layers]
         if not self.layer_names:
             raise ValueError("`layers` must name at least one layer. Received: none.")
@@ -97,16 +112,23 @@ class VGG19Features(keras.layers.Layer):
         self._weights_follow = not is_at_hand(self.network.weights)
         super().build_from_config(config)
 
-    def call(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+    def call(self, images: tf.Tensor) -> tf.Tensor | dict[str, tf.Tensor]:
         """Returns the features `[batch, h, w, channels]` of images `[batch, height, width, 3]`."""
         images = rgb("images", images)
         smallest = vgg19.minimum_side(self.layer_names, self.network.padding)
         check_sides("images", images.shape[1:3], smallest=smallest)
+        images = checked_values("images", images, self.value_range, is_computed=True)
         features = self.extractor(to_unit_range(images, self.value_range))
-        return {name: tf.cast(features[name], self.compute_dtype) for name in self.layer_names}
+        return self._given(
+            {name: tf.cast(features[name], self.compute_dtype) for name in self.layer_names}
+        )
 
-    def compute_output_shape(self, input_shape: tuple) -> dict[str, tuple]:
-        """Returns the features' shapes by layer name."""
+    def _given(self, by_name: dict[str, Any]) -> Any:
+        """Returns the entries by layer name, or the only one if the layer was named alone."""
+        return by_name[self.layer_names[0]] if self.is_single else by_name
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple | dict[str, tuple]:
+        """Returns the features' shapes, as `call` returns the features."""
         batch, height, width, _ = input_shape
         shapes = {}
         for name in self.layer_names:
@@ -117,13 +139,13 @@ class VGG19Features(keras.layers.Layer):
                 channels = self.extractor.output[name].shape[-1]
             sides = (side if side is None else side >> poolings for side in (height, width))
             shapes[name] = (batch, *sides, channels)
-        return shapes
+        return self._given(shapes)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the layer's config."""
         return {
             **super().get_config(),
-            "layers": list(self.layer_names),
+            "layers": self.layer_names[0] if self.is_single else list(self.layer_names),
             "network": dataclasses.asdict(self.network),
             "arithmetic": self.arithmetic,
             "value_range": self.value_range,

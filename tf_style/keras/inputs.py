@@ -1,4 +1,4 @@
-"""The inputs of the Keras objects: options, images in any value range, and style pictures.
+"""The inputs of the Keras objects: options and style pictures.
 
 A style picture is stored as text, the data URL of a PNG, so that it fits into a Keras config. An
 object made from its config needs no file, and its targets are the same to the bit.
@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from tf_style._checks import check_number, suggestion
+from tf_style._checks import suggestion
 from tf_style.config.earlier import completed
 from tf_style.images import reading, resizing, writing
 
@@ -46,34 +46,6 @@ def options_of(kind: type[Options], value: Any, *, argument: str) -> Options:
                 + suggestion(str(name), names)
             )
     return kind(**completed(value, names))
-
-
-def checked_range(value_range: Any) -> tuple[float, float]:
-    """Returns the values of black and white.
-
-    Raises:
-        ValueError: unless it is a pair of finite numbers, the second above the first.
-    """
-    try:
-        low, high = (float(value) for value in value_range)
-    except (TypeError, ValueError):
-        low, high = 0.0, 0.0
-    else:
-        check_number("value_range", low)
-        check_number("value_range", high)
-    if low >= high:
-        raise ValueError(
-            "`value_range` must be two numbers, the lowest and the highest value of images. "
-            f"Received: value_range={value_range!r}. Pass (0, 1), (0, 255) or (-1, 1)."
-        )
-    return low, high
-
-
-def to_unit_range(image: tf.Tensor, value_range: tuple[float, float]) -> tf.Tensor:
-    """Returns an image of any dtype with values in `value_range` as float32 0..1."""
-    low, high = value_range
-    image = tf.cast(image, tf.float32)
-    return image if (low, high) == (0.0, 1.0) else (image - low) / (high - low)
 
 
 def check_sides(argument: str, sides: tf.TensorShape, *, smallest: int) -> None:

@@ -8,7 +8,7 @@ own, Keras first rounds the pictures to it.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -21,16 +21,20 @@ from tf_style.config.network import NetworkConfig
 from tf_style.graphs.batches import rgb
 from tf_style.keras.inputs import (
     check_sides,
-    checked_range,
     options_of,
     picture_of_text,
     picture_to_text,
-    to_unit_range,
 )
+from tf_style.keras.value_range import checked_range, checked_values, to_unit_range
 from tf_style.network.extractor import load_extractor
 from tf_style.objective.loss import LossTerms, loss_terms
-from tf_style.objective.scales import content_scales, variation_scale
-from tf_style.objective.targets import Targets, style_targets
+from tf_style.objective.scales import blended_scale, content_scales, variation_scale
+from tf_style.objective.targets import (
+    Targets,
+    blended_targets,
+    style_statistics,
+    style_targets,
+)
 from tf_style.objective.terms import content_of
 
 _STYLE_SIZE = 512
@@ -48,6 +52,7 @@ class _PictureLoss(keras.losses.Loss):
         config: LossConfig | Mapping[str, Any] | None = None,
         network: NetworkConfig | Mapping[str, Any] | None = None,
         style: Any = None,
+        style_blend: Sequence[float] | None = None,
         style_size: int = _STYLE_SIZE,
         arithmetic: str = "direct",
         value_range: tuple[float, float] = (0.0, 1.0),
@@ -71,23 +76,36 @@ class _PictureLoss(keras.losses.Loss):
         self._smallest = max(least, vgg19.minimum_side(layers, self.network.padding))
         # A function, not a model: Keras would save its weights with the trained model.
         self._features = load_extractor(self.network, layers=layers, arithmetic=arithmetic).__call__
-        self._picture, self._style_targets = None, None
+        self._pictures: str | list[str] | None = None
+        self._style_targets: dict[str, Any] | None = None
         self._variation: dict[str, tf.Tensor] = {}
-        if style is not None:
-            self._picture = picture_to_text(style, argument="style", long_edge=style_size)
-            self._style_targets, self._variation = self._targets_of(self._picture)
+        self.style_blend = None if style_blend is None else [float(each) for each in style_blend]
+        several = style if isinstance(style, (list, tuple)) else [style] * (style is not None)
+        weights = _shares(self.style_blend, len(several))
+        if several:
+            texts = [
+                picture_to_text(each, argument="style", long_edge=style_size) for each in several
+            ]
+            self._pictures = texts if isinstance(style, (list, tuple)) else texts[0]
+            self._style_targets, self._variation = self._targets_of(texts, weights)
 
-    def _targets_of(self, text: str) -> tuple[dict[str, Any], dict[str, tf.Tensor]]:
-        """Returns the targets of the fixed style, and the scale of total variation.
+    def _targets_of(
+        self, texts: list[str], weights: list[float]
+    ) -> tuple[dict[str, Any], dict[str, tf.Tensor]]:
+        """Returns the targets of the fixed styles, blended, and the scale of total variation.
 
         Both are computed once, outside any graph.
         """
-        picture = picture_of_text(text, argument="style")
-        check_sides("style", tf.TensorShape(picture.shape[1:3]), smallest=self._smallest)
+        statistics, variations = [], []
         with tf.init_scope():
-            image = tf.constant(picture)
-            targets = style_targets(self.config, self._features(image))
-            return targets, variation_scale(self.config, image)
+            for text in texts:
+                picture = picture_of_text(text, argument="style")
+                check_sides("style", tf.TensorShape(picture.shape[1:3]), smallest=self._smallest)
+                image = tf.constant(picture)
+                statistics.append(style_statistics(self.config, self._features(image)))
+                variations.append(variation_scale(self.config, image))
+            targets = blended_targets(self.config, statistics, weights)
+            return targets, blended_scale(variations, weights)
 
     def terms(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> LossTerms:
         """Returns each sample's loss and its terms, as in `Objective.terms`.
@@ -130,6 +148,8 @@ class _PictureLoss(keras.losses.Loss):
     def _image(self, argument: str, image: tf.Tensor) -> tf.Tensor:
         image = rgb(argument, image)
         check_sides(argument, image.shape[1:3], smallest=self._smallest)
+        is_computed = argument == "y_pred"
+        image = checked_values(argument, image, self.value_range, is_computed=is_computed)
         return to_unit_range(image, self.value_range)
 
     def get_config(self) -> dict[str, Any]:
@@ -143,8 +163,27 @@ class _PictureLoss(keras.losses.Loss):
             "value_range": self.value_range,
         }
         if self._style:
-            config |= {"style": self._picture, "style_size": self.style_size}
+            config |= {"style": self._pictures, "style_size": self.style_size}
+            config |= {"style_blend": self.style_blend}
         return config
+
+
+def _shares(weights: list[float] | None, count: int) -> list[float]:
+    """Returns the shares of so many styles, which add up to 1.
+
+    Raises:
+        ValueError: unless there is one weight for each style.
+    """
+    if weights is None:
+        return [1.0 / max(count, 1)] * count
+    for weight in weights:
+        check_number("style_blend", weight, minimum=0.0)
+    if len(weights) != count or not sum(weights):
+        raise ValueError(
+            "`style_blend` must have one weight for each style, and one above 0. Received: "
+            f"style_blend={weights} for {count} styles."
+        )
+    return [weight / sum(weights) for weight in weights]
 
 
 @keras.saving.register_keras_serializable("tf_style")
@@ -199,7 +238,7 @@ class StyleLoss(_PictureLoss):
     """The style loss: the distance of `y_pred` from the style of `y_true` or one fixed picture.
 
     Without a fixed picture each sample has its own style, that of its `y_true`, whose size may
-    differ from that of `y_pred`. With a fixed picture `y_true` is ignored, and the targets are
+    differ from that of `y_pred`. With fixed pictures `y_true` is ignored, and the targets are
     computed once, when the loss is created. The config contains the picture itself, reduced, as
     the text of an 8-bit PNG. That is smaller than its Gram matrices (1.6 MB for the default
     layers) and stays valid if another option is changed.
@@ -208,7 +247,9 @@ class StyleLoss(_PictureLoss):
         config: `LossConfig` or its dict; only `style_weight`, `style_strength`,
             `style_layers`, `style_loss` and `relative_losses` are used.
         network: as `ContentLoss`.
-        style: path, PIL picture, array or tensor; None for the style of `y_true`.
+        style: path, PIL picture, array or tensor; or a list of them, which are blended; None for
+            the style of `y_true`.
+        style_blend: weights of several styles, as in `StyleConfig`; all the same if left out.
         style_size: px to which the longer edge of a larger picture is reduced; 0 keeps its size.
         arithmetic: as `ContentLoss`.
         value_range: as `ContentLoss`; applies to `y_true` and `y_pred`, not to `style`, which is
@@ -240,6 +281,7 @@ class PerceptualLoss(_PictureLoss):
         config: `LossConfig` or its dict.
         network: as `ContentLoss`.
         style: as `StyleLoss`.
+        style_blend: as `StyleLoss`.
         style_size: as `StyleLoss`.
         arithmetic: as `ContentLoss`.
         value_range: as `StyleLoss`. The total variation is computed on values 0..1.

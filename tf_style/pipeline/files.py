@@ -2,30 +2,56 @@
 
 Takes and gives elements with "name" (string scalar), "image" (float32 `[1, H, W, 3]`, RGB 0..1)
 and, if wanted, "alpha" (float32 `[1, H, W, 1]`, 0..1). Opaque pictures are written without alpha. A
-file appears only when it is complete.
+file appears only when it is complete. Elements with an "error" are left out, and named.
 """
 
 import contextlib
 import functools
+import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import tensorflow as tf
 
-from tf_style._checks import user_path
+from tf_style._checks import check_number, user_path
 from tf_style.export.named_graphs import NamedTensors
 from tf_style.files.atomic import write_atomically
 from tf_style.images.graph_pictures import encode_png, to_png
+from tf_style.pipeline.pictures import has_failed
+from tf_style.pipeline.shards import (
+    ShardWriter,
+    all_sources,
+    complete_paths,
+    is_complete,
+    name_in,
+    records_of,
+    shard_paths,
+)
 
 
-def write_pngs(elements: Iterable[NamedTensors], folder: str | os.PathLike) -> list[Path]:
-    """Writes each "image" to NAME.png in a folder; returns the paths.
+class Written(NamedTuple):
+    """What was written.
+
+    Attributes:
+        paths: the files, complete and in order.
+        names: names of the pictures that were written now, in order.
+        skipped: why each picture that failed has no file, by name.
+    """
+
+    paths: list[Path]
+    names: list[str]
+    skipped: dict[str, str]
+
+
+def write_pngs(elements: Iterable[NamedTensors], folder: str | os.PathLike) -> Written:
+    """Writes each "image" to NAME.png in a folder.
 
     Args:
         elements: stylized elements.
-        folder: created if it is missing. Files with the same names are replaced.
+        folder: created if it is missing. Files with the same names are replaced; to keep them,
+            give their `finished_names` to `read_pictures`.
 
     Raises:
         ValueError: if a name is not a plain file name.
@@ -33,41 +59,125 @@ def write_pngs(elements: Iterable[NamedTensors], folder: str | os.PathLike) -> l
     """
     folder = user_path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    paths = []
+    written = Written([], [], {})
     for element in elements:
-        name = os.fsdecode(element["name"].numpy())
+        name = _name_of(element)
+        if has_failed(element):
+            written.skipped[name] = os.fsdecode(element["error"].numpy())
+            continue
         if Path(name).name != name:
             raise ValueError(f"`name` must be a file name alone. Received: name={name!r}.")
         path = folder / f"{name}.png"
-        data = _png(element).numpy()
-        write_atomically(path, functools.partial(_write, data))
-        paths.append(path)
-    return paths
+        write_atomically(path, functools.partial(_write, _png(element).numpy()))
+        written.paths.append(path)
+        written.names.append(name)
+    return written
 
 
-def write_tfrecords(elements: Iterable[NamedTensors], path: str | os.PathLike) -> int:
-    """Writes the elements as `tf.train.Example`s with "name" and "png"; returns their number.
+def write_tfrecords(
+    elements: Iterable[NamedTensors],
+    path: str | os.PathLike,
+    *,
+    num_shards: int | None = None,
+    resume: bool = False,
+) -> Written:
+    """Writes the elements as `tf.train.Example`s with "name" and "png".
+
+    Files appear, or are replaced, only when all elements are written. If something fails before,
+    the records so far stay in files beside them, such as NAME.partial-1, and `resume` goes on from
+    there.
 
     Args:
         elements: stylized elements.
-        path: the file, which appears, or is replaced, only when it is complete.
+        path: the file.
+        num_shards: number of files, PATH-00000-of-00010 and so on; the elements take turns. None
+            for the file `path` itself.
+        resume: whether to keep what an earlier call with the same `num_shards` wrote, also if it
+            failed. Elements whose names are there are not written again; to save the work of
+            stylizing them, give `finished_names` to `read_pictures`.
 
     Raises:
-        OSError: if the file cannot be written.
+        ValueError: if `num_shards` is below 1.
+        OSError: if a file cannot be written.
     """
-    count = 0
+    path = Path(os.path.realpath(user_path(path)))
+    if num_shards is not None:
+        check_number("num_shards", num_shards, minimum=1, maximum=99_999)
+    paths = shard_paths(path, num_shards)
+    known = finished_names(path) if resume else set()
+    missing = [each for each in paths if not (resume and is_complete(each))]
+    written = Written(paths, [], {})
+    with contextlib.ExitStack() as stack:
+        writers: dict[Path, ShardWriter] = {}
 
-    def write_all(file: BinaryIO) -> None:
-        nonlocal count
-        # TensorFlow opens the part file a second time, by its name. The sync that follows applies
-        # to the file, not to one handle, so it covers these records.
-        with _record_writer(file.name) as write_record:
-            for element in elements:
-                write_record(_example(element).SerializeToString())
-                count += 1
+        def writer_of(shard: Path) -> ShardWriter:
+            if shard not in writers:
+                writers[shard] = ShardWriter(shard, keep=resume)
+                stack.callback(writers[shard].close)
+            return writers[shard]
 
-    write_atomically(user_path(path), write_all)
-    return count
+        for shard in missing:
+            writer_of(shard)
+        turns = itertools.cycle(missing or paths)
+        for element in elements:
+            name = _name_of(element)
+            if has_failed(element):
+                written.skipped[name] = os.fsdecode(element["error"].numpy())
+            elif name not in known:
+                writer_of(next(turns)).write(_example(element).SerializeToString())
+                written.names.append(name)
+        for writer in writers.values():
+            writer.complete()
+    return written
+
+
+def finished_names(path: str | os.PathLike) -> set[str]:
+    """Returns the names of the pictures that an earlier run wrote, for `read_pictures(skip=)`.
+
+    Args:
+        path: a folder of `write_pngs`; or the `path` of `write_tfrecords`, whose complete and
+            partial files count. If there is none, there are no names.
+    """
+    path = Path(os.path.realpath(user_path(path)))
+    if path.is_dir():
+        return {each.stem for each in path.iterdir() if each.suffix == ".png"}
+    return {name_in(record) for file in all_sources(path) for record in records_of(file)}
+
+
+def read_tfrecords(path: str | os.PathLike) -> tf.data.Dataset:
+    """Returns a dataset of `write_tfrecords`'s elements: "name", "image", "alpha".
+
+    Images and alpha have 8-bit precision.
+
+    Args:
+        path: the `path` of `write_tfrecords`: one file, or all its shards, one after the other.
+
+    Raises:
+        ValueError: if a shard is missing.
+    """
+    path = user_path(path)
+    form = dict.fromkeys(("name", "png"), tf.io.FixedLenFeature([], tf.string))
+
+    def element(record: tf.Tensor) -> NamedTensors:
+        values = tf.io.parse_single_example(record, form)
+        pixels = tf.io.decode_png(values["png"], channels=4)[tf.newaxis]
+        image, alpha = tf.split(tf.cast(pixels, tf.float32) / 255.0, [3, 1], -1)
+        return {"name": values["name"], "image": image, "alpha": alpha}
+
+    files = complete_paths(path) or [path]
+    if files != [path]:
+        wanted = shard_paths(path, int(files[0].name[-5:]))
+        if lacking := [each.name for each in wanted if each not in files] or files != wanted:
+            raise ValueError(
+                f"`path` must have all its shards, of one run. Received: path='{path}', with "
+                f"{len(files)} files; lacking: {lacking}. Write them with `resume=True`."
+            )
+    dataset = tf.data.TFRecordDataset([os.fspath(each) for each in files])
+    return dataset.map(element).prefetch(2)
+
+
+def _name_of(element: NamedTensors) -> str:
+    return os.fsdecode(element["name"].numpy())
 
 
 def _png(element: NamedTensors) -> tf.Tensor:
@@ -84,41 +194,6 @@ def _example(element: NamedTensors) -> tf.train.Example:
         for name, value in values.items()
     }
     return tf.train.Example(features=tf.train.Features(feature=features))
-
-
-@contextlib.contextmanager
-def _record_writer(path: str | os.PathLike) -> Iterator[Callable[[bytes], object]]:
-    """Yields a function that writes a record. Only failures of writing become OSError."""
-
-    def as_os_error(work: Callable[..., Any], *arguments: Any) -> Any:
-        try:
-            return work(*arguments)
-        except tf.errors.OpError as error:
-            raise OSError(f"`path` cannot be written: {error.message}.") from error
-
-    writer = as_os_error(tf.io.TFRecordWriter, os.fspath(path))
-    try:
-        yield functools.partial(as_os_error, writer.write)
-        as_os_error(writer.flush)
-    finally:
-        with contextlib.suppress(tf.errors.OpError):
-            writer.close()
-
-
-def read_tfrecords(path: str | os.PathLike) -> tf.data.Dataset:
-    """Returns a dataset of `write_tfrecords`'s elements: "name", "image", "alpha".
-
-    Images and alpha have 8-bit precision.
-    """
-    form = dict.fromkeys(("name", "png"), tf.io.FixedLenFeature([], tf.string))
-
-    def element(record: tf.Tensor) -> NamedTensors:
-        values = tf.io.parse_single_example(record, form)
-        pixels = tf.io.decode_png(values["png"], channels=4)[tf.newaxis]
-        image, alpha = tf.split(tf.cast(pixels, tf.float32) / 255.0, [3, 1], -1)
-        return {"name": values["name"], "image": image, "alpha": alpha}
-
-    return tf.data.TFRecordDataset(os.fspath(user_path(path))).map(element).prefetch(2)
 
 
 def _write(data: bytes, file: BinaryIO) -> None:

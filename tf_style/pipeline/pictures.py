@@ -1,111 +1,48 @@
-"""Reads pairs of pictures into a dataset, and stylizes them on one or several devices.
+"""Stylizes pairs of pictures on one or several devices.
 
-Takes paths and a config; gives elements as described in `tf_style.pipeline`.
+Takes and gives elements as described in `tf_style.pipeline`.
 """
 
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tf_style._checks import missing_file, user_path
+from tf_style._checks import check_choice, one_line
 from tf_style.config.style_config import StyleConfig
 from tf_style.engine.assembly import load_problem
 from tf_style.engine.graph_stages import check_graph, start_image, stylize_in_graph
 from tf_style.engine.pictures import Pictures
 from tf_style.export.named_graphs import NamedTensors
-from tf_style.inputs.preparation import prepare_inputs
+from tf_style.pipeline.reading import EMPTY, IMAGE, ON_ERROR
 
-_IMAGE = [1, None, None, 3]
-
-
-def read_pictures(
-    contents: Sequence[str | os.PathLike],
-    styles: Sequence[str | os.PathLike],
-    *,
-    config: StyleConfig | None = None,
-    notify: Callable[[str], None] | None = None,
-) -> tf.data.Dataset:
-    """Returns a dataset of picture pairs, which are read and resized in the background.
-
-    It reads the same file formats as `stylize`. "name" is the content's file name and the
-    style's, without suffixes, joined by "-"; duplicates get numbers. "alpha" is the content's alpha
-    channel, all 1 if the picture has none. Names may be any bytes that the file system allows.
-
-    Args:
-        contents: paths of the contents.
-        styles: as many paths of styles, or one for all contents.
-        config: gives the sizes; the default preset if left out.
-        notify: called, from another thread, with the element's name and a note for each thing that
-            is left out of a picture, or that will disappoint: margins, pages, a dark photograph.
-
-    Raises:
-        ValueError: if there are no contents, or the number of styles does not match.
-        FileNotFoundError: if a file is missing.
-    """
-    config = StyleConfig() if config is None else config
-    if not contents or len(styles) not in (1, len(contents)):
-        raise ValueError(
-            "`styles` must be one path, or as many as there are `contents`. Received: "
-            f"{len(styles)} styles, {len(contents)} contents."
-        )
-    files = [[user_path(path) for path in paths] for paths in (contents, styles)]
-    for argument, column in zip(("contents", "styles"), files, strict=True):
-        for path in column:
-            if not path.is_file():
-                raise FileNotFoundError(missing_file(argument, path))
-    files[1] *= len(contents) // len(styles)
-    pairs = zip(*files, strict=True)
-    names = _unique([f"{content.stem}-{style.stem}" for content, style in pairs])
-
-    def read(name: bytes, content: bytes, style: bytes) -> tuple:
-        inputs = prepare_inputs(os.fsdecode(content), os.fsdecode(style), config)
-        if notify is not None:
-            for note in inputs.notes:
-                notify(f"{os.fsdecode(name)}: {note}")
-        opaque = np.ones_like(inputs.content[..., :1])
-        return inputs.content, opaque if inputs.alpha is None else inputs.alpha, inputs.styles[0]
-
-    def element(name: tf.Tensor, content: tf.Tensor, style: tf.Tensor) -> NamedTensors:
-        content, alpha, style = tf.numpy_function(read, [name, content, style], 3 * [tf.float32])
-        return {
-            "name": name,
-            "content": tf.ensure_shape(content, _IMAGE),
-            "alpha": tf.ensure_shape(alpha, [*_IMAGE[:3], 1]),
-            "style": tf.ensure_shape(style, _IMAGE),
-        }
-
-    # Bytes, because names need not be UTF-8.
-    paths = [[os.fsencode(path) for path in column] for column in files]
-    dataset = tf.data.Dataset.from_tensor_slices(([os.fsencode(name) for name in names], *paths))
-    return dataset.map(element).prefetch(2)
-
-
-def _unique(names: list[str]) -> list[str]:
-    """Returns the names, with numbers appended to duplicates."""
-    unique: list[str] = []
-    for name in names:
-        numbered = (f"{name}-{number}" for number in itertools.count(2))
-        taken = {*names, *unique}
-        unique.append(
-            name if name not in unique else next(new for new in numbered if new not in taken)
-        )
-    return unique
+_FAILED = (
+    "it cannot be stylized: it is too small, its loss is not finite, or there is too little memory"
+)
 
 
 def stylizer(
-    config: StyleConfig | None = None, *, notify: Callable[[str], None] | None = None
+    config: StyleConfig | None = None,
+    *,
+    on_error: str = "raise",
+    notify: Callable[[str], None] | None = None,
 ) -> Callable[[NamedTensors], NamedTensors]:
     """Returns a function for `Dataset.map` that adds "image" to an element.
 
     Pictures are not resized, so the config's sizes apply only in `read_pictures`; all other
-    options work as in `stylize`. Pictures of all sizes share one graph.
+    options work as in `stylize`. Pictures of all sizes share one graph. Elements whose "error" is
+    not empty get an image without pixels.
 
     Args:
         config: the default preset if left out.
-        notify: called with a line of text before weights are fetched.
+        on_error: whether a picture that cannot be stylized ends the dataset with an error
+            ("raise"), or becomes an element without pixels, with an "error" ("skip"), as in
+            `read_pictures`.
+        notify: called with a line of text before weights are fetched; and for each picture that
+            cannot be stylized, from another thread.
 
     Raises:
         TypeError: if `config` is not a StyleConfig.
@@ -119,21 +56,54 @@ def stylizer(
     """
     config = StyleConfig() if config is None else config
     check_graph(config)
+    check_choice("on_error", on_error, ON_ERROR)
     # Not shared: a strategy's variables must be made in its scope.
     problem = load_problem(config, is_shared=False, notify=notify).problem
 
-    @tf.function(input_signature=[tf.TensorSpec(_IMAGE, tf.float32)] * 2, autograph=False)
+    @tf.function(input_signature=[tf.TensorSpec(IMAGE, tf.float32)] * 2, autograph=False)
     def stylize(content: tf.Tensor, style: tf.Tensor) -> tf.Tensor:
         start = start_image(config, content, style)
         result = stylize_in_graph(problem, Pictures(content, (style,), start), config)
         return tf.clip_by_value(result.image, 0.0, 1.0)
 
+    def attempted(images: tuple[tf.Tensor, ...]) -> tf.Tensor:
+        """Returns the stylized image, or one without pixels; a dataset can catch errors."""
+        made = tf.data.Dataset.from_tensors(images).map(stylize).ignore_errors()
+        return made.reduce(_empty(), lambda _, image: image)
+
+    def tell(name: Any) -> None:
+        if notify is not None:  # Outside of graphs the name comes as an array.
+            notify(f"{os.fsdecode(np.asarray(name).item())}: skipped: {_FAILED}.")
+
+    def tried(images: tuple[tf.Tensor, ...], name: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        image = attempted(images)
+
+        def failed() -> tf.Tensor:
+            with tf.control_dependencies([tf.numpy_function(tell, [name], [])]):
+                return tf.constant(_FAILED)
+
+        return image, tf.cond(tf.size(image) > 0, lambda: tf.constant(""), failed)
+
     def add_image(element: NamedTensors) -> NamedTensors:
         # Elements of others: the channels of decoded files are unknown until they are read.
-        images = (tf.ensure_shape(element[name], _IMAGE) for name in ("content", "style"))
-        return {**element, "image": stylize(*images)}
+        images = tuple(tf.ensure_shape(element[name], IMAGE) for name in ("content", "style"))
+        if on_error == "raise" and "error" not in element:
+            return {**element, "image": stylize(*images)}
+        error = element.get("error", tf.constant(""))
+        name = element.get("name", tf.constant(""))
+        image, error = tf.cond(
+            error == "",
+            lambda: tried(images, name) if on_error == "skip" else (stylize(*images), error),
+            lambda: (_empty(), error),
+        )
+        return {**element, "image": tf.ensure_shape(image, IMAGE), "error": error}
 
     return add_image
+
+
+def _empty() -> tf.Tensor:
+    """Returns the image of an element that failed."""
+    return tf.ensure_shape(tf.zeros(EMPTY), IMAGE)
 
 
 def stylized_on(
@@ -141,6 +111,7 @@ def stylized_on(
     elements: Iterable[NamedTensors],
     config: StyleConfig | None = None,
     *,
+    on_error: str = "raise",
     notify: Callable[[str], None] | None = None,
 ) -> Iterator[NamedTensors]:
     """Yields the elements with "image"; each device of the strategy stylizes one at a time.
@@ -149,11 +120,13 @@ def stylized_on(
         strategy: a strategy such as `tf.distribute.MirroredStrategy()`.
         elements: from `read_pictures`, or others of the same form.
         config: as for `stylizer`.
+        on_error: as for `stylizer`.
         notify: as for `stylizer`.
 
     Raises:
         TypeError, ValueError, OSError: as `stylizer`.
     """
+    check_choice("on_error", on_error, ON_ERROR)
     with strategy.scope():
         add_image = stylizer(config, notify=notify)
 
@@ -169,11 +142,35 @@ def stylized_on(
             lambda context: values[context.replica_id_in_sync_group]
         )
 
-    waiting = iter(elements)
-    while group := list(itertools.islice(waiting, strategy.num_replicas_in_sync)):
+    def stylized(group: list[NamedTensors]) -> list[NamedTensors]:
         # The last group may have fewer pictures than devices: the last picture is repeated.
         whole = group + group[-1:] * (strategy.num_replicas_in_sync - len(group))
-        stylized = run(*(on_each([each[name] for each in whole]) for name in ("content", "style")))
-        images = strategy.experimental_local_results(stylized)
-        for element, image in zip(group, images, strict=False):  # Drops repeats.
-            yield {**element, "image": image}
+        images = run(*(on_each([each[name] for each in whole]) for name in ("content", "style")))
+        images = strategy.experimental_local_results(images)[: len(group)]
+        return [{**element, "image": image} for element, image in zip(group, images, strict=True)]
+
+    def attempted(group: list[NamedTensors]) -> list[NamedTensors]:
+        if on_error == "raise":
+            return stylized(group)
+        try:
+            return [{**element, "error": tf.constant("")} for element in stylized(group)]
+        except tf.errors.OpError as error:
+            if len(group) > 1:  # Finds out which one.
+                return [each for element in group for each in attempted([element])]
+            (element,), reason = group, one_line(ValueError(error.message))
+            if notify is not None:
+                name = os.fsdecode(element["name"].numpy()) if "name" in element else "a picture"
+                notify(f"{name}: skipped: {reason}.")
+            return [{**element, "image": _empty(), "error": tf.constant(reason)}]
+
+    waiting = iter(elements)
+    while group := list(itertools.islice(waiting, strategy.num_replicas_in_sync)):
+        good = [element for element in group if not has_failed(element)]
+        made = iter(attempted(good) if good else [])
+        for element in group:
+            yield {**element, "image": _empty()} if has_failed(element) else next(made)
+
+
+def has_failed(element: NamedTensors) -> bool:
+    """Returns whether an element, outside a graph, has an "error"."""
+    return "error" in element and element["error"].numpy() != b""

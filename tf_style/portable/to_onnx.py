@@ -1,6 +1,7 @@
 """Converts portable graphs to ONNX files, and runs such files.
 
-`tf2onnx` writes the files, ONNX Runtime runs them. Height and width stay open.
+`tf2onnx` writes the files, ONNX Runtime runs them. Height and width stay open, and have names: see
+`_name_sides`.
 """
 
 import importlib
@@ -33,9 +34,29 @@ def onnx_model(function: tf.function, precision: str) -> bytes:
     model, _ = _imported("tf2onnx.convert").from_function(
         function, input_signature=function.input_signature, opset=OPSET
     )
+    _name_sides(model.graph)
     if precision in _STORED:
         _store_smaller(model, _STORED[precision])
     return model.SerializeToString()
+
+
+def _name_sides(graph: Any) -> None:
+    """Names the open sides of the inputs and outputs.
+
+    They are `height` and `width` of the image and all that has its size, `style_height` and
+    `style_width`, and, of features, `block4_conv2_height` and so on.
+    """
+    for value in (*graph.input, *graph.output):
+        sides = value.type.tensor_type.shape.dim
+        layer = value.name.removeprefix("content_")
+        owner = "" if layer in _OF_IMAGE_SIZE else f"{layer}_"
+        if len(sides) == 4:
+            for side, word in zip(sides[1:3], ("height", "width"), strict=True):
+                if side.dim_value <= 0:
+                    side.dim_param = f"{owner}{word}"
+
+
+_OF_IMAGE_SIZE = ("image", "content", "gradient")
 
 
 def run_onnx(model: bytes, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from tf_style._checks import user_path
 from tf_style.images.metadata import Metadata, read_metadata
+from tf_style.images.sources import Encoded, all_fetched, fetched
 
 
 class Origin(NamedTuple):
@@ -32,17 +33,19 @@ def origin_of(content: Any, style: Any, controls: Mapping[str, Any]) -> Origin:
     """Returns the origin of the pictures of a run.
 
     Args:
-        content: a path, a PIL picture, an array or a tensor.
+        content: anything that `reading.read_picture` takes.
         style: likewise, or a list or tuple of them.
         controls: masks and other pictures by name: one, several, or None.
 
     Raises:
         OSError: if a file cannot be read.
     """
+    content = fetched(content, argument="content")
     several = {"content": (content,), "style": style, **controls}
     hashes = []
     for name, value in several.items():
         pictures = value if isinstance(value, (list, tuple)) else (value,)
+        pictures = all_fetched(pictures, argument=name)
         hashes += [f"{name} {_sha256(each)}" for each in pictures if each is not None]
     whole = hashlib.sha256("\n".join(hashes).encode()).hexdigest()
     return Origin(whole, read_metadata(content))
@@ -51,6 +54,8 @@ def origin_of(content: Any, style: Any, controls: Mapping[str, Any]) -> Origin:
 def _sha256(source: Any) -> str:
     """Returns the hash of a file's bytes, or of the pixels of a PIL picture or an array."""
     digest = hashlib.sha256()
+    if isinstance(source, Encoded):
+        return hashlib.sha256(source.data).hexdigest()
     if isinstance(source, (str, os.PathLike)):
         with user_path(source).open("rb") as file:
             while data := file.read(2**20):

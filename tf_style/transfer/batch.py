@@ -9,6 +9,7 @@ from tf_style.engine.assembly import load_problem
 from tf_style.engine.batch_stages import BatchRun, can_share, run_batch, shared_config
 from tf_style.engine.pictures import pictures_of
 from tf_style.engine.run_state import RunState
+from tf_style.images.sources import all_fetched, fetched
 from tf_style.inputs.control_pictures import ControlPictures
 from tf_style.inputs.inputs import Inputs
 from tf_style.inputs.preparation import prepare_inputs
@@ -64,6 +65,8 @@ def stylize_batch(
     _check_count("styles", len(styles), len(contents))
     prepared = []
     for index, (content, style, each) in enumerate(zip(contents, styles, configs, strict=True)):
+        content = fetched(content, argument=f"contents[{index}]")
+        style = all_fetched(style, argument=f"styles[{index}]")
         inputs = prepare_inputs(content, style, each, ControlPictures())
         if (tell := _numbered(notify, index)) is not None:
             for note in inputs.notes:

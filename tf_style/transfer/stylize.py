@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tf_style.config.style_config import StyleConfig
+from tf_style.images.sources import all_fetched, fetched
 from tf_style.inputs.control_pictures import ControlPictures
 from tf_style.inputs.preparation import prepare_inputs
 from tf_style.optimizers.solution import Status
@@ -35,7 +36,9 @@ def stylize(
 
     Args:
         content: path, PIL picture, or array or tensor `[H, W, 1 | 3 | 4]` (a leading batch of
-            1 is allowed): uint8 0..255, uint16 0..65535 or float 0..1, RGB.
+            1 is allowed): uint8 0..255, uint16 0..65535 or float 0..1, RGB. Or the bytes of a
+            picture file, a file open for reading them, or an address such as
+            "s3://bucket/photo.jpg", which fsspec reads (extra `remote`).
         style: the same; or a list or tuple of styles, which are blended with the weights
             `style_blend`, or paint one region each.
         config: all other options; the default preset if omitted.
@@ -80,7 +83,17 @@ def stylize(
     config = checked_config(config)
     if on_progress is not None and not callable(on_progress):
         raise TypeError(f"`on_progress` must be callable. Received: {on_progress!r}.")
-    controls = ControlPictures(content_masks, style_masks, content_map, fine_style, keep)
+    content, style = fetched(content, argument="content"), all_fetched(style, argument="style")
+    given = {
+        "content_masks": content_masks,
+        "style_masks": style_masks,
+        "content_map": content_map,
+        "fine_style": fine_style,
+        "keep": keep,
+    }
+    controls = ControlPictures(
+        **{name: all_fetched(each, argument=name) for name, each in given.items()}
+    )
     inputs = prepare_inputs(content, style, config, controls)
     inputs = inputs._replace(origin=origin_of(content, style, controls._asdict()))
     if notify is not None:
