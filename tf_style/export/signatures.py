@@ -6,6 +6,7 @@ pictures. Options are inputs of rank 1: one value for all pictures of a batch, o
 """
 
 import functools
+from typing import cast
 
 import numpy as np
 import tensorflow as tf
@@ -53,7 +54,8 @@ class Signatures(tf.Module):
         self._config = config
         self._max_pixels = max_pixels
         self._variables = stored_variables(problem.objective.extractor)
-        targets = problem.objective.targets.get_concrete_function().structured_outputs
+        graph = cast("tf.types.experimental.PolymorphicFunction", problem.objective.targets)
+        targets = graph.get_concrete_function().structured_outputs
         self._names = target_names(targets)
         image = tf.TensorSpec(_IMAGE, tf.float32)
         several = tf.TensorSpec([None, None, None, 3], tf.float32)

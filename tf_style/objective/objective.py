@@ -14,6 +14,7 @@ import tensorflow as tf
 from tf_style._keras import keras
 from tf_style.config.loss import LossConfig
 from tf_style.graphs.batches import rgb
+from tf_style.graphs.tracing import as_graph
 from tf_style.objective.loss import LossTerms, LossWeights, loss_terms
 from tf_style.objective.scales import content_scales, variation_scale
 from tf_style.objective.targets import Guides, Targets, style_statistics, style_targets
@@ -51,7 +52,7 @@ class Objective:
         self.extractor = extractor
         self.config = config
 
-    @tf.function(input_signature=[_ANY_IMAGE], autograph=False)
+    @as_graph(input_signature=[_ANY_IMAGE], autograph=False)
     def features(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns the features of an image by layer name; one graph serves all sizes.
 
@@ -81,7 +82,7 @@ class Objective:
         features = self.features(style)
         return [style_statistics(self.config, features, guides=each) for each in guides]
 
-    @tf.function(input_signature=[_ANY_IMAGE, _ANY_IMAGE], autograph=False)
+    @as_graph(input_signature=[_ANY_IMAGE, _ANY_IMAGE], autograph=False)
     def targets(self, content: tf.Tensor, style: tf.Tensor) -> Targets:
         """Returns what an image must match; compute it once for each pair of pictures.
 
@@ -122,7 +123,7 @@ class Objective:
         """
         return variation_scale(self.config, style)
 
-    @tf.function(autograph=False, reduce_retracing=True)
+    @as_graph(autograph=False, reduce_retracing=True)
     def terms(
         self, image: tf.Tensor, targets: Targets, *, weights: LossWeights | None = None
     ) -> LossTerms:
@@ -139,7 +140,7 @@ class Objective:
         """Returns a context for many evaluations of images of one size; here it does nothing."""
         return contextlib.nullcontext()
 
-    @tf.function(autograph=False, reduce_retracing=True)
+    @as_graph(autograph=False, reduce_retracing=True)
     def value_and_gradient(
         self, image: tf.Tensor, targets: Targets, *, weights: LossWeights | None = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
