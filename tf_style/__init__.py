@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from tf_style.objective.objective import Objective as Objective
     from tf_style.objective.targets import Targets as Targets
     from tf_style.optimizers.adam import minimize_adam as minimize_adam
+    from tf_style.optimizers.cancellation import Cancellation as Cancellation
     from tf_style.optimizers.lbfgs import minimize_lbfgs as minimize_lbfgs
     from tf_style.optimizers.solution import NotFiniteError as NotFiniteError
     from tf_style.optimizers.solution import Solution as Solution
@@ -58,10 +59,12 @@ if TYPE_CHECKING:
     from tf_style.portable.conversion import ConversionError as ConversionError
     from tf_style.portable.conversion import export_portable as export_portable
     from tf_style.portable.objective import PortableObjective as PortableObjective
+    from tf_style.transfer.asynchronous import stylize_async as stylize_async
     from tf_style.transfer.batch import stylize_batch as stylize_batch
     from tf_style.transfer.progress import Progress as Progress
     from tf_style.transfer.progress import StyleResult as StyleResult
     from tf_style.transfer.stylize import stylize as stylize
+    from tf_style.transfer.summaries import write_summaries as write_summaries
 
 _MODULES = {
     "config.compute": ("ComputeConfig",),
@@ -124,6 +127,7 @@ _MODULES = {
         "LossTerms",
         "LossWeights",
     ),
+    "optimizers.cancellation": ("Cancellation",),
     "optimizers.adam": ("minimize_adam",),
     "optimizers.lbfgs": ("minimize_lbfgs",),
     "optimizers.solution": (
@@ -137,22 +141,26 @@ _MODULES = {
         "export_portable",
     ),
     "portable.objective": ("PortableObjective",),
+    "transfer.asynchronous": ("stylize_async",),
     "transfer.batch": ("stylize_batch",),
     "transfer.progress": (
         "Progress",
         "StyleResult",
     ),
     "transfer.stylize": ("stylize",),
+    "transfer.summaries": ("write_summaries",),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = sorted([*_HOME, "__version__"])
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'tf_style' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"tf_style.{_HOME[name]}"), name)
+if not TYPE_CHECKING:  # Type checkers would take every name for one that is there.
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOME:
+            raise AttributeError(f"module 'tf_style' has no attribute {name!r}")
+        return getattr(importlib.import_module(f"tf_style.{_HOME[name]}"), name)
 
 
 def __dir__() -> list[str]:

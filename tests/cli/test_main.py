@@ -529,7 +529,7 @@ def test_ctrl_c_saves_the_picture_and_says_so(files, tmp_path, which):
         process.send_signal(which)
         printed = process.stderr.read()
         assert process.wait(timeout=60) == 130
-    assert "Stopping after the current steps" in printed
+    assert "Stopping after the current step" in printed
     assert "Stopped on request" in printed
     assert description.read_description(output)["config"]["steps"] == 100000
 

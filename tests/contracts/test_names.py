@@ -23,6 +23,7 @@ FOLDERS = ("tf_style", "tests", "tools", "examples", "docs", ".ci")
 OUTSIDE_MODULES = {"tf", "tfp", "np", "numpy", "keras", "jax", "PIL", "Image", "absl", "argparse"}
 """A dotted name that starts with one of these is another package's."""
 OUTSIDE = {
+    "ONEDNN_PRIMITIVE_CACHE_CAPACITY",
     "SelfAdjointEigV2",
     "TF_ENABLE_ONEDNN_OPTS",
     "TF_NUM_INTEROP_THREADS",

@@ -62,7 +62,7 @@ def test_an_unknown_name_is_an_attribute_error():
 
 def test_type_checkers_see_the_names_that_are_there():
     tree = ast.parse(Path(tf_style.__file__).read_text())
-    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    block, _ = (node for node in tree.body if isinstance(node, ast.If))
     seen = {
         alias.name: node.module.removeprefix("tf_style.")
         for node in block.body

@@ -1,7 +1,10 @@
 """The choice of the arithmetic, on simulated machines."""
 
+import threading
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -85,14 +88,61 @@ def test_processors_that_only_emulate_bfloat16_are_not_measured(
 @pytest.mark.parametrize("float32", ["direct", "winograd"])
 def test_bfloat16_must_be_a_fifth_faster(monkeypatch, float32, seconds, pays):
     times = {"in_float32": 1.0, "in_bfloat16": seconds}
-    monkeypatch.setattr(arithmetic, "_seconds", lambda function: times[function.__name__])
-    arithmetic.bfloat16_pays.cache_clear()
+    monkeypatch.setattr(
+        arithmetic, "_seconds", lambda *timed: [times[function.__name__] for function in timed]
+    )
+    arithmetic._measured.cache_clear()
     assert arithmetic.bfloat16_pays(float32) is pays
-    arithmetic.bfloat16_pays.cache_clear()
+    arithmetic._measured.cache_clear()
 
 
 @pytest.mark.parametrize("float32", ["direct", "winograd"])
 def test_the_measurement_runs_on_any_machine(float32):
-    arithmetic.bfloat16_pays.cache_clear()
+    arithmetic._measured.cache_clear()
     assert arithmetic.bfloat16_pays(float32) in (True, False)
-    arithmetic.bfloat16_pays.cache_clear()
+    arithmetic._measured.cache_clear()
+
+
+def test_threads_that_ask_at_once_wait_for_one_measurement(monkeypatch):
+    measured = []
+
+    def seconds(*functions):
+        time.sleep(0.05)  # All threads ask meanwhile.
+        measured.append(len(functions))
+        return [1.0, 1.0 + len(measured)]  # A second measurement would choose otherwise.
+
+    monkeypatch.setattr(arithmetic, "_seconds", seconds)
+    monkeypatch.setattr(arithmetic, "_may_pay", lambda: True)
+    arithmetic._measured.cache_clear()
+    chosen, barrier = [], threading.Barrier(8)
+
+    def ask():
+        barrier.wait()
+        chosen.append(arithmetic.arithmetic("auto"))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    arithmetic._measured.cache_clear()
+    assert measured == [2]
+    assert len(chosen) == 8
+    assert set(chosen) == {"bfloat16"}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_other_work_on_the_machine_does_not_decide(monkeypatch, seed):
+    rng, clock = np.random.default_rng(seed), [0.0]
+    monkeypatch.setattr(arithmetic.time, "perf_counter", lambda: clock[0])
+
+    def taking(seconds):
+        def function():
+            # Every other call is delayed by up to ten times its own time.
+            clock[0] += seconds * (1.0 + rng.integers(2) * rng.uniform(0.0, 10.0))
+            return tf.zeros([1])
+
+        return function
+
+    fast, slow = arithmetic._seconds(taking(0.7), taking(1.0))
+    assert fast < arithmetic._WORTH * slow

@@ -397,7 +397,8 @@ def test_different_pictures_settings_and_weights_are_refused(folder, pictures, m
     from tf_style.transfer import optimization
 
     problem, _ = optimization.load_problem(CONFIG)
-    monkeypatch.setattr(optimization, "load_problem", lambda *_, **__: (problem, "1" * 64))
+    other = optimization.LoadedProblem(problem, "1" * 64)
+    monkeypatch.setattr(optimization, "load_problem", lambda *_, **__: other)
     with pytest.raises(ValueError, match="`weights` must be those that the run began with"):
         tf_style.stylize(*pictures, config=CONFIG, checkpoint_dir=folder)
 

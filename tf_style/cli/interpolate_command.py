@@ -183,7 +183,7 @@ def _painted(
             raise
     ends = [0, len(pictures) - 1]
     about = {
-        **describe(settings, weights_sha256, inputs.origin),
+        **describe(settings, weights_sha256, inputs.origin, arithmetic=problem.arithmetic),
         "interpolation": {
             "frames": len(pictures),
             "blends": [list(blends[end]) for end in ends],

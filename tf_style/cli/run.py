@@ -25,6 +25,7 @@ from tf_style.cli.request import Request
 from tf_style.config.style_config import StyleConfig
 from tf_style.files.atomic import fitting_name
 from tf_style.inputs.inputs import Inputs
+from tf_style.optimizers.cancellation import Cancellation
 from tf_style.transfer.checkpoints import Checkpoints
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Run:
         self._is_verbose = is_verbose
         self._checkpoints = checkpoints
         self._events: queue.SimpleQueue[Callable[[], int | None]] = queue.SimpleQueue()
-        self._cancel = threading.Event()
+        self._cancellation = Cancellation()
         self._last: Progress | None = None
         self._trace: TextIO | None = None
         # When a run resumes, the snapshot of its first step may not have been written yet.
@@ -116,6 +117,7 @@ class Run:
                 self._inputs,
                 self._settings,
                 on_progress=self._on_progress,
+                cancellation=self._cancellation,
                 notify=self._notify,
                 pause_every=self._request.save_every or None,
                 started=checkpoints.started if checkpoints else started,
@@ -132,7 +134,7 @@ class Run:
         if self._request.trace:
             _ = progress.terms  # Computed here, between steps, before the next ones start.
         self._events.put(functools.partial(self._show, progress))
-        cancelled = self._cancel.is_set()
+        cancelled = self._cancellation.is_cancelled
         if self._checkpoints:  # Saved here, because the next steps change the state in place.
             self._checkpoints.after_slice(progress, notify=self._notify, at_once=cancelled)
         return cancelled
@@ -216,10 +218,10 @@ class Run:
 
     def _interrupted(self) -> int | None:
         """Asks the worker to stop; the second time, saves the last picture and ends the run."""
-        if not self._cancel.is_set():
-            self._cancel.set()
+        if not self._cancellation.is_cancelled:
+            self._cancellation.cancel()
             self._display.message(
-                "Stopping after the current steps, then saving. "
+                "Stopping after the current step, then saving. "
                 "Press Ctrl-C again to save the last picture and stop at once."
             )
             return None

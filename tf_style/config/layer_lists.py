@@ -5,7 +5,7 @@ layer a name, from "gram,conv4_1:sliced". Layers may be written by any alias tha
 `vgg19.canonical_layer` knows; results have Keras names.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from tf_style import vgg19
@@ -13,6 +13,9 @@ from tf_style._checks import check_choice, check_number, shown
 
 LayerWeights: TypeAlias = tuple[tuple[str, float], ...]
 """((layer name, weight >= 0), ...), with Keras names, in the order of the network."""
+
+AnyLayers: TypeAlias = str | Mapping[str, float] | Sequence[str] | Sequence[tuple[str, float]]
+"""What `layer_weights` takes."""
 
 
 def layer_weights(layers: Any, *, argument: str) -> LayerWeights:

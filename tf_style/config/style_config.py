@@ -9,7 +9,7 @@ import functools
 import json
 import typing
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tf_style._checks import check_choice, check_number, one_line, shown, suggestion
 from tf_style.config.compute import ComputeConfig
@@ -20,6 +20,11 @@ from tf_style.config.loss import LossConfig
 from tf_style.config.network import NetworkConfig
 from tf_style.config.optimizer import OptimizerConfig
 from tf_style.config.presets import PRESETS as PRESETS
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from tf_style.config.option_types import Options
 
 INITS = ("content", "style", "noise")
 COLORS = ("style", "content", "match", "luminance")
@@ -115,7 +120,7 @@ class StyleConfig(TypeChecked):
         """The rules of `color`: one, or one for each region."""
         return tuple(self.color.split(","))
 
-    def replace(self, /, **options: Any) -> "StyleConfig":
+    def replace(self, /, **options: "Unpack[Options]") -> "StyleConfig":
         """Returns a copy with some options changed, by flat name, e.g. `style_weight=100`.
 
         Raises:

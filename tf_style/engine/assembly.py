@@ -92,6 +92,7 @@ def make_problem(
         Objective(extractor, config.loss),
         PARAMETRIZATIONS[config.optimizer.parametrization_in_use],
         gamut=config.optimizer.gamut,
+        arithmetic=kind,
         jit_compile=jit_compile,
     )
 

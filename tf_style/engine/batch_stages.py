@@ -21,11 +21,13 @@ from tf_style.engine.plan import plan_run, stages_of
 from tf_style.engine.problem import Problem, ProblemData, StageProblem
 from tf_style.engine.run_state import RunState
 from tf_style.engine.solver import not_finite
+from tf_style.graphs import slots
 from tf_style.graphs.tracing import for_all_sizes, kept_by_function
 from tf_style.inputs.sizes import smallest_side
 from tf_style.objective.loss import LossWeights, weights_of
 from tf_style.optimizers import batch_lbfgs
 from tf_style.optimizers.batch_lbfgs import BatchState
+from tf_style.optimizers.cancellation import Cancellation
 from tf_style.optimizers.pace import Pace, Pacing
 from tf_style.optimizers.solution import Status
 
@@ -72,7 +74,11 @@ def shared_config(config: StyleConfig) -> StyleConfig:
 
 
 def run_batch(
-    problem: Problem, runs: Sequence[BatchRun], *, on_slice: OnBatchSlice | None = None
+    problem: Problem,
+    runs: Sequence[BatchRun],
+    *,
+    on_slice: OnBatchSlice | None = None,
+    cancellation: Cancellation | None = None,
 ) -> list[RunState]:
     """Returns the end of each run, in their order.
 
@@ -80,6 +86,7 @@ def run_batch(
         problem: what is minimized, for a config that all runs share.
         runs: pictures of one size, at least one.
         on_slice: see `OnBatchSlice`.
+        cancellation: ends all runs at the next step.
 
     Raises:
         FloatingPointError: if value or gradient is not finite; names the term.
@@ -87,15 +94,31 @@ def run_batch(
     size = tuple(runs[0].pictures.content.shape[1:3])
     stages = [stages_of(size, run.config) for run in runs]
     ends: dict[int, RunState] = {}
-    for number in range(len(stages[0])):
-        going = [
-            _Going(row, run, stages[row], number, ends.get(row))
-            for row, run in enumerate(runs)
-            if row not in ends or ends[row].status is not Status.CANCELLED
-        ]
-        for chunk in _chunks(problem, going):
-            ends.update(_minimized(problem, chunk, on_slice))
+    control = _Control(slots.flag(), on_slice, cancellation or Cancellation())
+    with control.cancellation.calling(lambda: slots.set_flag(control.stop_flag)):
+        for number in range(len(stages[0])):
+            going = [
+                _Going(row, run, stages[row], number, ends.get(row))
+                for row, run in enumerate(runs)
+                if row not in ends or ends[row].status is not Status.CANCELLED
+            ]
+            for chunk in _chunks(problem, going):
+                ends.update(_minimized(problem, chunk, control))
     return [ends[row] for row in range(len(runs))]
+
+
+class _Control(NamedTuple):
+    """What may end runs early.
+
+    Attributes:
+        stop_flag: handle of the flag (`graphs.slots`) that ends a slice after its current step.
+        on_slice: see `OnBatchSlice`.
+        cancellation: sets the flag.
+    """
+
+    stop_flag: tf.Tensor
+    on_slice: OnBatchSlice | None
+    cancellation: Cancellation
 
 
 class _Going(NamedTuple):
@@ -155,9 +178,7 @@ def _chunks(problem: Problem, going: Sequence[_Going]) -> Iterator[_Chunk]:
     yield from waiting.values()
 
 
-def _minimized(
-    problem: Problem, chunk: _Chunk, on_slice: OnBatchSlice | None
-) -> dict[int, RunState]:
+def _minimized(problem: Problem, chunk: _Chunk, control: _Control) -> dict[int, RunState]:
     """Returns the ends of the runs of a chunk, by their numbers in the batch."""
     together = stacked(chunk.problems)
     graphs = _graphs(problem.values_and_gradients, problem)
@@ -166,18 +187,24 @@ def _minimized(
     state = graphs.begin(together.start, together.data, history)
     _check_finite(problem, chunk, state)
     cancelled = np.zeros(len(steps), bool)
-    pace = Pace(Pacing())
+    pace = Pace(Pacing(), control.stop_flag)
     while batch_lbfgs.is_unfinished(state, steps).numpy().any():
+        if control.cancellation.is_cancelled:
+            cancelled |= batch_lbfgs.is_unfinished(state, steps).numpy()
+            break
         if state.each.failed.numpy().any():
             state = graphs.search(state, together.start, together.data)
         else:
             num_trials = pace.start(0)
-            state = graphs.advance(state, together.start, together.data, steps, num_trials)
+            state = graphs.advance(
+                state, together.start, together.data, steps, num_trials, control.stop_flag
+            )
             pace.stop(num_trials)
-        if on_slice is None:
+        if control.on_slice is None:
             continue
         for row, each in enumerate(chunk.going):
-            if not cancelled[row] and on_slice(each.row, _run_state(problem, chunk, state, row)):
+            now = _run_state(problem, chunk, state, row)
+            if not cancelled[row] and control.on_slice(each.row, now):
                 cancelled[row], steps[row] = True, 0
     ends = {}
     for row, each in enumerate(chunk.going):
@@ -244,10 +271,15 @@ def _graphs(values_and_gradients: Callable, problem: Problem) -> _Graphs:
         data: ProblemData,
         num_steps: tf.Tensor,
         num_trials: tf.Tensor,
+        stop_flag: tf.Tensor,
     ) -> BatchState:
         function = batch_function(problem, data, like)
         return batch_lbfgs.advance_batch(
-            function, state, num_steps=num_steps, num_trials=num_trials
+            function,
+            state,
+            num_steps=num_steps,
+            num_trials=num_trials,
+            is_stopped=slots.stopped_by((stop_flag,)),
         )
 
     def search(state: BatchState, like: tf.Tensor, data: ProblemData) -> BatchState:

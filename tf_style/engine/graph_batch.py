@@ -206,7 +206,7 @@ def _targets(
         scale: of the stage, float64.
         smallest: px; styles are not made smaller than this.
     """
-    of_one = problem.objective.targets.get_concrete_function().structured_outputs
+    of_one = problem.objective.target_specs()
 
     def targets(row: tf.Tensor) -> list[tf.Tensor]:
         style = unpacked(styles, row)

@@ -76,6 +76,7 @@ class Problem:
         parametrization: Parametrization,
         *,
         gamut: bool,
+        arithmetic: str = "direct",
         jit_compile: bool = False,
     ) -> None:
         """Makes the problem.
@@ -84,12 +85,14 @@ class Problem:
             objective: the loss of an image.
             parametrization: from positions to images.
             gamut: whether the loss is that of the clipped image.
+            arithmetic: how the objective's convolutions are computed; for the record.
             jit_compile: compile each evaluation with XLA.
         """
         self.objective = objective
         self._tiled: dict[Tiling, Problem] = {}
         self.parametrization = parametrization
         self.gamut = gamut
+        self.arithmetic = arithmetic
         # A line search calls these in many places. As one function, TensorFlow's graph rewriting
         # goes through the network once, not once for each call.
         function = functools.partial(

@@ -13,6 +13,7 @@ from tf_style.engine.problem import Problem, StageProblem
 from tf_style.engine.run_state import NOTHING_FINISHED, FinishedStages, RunState
 from tf_style.objective.loss import LossTerms, LossWeights, by_name
 from tf_style.optimizers import slices
+from tf_style.optimizers.cancellation import Cancellation
 from tf_style.optimizers.pace import Pacing
 from tf_style.optimizers.solution import NotFiniteError, Solution, State, Step
 from tf_style.optimizers.table import OPTIMIZERS, Storage
@@ -28,6 +29,7 @@ class Solver:
         num_steps: steps planned, in all stages.
         pause_every: slices also end at every multiple of this many steps.
         on_slice: called between slices of steps; a true result ends the stage.
+        cancellation: ends the stage at the next step.
     """
 
     problem: Problem
@@ -35,6 +37,7 @@ class Solver:
     num_steps: int
     pause_every: int | None = None
     on_slice: Callable[[RunState], bool | None] | None = None
+    cancellation: Cancellation | None = None
 
     def problem_for(self, plan: SizePlan) -> Problem:
         """Returns the problem as it is evaluated: in tiles if they are planned."""
@@ -82,11 +85,17 @@ class Solver:
                 state=state,
             )
 
-        on_slice = self.on_slice
+        on_slice, is_cancellable = self.on_slice, self.cancellation is not None
+        # A graph that calls back into Python cannot be compiled.
+        jit_compile = self.config.compute.jit_compile == "loop" and plan.tiling is None
         pacing = Pacing(
+            # XLA's slices cannot be ended early, so that each has one step.
+            slice_seconds=0.0 if jit_compile and is_cancellable else Pacing.slice_seconds,
             pause_every=self.pause_every,
+            steps_before=finished.step,
             deadline=deadline,
             on_slice=(lambda step: on_slice(run_state(step))) if on_slice else None,
+            cancellation=self.cancellation,
         )
         method = OPTIMIZERS[optimizer.optimizer].make(
             problem.value_and_gradient,
@@ -94,8 +103,7 @@ class Solver:
             optimizer,
             Storage(history=plan.history, bfloat16_history=plan.bfloat16_history),
             arguments=(data,),
-            # A graph that calls back into Python cannot be compiled.
-            jit_compile=self.config.compute.jit_compile == "loop" and plan.tiling is None,
+            jit_compile=jit_compile,
         )
         try:
             with problem.objective.keeping_memory():
@@ -110,7 +118,7 @@ class Solver:
 
     def time_evaluation(self, stage: StageProblem, plan: SizePlan) -> float:
         """Returns the seconds of one evaluation, without tracing."""
-        pilot = dataclasses.replace(self, on_slice=None)
+        pilot = dataclasses.replace(self, on_slice=None, cancellation=None)
         pilot.minimize(stage, plan, 0)
         start = time.perf_counter()
         pilot.minimize(stage, plan, 0)

@@ -17,6 +17,7 @@ from tf_style.engine.run_state import FinishedStages, RunState, restored_stages
 from tf_style.engine.solver import Solver
 from tf_style.inputs.inputs import Inputs
 from tf_style.inputs.sizes import smallest_side
+from tf_style.optimizers.cancellation import Cancellation
 from tf_style.optimizers.solution import State, Status
 
 _LESS = 0.7  # Share of the memory of a plan that did not fit, for the next plan.
@@ -30,6 +31,7 @@ def run(
     deadline: float | None = None,
     pause_every: int | None = None,
     on_slice: Callable[[RunState], bool | None] | None = None,
+    cancellation: Cancellation | None = None,
     resume_from: State | None = None,
 ) -> RunState:
     """Returns the end of the last stage that ran.
@@ -43,6 +45,7 @@ def run(
             their planned steps, the full size uses all the time that is left.
         pause_every: slices also end at every multiple of this many steps.
         on_slice: called between slices of steps; a true result ends the run.
+        cancellation: ends the run at the next step.
         resume_from: what `RunState.state` gave in a run of the same problem, inputs and config.
 
     Raises:
@@ -54,7 +57,7 @@ def run(
     stages = stages_of(size, config)
     clock = Clock(deadline, size[0] * size[1])
     num_steps = sum(stage.steps for stage in stages)
-    solver = Solver(problem, config, num_steps, pause_every, on_slice)
+    solver = Solver(problem, config, num_steps, pause_every, on_slice, cancellation)
     staged = _StagedRun(solver, stages, size, clock, resume_from)
     smallest = smallest_side(config)
     for state in coarse_to_fine(

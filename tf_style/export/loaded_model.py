@@ -26,11 +26,13 @@ class ExportedModel:
         config: the options that the model was exported with.
         weights_sha256: hash of the network's weights.
         version: version of tf_style that exported the model.
+        arithmetic: how its convolutions are computed: 'direct', 'winograd' or 'bfloat16'.
     """
 
     config: StyleConfig
     weights_sha256: str
     version: str
+    arithmetic: str
     _functions: Any = dataclasses.field(repr=False)
 
     def features(self, image: Any) -> NamedTensors:
@@ -128,6 +130,7 @@ def load(path: str | os.PathLike) -> ExportedModel:
         about = json.loads((folder / "assets" / ABOUT).read_text(encoding="utf-8"))
         config = StyleConfig.from_dict(about["config"])
         weights_sha256, version = about["weights_sha256"], about["software"].split()[-1]
+        arithmetic = about["arithmetic"]
         functions = tf.saved_model.load(str(folder))
     except _LOADING_ERRORS as error:
         raise ValueError(
@@ -135,7 +138,11 @@ def load(path: str | os.PathLike) -> ExportedModel:
             f"{one_line(error)}."
         ) from error
     return ExportedModel(
-        config=config, weights_sha256=weights_sha256, version=version, _functions=functions
+        config=config,
+        weights_sha256=weights_sha256,
+        version=version,
+        arithmetic=arithmetic,
+        _functions=functions,
     )
 
 

@@ -107,7 +107,7 @@ def export_saved_model(
 
 def about_model(config: StyleConfig, weights_sha256: str, kind: str) -> dict[str, Any]:
     """Returns the record of how a model was exported, in plain JSON types."""
-    return {**describe(config, weights_sha256), "arithmetic": kind}
+    return describe(config, weights_sha256, arithmetic=kind)
 
 
 def check_exportable(config: StyleConfig) -> None:

@@ -66,7 +66,7 @@ class Signatures(tf.Module):
         self._max_pixels = max_pixels
         self._most_pixels = MOST_PIXELS if config.optimizer.optimizer == "lbfgs" else 0
         self._variables = stored_variables(problem.objective.extractor)
-        targets = problem.objective.targets.get_concrete_function().structured_outputs
+        targets = problem.objective.target_specs()
         self._names = target_names(targets)
         image = tf.TensorSpec(_IMAGE, tf.float32)
         several = tf.TensorSpec([None, None, None, 3], tf.float32)

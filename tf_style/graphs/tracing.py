@@ -2,9 +2,19 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import tensorflow as tf
+
+F = TypeVar("F", bound=Callable)
+
+
+def as_graph(**options: Any) -> Callable[[F], F]:
+    """Returns `tf.function` with these options, as a decorator that keeps the type of a function.
+
+    For type checkers the result of `tf.function` could be anything.
+    """
+    return tf.function(**options)
 
 
 def for_all_sizes(function: Callable, *, jit_compile: bool = False) -> Callable:

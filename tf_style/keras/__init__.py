@@ -1,4 +1,4 @@
-"""Style in Keras: a layer of VGG-19 features, losses, and an augmentation layer.
+"""Style in Keras: a layer of VGG-19 features, losses, an augmentation layer, callbacks.
 
     from tf_style.keras import PerceptualLoss, StyleAugmentation
 
@@ -11,6 +11,7 @@ from tf_style.keras.features import VGG19Features as VGG19Features
 from tf_style.keras.losses import ContentLoss as ContentLoss
 from tf_style.keras.losses import PerceptualLoss as PerceptualLoss
 from tf_style.keras.losses import StyleLoss as StyleLoss
+from tf_style.keras.progress_callbacks import progress_callbacks as progress_callbacks
 
 __all__ = [
     "KERAS_VGG19",
@@ -19,4 +20,5 @@ __all__ = [
     "StyleAugmentation",
     "StyleLoss",
     "VGG19Features",
+    "progress_callbacks",
 ]

@@ -4,7 +4,9 @@ Takes a precision ("float32", "bfloat16" or "auto"), gives one of `extractor.ARI
 """
 
 import functools
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import tensorflow as tf
@@ -12,6 +14,8 @@ import tensorflow as tf
 from tf_style.network import convolution, winograd
 
 _WORTH = 0.8  # bfloat16 must take less than this fraction of float32's time to be chosen.
+_ROUNDS = 7
+_MEASURING = threading.Lock()
 
 
 def arithmetic(precision: str, *, deterministic: bool = False, jit_compile: bool = False) -> str:
@@ -41,9 +45,17 @@ def _may_pay() -> bool:
     return not on_x86 or "avx512_bf16" in features or "amx_bf16" in features
 
 
-@functools.lru_cache(maxsize=2)
 def bfloat16_pays(float32: str) -> bool:
-    """Returns whether a convolution is faster in bfloat16; measured once, in about 0.1 s."""
+    """Returns whether a convolution is faster in bfloat16 than in this arithmetic.
+
+    It is measured once for each process, in about 0.1 s; threads that ask meanwhile wait.
+    """
+    with _MEASURING:
+        return _measured(float32)
+
+
+@functools.cache
+def _measured(float32: str) -> bool:
     inputs = tf.ones([1, 48, 48, 256])
     kernel = tf.ones([3, 3, 256, 256]) * 1e-3
     bias = tf.zeros([256])
@@ -60,14 +72,21 @@ def bfloat16_pays(float32: str) -> bool:
     def in_bfloat16() -> tf.Tensor:
         return convolution.bfloat16_relu(inputs, kernel, bias)
 
-    return _seconds(in_bfloat16) < _WORTH * _seconds(in_float32)
+    seconds, seconds_float32 = _seconds(in_bfloat16, in_float32)
+    return seconds < _WORTH * seconds_float32
 
 
-def _seconds(function: tf.types.experimental.PolymorphicFunction) -> float:
-    """Returns the shortest of three timed calls, in seconds, after a first call that traces."""
-    times = []
-    for _ in range(4):
-        began = time.perf_counter()
-        _ = function().numpy().flat[0]
-        times.append(time.perf_counter() - began)
-    return min(times[1:])
+def _seconds(*functions: Callable[[], tf.Tensor]) -> list[float]:
+    """Returns the shortest time of each function, in seconds, after a first call that traces.
+
+    They are called in turn, so that other work on the machine hits all of them alike.
+    """
+    rounds = []
+    for _ in range(1 + _ROUNDS):
+        times = []
+        for function in functions:
+            began = time.perf_counter()
+            _ = function().numpy().flat[0]
+            times.append(time.perf_counter() - began)
+        rounds.append(times)
+    return [min(times) for times in zip(*rounds[1:], strict=True)]

@@ -7,7 +7,7 @@ argument, so an objective has no state and can be shared. `targets` is traced on
 
 import contextlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import tensorflow as tf
 
@@ -15,6 +15,7 @@ from tf_style import vgg19
 from tf_style._keras import keras
 from tf_style.config.loss import LossConfig
 from tf_style.graphs.batches import rgb
+from tf_style.graphs.tracing import as_graph
 from tf_style.objective.loss import LossTerms, LossWeights, loss_terms
 from tf_style.objective.scales import content_scales, variation_scale
 from tf_style.objective.targets import EDGES, Guides, Targets, style_statistics, style_targets
@@ -52,7 +53,7 @@ class Objective:
         self.extractor = extractor
         self.config = config
 
-    @tf.function(input_signature=[_ANY_IMAGE], autograph=False)
+    @as_graph(input_signature=[_ANY_IMAGE], autograph=False)
     def features(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns the features of an image by layer name; one graph serves all sizes.
 
@@ -82,7 +83,7 @@ class Objective:
         features = self.features(style)
         return [style_statistics(self.config, features, guides=each) for each in guides]
 
-    @tf.function(input_signature=[_ANY_IMAGE, _ANY_IMAGE], autograph=False)
+    @as_graph(input_signature=[_ANY_IMAGE, _ANY_IMAGE], autograph=False)
     def targets(self, content: tf.Tensor, style: tf.Tensor) -> Targets:
         """Returns what an image must match; compute it once for each pair of pictures.
 
@@ -100,6 +101,11 @@ class Objective:
             style_targets(self.config, self.extractor(style)),
             scales=self.scales(content_targets, variation_scale(self.config, style)),
         )
+
+    def target_specs(self) -> Targets:
+        """Returns the shapes and types of `targets`, as symbolic tensors."""
+        graph = cast("tf.types.experimental.PolymorphicFunction", self.targets)
+        return graph.get_concrete_function().structured_outputs
 
     def scales(
         self, content_targets: dict[str, tf.Tensor], others: dict[str, tf.Tensor]

@@ -52,9 +52,9 @@ def controlled_targets(
     """
     if controls.blend is None:
         targets = objective.targets(content, styles[0])
-        guided = {"content_guides": _content_guides(objective, controls)}
+        guided: dict[str, Any] = {"content_guides": _content_guides(objective, controls)}
         if share := _content_share(objective, controls):
-            guided["scales"] = {**targets.scales, **share}
+            guided["scales"] = {**dict(targets.scales), **share}
         return targets._replace(**guided)
     config = objective.config
     content_targets = objective.content_targets(content)

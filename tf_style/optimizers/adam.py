@@ -7,8 +7,10 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tf_style.config.optimizer import OptimizerConfig
+from tf_style.graphs.slots import stopped_by
 from tf_style.graphs.tracing import for_all_sizes, kept_by_function
 from tf_style.optimizers import slices
+from tf_style.optimizers.cancellation import Cancellation
 from tf_style.optimizers.pace import Pace, Pacing
 from tf_style.optimizers.solution import (
     Kind,
@@ -36,6 +38,7 @@ def minimize_adam(
     pause_every: int | None = None,
     deadline: float | None = None,
     on_slice: OnSlice | None = None,
+    cancellation: Cancellation | None = None,
     resume_from: State | None = None,
 ) -> Solution:
     """Minimizes with Adam: one evaluation a step, little memory, a noisier path than L-BFGS.
@@ -51,6 +54,7 @@ def minimize_adam(
         pause_every: slices also end at every multiple of this many steps.
         deadline: as for `minimize_lbfgs`.
         on_slice: called between slices.
+        cancellation: as for `minimize_lbfgs`.
         resume_from: as for `minimize_lbfgs`.
 
     Returns:
@@ -74,7 +78,11 @@ def minimize_adam(
         jit_compile=jit_compile,
     )
     pacing = Pacing(
-        slice_seconds=slice_seconds, pause_every=pause_every, deadline=deadline, on_slice=on_slice
+        slice_seconds=slice_seconds,
+        pause_every=pause_every,
+        deadline=deadline,
+        on_slice=on_slice,
+        cancellation=cancellation,
     )
     return slices.run(method, num_steps=num_steps, pacing=pacing, resume_from=resume_from)
 
@@ -103,6 +111,7 @@ class Adam:
     ) -> None:
         """Takes what `minimize_adam` takes; traces nothing yet."""
         self._graphs = _graphs(value_and_gradient, jit_compile)
+        self._in_graph = not jit_compile  # XLA would read a flag only once.
         self._start = start
         self._arguments = arguments
         self._rate = tf.constant(learning_rate, start.dtype)
@@ -127,12 +136,13 @@ class Adam:
     ) -> tuple[AdamState, int]:
         """Makes steps; see `slices.Method`."""
         adam, num_done = state
-        adam = self._graphs.advance(
-            adam, self._rate, tf.constant(num_done), tf.constant(last_step), self._arguments
+        flags = (pace.stop_flag,) if self._in_graph else ()
+        adam, reached = self._graphs.advance(
+            adam, self._rate, num_done, last_step, self._arguments, flags
         )
         float(adam.loss)  # Waits for the device, so that the pace is the true one.
-        pace.stop(last_step - num_done)
-        return self._checked(adam, last_step)
+        pace.stop(int(reached) - num_done)
+        return self._checked(adam, int(reached))
 
     def step(self, state: tuple[AdamState, int]) -> Step:
         """Returns what has been reached; see `slices.Method`."""
@@ -157,7 +167,7 @@ class _Graphs(NamedTuple):
     """The graphs of a minimization, each traced once for all sizes."""
 
     evaluate: Callable[..., tuple[tf.Tensor, tf.Tensor]]
-    advance: Callable[..., AdamState]
+    advance: Callable[..., tuple[AdamState, tf.Tensor]]
 
 
 @kept_by_function
@@ -166,12 +176,24 @@ def _graphs(value_and_gradient: ValueAndGradient, jit_compile: bool) -> _Graphs:
         return value_and_gradient(position, *arguments)
 
     def advance(
-        state: AdamState, rate: tf.Tensor, num_done: tf.Tensor, last: tf.Tensor, arguments: tuple
-    ) -> AdamState:
+        state: AdamState,
+        rate: tf.Tensor,
+        num_done: tf.Tensor,
+        last_step: tf.Tensor,
+        arguments: tuple,
+        flags: tuple[tf.Tensor, ...],
+    ) -> tuple[AdamState, tf.Tensor]:
         def function(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             return value_and_gradient(position, *arguments)
 
-        return advance_adam(function, state, rate=rate, num_done=num_done, last_step=last)
+        return advance_adam(
+            function,
+            state,
+            rate=rate,
+            num_done=num_done,
+            last_step=last_step,
+            is_stopped=stopped_by(flags),
+        )
 
     compiled = functools.partial(for_all_sizes, jit_compile=jit_compile)
     return _Graphs(compiled(evaluate), compiled(advance))
@@ -184,8 +206,9 @@ def advance_adam(
     rate: float | tf.Tensor,
     num_done: int | tf.Tensor,
     last_step: int | tf.Tensor,
-) -> AdamState:
-    """Returns the state after more steps, as operations of the surrounding graph.
+    is_stopped: Callable[[], tf.Tensor] | None = None,
+) -> tuple[AdamState, tf.Tensor]:
+    """Returns the state after more steps and the last one's number, as operations of a graph.
 
     Args:
         function: maps a position to its value and gradient.
@@ -193,7 +216,12 @@ def advance_adam(
         rate: step size, in the position's units.
         num_done: int32, steps made before.
         last_step: int32, number of the last step.
+        is_stopped: returns whether to end before the next step.
     """
+
+    def continues(count: tf.Tensor, _: AdamState) -> tf.Tensor:
+        continues = count < last_step
+        return continues if is_stopped is None else continues & ~is_stopped()
 
     def step(count: tf.Tensor, state: AdamState) -> tuple[tf.Tensor, AdamState]:
         number = tf.cast(count + 1, state.position.dtype)
@@ -205,6 +233,5 @@ def advance_adam(
         loss, gradient = function(position)
         return count + 1, AdamState(position, mean, square, gradient, loss)
 
-    return tf.while_loop(
-        lambda count, _: count < last_step, step, [num_done, state], parallel_iterations=1
-    )[1]
+    count, state = tf.while_loop(continues, step, [num_done, state], parallel_iterations=1)
+    return state, count

@@ -133,6 +133,7 @@ def advance_batch(
     *,
     num_steps: tf.Tensor,
     num_trials: tf.Tensor | int = 2**31 - 1,
+    is_stopped: Callable[[], tf.Tensor] = lambda: tf.constant(False),
 ) -> BatchState:
     """Returns the state after more trial steps of every unfinished minimization.
 
@@ -144,10 +145,11 @@ def advance_batch(
         state: where to start; none has failed.
         num_steps: int32 `[b]`, the maximum number of steps of each.
         num_trials: int32, the maximum number of trials.
+        is_stopped: returns whether to end before the next trial.
     """
 
     def continues(done: tf.Tensor, state: BatchState) -> tf.Tensor:
-        is_over = tf.reduce_any(state.each.failed) | (done >= num_trials)
+        is_over = tf.reduce_any(state.each.failed) | (done >= num_trials) | is_stopped()
         return ~is_over & tf.reduce_any(is_unfinished(state, num_steps))
 
     def trial(done: tf.Tensor, state: BatchState) -> tuple[tf.Tensor, BatchState]:

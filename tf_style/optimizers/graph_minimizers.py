@@ -176,7 +176,7 @@ def minimize_adam_in_graph(
     zeros = tf.zeros_like(start)
     state = AdamState(start, zeros, zeros, gradient, value)
     last_step = tf.convert_to_tensor(num_steps)
-    state = advance_adam(
+    state, _ = advance_adam(
         function, state, rate=learning_rate, num_done=tf.constant(0), last_step=last_step
     )
     return GraphSolution(state.position, state.loss, last_step, last_step + 1)

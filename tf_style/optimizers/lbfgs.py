@@ -13,9 +13,10 @@ import tensorflow as tf
 
 from tf_style._checks import check_number
 from tf_style.config.optimizer import OptimizerConfig
-from tf_style.graphs.slots import put, seen, slot, taken
+from tf_style.graphs.slots import flag, put, seen, slot, stopped_by, taken
 from tf_style.graphs.tracing import for_all_sizes, kept_by_function
 from tf_style.optimizers import slices
+from tf_style.optimizers.cancellation import Cancellation
 from tf_style.optimizers.lbfgs_state import LbfgsState, initial_state, state_kinds, without_history
 from tf_style.optimizers.lbfgs_steps import Function, advance
 from tf_style.optimizers.line_search import search
@@ -52,6 +53,7 @@ def minimize_lbfgs(
     pause_every: int | None = None,
     deadline: float | None = None,
     on_slice: OnSlice | None = None,
+    cancellation: Cancellation | None = None,
     resume_from: State | None = None,
 ) -> Solution:
     """Minimizes with L-BFGS: the unit step first, Hager and Zhang's line search if it fails.
@@ -79,6 +81,7 @@ def minimize_lbfgs(
         deadline: latest end, on the clock of `time.perf_counter`. No step starts that would end
             later, judging by the time of the previous steps.
         on_slice: called between slices; a true result cancels the minimization.
+        cancellation: cancels it from any thread, at the next step; under XLA after the slice.
         resume_from: what `Step.state` gave in a minimization of the same function from the same
             start with the same options. The path continues bit for bit.
 
@@ -106,7 +109,11 @@ def minimize_lbfgs(
         first_step=first_step,
     )
     pacing = Pacing(
-        slice_seconds=slice_seconds, pause_every=pause_every, deadline=deadline, on_slice=on_slice
+        slice_seconds=slice_seconds,
+        pause_every=pause_every,
+        deadline=deadline,
+        on_slice=on_slice,
+        cancellation=cancellation,
     )
     return slices.run(method, num_steps=num_steps, pacing=pacing, resume_from=resume_from)
 
@@ -156,7 +163,8 @@ class Lbfgs:
             initial_state(tf.reshape(self._start, [-1]), self._history, stored_as=self._stored_as)
         )
         pace.start(0)
-        state = self._graphs.advance(state, self._start, self._arguments, 1.0, self._first_step, 0)
+        arguments = self._start, self._arguments, 1.0, self._first_step
+        state = self._graphs.advance(state, *arguments, 0, self._flags(flag()))
         pace.stop(1)
         if not np.isfinite(float(state.value)):
             raise NotFiniteError(self._start, 0)
@@ -182,7 +190,9 @@ class Lbfgs:
         length = self._first_step * 0.1**state.restarts
         arguments = self._start, self._arguments, state.scale, length
         num_before = int(state.state.num_evaluations)
-        lbfgs = self._graphs.advance(state.state, *arguments, last_step)
+        lbfgs = self._graphs.advance(
+            state.state, *arguments, last_step, self._flags(pace.stop_flag)
+        )
         pace.stop(int(lbfgs.num_evaluations) - num_before)
         if not bool(lbfgs.failed):
             return state._replace(state=lbfgs)
@@ -211,6 +221,10 @@ class Lbfgs:
             return Status.CONVERGED
         failed = state.restarts > MAX_RESTARTS_WITHOUT_GAIN
         return Status.LINE_SEARCH_FAILED if failed else None
+
+    def _flags(self, stop: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """Returns the flags that stop a slice: none under XLA, which reads them only once."""
+        return (stop,) if self._in_slots else ()
 
     def _stored(self, state: LbfgsState) -> LbfgsState:
         """Returns the state with its rings in slots, except under XLA."""
@@ -276,10 +290,16 @@ def _graphs(
         scale: tf.Tensor,
         first_step: tf.Tensor,
         last_step: tf.Tensor,
+        flags: tuple[tf.Tensor, ...],
     ) -> LbfgsState:
         function = flat(like, arguments, scale)
         steps = functools.partial(
-            advance, function, first_step=first_step, last_step=last_step, in_place=in_place
+            advance,
+            function,
+            first_step=first_step,
+            last_step=last_step,
+            is_stopped=stopped_by(flags),
+            in_place=in_place,
         )
         return on_rings(steps, state)
 

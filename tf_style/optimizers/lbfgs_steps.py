@@ -28,6 +28,7 @@ def advance(
     *,
     first_step: tf.Tensor,
     last_step: tf.Tensor,
+    is_stopped: Callable[[], tf.Tensor] | None = None,
     in_place: bool = True,
 ) -> LbfgsState:
     """Returns the state after more steps: up to `last_step`, a failed step, or a zero gradient.
@@ -37,6 +38,7 @@ def advance(
         state: where to start.
         first_step: root-mean-square length of a step without history.
         last_step: int32, number of the last step.
+        is_stopped: returns whether to end before the next evaluation.
         in_place: change the rings in place; False under XLA.
     """
 
@@ -68,7 +70,8 @@ def advance(
 
     def continues(state: LbfgsState) -> tf.Tensor:
         is_flat = (state.num_steps >= 0) & tf.reduce_all(tf.equal(state.gradient, 0.0))
-        return (state.num_steps < last_step) & ~state.failed & ~is_flat
+        continues = (state.num_steps < last_step) & ~state.failed & ~is_flat
+        return continues if is_stopped is None else continues & ~is_stopped()
 
     return tf.while_loop(
         continues,

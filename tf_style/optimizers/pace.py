@@ -3,6 +3,9 @@
 import dataclasses
 import time
 
+import tensorflow as tf
+
+from tf_style.optimizers.cancellation import Cancellation
 from tf_style.optimizers.solution import OnSlice
 
 
@@ -13,23 +16,37 @@ class Pacing:
     Attributes:
         slice_seconds: rough length of a slice, in seconds.
         pause_every: slices also end at every multiple of this many steps; None for no pauses.
+        steps_before: steps that count for these multiples, made before the minimization.
         deadline: latest end, on the clock of `time.perf_counter`; None for no limit. No step starts
             that would end later, judging by the time of the previous steps.
         on_slice: called between slices; a true result cancels the minimization.
+        cancellation: cancels the minimization during a slice.
     """
 
     slice_seconds: float = 5.0
     pause_every: int | None = None
+    steps_before: int = 0
     deadline: float | None = None
     on_slice: OnSlice | None = None
+    cancellation: Cancellation | None = None
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the minimization is to end."""
+        return self.cancellation is not None and self.cancellation.is_cancelled
 
 
 class Pace:
-    """Chooses the number of steps in each slice from the time that the last steps took."""
+    """Chooses the number of steps in each slice from the time that the last steps took.
 
-    def __init__(self, pacing: Pacing) -> None:
+    Attributes:
+        stop_flag: handle of the flag (`graphs.slots`) that ends a slice after its current step.
+    """
+
+    def __init__(self, pacing: Pacing, stop_flag: tf.Tensor) -> None:
         """Starts without a measurement; until there is one, a slice has one step."""
         self._pacing = pacing
+        self.stop_flag = stop_flag
         self._seconds_per_step: float | None = None
         # The first slice may include tracing. With a deadline, a high estimate beats none.
         self._measures = pacing.deadline is not None
@@ -51,7 +68,9 @@ class Pace:
             seconds = min(seconds, self._pacing.deadline - self._start)
         num_steps = min(max(int(seconds / max(self._seconds_per_step, 1e-9)), 1), 1_000_000)
         pause_every = self._pacing.pause_every
-        return min(num_steps, pause_every - num_done % pause_every) if pause_every else num_steps
+        if not pause_every:
+            return num_steps
+        return min(num_steps, pause_every - (self._pacing.steps_before + num_done) % pause_every)
 
     def stop(self, num_steps: int) -> None:
         """Ends a slice of `num_steps` steps, or as many evaluations; none counts as one."""

@@ -3,8 +3,10 @@
 An optimizer is a `Method`: it knows how to make steps, but nothing of time, progress or limits.
 """
 
+import contextlib
 from typing import Protocol, TypeVar
 
+from tf_style.graphs import slots
 from tf_style.optimizers.pace import Pace, Pacing
 from tf_style.optimizers.solution import Solution, State, Status, Step
 
@@ -40,6 +42,7 @@ class Method(Protocol[S]):
             state: where to start; it may be changed in place.
             last_step: number of the last step.
             pace: started; to be stopped after the steps, before work that only some slices need.
+                Its flag ends the slice after the current step, except under XLA.
             may_trace: whether there is time to trace a graph that only a failed step needs.
 
         Raises:
@@ -68,13 +71,17 @@ def run(
         NotFiniteError: if value or gradient is NaN or infinite.
         ValueError: if `resume_from` comes from another minimization.
     """
-    pace = Pace(pacing)
-    state = method.begin(pace) if resume_from is None else method.resume(resume_from)
-    step = method.step(state)
-    while (status := _status(method, state, step, num_steps, pacing, pace)) is None:
-        last_step = min(num_steps, step.num_steps + pace.start(step.num_steps))
-        state = method.advance(state, last_step, pace, may_trace=pacing.deadline is None)
+    stop = slots.flag()
+    pace = Pace(pacing, stop)
+    with contextlib.ExitStack() as stack:
+        if pacing.cancellation is not None:
+            stack.enter_context(pacing.cancellation.calling(lambda: slots.set_flag(stop)))
+        state = method.begin(pace) if resume_from is None else method.resume(resume_from)
         step = method.step(state)
+        while (status := _status(method, state, step, num_steps, pacing, pace)) is None:
+            last_step = min(num_steps, step.num_steps + pace.start(step.num_steps))
+            state = method.advance(state, last_step, pace, may_trace=pacing.deadline is None)
+            step = method.step(state)
     return Solution(step.position, step.loss, step.num_steps, step.num_evaluations, status)
 
 
@@ -83,7 +90,8 @@ def _status(
 ) -> Status | None:
     """Reports progress; returns why the minimization ends here, or None."""
     has_begun = step.num_evaluations > 1
-    if has_begun and pacing.on_slice is not None and pacing.on_slice(step):
+    is_cancelled = has_begun and pacing.on_slice is not None and pacing.on_slice(step)
+    if is_cancelled or pacing.is_cancelled:
         return Status.CANCELLED
     if (status := method.status(state)) is not None:
         return status

@@ -107,6 +107,9 @@ class NotFiniteError(ArithmeticError):
         self.position = position
         self.num_steps = num_steps
 
+    def __reduce__(self) -> tuple[type, tuple[tf.Tensor, int]]:  # Pickled with its arguments.
+        return type(self), (self.position, self.num_steps)
+
 
 def checked_start(start: tf.Tensor, num_steps: int) -> tf.Tensor:
     """Returns the start as a tensor after checking it.

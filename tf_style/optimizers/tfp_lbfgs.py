@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from tf_style.graphs.slots import flag, stopped_by
 from tf_style.graphs.tracing import for_all_sizes, kept_by_function
 from tf_style.optimizers.pace import Pace
 from tf_style.optimizers.solution import (
@@ -81,6 +82,7 @@ class TfpLbfgs:
             first_step: root-mean-square length of the first trial step, in the position's units.
         """
         self._graphs = _graphs(value_and_gradient, history, jit_compile)
+        self._in_graph = not jit_compile  # XLA would read a flag only once.
         self._start = start
         self._arguments = arguments
         self._history = history
@@ -91,7 +93,7 @@ class TfpLbfgs:
         run = self._started(Step(self._start, float("nan"), 0, 0), restarts=0)
         # Makes no step, but traces the graph, so that no slice has to.
         tfp = self._graphs.advance(
-            run.state, run.scale, tf.constant(0), self._start, self._arguments
+            run.state, run.scale, 0, self._start, self._arguments, self._flags(flag())
         )
         return run._replace(state=tfp)
 
@@ -115,10 +117,9 @@ class TfpLbfgs:
 
     def advance(self, state: TfpRun, last_step: int, pace: Pace, *, may_trace: bool) -> TfpRun:
         """Makes steps; see `slices.Method`."""
-        max_iterations = tf.constant(last_step - state.start.num_steps)
-        tfp = self._graphs.advance(
-            state.state, state.scale, max_iterations, self._start, self._arguments
-        )
+        limit = last_step - state.start.num_steps
+        arguments = self._start, self._arguments, self._flags(pace.stop_flag)
+        tfp = self._graphs.advance(state.state, state.scale, limit, *arguments)
         pace.stop(int(tfp.num_iterations) - int(state.state.num_iterations))
         return self._restarted_if_failed(state._replace(state=tfp))
 
@@ -143,6 +144,9 @@ class TfpLbfgs:
             return Status.LINE_SEARCH_FAILED
         is_flat = norm(state.state.objective_gradient) == 0.0
         return Status.CONVERGED if is_flat or bool(state.state.converged) else None
+
+    def _flags(self, stop: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        return (stop,) if self._in_graph else ()
 
     def _started(self, start: Step, *, restarts: int) -> TfpRun:
         """Returns TFP's L-BFGS at a position, without history."""
@@ -198,7 +202,12 @@ def _graphs(value_and_gradient: ValueAndGradient, history: int, jit_compile: boo
         return value_and_gradient(position, *arguments)
 
     def advance(
-        state: Any, scale: tf.Tensor, max_iterations: tf.Tensor, like: tf.Tensor, arguments: tuple
+        state: Any,
+        scale: tf.Tensor,
+        max_iterations: tf.Tensor,
+        like: tf.Tensor,
+        arguments: tuple,
+        flags: tuple[tf.Tensor, ...],
     ) -> Any:
         """Continues TFP's L-BFGS, for positions of the shape of `like`."""
 
@@ -207,7 +216,12 @@ def _graphs(value_and_gradient: ValueAndGradient, history: int, jit_compile: boo
             return value, tf.reshape(gradient, tf.shape(flat))
 
         return advance_tfp(
-            function, state, scale=scale, history=history, max_iterations=max_iterations
+            function,
+            state,
+            scale=scale,
+            history=history,
+            max_iterations=max_iterations,
+            is_stopped=stopped_by(flags),
         )
 
     compiled = functools.partial(for_all_sizes, jit_compile=jit_compile)

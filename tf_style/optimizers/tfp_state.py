@@ -1,5 +1,6 @@
 """States of L-BFGS as TensorFlow Probability (TFP) stores them, and its steps between them."""
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -29,7 +30,13 @@ def tfp_state(position: tf.Tensor, value: tf.Tensor, gradient: tf.Tensor, histor
 
 
 def advance_tfp(
-    function: Function, state: Any, *, scale: tf.Tensor, history: int, max_iterations: tf.Tensor
+    function: Function,
+    state: Any,
+    *,
+    scale: tf.Tensor,
+    history: int,
+    max_iterations: tf.Tensor,
+    is_stopped: Callable[[], tf.Tensor] | None = None,
 ) -> Any:
     """Returns TFP's state after more iterations, as operations of the surrounding graph.
 
@@ -39,8 +46,13 @@ def advance_tfp(
         scale: factor of value and gradient.
         history: number of curvature pairs.
         max_iterations: int32, counted since the state was made.
+        is_stopped: returns whether to end before the next iteration.
     """
     import tensorflow_probability as tfp
+
+    def is_over(converged: tf.Tensor, failed: tf.Tensor) -> tf.Tensor:
+        is_over = tfp.optimizer.converged_all(converged, failed)
+        return is_over if is_stopped is None else is_over | is_stopped()
 
     return tfp.optimizer.lbfgs_minimize(
         scaled_function(function, scale),
@@ -51,6 +63,7 @@ def advance_tfp(
         x_tolerance=0.0,
         f_relative_tolerance=0.0,
         max_iterations=max_iterations,
+        stopping_condition=is_over,
     )
 
 

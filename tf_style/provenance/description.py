@@ -17,14 +17,27 @@ from tf_style.provenance.origin import Origin
 
 
 def describe(
-    config: StyleConfig, weights_sha256: str, origin: Origin | None = None
+    config: StyleConfig,
+    weights_sha256: str,
+    origin: Origin | None = None,
+    *,
+    arithmetic: str | None = None,
 ) -> dict[str, Any]:
-    """Returns the description of a picture: version, hashes of weights and inputs, and config."""
+    """Returns the description of a picture: version, hashes of weights and inputs, and config.
+
+    Args:
+        config: of the run.
+        weights_sha256: hash of the network's weights.
+        origin: what the picture was made from.
+        arithmetic: how the convolutions were computed, which 'auto' leaves to a measurement.
+    """
     about = {
         "software": f"tf_style {__version__}",
         "weights_sha256": weights_sha256,
         "config": config.to_dict(),
     }
+    if arithmetic is not None:
+        about["arithmetic"] = arithmetic
     return {**about, "inputs_sha256": origin.inputs_sha256} if origin else about
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tf_style.graphs.tracing import as_graph
 from tf_style.objective.loss import LossTerms, LossWeights, compared, weights_of
 from tf_style.objective.objective import Objective
 from tf_style.objective.scales import IMAGE
@@ -93,7 +94,7 @@ class TiledObjective(Objective):
         self._of_content = self._tiled_segments(lambda features, _: features, content)
         self._compare = tf.function(self._terms_and_slopes, autograph=False)
 
-    @tf.function(autograph=False, reduce_retracing=True)
+    @as_graph(autograph=False, reduce_retracing=True)
     def value_and_gradient(
         self,
         image: tf.Tensor,

@@ -13,6 +13,7 @@ from tf_style.images.sources import all_fetched, fetched
 from tf_style.inputs.control_pictures import ControlPictures
 from tf_style.inputs.inputs import Inputs
 from tf_style.inputs.preparation import prepare_inputs
+from tf_style.optimizers.cancellation import Cancellation
 from tf_style.provenance.origin import origin_of
 from tf_style.transfer.found_regions import with_regions
 from tf_style.transfer.optimization import Report
@@ -30,6 +31,7 @@ def stylize_batch(
     *,
     config: StyleConfig | Sequence[StyleConfig] | None = None,
     on_progress: OnBatchProgress | None = None,
+    cancellation: Cancellation | None = None,
     notify: Callable[[str], None] | None = None,
 ) -> list[StyleResult]:
     """Returns several contents painted in their styles, each as `stylize` would paint it.
@@ -48,6 +50,7 @@ def stylize_batch(
         config: the options of all pictures, or a list of one config for each.
         on_progress: called with the index of a picture and its `Progress`, between slices of steps;
             a true result ends the run of this picture early. `Progress.state` cannot resume a run.
+        cancellation: ends all runs from any thread; those that have not begun make one step.
         notify: called with a line of text, as by `stylize`; lines about one picture begin with its
             index.
 
@@ -76,13 +79,14 @@ def stylize_batch(
     groups, alone = _groups(prepared, configs)
     for (_, shared), indices in groups.items():
         chosen = [(index, prepared[index], configs[index]) for index in indices]
-        found = _together(chosen, shared, on_progress, notify)
+        found = _together(chosen, shared, on_progress, cancellation, notify)
         results.update(zip(indices, found, strict=True))
     for index in alone:
         results[index] = paint(
             prepared[index],
             configs[index],
             on_progress=_of_index(on_progress, index),
+            cancellation=cancellation,
             notify=_numbered(notify, index),
         )
     return [results[index] for index in range(len(contents))]
@@ -111,6 +115,7 @@ def _together(
     chosen: Sequence[tuple[int, Inputs, StyleConfig]],
     shared: StyleConfig,
     on_progress: OnBatchProgress | None,
+    cancellation: Cancellation | None,
     notify: Callable[[str], None] | None,
 ) -> list[StyleResult]:
     """Returns the results of pictures of one size, optimized together.
@@ -119,20 +124,26 @@ def _together(
         chosen: the index of each picture, its inputs and its config.
         shared: what the configs have in common.
         on_progress: as for `stylize_batch`.
+        cancellation: as for `stylize_batch`.
         notify: as for `stylize_batch`.
     """
-    problem, weights_sha256 = load_problem(shared, notify=notify)
+    loaded = load_problem(shared, notify=notify)
     reports, runs = [], []
     for index, inputs, config in chosen:
         inputs = with_regions(inputs, config, notify=_numbered(notify, index))
         runs.append(BatchRun(pictures_of(inputs), config))
-        reports.append(Report(inputs, config, weights_sha256, _of_index(on_progress, index)))
+        reports.append(Report(inputs, config, loaded, _of_index(on_progress, index)))
 
     def on_slice(row: int, state: RunState) -> bool | None:
         return reports[row].on_slice(state)
 
     with stages.enough_memory(runs[0].pictures.content.shape[1:3]):
-        ends = run_batch(problem, runs, on_slice=on_slice if on_progress else None)
+        ends = run_batch(
+            loaded.problem,
+            runs,
+            on_slice=on_slice if on_progress else None,
+            cancellation=cancellation,
+        )
     return [report.result(end) for report, end in zip(reports, ends, strict=True)]
 
 

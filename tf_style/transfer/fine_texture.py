@@ -10,6 +10,7 @@ import numpy as np
 from tf_style.config.control import ControlConfig
 from tf_style.config.style_config import StyleConfig
 from tf_style.inputs.inputs import Inputs
+from tf_style.optimizers.cancellation import Cancellation
 from tf_style.optimizers.solution import State, restored
 from tf_style.transfer.optimization import optimize
 from tf_style.transfer.progress import OnProgress, Progress
@@ -23,7 +24,7 @@ class Textured(NamedTuple):
 
     Attributes:
         inputs: with the new styles.
-        is_cancelled: whether `on_progress` asked to end.
+        is_cancelled: whether `on_progress` or the cancellation asked to end.
         textures: the new styles by the names under which a checkpoint saves them.
     """
 
@@ -36,7 +37,9 @@ def with_fine_texture(
     inputs: Inputs,
     config: StyleConfig,
     *,
+    pause_every: int | None = None,
     on_progress: OnProgress | None = None,
+    cancellation: Cancellation | None = None,
     notify: Callable[[str], None] | None = None,
     resume_from: State | None = None,
 ) -> Textured:
@@ -48,8 +51,10 @@ def with_fine_texture(
     Args:
         inputs: without a `fine_style` they are returned unchanged.
         config: the optimizer and its steps. All styles together get a quarter of a time budget.
+        pause_every: slices also end at every multiple of this many steps.
         on_progress: called with the `Progress` of each style; a true result ends it and skips
             the styles that are left.
+        cancellation: does the same at the next step.
         notify: called with a line of text.
         resume_from: what `Progress.state` gave in a run of the same inputs and config.
 
@@ -59,7 +64,7 @@ def with_fine_texture(
     if inputs.fine_style is None:
         return Textured(inputs)
     texture = texture_config(config, len(inputs.styles))
-    phase = _TexturePhase(on_progress)
+    phase = _TexturePhase(on_progress, cancellation)
     styles = list(inputs.styles)
     for index, style in enumerate(styles):
         name = f"textured_{index}"
@@ -74,7 +79,9 @@ def with_fine_texture(
             result = optimize(
                 _alone(style, inputs.fine_style),
                 texture,
+                pause_every=pause_every,
                 on_progress=phase.on_progress,
+                cancellation=cancellation,
                 notify=notify,
                 resume_from=resume_from,
                 also_saved=dict(phase.textures),
@@ -90,20 +97,25 @@ class _TexturePhase:
     """The progress of all styles together.
 
     Attributes:
-        is_cancelled: whether `on_progress` asked to end.
         textures: finished styles, by name.
     """
 
-    def __init__(self, on_progress: OnProgress | None) -> None:
+    def __init__(self, on_progress: OnProgress | None, cancellation: Cancellation | None) -> None:
         self._on_progress = on_progress
-        self.is_cancelled = False
+        self._cancellation = cancellation
+        self._is_ended = False
         self.textures: dict[str, np.ndarray] = {}
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether to end."""
+        return self._is_ended or bool(self._cancellation and self._cancellation.is_cancelled)
 
     def on_progress(self, progress: Progress) -> bool:
         """Passes on the progress of a style, marked with its phase."""
         if self._on_progress is not None:
             progress = dataclasses.replace(progress, phase="texture")
-            self.is_cancelled = bool(self._on_progress(progress))
+            self._is_ended = bool(self._on_progress(progress))
         return self.is_cancelled
 
 

@@ -9,13 +9,14 @@ import numpy as np
 
 from tf_style.config.style_config import StyleConfig
 from tf_style.engine import stages
-from tf_style.engine.assembly import load_problem
+from tf_style.engine.assembly import LoadedProblem, load_problem
 from tf_style.engine.memory_plan import described, excess
 from tf_style.engine.plan import limit_for, plan_run
 from tf_style.engine.run_state import RunState
 from tf_style.inputs.inputs import Inputs
+from tf_style.optimizers.cancellation import Cancellation
 from tf_style.optimizers.solution import State, Status, restored
-from tf_style.transfer.progress import OnProgress, Progress, StyleResult, View
+from tf_style.transfer.progress import OnProgress, Progress, StyleResult, View, not_running
 
 _SAVING, _SAVING_PER_PIXEL = 1.2, 1e-6  # Seconds from the last step to the end of the process.
 
@@ -27,6 +28,7 @@ def optimize(
     started: float | None = None,
     pause_every: int | None = None,
     on_progress: OnProgress | None = None,
+    cancellation: Cancellation | None = None,
     notify: Callable[[str], None] | None = None,
     resume_from: State | None = None,
     also_saved: Mapping[str, Any] | None = None,
@@ -40,6 +42,7 @@ def optimize(
             because each texture has a budget of its own.
         pause_every: slices also end at every multiple of this many steps.
         on_progress: called between slices of steps; a true result ends the optimization.
+        cancellation: ends it at the next step.
         notify: called with a line of text.
         resume_from: what `Progress.state` gave in an optimization of the same inputs and config.
         also_saved: more arrays that `Progress.state` returns.
@@ -52,11 +55,11 @@ def optimize(
     """
     size = inputs.content.shape[1:3]
     deadline = _deadline(config, started, size)
-    problem, weights_sha256 = load_problem(config, notify=notify)
+    loaded = load_problem(config, notify=notify)
     report = Report(
         inputs,
         config,
-        weights_sha256,
+        loaded,
         on_progress,
         also_saved=also_saved or {},
         resume_from=resume_from,
@@ -65,12 +68,13 @@ def optimize(
         _describe_plan(size, config, resume_from, notify)
     with stages.enough_memory(size):
         end = stages.run(
-            problem,
+            loaded.problem,
             inputs,
             config,
             deadline=deadline,
             pause_every=pause_every,
             on_slice=report.on_slice,
+            cancellation=cancellation,
             resume_from=resume_from,
         )
         return report.result(end)
@@ -107,7 +111,7 @@ class Report:
         self,
         inputs: Inputs,
         config: StyleConfig,
-        weights_sha256: str,
+        loaded: LoadedProblem,
         on_progress: OnProgress | None,
         *,
         also_saved: Mapping[str, Any] = MappingProxyType({}),
@@ -116,8 +120,8 @@ class Report:
         """Starts the clock of a run; the arguments are those of `optimize`."""
         self._inputs = inputs
         self._config = config
-        self._weights_sha256 = weights_sha256
-        self._hash = np.frombuffer(bytes.fromhex(weights_sha256), np.uint8)
+        self._loaded = loaded
+        self._hash = np.frombuffer(bytes.fromhex(loaded.weights_sha256), np.uint8)
         self._on_progress = on_progress
         self._also_saved = also_saved
         # Only while `on_progress` runs: a `Progress` that is kept must not hold its memory.
@@ -148,7 +152,8 @@ class Report:
             "loss": run_state.loss,
             "stage_size": tuple(run_state.image.shape[1:3]),
             "config": self._config,
-            "weights_sha256": self._weights_sha256,
+            "weights_sha256": self._loaded.weights_sha256,
+            "arithmetic": self._loaded.problem.arithmetic,
             "view": View(
                 run_state.image,
                 run_state.targets,
@@ -162,7 +167,7 @@ class Report:
     def _saved(self) -> State:
         """Returns everything that the run needs to resume."""
         if self._current is None:
-            raise ValueError("`Progress.state` must be called while `on_progress` runs.")
+            return not_running()
         return {
             **self._current.state(),
             **self._also_saved,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from tf_style.config.style_config import StyleConfig
 from tf_style.inputs.inputs import Inputs
+from tf_style.optimizers.cancellation import Cancellation
 from tf_style.optimizers.solution import State
 from tf_style.transfer.fine_texture import with_fine_texture
 from tf_style.transfer.found_regions import with_regions
@@ -17,6 +18,7 @@ def paint(
     config: StyleConfig,
     *,
     on_progress: OnProgress | None = None,
+    cancellation: Cancellation | None = None,
     notify: Callable[[str], None] | None = None,
     pause_every: int | None = None,
     started: float | None = None,
@@ -27,7 +29,8 @@ def paint(
     Args:
         inputs: the pictures of the run.
         config: everything but the pictures.
-        on_progress: as for `stylize`.
+        on_progress: as for `stylize`, but called between all slices.
+        cancellation: as for `stylize`.
         notify: as for `stylize`.
         pause_every: slices also end at every multiple of this many steps.
         started: when the time budget began, on the clock of `time.perf_counter`; now if omitted.
@@ -37,7 +40,13 @@ def paint(
     started = time.perf_counter() if started is None else started
     inputs = with_regions(inputs, config, notify=notify)
     textured = with_fine_texture(
-        inputs, config, on_progress=on_progress, notify=notify, resume_from=resume_from
+        inputs,
+        config,
+        pause_every=pause_every,
+        on_progress=on_progress,
+        cancellation=cancellation,
+        notify=notify,
+        resume_from=resume_from,
     )
     if any(name not in (resume_from or ()) for name in textured.textures):
         resume_from = None  # It was the state of a texture.
@@ -49,6 +58,7 @@ def paint(
         started=started,
         pause_every=pause_every,
         on_progress=on_progress,
+        cancellation=cancellation,
         notify=notify,
         resume_from=resume_from,
         also_saved=textured.textures,

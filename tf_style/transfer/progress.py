@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import os
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -31,22 +31,29 @@ class View(NamedTuple):
 
     Attributes:
         image: float32 `[1, h, w, 3]`, of the stage's size.
-        targets: of the stage.
-        objective: measures the image against the targets.
+        targets: of the stage; None in another process.
+        objective: measures the image against the targets; None in another process.
         inputs: the pictures of the run, of the result's size.
         weights: replace those of the objective's config; or None.
     """
 
     image: tf.Tensor
-    targets: Targets
-    objective: Objective
+    targets: Targets | None
+    objective: Objective | None
     inputs: Inputs
     weights: LossWeights | None = None
+
+
+def not_running() -> State:
+    """Stands for `Progress.state` when the run has gone on."""
+    raise ValueError("`Progress.state` must be called while `on_progress` runs.")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Progress:
     """How far a run has come; passed to `on_progress` between slices of steps.
+
+    It can be pickled, with its picture and its loss terms, but without the network.
 
     Attributes:
         step: steps made, at all sizes.
@@ -59,6 +66,7 @@ class Progress:
             result.
         config: the options of the run.
         weights_sha256: hash of the network's weights.
+        arithmetic: how the convolutions are computed: 'direct', 'winograd' or 'bfloat16'.
         phase: 'picture'; or 'texture' while a style picture takes on the fine style's texture.
             Then everything else describes that run, and `image` is the style picture.
         state: returns everything that the run needs to resume; call it while `on_progress` runs.
@@ -72,6 +80,7 @@ class Progress:
     stage_size: tuple[int, int]
     config: StyleConfig
     weights_sha256: str
+    arithmetic: str
     phase: str = "picture"
     view: View = dataclasses.field(repr=False)
     state: Callable[[], State] = dataclasses.field(default=dict, repr=False)
@@ -84,7 +93,14 @@ class Progress:
         "style/LAYER".
         """
         view = self.view
+        if view.objective is None or view.targets is None:
+            raise ValueError("`view` must hold an objective. Received: a view that was pickled.")
         return by_name(view.objective.terms(view.image, view.targets, weights=view.weights))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Returns what is pickled: the loss terms instead of what they are computed from."""
+        view = self.view._replace(targets=None, objective=None, weights=None)
+        return {**vars(self), "terms": self.terms, "view": view, "state": not_running}
 
     @functools.cached_property
     def image(self) -> np.ndarray:
@@ -145,7 +161,9 @@ class Progress:
         inputs = self.view.inputs
         about = None
         if metadata:
-            about = describe(self.config, self.weights_sha256, inputs.origin)
+            about = describe(
+                self.config, self.weights_sha256, inputs.origin, arithmetic=self.arithmetic
+            )
             about["controls"] = list(inputs.controls)
         photograph = inputs.origin.photograph if inputs.origin else NO_METADATA
         writing.save_image(path, self.image, self.alpha, about, bits=bits, photograph=photograph)
@@ -164,3 +182,16 @@ class StyleResult(Progress):
 
 OnProgress = Callable[[Progress], bool | None]
 """Called between slices of steps; a true result ends the run early."""
+
+
+def every(num_steps: int, on_progress: OnProgress) -> OnProgress:
+    """Returns a callback that calls another one once at every multiple of so many steps."""
+    last = 0  # A step that fails ends a slice without making it.
+
+    def on_slice(progress: Progress) -> bool | None:
+        nonlocal last
+        before, last = last, progress.step
+        is_due = progress.step not in (0, before) and progress.step % num_steps == 0
+        return on_progress(progress) if is_due else None
+
+    return on_slice

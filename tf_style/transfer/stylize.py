@@ -6,15 +6,17 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tf_style._checks import check_number
 from tf_style.config.style_config import StyleConfig
 from tf_style.images.sources import all_fetched, fetched
 from tf_style.inputs.control_pictures import ControlPictures
 from tf_style.inputs.preparation import prepare_inputs
+from tf_style.optimizers.cancellation import Cancellation
 from tf_style.optimizers.solution import Status
 from tf_style.provenance.origin import origin_of
 from tf_style.transfer import checkpoints
 from tf_style.transfer.painting import paint
-from tf_style.transfer.progress import OnProgress, Progress, StyleResult
+from tf_style.transfer.progress import OnProgress, Progress, StyleResult, every
 
 
 def stylize(
@@ -30,6 +32,8 @@ def stylize(
     checkpoint_dir: str | os.PathLike | None = None,
     checkpoint_seconds: float = 60.0,
     on_progress: OnProgress | None = None,
+    progress_every: int | None = None,
+    cancellation: Cancellation | None = None,
     notify: Callable[[str], None] | None = None,
 ) -> StyleResult:
     """Returns the content picture painted in the style of the other, or of several.
@@ -52,17 +56,22 @@ def stylize(
             edges.
         checkpoint_dir: folder for checkpoints of this run only. A call with the same arguments
             resumes from there, with `deterministic` bit for bit. The checkpoints are removed when
-            the result is complete, unless `on_progress` ended the run.
+            the result is complete, unless the run was ended.
         checkpoint_seconds: rough time between checkpoints. Each takes the time to write the
             optimizer's state, 2 * `history` pictures of float32.
         on_progress: called with a `Progress` between slices of steps, a few seconds apart; a
             true result ends the run early. With a `fine_style` it is first called for the styles,
-            with the `phase` 'texture'.
+            with the `phase` 'texture'. See also `write_summaries` and
+            `keras.progress_callbacks`.
+        progress_every: call `on_progress` after every multiple of this many steps, counted over
+            all sizes, and at no other time.
+        cancellation: ends the run from any thread, within a step of the optimizer.
         notify: called with a line of text before weights are downloaded, about stretched masks and
             found regions, and if a checkpoint cannot be written (that is a warning otherwise).
 
     Returns:
-        The result. The networks of the last two configs stay in memory for the next call.
+        The result; with `Status.CANCELLED` the current one, if the run was ended. The networks of
+        the last two configs stay in memory for the next call.
 
     Raises:
         OSError: if a file cannot be read or the weights cannot be downloaded.
@@ -81,8 +90,9 @@ def stylize(
     """
     started = time.perf_counter()
     config = checked_config(config)
-    if on_progress is not None and not callable(on_progress):
-        raise TypeError(f"`on_progress` must be callable. Received: {on_progress!r}.")
+    _check_callbacks(on_progress, progress_every, cancellation)
+    if on_progress is not None and progress_every is not None:
+        on_progress = every(progress_every, on_progress)
     content, style = fetched(content, argument="content"), all_fetched(style, argument="style")
     given = {
         "content_masks": content_masks,
@@ -100,13 +110,22 @@ def stylize(
         for note in inputs.notes:
             notify(note)
     if checkpoint_dir is None:
-        return paint(inputs, config, on_progress=on_progress, notify=notify, started=started)
+        return paint(
+            inputs,
+            config,
+            on_progress=on_progress,
+            cancellation=cancellation,
+            notify=notify,
+            pause_every=progress_every,
+            started=started,
+        )
     saved = checkpoints.begin_or_resume(
         checkpoint_dir, inputs, config, seconds=checkpoint_seconds, started=started
     )
 
     def on_slice(progress: Progress) -> bool:
         is_cancelled = bool(on_progress and on_progress(progress))
+        is_cancelled |= cancellation is not None and cancellation.is_cancelled
         saved.after_slice(progress, notify=notify or warnings.warn, at_once=is_cancelled)
         return is_cancelled
 
@@ -114,7 +133,9 @@ def stylize(
         inputs,
         config,
         on_progress=on_slice,
+        cancellation=cancellation,
         notify=notify,
+        pause_every=progress_every,
         started=saved.started,
         resume_from=saved.resume_from,
     )
@@ -136,3 +157,19 @@ def checked_config(config: StyleConfig | None) -> StyleConfig:
             "`tf_style.StyleConfig().replace(size=256)`."
         )
     return config
+
+
+def _check_callbacks(
+    on_progress: OnProgress | None,
+    progress_every: int | None,
+    cancellation: Cancellation | None,
+) -> None:
+    if on_progress is not None and not callable(on_progress):
+        raise TypeError(f"`on_progress` must be callable. Received: {on_progress!r}.")
+    if progress_every is not None:
+        check_number("progress_every", progress_every, minimum=1)
+    if cancellation is not None and not isinstance(cancellation, Cancellation):
+        raise TypeError(
+            "`cancellation` must be a Cancellation. Received: "
+            f"cancellation={cancellation!r}. Use `tf_style.Cancellation()`."
+        )

@@ -23,7 +23,7 @@ from unittest import mock
 
 from tf_style.cli import process
 
-RUNS = {
+RUNS: dict[str, Any] = {
     "lbfgs, spectrum": {"optimizer": "lbfgs"},
     "lbfgs, pixels": {"optimizer": "lbfgs", "parametrization": "pixels"},
     "tfp_lbfgs, spectrum": {"optimizer": "tfp_lbfgs"},
