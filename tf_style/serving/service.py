@@ -188,7 +188,7 @@ class Service:
         self._executor.submit(job)
 
     def discard(self, job: Job) -> None:
-        """Cancels a job if it has not started."""
+        """Cancels a job whose outputs nobody waits for; a run in progress ends at its next step."""
         self._executor.discard(job)
 
     def stop(self, *, timeout_s: float) -> bool:

@@ -16,6 +16,7 @@ from typing import Protocol
 import numpy as np
 
 from tf_style.serving.signatures import Signature
+from tf_style.serving.stop import Stop
 from tf_style.serving.versions import Fingerprint, find_versions, fingerprint
 
 _KEPT_STATUSES = 20
@@ -29,7 +30,12 @@ class Model(Protocol):
         """The signatures by name."""
 
     def run(
-        self, signature: Signature, inputs: Mapping[str, np.ndarray], *, timeout_s: float
+        self,
+        signature: Signature,
+        inputs: Mapping[str, np.ndarray],
+        *,
+        timeout_s: float,
+        stop: Stop | None = None,
     ) -> dict[str, np.ndarray]:
         """Returns the outputs by name."""
 
