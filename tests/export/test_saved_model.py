@@ -15,6 +15,7 @@ import tensorflow as tf
 from mini_network import use_mini_network
 from PIL import Image
 from places import SUPPORT, TOOLS
+from tensorflow_serving.apis import prediction_log_pb2
 
 import tf_style
 from tf_style.cli import main
@@ -612,3 +613,24 @@ def test_features_in_other_arithmetics_are_close(kind, inputs, mini_layers, expe
     limit = {"direct": 1e-6, "bfloat16": 0.03}[kind]
     for name, value in found.items():
         assert distance(value, expected[f"features:{name}"]) <= limit
+
+
+def test_the_warm_up_requests_of_an_export_run(folder, served):
+    (path,) = (folder / "assets.extra").iterdir()
+    assert path.name == "tf_serving_warmup_requests"
+    logs = [
+        prediction_log_pb2.PredictionLog.FromString(record)
+        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator()
+    ]
+    requests = [log.predict_log.request for log in logs]
+    assert {r.model_spec.signature_name for r in requests} == {*NAMES, "serving_default"}
+    for request in requests:
+        signature = served.signatures[request.model_spec.signature_name]
+        inputs = {name: tf.make_ndarray(value) for name, value in request.inputs.items()}
+        assert inputs.keys() == signature.inputs.keys()  # TensorFlow Serving needs all of them.
+        outputs = served.run(signature, inputs, timeout_s=60)
+        assert outputs.keys() == signature.outputs.keys()
+
+
+def test_the_default_signature_is_not_prepared_twice(served):
+    assert served._functions["serving_default"] is served._functions["stylize_png"]

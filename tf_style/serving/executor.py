@@ -201,7 +201,9 @@ class Executor:
             or batching.batch_size(job.inputs) is None
         ):
             return None
-        return job.lease.version, job.signature.name, batching.shape_key(job.inputs)
+        lease = job.lease
+        shapes = batching.shape_key(job.inputs)
+        return id(lease.model), lease.version, job.signature.name, shapes
 
     def _run(self, jobs: list[Job]) -> None:
         jobs = [job for job in jobs if job.future.set_running_or_notify_cancel()]

@@ -20,6 +20,7 @@ from tensorflow.python.eager import cancellation, context, execute
 from tensorflow.python.saved_model.loader_impl import parse_saved_model
 
 from tf_style.export.options import ABOUT
+from tf_style.export.warm_up import read_requests
 from tf_style.serving.errors import HTTP_STATUS, RequestError
 from tf_style.serving.signatures import Signature, TensorInfo
 from tf_style.serving.stop import Stop
@@ -34,6 +35,8 @@ class SavedModel:
     Attributes:
         signatures: the signatures that requests may call, by name.
         definitions: every SignatureDef of the file, by name.
+        warm_up_requests: what the folder says should run before the model is served: names of
+            signatures, and their inputs by name.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -45,6 +48,7 @@ class SavedModel:
         Raises:
             OSError, ValueError, RuntimeError, tf.errors.OpError: if it cannot be loaded.
         """
+        self.warm_up_requests = read_requests(folder)
         _grow_gpu_memory()
         self._loaded = tf.saved_model.load(str(folder), tags=[tf.saved_model.SERVING])
         self._functions = _shared(self._loaded.signatures)
@@ -167,6 +171,7 @@ def _shared(functions: Mapping[str, Any]) -> dict[str, Any]:
         body = type(function.function_def)()
         body.CopyFrom(function.function_def)
         body.signature.name = ""
+        body.arg_attr.clear()  # Names of the captured tensors.
         captured = tuple(map(id, function.captured_inputs))
         key = body.SerializeToString(deterministic=True), captured
         shared[name] = first.setdefault(key, function)

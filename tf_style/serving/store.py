@@ -9,7 +9,7 @@ change; until then the version before it stays in use.
 import contextlib
 import dataclasses
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -28,6 +28,10 @@ class Model(Protocol):
     @property
     def signatures(self) -> Mapping[str, Signature]:
         """The signatures by name."""
+
+    @property
+    def warm_up_requests(self) -> Sequence[tuple[str, Mapping[str, np.ndarray]]]:
+        """Requests to run before the model is served: names of signatures, and their inputs."""
 
     def run(
         self,
@@ -113,7 +117,8 @@ class Store:
 
         Args:
             folder: has a folder for each version, or is a SavedModel itself.
-            load: returns the model in a folder; any exception means that it cannot be loaded.
+            load: returns the model in a folder, ready to answer; any exception means that it
+                cannot be loaded.
             num_versions: how many of the newest versions are served.
             notify: called with a sentence about each event.
         """
@@ -200,6 +205,16 @@ class Store:
         """Returns every version's status, the newest first."""
         with self._lock:
             return sorted(self._statuses.items(), reverse=True)
+
+    @property
+    def available(self) -> list[int]:
+        """The versions that are served, the newest first."""
+        return [v for v, status in self.statuses() if status.state == "AVAILABLE"]
+
+    @property
+    def newest(self) -> int | None:
+        """The newest version that is served, or None."""
+        return max(self.available, default=None)
 
     def close(self) -> None:
         """Releases everything that is served."""
