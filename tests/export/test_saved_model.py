@@ -634,3 +634,13 @@ def test_the_warm_up_requests_of_an_export_run(folder, served):
 
 def test_the_default_signature_is_not_prepared_twice(served):
     assert served._functions["serving_default"] is served._functions["stylize_png"]
+
+
+def test_tensorflow_alone_takes_lists_and_gives_a_dict(folder, model, inputs):
+    alone = tf.saved_model.load(str(folder))
+    files = inputs["content_png"], inputs["style_png"]
+    (expected,) = model.stylize_png(*files, size=40)
+    found = alone.stylize_png(*([file] for file in files), size=[40])  # Options left out.
+    assert found["png_bytes"].numpy().tolist() == [expected]
+    with pytest.raises(TypeError):
+        alone.stylize_png(*files, size=40)

@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from tf_style._checks import check_choice
 from tf_style.cli import flags, process
@@ -48,7 +48,9 @@ def command(arguments: Sequence[str]) -> int:
             "`model_dir` must be given, as in: tf_style serve --model_dir=models/painter. "
             "Received: none. See tf_style serve --help."
         )
-    _check_packages()
+    _check_packages("serve", ("starlette", "uvicorn", "prometheus_client"))
+    if options.grpc_port >= 0:
+        _check_packages("grpc", ("grpc", "tensorflow_serving"))
     process.set_environment(quiet=not options.verbose)
     stores = _stores(options)
     try:
@@ -58,14 +60,14 @@ def command(arguments: Sequence[str]) -> int:
             store.close()
 
 
-def _check_packages() -> None:
+def _check_packages(extra: str, modules: Sequence[str]) -> None:
     """Raises ImportError with the pip command if a package of the extra is missing."""
-    for module in ("starlette", "uvicorn", "prometheus_client"):
+    for module in modules:
         try:
             importlib.import_module(module)
         except ImportError as error:
             raise ImportError(
-                f"`tf_style serve` needs the package {module}. Run: pip install 'tf-style[serve]'"
+                f"`tf_style serve` needs the package {module}. Run: pip install 'tf-style[{extra}]'"
             ) from error
 
 
@@ -155,6 +157,7 @@ def _serve(options: ServeOptions, stores: "Mapping[str, Store]") -> int:
             f"`host` and `port` must be an address that is free. Received: host={options.host!r}, "
             f"port={options.port}: {error}."
         ) from error
+    rpc = _rpc_server(options, service)
     server.start()
     try:
         for store in stores.values():
@@ -172,18 +175,41 @@ def _serve(options: ServeOptions, stores: "Mapping[str, Store]") -> int:
         poller.start()
         for name, store in stores.items():
             _say(f"Serving version {store.newest} at {server.url}/v1/models/{name}")
+        if rpc is not None:
+            rpc.start()
         signals.wait(1)
         _say("Finishing open requests, then stopping. A second signal stops at once.")
         ended.set()
-        code = _stop(server, service, stores.values(), signals)
+        code = _stop(server, rpc, service, stores.values(), signals)
     poller.join(_GRACE_S)
     if poller.is_alive():  # It is loading a version in TensorFlow.
         _leave(code)
     return code
 
 
+def _rpc_server(options: ServeOptions, service: "Service") -> Any:
+    """Returns the gRPC server, which has not started, or None if there is none."""
+    if options.grpc_port < 0:
+        return None
+    from tf_style.serving.rpc import make_server
+
+    try:
+        server, port = make_server(service, host=options.host, port=options.grpc_port)
+    except RuntimeError as error:
+        raise OSError(
+            "`host` and `grpc_port` must be an address that is free. Received: "
+            f"host={options.host!r}, grpc_port={options.grpc_port}: {error}."
+        ) from error
+    _say(f"Listening for gRPC on port {port}")
+    return server
+
+
 def _stop(
-    server: "Server", service: "Service", stores: "Iterable[Store]", signals: "_Signals"
+    server: "Server",
+    rpc: Any,
+    service: "Service",
+    stores: "Iterable[Store]",
+    signals: "_Signals",
 ) -> int:
     """Waits until all requests are answered or a second signal arrives; returns the exit code."""
     service.is_stopping = True
@@ -192,6 +218,8 @@ def _stop(
 
     def finish() -> None:
         try:
+            if rpc is not None:
+                rpc.stop(grace=service.settings.timeout_s).wait()
             clean.append(server.stop() and service.stop(timeout_s=_GRACE_S))
         finally:
             done.set()

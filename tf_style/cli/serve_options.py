@@ -18,6 +18,10 @@ class ServeOptions(TypeChecked):
         "name; repeat the flag for several models.",
     )
     port: int = option(8501, "Port to listen on; 0 takes any free port.")
+    grpc_port: int = option(
+        -1,
+        "Port of TensorFlow Serving's gRPC services (extra `grpc`); 0 takes any free one, -1 none.",
+    )
     host: str = option(
         "127.0.0.1", "Address to listen on; 0.0.0.0 is every address of the machine."
     )
@@ -64,6 +68,7 @@ class ServeOptions(TypeChecked):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_number("port", self.port, minimum=0, maximum=65535)
+        check_number("grpc_port", self.grpc_port, minimum=-1, maximum=65535)
         for name in ("num_versions", "max_values", "num_workers", "max_batch"):
             check_number(name, getattr(self, name), minimum=1)
         check_number("max_queue", self.max_queue, minimum=0)

@@ -6,6 +6,7 @@ long, or whose outputs nobody waits for any more, ends at the next turn of a loo
 
 import contextlib
 import gc
+import math
 import re
 import threading
 import time
@@ -218,6 +219,34 @@ def _tensor_info(info: Any) -> TensorInfo:
         if shape.unknown_rank
         else tuple(None if dim.size < 0 else dim.size for dim in shape.dim),
     )
+
+
+def array_of(tensor: Any, argument: str, *, max_values: int) -> np.ndarray:
+    """Returns a TensorProto's array.
+
+    Args:
+        tensor: the message. One value may stand for many.
+        argument: its name in messages.
+        max_values: limit on the number of values, unless each of them was sent.
+
+    Raises:
+        RequestError: 400 if it has no known type or not as many values as its shape says; 413 if
+            it has too many.
+    """
+    size = math.prod(dim.size for dim in tensor.tensor_shape.dim)
+    if size > max_values and not tensor.tensor_content:
+        raise RequestError(
+            413, f"`{argument}` must have at most {max_values} values. Received: {size}."
+        )
+    try:
+        return tf.make_ndarray(tensor)
+    except (TypeError, ValueError) as error:
+        raise RequestError(400, f"`{argument}` must be a valid TensorProto: {error}.") from None
+
+
+def tensor_of(array: np.ndarray, info: TensorInfo) -> Any:
+    """Returns an output's array as a TensorProto."""
+    return tf.make_tensor_proto(array, info.dtype_name)
 
 
 def plain_message(text: str) -> str:

@@ -15,7 +15,7 @@ from tf_style.serving.errors import RequestError
 from tf_style.serving.executor import Executor, Job, Limits
 from tf_style.serving.metrics import Metrics
 from tf_style.serving.paths import Call
-from tf_style.serving.store import Lease, Store
+from tf_style.serving.store import Lease, Store, VersionStatus
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -116,12 +116,24 @@ class Service:
                     "error_message": status.error,
                 },
             }
+            for version, status in self.statuses(call)
+        ]
+        return rest.document_text({"model_version_status": statuses})
+
+    def statuses(self, call: Call) -> list[tuple[int, VersionStatus]]:
+        """Returns the statuses of the versions that a call names, the newest first.
+
+        Raises:
+            RequestError: 404 for an unknown version.
+        """
+        statuses = [
+            (version, status)
             for version, status in self._stores[call.model].statuses()
             if call.version in (None, version)
         ]
         if not statuses:
             raise RequestError(404, f"Could not find version {call.version} of model {call.model}.")
-        return rest.document_text({"model_version_status": statuses})
+        return statuses
 
     def metadata(self, call: Call) -> str:
         """Returns the JSON of TensorFlow Serving's GetModelMetadataResponse.
@@ -129,7 +141,7 @@ class Service:
         Raises:
             RequestError: 404 for a version that is not served.
         """
-        with self._lease(call) as lease:
+        with self.lease(call) as lease:
             document = {
                 "model_spec": {
                     "name": call.model,
@@ -147,7 +159,7 @@ class Service:
             RequestError: 404 for a version that is not served; 503 if the server is stopping or
                 the queue is full.
         """
-        self._lease(call).release()
+        self.lease(call).release()
         if self.is_stopping:
             raise RequestError(503, "The server is stopping.", retry_after_s=1)
         if self._executor.is_full:
@@ -160,7 +172,7 @@ class Service:
             RequestError: 400..501 if the body or the version is wrong.
         """
         deadline = time.monotonic() + self.settings.timeout_s
-        lease = self._lease(call)
+        lease = self.lease(call)
         try:
             document = rest.parse_body(body, max_values=self.settings.max_values)
             signature = rest.signature_of(document, lease.model.signatures)
@@ -169,6 +181,37 @@ class Service:
             lease.release()
             raise
         return Job(lease=lease, signature=signature, inputs=inputs, deadline=deadline), as_rows
+
+    def job_of_arrays(
+        self,
+        call: Call,
+        signature_name: str,
+        arrays: Mapping[str, np.ndarray],
+        *,
+        timeout_s: float | None,
+    ) -> Job:
+        """Returns a job for arrays by name; its time starts now.
+
+        Args:
+            call: the model and its version.
+            signature_name: empty for the default one.
+            arrays: the inputs; those with defaults may be missing.
+            timeout_s: the client's limit, or None.
+
+        Raises:
+            RequestError: 400 or 404 if a name, a type, a shape or the version is wrong.
+        """
+        allowed = self.settings.timeout_s
+        deadline = time.monotonic() + min(allowed, allowed if timeout_s is None else timeout_s)
+        lease = self.lease(call)
+        try:
+            document = {"signature_name": signature_name}
+            signature = rest.signature_of(document, lease.model.signatures)
+            inputs = rest.completed(arrays, signature, "inputs")
+        except BaseException:
+            lease.release()
+            raise
+        return Job(lease=lease, signature=signature, inputs=inputs, deadline=deadline)
 
     def encode(self, job: Job, outputs: Mapping[str, np.ndarray], as_rows: bool) -> bytes:
         """Returns the JSON of a job's outputs.
@@ -203,7 +246,12 @@ class Service:
         self.is_stopping = True
         return self._executor.stop(timeout_s=timeout_s)
 
-    def _lease(self, call: Call) -> Lease:
+    def lease(self, call: Call) -> Lease:
+        """Returns a lease on the version that a call names.
+
+        Raises:
+            RequestError: 404 for a version that is not served.
+        """
         lease = self._stores[call.model].lease(call.version)
         if lease is None:
             raise self._not_found(call)

@@ -11,7 +11,7 @@ import dataclasses
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -28,6 +28,10 @@ class Model(Protocol):
     @property
     def signatures(self) -> Mapping[str, Signature]:
         """The signatures by name."""
+
+    @property
+    def definitions(self) -> Mapping[str, Any]:
+        """The SignatureDefs by name."""
 
     @property
     def warm_up_requests(self) -> Sequence[tuple[str, Mapping[str, np.ndarray]]]:

@@ -111,7 +111,7 @@ def measure(
 ) -> None:
     """Sends the requests and prints the latencies."""
     lines = iter((server.stdout or sys.stdin).readline, "")
-    match = next(found for line in lines if (found := re.search(r"Serving .*:(\d+)/", line)))
+    match = next(m for line in lines if (m := re.search(r"Serving .*:(\d+)/", line)))
     port = int(match[1])
     while ask(port, "GET", "/readyz")[0] != 200:
         time.sleep(0.1)
