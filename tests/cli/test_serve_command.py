@@ -178,3 +178,36 @@ def test_a_second_signal_stops_at_once(process):
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 130
         assert isinstance(asked.exception(), (OSError, http.client.HTTPException))
+
+
+def test_models_have_names_of_their_own(tmp_path):
+    import toy_models
+
+    toy_models.save(tmp_path / "a" / "1", offset=1.0)
+    toy_models.save(tmp_path / "b" / "1", offset=2.0)
+    flags = [f"--model_dir=one={tmp_path / 'a'}", f"--model_dir=two={tmp_path / 'b'}", "--port=0"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", START, *flags, "--labels=two/stable:1"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        lines = iter(process.stdout.readline, "")
+        line = next(line for line in lines if line.endswith("/v1/models/two\n"))
+        port = int(re.search(r":(\d+)/", line)[1])
+        for path, expected in (("one", 2.0), ("two", 3.0), ("two/labels/stable", 3.0)):
+            found = ask(port, "POST", f"/v1/models/{path}:predict", {"instances": [2.0]})
+            assert found == (200, {"predictions": [expected]})
+        assert ask(port, "GET", "/v1/models/one/labels/stable")[0] == 400
+        status, answer = ask(port, "GET", "/v1/models/three")
+        assert status == 404
+        assert "'one', version 1; 'two', version 1." in answer["error"]
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_two_models_of_one_name_are_refused():
+    with pytest.raises(ValueError, match="`model_dir` must give each model its own name"):
+        ServeOptions(model_dir=("a", "tf_style=b"))

@@ -59,8 +59,8 @@ def without_determinism():
 def test_python_blocks_run(code, request, tmp_path, monkeypatch):
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     monkeypatch.chdir(tmp_path)
-    code = re.sub(r"size=256\b", "size=48", code)
-    code = re.sub(r"steps=10\b", "steps=2", code)
+    code = re.sub(r"size=(\[?)256\b", r"size=\g<1>48", code)
+    code = re.sub(r"steps=(\[?)10\b", r"steps=\g<1>2", code)
     exec(compile(code, request.node.name, "exec"), {})
 
 

@@ -15,6 +15,7 @@ import tensorflow as tf
 from mini_network import use_mini_network
 from PIL import Image
 from places import SUPPORT, TOOLS
+from tensorflow_serving.apis import prediction_log_pb2
 
 import tf_style
 from tf_style.cli import main
@@ -658,3 +659,34 @@ def test_a_model_without_total_variation_lets_clients_ask_for_it(inputs, mini_la
     functions = Signatures(make_problem(mini_layers, config, "direct"), config, max_pixels=10_000)
     image, content, style = (tf.constant(inputs[name]) for name in ("image", "content", "style"))
     assert float(functions.loss_and_gradient(image, content, style)["variation_loss"]) == 0.0
+
+
+def test_the_warm_up_requests_of_an_export_run(folder, served):
+    (path,) = (folder / "assets.extra").iterdir()
+    assert path.name == "tf_serving_warmup_requests"
+    logs = [
+        prediction_log_pb2.PredictionLog.FromString(record)
+        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator()
+    ]
+    requests = [log.predict_log.request for log in logs]
+    assert {r.model_spec.signature_name for r in requests} == {*NAMES, "serving_default"}
+    for request in requests:
+        signature = served.signatures[request.model_spec.signature_name]
+        inputs = {name: tf.make_ndarray(value) for name, value in request.inputs.items()}
+        assert inputs.keys() == signature.inputs.keys()  # TensorFlow Serving needs all of them.
+        outputs = served.run(signature, inputs, timeout_s=60)
+        assert outputs.keys() == signature.outputs.keys()
+
+
+def test_the_default_signature_is_not_prepared_twice(served):
+    assert served._functions["serving_default"] is served._functions["stylize_png"]
+
+
+def test_tensorflow_alone_takes_lists_and_gives_a_dict(folder, model, inputs):
+    alone = tf.saved_model.load(str(folder))
+    files = inputs["content_png"], inputs["style_png"]
+    (expected,) = model.stylize_png(*files, size=40)
+    found = alone.stylize_png(*([file] for file in files), size=[40])  # Options left out.
+    assert found["png_bytes"].numpy().tolist() == [expected]
+    with pytest.raises(TypeError):
+        alone.stylize_png(*files, size=40)

@@ -11,6 +11,7 @@ from tf_style.serving import batching
 from tf_style.serving.errors import RequestError
 from tf_style.serving.executor import Executor, Job, Limits
 from tf_style.serving.signatures import Signature, TensorInfo
+from tf_style.serving.stop import Stop, when_all
 
 ROWS = TensorInfo(dtype=np.dtype(np.float32), dtype_name="float32", shape=(None,))
 ROW_PAIRS = TensorInfo(dtype=np.dtype(np.float32), dtype_name="float32", shape=(None, 2))
@@ -34,7 +35,7 @@ class Python:
         self.go_on = threading.Event()
         self.go_on.set()
 
-    def run(self, signature, inputs, *, timeout_s):
+    def run(self, signature, inputs, *, timeout_s, stop=None):
         self.go_on.wait(10)
         self.runs.append({name: array.tolist() for name, array in inputs.items()})
         self.timeouts.append(timeout_s)
@@ -281,9 +282,47 @@ def test_a_discarded_job_is_not_run_and_frees_its_place(start, model):
     assert {"x": [1.0]} not in model.runs
 
 
+class Endless:
+    """A model whose runs end only when they are stopped."""
+
+    def __init__(self):
+        self.stopped = threading.Event()
+
+    def run(self, signature, inputs, *, timeout_s, stop):
+        stop.then(self.stopped.set)
+        if not self.stopped.wait(10):
+            return {"y": inputs["x"]}
+        raise RequestError(499, "stopped")
+
+
+def test_discarding_a_job_ends_its_run(start, model):
+    executor = start()
+    endless, next_one = job(Endless(), [1.0]), job(model, [2.0])
+    executor.submit(endless)
+    executor.submit(next_one)
+    while not executor.num_running:
+        time.sleep(0.001)
+    executor.discard(endless)
+    assert outcome(next_one) == [4.0]
+    assert outcome(endless) == 499
+
+
+def test_a_shared_run_ends_only_when_all_its_jobs_are_discarded():
+    stops = [Stop(), Stop()]
+    shared = when_all(stops)
+    ended = []
+    shared.then(lambda: ended.append(True))
+    stops[0].set()
+    stops[0].set()
+    assert not shared.is_set
+    stops[1].set()
+    assert shared.is_set
+    assert ended == [True]
+
+
 def test_a_bug_in_a_model_affects_only_its_request(start):
     class Buggy:
-        def run(self, signature, inputs, *, timeout_s):
+        def run(self, signature, inputs, *, timeout_s, stop=None):
             raise KeyError("bug")
 
     executor = start()
@@ -299,7 +338,7 @@ def test_several_workers_run_at_a_time(start):
     together = threading.Barrier(2, timeout=10)
 
     class Meeting:
-        def run(self, signature, inputs, *, timeout_s):
+        def run(self, signature, inputs, *, timeout_s, stop=None):
             together.wait()
             return {"y": inputs["x"]}
 

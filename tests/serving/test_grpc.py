@@ -1,10 +1,7 @@
-"""Signatures follow TensorFlow Serving's gRPC conventions: its own client can call them.
+"""The gRPC services are TensorFlow Serving's: its own client can call them."""
 
-The servicer below is a minimal gRPC server over the same store as the REST server.
-"""
-
-import concurrent.futures
 import contextlib
+import time
 
 import grpc
 import numpy as np
@@ -22,85 +19,34 @@ from tensorflow_serving.apis import (
 import tf_style
 from tf_style.export.tensor_names import named_terms
 from tf_style.network.extractor import make_extractor
-from tf_style.serving.errors import RequestError
+from tf_style.serving.executor import Limits
 from tf_style.serving.model import SavedModel
+from tf_style.serving.rpc import make_server
+from tf_style.serving.service import Service, Settings
 from tf_style.serving.store import Store
-
-CODES = {
-    400: grpc.StatusCode.INVALID_ARGUMENT,
-    404: grpc.StatusCode.NOT_FOUND,
-    504: grpc.StatusCode.DEADLINE_EXCEEDED,
-}
-
-
-class Servicer(
-    prediction_service_pb2_grpc.PredictionServiceServicer,
-    model_service_pb2_grpc.ModelServiceServicer,
-):
-    def __init__(self, store, name):
-        self.store, self.name = store, name
-
-    def lease(self, spec, context):
-        version = spec.version.value if spec.HasField("version") else None
-        lease = self.store.lease(version)
-        if lease is None or spec.name != self.name:
-            text = f"Servable not found for request: Latest({spec.name})"
-            context.abort(grpc.StatusCode.NOT_FOUND, text)
-        return lease
-
-    def Predict(self, request, context):
-        with self.lease(request.model_spec, context) as lease:
-            name = request.model_spec.signature_name or "serving_default"
-            signature = lease.model.signatures[name]
-            inputs = {key: tf.make_ndarray(value) for key, value in request.inputs.items()}
-            try:
-                seconds = min(30.0, context.time_remaining() or 30.0)
-                outputs = lease.model.run(
-                    signature, {**signature.defaults, **inputs}, timeout_s=seconds
-                )
-            except RequestError as error:
-                context.abort(CODES[error.status], error.message)
-            response = predict_pb2.PredictResponse()
-            response.model_spec.name = self.name
-            response.model_spec.version.value = lease.version
-            response.model_spec.signature_name = name
-            for key in request.output_filter or outputs:
-                dtype = signature.outputs[key].dtype_name
-                response.outputs[key].CopyFrom(tf.make_tensor_proto(outputs[key], dtype))
-            return response
-
-    def GetModelMetadata(self, request, context):
-        with self.lease(request.model_spec, context) as lease:
-            signatures = get_model_metadata_pb2.SignatureDefMap()
-            for key, value in lease.model.definitions.items():
-                signatures.signature_def[key].CopyFrom(value)
-            response = get_model_metadata_pb2.GetModelMetadataResponse()
-            response.model_spec.name = self.name
-            response.model_spec.version.value = lease.version
-            response.metadata["signature_def"].Pack(signatures)
-            return response
-
-    def GetModelStatus(self, request, context):
-        response = get_model_status_pb2.GetModelStatusResponse()
-        for version, status in self.store.statuses():
-            response.model_version_status.add(version=version, state=status.state)
-        return response
 
 
 @contextlib.contextmanager
-def serving(folder, name):
+def serving(folder, name, **settings):
     """Yields a channel to a server of the folder's versions."""
     store = Store(folder, load=SavedModel)
     store.start()
-    server = grpc.server(concurrent.futures.ThreadPoolExecutor(2))
-    servicer = Servicer(store, name)
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(servicer, server)
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(servicer, server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    values = {
+        "limits": Limits(workers=1, queue=8),
+        "timeout_s": 300.0,
+        "body_timeout_s": 5.0,
+        "max_body_bytes": 4_000_000,
+        "max_values": 100_000,
+        "labels": {"stable": 1},
+        **settings,
+    }
+    service = Service({name: store}, Settings(**values))
+    server, port = make_server(service, host="127.0.0.1", port=0)
     server.start()
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         yield channel
     server.stop(None).wait()
+    assert service.stop(timeout_s=10)
     store.close()
 
 
@@ -153,6 +99,11 @@ def test_outputs_can_be_chosen(stub):
     [
         (request_of("", {"x": np.float32([1])}, name="other"), "NOT_FOUND", "Latest(other)"),
         (request_of("invert_png", {"content_bytes": [b"no"]}), "INVALID_ARGUMENT", ""),
+        (request_of("none", {"x": [1.0]}), "INVALID_ARGUMENT", "must be one of"),
+        (request_of("", {"y": np.float32([1])}), "INVALID_ARGUMENT", "unknown key 'y'"),
+        (request_of("", {"x": np.int32([1])}), "INVALID_ARGUMENT", "of type float32"),
+        (request_of("total", {"x": np.float32([1])}), "INVALID_ARGUMENT", "shape [?, ?]"),
+        (request_of("", {"x": [1.0]}, outputs=["z"]), "INVALID_ARGUMENT", "alias not found"),
         (request_of("spin", {"steps": np.int32([2**31 - 1])}), "DEADLINE_EXCEEDED", ""),
     ],
 )
@@ -224,3 +175,32 @@ def test_an_exported_model_gives_the_pictures_and_losses_of_the_process(
     assert np.linalg.norm(apart) <= 1e-6 * np.linalg.norm(gradient)
     for name, value in expected.items():
         np.testing.assert_allclose(tf.make_ndarray(losses[name]), value, rtol=1e-4, atol=1e-6)
+
+
+def test_one_value_does_not_stand_for_too_many(stub):
+    request = request_of("", {"x": np.float32([1.0])})
+    request.inputs["x"].Clear()
+    request.inputs["x"].dtype = tf.float32.as_datatype_enum
+    request.inputs["x"].float_val.append(1.0)
+    request.inputs["x"].tensor_shape.dim.add(size=10**12)
+    with pytest.raises(grpc.RpcError, match="at most 100000 values"):
+        stub.Predict(request, timeout=30)
+
+
+def test_a_call_that_is_canceled_ends_its_run(stub):
+    endless = stub.Predict.future(request_of("spin", {"steps": np.int32([2**31 - 1])}))
+    time.sleep(0.5)
+    assert not endless.done()
+    endless.cancel()
+    began = time.monotonic()
+    assert stub.Predict(request_of("", {"x": np.float32([1.0])}), timeout=30).outputs
+    assert time.monotonic() - began < 5.0
+
+
+def test_a_label_names_a_version(stub):
+    request = request_of("", {"x": np.float32([1.0])})
+    request.model_spec.version_label = "stable"
+    assert stub.Predict(request, timeout=30).model_spec.version.value == 1
+    request.model_spec.version_label = "none"
+    with pytest.raises(grpc.RpcError, match="Unrecognized servable version label"):
+        stub.Predict(request, timeout=30)

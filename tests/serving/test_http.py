@@ -580,3 +580,17 @@ def test_a_stop_answers_running_requests_and_refuses_new_ones(folder):
         assert asked.result().status == 200
         with pytest.raises(ConnectionRefusedError):
             running.get("/healthz")
+
+
+def test_a_client_that_leaves_ends_its_run(folder):
+    with serve(folder) as running:
+        body = json.dumps({"signature_name": "spin", "inputs": [DAY]})
+        connection = running.connect()
+        connection.request("POST", "/v1/models/toy:predict", body)
+        while not running.metric("tf_style_running"):
+            time.sleep(0.01)
+        connection.close()
+        began = time.monotonic()
+        assert running.predict('{"instances": [1.0]}').status == 200
+        assert time.monotonic() - began < 5.0
+        assert running.metric("tf_style_running") == 0

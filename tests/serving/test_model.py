@@ -1,5 +1,6 @@
 """Reading and running a SavedModel's signatures, and the messages of TensorFlow's errors."""
 
+import threading
 import time
 
 import ml_dtypes
@@ -10,6 +11,7 @@ import toy_models
 
 from tf_style.serving.errors import RequestError
 from tf_style.serving.model import SavedModel, plain_message
+from tf_style.serving.stop import Stop
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +100,8 @@ def test_the_metadata_has_the_fields_of_tensorflow_serving(model):
     "text, plain",
     [
         ("Graph execution error:\n\nBad shape: [3]\n\t [[{{node add}}]]", "Bad shape: [3]"),
-        ("Bad shape [[{{node a/b}}]] [Op:Add]", "Bad shape [Op:Add]"),
+        ("Bad shape [[{{node a/b}}]] [Op:Add]", "Bad shape"),
+        ("{{function_node __inference_f_1}} Bad shape\n\t [[{{node a}}]] [Op:__f_1]", "Bad shape"),
         (
             "2 root error(s) found.\n  (0) INVALID_ARGUMENT: too big\n\t [[{{node x}}]]\n"
             "\t [[y/_1]]\n  (1) INVALID_ARGUMENT: too big\n0 successful operations.",
@@ -114,3 +117,38 @@ def test_messages_have_no_node_names_and_lines_of_code(text, plain):
 def test_a_folder_without_a_saved_model_cannot_be_loaded(tmp_path):
     with pytest.raises(OSError, match="SavedModel"):
         SavedModel(tmp_path)
+
+
+def test_a_stop_ends_a_run_in_the_middle_of_a_loop_and_no_other_run(model):
+    stop, found = Stop(), {}
+
+    def spin(name, steps, stop):
+        try:
+            signature = model.signatures["spin"]
+            steps = np.array([steps], np.int32)
+            found[name] = model.run(signature, {"steps": steps}, timeout_s=60, stop=stop)
+        except RequestError as error:
+            found[name] = error.status
+
+    threads = [
+        threading.Thread(target=spin, args=("stopped", 2**31 - 1, stop)),
+        threading.Thread(target=spin, args=("other", 20_000, Stop())),
+    ]
+    for thread in threads:
+        thread.start()
+    stop.set()
+    for thread in threads:
+        thread.join(30)
+    assert found["stopped"] == 499
+    assert found["other"]["state"].shape == (1,)
+
+
+def test_signatures_with_the_same_body_share_one_function(tmp_path):
+    toy = toy_models.Toy(1.0)
+    functions = {"one": toy.add, "same": toy.add, "other": toy.spin}
+    tf.saved_model.save(toy, str(tmp_path / "1"), functions)
+    model = SavedModel(tmp_path / "1")
+    assert model._functions["one"] is model._functions["same"]
+    x = np.float32([1.0])
+    assert run(model, "same", x=x)["y"] == run(model, "one", x=x)["y"] == 11.0
+    model.close()

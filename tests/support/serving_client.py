@@ -78,7 +78,7 @@ def serve(folder, *, num_versions=1, labels=None, limits=None, **settings):
         **settings,
     }
     limits = Limits(**{"workers": 1, "queue": 16, **(limits or {})})
-    service = Service(store, Settings(name="toy", labels=labels or {}, limits=limits, **values))
+    service = Service({"toy": store}, Settings(labels=labels or {}, limits=limits, **values))
     server = Server(
         make_app(service, on_request=lines.append), host="127.0.0.1", port=0, grace_s=30
     )

@@ -20,6 +20,8 @@ from tf_style.engine.assembly import load_problem
 from tf_style.engine.graph_stages import check_graph
 from tf_style.export.options import ABOUT, MAX_PIXELS
 from tf_style.export.signatures import NAMES, Signatures
+from tf_style.export.tiny_requests import tiny_requests
+from tf_style.export.warm_up import write_requests
 from tf_style.files.new_folder import check_new_folder, new_folder, num_bytes
 from tf_style.network.arithmetic import arithmetic
 from tf_style.network.extractor import STORED_WINOGRAD
@@ -95,6 +97,7 @@ def export_saved_model(
             functions = {name: getattr(module, name) for name in NAMES}
             functions["serving_default"] = module.stylize_png
             tf.saved_model.save(module, str(folder), signatures=functions)
+            write_requests(folder, tiny_requests(module, config), model="tf_style")
     except tf.errors.OpError as error:
         raise OSError(f"`output_dir` cannot be written: {error.message}.") from error
     return Exported(

@@ -72,8 +72,8 @@ class _Endpoints:
         return _json_response('{"status": "ok"}')
 
     async def readyz(self, request: Request) -> Response:
-        if self._service.is_stopping or self._service.newest is None:
-            reason = "is stopping" if self._service.is_stopping else "has no version loaded"
+        if self._service.is_stopping or not self._service.is_ready:
+            reason = "is stopping" if self._service.is_stopping else "is loading its models"
             return _refusal(RequestError(503, f"The server {reason}.", retry_after_s=1))
         return _json_response('{"status": "ready"}')
 

@@ -1,7 +1,7 @@
 """Runs jobs on models in worker threads, from a bounded queue, optionally in batches.
 
-Takes jobs, gives futures. A job runs within its deadline or not at all. Waiting jobs with the same
-version, signature and shapes can share one run.
+Takes jobs, gives futures. A job runs within its deadline or not at all, and its run ends when the
+job is discarded. Waiting jobs with the same version, signature and shapes can share one run.
 """
 
 import concurrent.futures
@@ -9,14 +9,15 @@ import dataclasses
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tf_style.serving import batching
-from tf_style.serving.errors import RequestError
+from tf_style.serving.errors import HTTP_STATUS, RequestError
 from tf_style.serving.signatures import Signature
+from tf_style.serving.stop import Stop, when_all
 from tf_style.serving.store import Lease
 
 _LEAST_TIMEOUT_S = 0.001
@@ -32,6 +33,7 @@ class Job:
         inputs: arrays by name.
         deadline: a time of `time.monotonic`.
         future: receives the outputs by name, or an exception.
+        stop: set when nobody waits for the outputs any more.
     """
 
     lease: Lease
@@ -41,6 +43,7 @@ class Job:
     future: "concurrent.futures.Future[dict[str, np.ndarray]]" = dataclasses.field(
         default_factory=concurrent.futures.Future
     )
+    stop: Stop = dataclasses.field(default_factory=Stop)
 
     @property
     def is_late(self) -> bool:
@@ -138,8 +141,9 @@ class Executor:
         raise error
 
     def discard(self, job: Job) -> None:
-        """Removes a job from the queue if it is still waiting, and cancels its future."""
+        """Removes a job from the queue, or ends its run if no other job shares it."""
         job.future.cancel()
+        job.stop.set()
         with self._changed:
             if job not in self._waiting:
                 return
@@ -197,7 +201,9 @@ class Executor:
             or batching.batch_size(job.inputs) is None
         ):
             return None
-        return job.lease.version, job.signature.name, batching.shape_key(job.inputs)
+        lease = job.lease
+        shapes = batching.shape_key(job.inputs)
+        return id(lease.model), lease.version, job.signature.name, shapes
 
     def _run(self, jobs: list[Job]) -> None:
         jobs = [job for job in jobs if job.future.set_running_or_notify_cancel()]
@@ -206,13 +212,15 @@ class Executor:
             jobs = [job for job in jobs if job not in in_time]
         for job in jobs:
             try:
+                if job.stop.is_set:
+                    raise RequestError(HTTP_STATUS["CANCELLED"], "The client has left.")
                 if job.is_late:
                     raise RequestError(
                         504,
                         "The request timed out while it waited in the queue. Try again later, "
                         "or start the server with a larger --timeout_s.",
                     )
-                job.future.set_result(self._timed(job, job.inputs, job.deadline))
+                job.future.set_result(self._timed([job], job.inputs))
             except RequestError as error:
                 # Drops the traceback, whose frames would keep the arrays.
                 job.future.set_exception(error.with_traceback(None))
@@ -227,7 +235,7 @@ class Executor:
         sizes = [batching.batch_size(job.inputs) or 1 for job in jobs]
         try:
             inputs = batching.merge([job.inputs for job in jobs])
-            outputs = self._timed(jobs[0], inputs, max(job.deadline for job in jobs))
+            outputs = self._timed(jobs, inputs)
         except Exception:  # For example, too little memory for the whole batch.
             return False
         parts = batching.split(outputs, sizes)
@@ -238,12 +246,13 @@ class Executor:
         return True
 
     def _timed(
-        self, job: Job, inputs: Mapping[str, np.ndarray], deadline: float
+        self, jobs: Sequence[Job], inputs: Mapping[str, np.ndarray]
     ) -> dict[str, np.ndarray]:
-        began = time.monotonic()
-        timeout = max(_LEAST_TIMEOUT_S, deadline - began)
+        began, job = time.monotonic(), jobs[0]
+        timeout = max(_LEAST_TIMEOUT_S, max(job.deadline for job in jobs) - began)
+        stop = when_all([job.stop for job in jobs])
         try:
-            return job.lease.model.run(job.signature, inputs, timeout_s=timeout)
+            return job.lease.model.run(job.signature, inputs, timeout_s=timeout, stop=stop)
         finally:
             seconds = time.monotonic() - began
             self._mean_seconds += 0.2 * (seconds - self._mean_seconds)

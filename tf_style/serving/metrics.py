@@ -1,6 +1,6 @@
 """The server's Prometheus metrics. Takes counts and seconds, gives Prometheus's text format."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import prometheus_client
 
@@ -46,6 +46,12 @@ class Metrics:
         """Adds a gauge; `value` is called whenever the metrics are read."""
         gauge = prometheus_client.Gauge(name, help_text, registry=self._registry)
         gauge.set_function(value)
+
+    def gauges(self, name: str, help_text: str, values: Mapping[str, Callable[[], float]]) -> None:
+        """Adds a gauge with a value for each model, which are called as in `gauge`."""
+        gauge = prometheus_client.Gauge(name, help_text, ["model"], registry=self._registry)
+        for model, value in values.items():
+            gauge.labels(model).set_function(value)
 
     def request(self, kind: str, code: int, seconds: float) -> None:
         """Records a request."""

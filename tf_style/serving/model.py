@@ -1,11 +1,15 @@
-"""Runs a SavedModel's signatures. Takes a folder, arrays and a timeout; gives arrays.
+"""Runs a SavedModel's signatures. Takes a folder, arrays and a time limit; gives arrays.
 
-It uses `tf.compat.v1.Session` instead of `tf.saved_model.load` because a session's runs take a
-timeout (`RunOptions`), after which TensorFlow ends them even in the middle of a loop. TensorFlow
-Serving uses sessions, too.
+It calls the graphs of `tf.saved_model.load` so that they can be canceled: a run that takes too
+long, or whose outputs nobody waits for any more, ends at the next turn of a loop in its graph.
 """
 
+import contextlib
+import gc
+import math
 import re
+import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,11 +17,17 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from google.protobuf import json_format
+from tensorflow.python.eager import cancellation, context, execute
+from tensorflow.python.saved_model.loader_impl import parse_saved_model
 
+from tf_style.export.options import ABOUT
+from tf_style.export.warm_up import read_requests
 from tf_style.serving.errors import HTTP_STATUS, RequestError
 from tf_style.serving.signatures import Signature, TensorInfo
+from tf_style.serving.stop import Stop
 
 _CODES = {getattr(tf.errors, name): status for name, status in HTTP_STATUS.items()}
+_CLIENT_GONE = HTTP_STATUS["CANCELLED"]
 
 
 class SavedModel:
@@ -26,6 +36,8 @@ class SavedModel:
     Attributes:
         signatures: the signatures that requests may call, by name.
         definitions: every SignatureDef of the file, by name.
+        warm_up_requests: what the folder says should run before the model is served: names of
+            signatures, and their inputs by name.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -37,27 +49,27 @@ class SavedModel:
         Raises:
             OSError, ValueError, RuntimeError, tf.errors.OpError: if it cannot be loaded.
         """
-        config = tf.compat.v1.ConfigProto()
-        config.gpu_options.allow_growth = True
-        graph = tf.Graph()
-        self._session = tf.compat.v1.Session(graph=graph, config=config)
-        try:
-            with graph.as_default():
-                meta_graph = tf.compat.v1.saved_model.load(
-                    self._session, [tf.saved_model.SERVING], str(folder)
-                )
-        except BaseException:
-            self._session.close()
-            raise
-        self.definitions = dict(meta_graph.signature_def)
+        self.warm_up_requests = read_requests(folder)
+        _grow_gpu_memory()
+        self._loaded = tf.saved_model.load(str(folder), tags=[tf.saved_model.SERVING])
+        self._functions = _shared(self._loaded.signatures)
+        # TensorFlow's rewriting of a graph of tf_style takes seconds and makes it no faster.
+        is_ours = (folder / "assets" / ABOUT).is_file()
+        self._options = _call_options(rewrite=not is_ours)
+        self.definitions = _definitions(folder)
         self.signatures = {
             name: _signature(name, definition)
             for name, definition in self.definitions.items()
-            if not name.startswith("__")  # Internal ones, such as the initializer.
+            if name in self._functions
         }
 
     def run(
-        self, signature: Signature, inputs: Mapping[str, np.ndarray], *, timeout_s: float
+        self,
+        signature: Signature,
+        inputs: Mapping[str, np.ndarray],
+        *,
+        timeout_s: float,
+        stop: Stop | None = None,
     ) -> dict[str, np.ndarray]:
         """Returns the outputs by name.
 
@@ -65,31 +77,63 @@ class SavedModel:
             signature: one of this model's signatures.
             inputs: arrays for all inputs of the signature, by name.
             timeout_s: seconds after which the run is ended.
+            stop: ends the run when it is set.
 
         Raises:
-            RequestError: with the HTTP status of TensorFlow's error; 504 after a timeout.
+            RequestError: with the HTTP status of TensorFlow's error; 504 after a timeout, 499
+                after a stop.
         """
-        definition = self.definitions[signature.name]
-        feeds = {definition.inputs[name].name: array for name, array in inputs.items()}
-        fetches = {name: info.name for name, info in definition.outputs.items()}
-        options = tf.compat.v1.RunOptions(timeout_in_ms=max(1, round(1e3 * timeout_s)))
+        manager = cancellation.CancellationManager()
+        end = time.monotonic() + timeout_s
+        timer = threading.Timer(timeout_s, manager.start_cancel)
+        timer.daemon = True
+        timer.start()
         try:
-            values = self._session.run(fetches, feeds, options=options)
-        except tf.errors.DeadlineExceededError:
-            raise RequestError(
-                504,
-                f"Signature {signature.name!r} did not finish in time. Ask for less (fewer "
-                "steps, a smaller picture), or start the server with a larger --timeout_s.",
-            ) from None
+            if stop is not None:
+                stop.then(manager.start_cancel)
+            return self._outputs(signature, inputs, manager)
         except tf.errors.OpError as error:
+            ended = isinstance(error, tf.errors.CancelledError)
+            if ended and stop is not None and stop.is_set:
+                raise RequestError(_CLIENT_GONE, "The client has left.") from None
+            if ended and time.monotonic() >= end:
+                raise RequestError(
+                    504,
+                    f"Signature {signature.name!r} did not finish in time. Ask for less (fewer "
+                    "steps, a smaller picture), or start the server with a larger --timeout_s.",
+                ) from None
             status = _CODES.get(error.error_code, 500)
             raise RequestError(status, plain_message(error.message)) from None
         except UnicodeDecodeError as error:
             # A model's own check quotes its input, and Python fails on that message.
             message = error.object.decode("utf-8", "backslashreplace")
             raise RequestError(400, plain_message(message)) from None
+        finally:
+            timer.cancel()
+
+    def _outputs(
+        self, signature: Signature, inputs: Mapping[str, np.ndarray], manager: Any
+    ) -> dict[str, np.ndarray]:
+        function = self._functions[signature.name]
+        with tf.device("CPU"):
+            given = {
+                name: tf.constant(array, signature.inputs[name].dtype_name)
+                for name, array in inputs.items()
+            }
+        names = [tensor.op.name for tensor in function.inputs[: len(given)]]
+        # `CancellationManager.get_cancelable_function` would cancel the runs of other threads.
+        found = execute.execute_with_cancellation(
+            function.name.decode(),
+            num_outputs=len(function.outputs),
+            inputs=[*(given[name] for name in names), *function.captured_inputs],
+            attrs=self._options,
+            ctx=context.context(),
+            cancellation_manager=manager,
+        )
+        found = tf.nest.pack_sequence_as(function.structured_outputs, found)
         return {
-            name: np.asarray(value, signature.outputs[name].dtype) for name, value in values.items()
+            name: np.asarray(value.numpy(), signature.outputs[name].dtype)
+            for name, value in found.items()
         }
 
     def metadata(self) -> dict[str, Any]:
@@ -105,7 +149,53 @@ class SavedModel:
 
     def close(self) -> None:
         """Frees the model's memory."""
-        self._session.close()
+        del self._loaded, self._functions
+        gc.collect()  # Functions and their graphs refer to each other.
+
+
+def _grow_gpu_memory() -> None:
+    """Lets TensorFlow take the memory of GPUs as needed, if it has not taken it yet."""
+    for device in tf.config.list_physical_devices("GPU"):
+        with contextlib.suppress(RuntimeError):
+            tf.config.experimental.set_memory_growth(device, True)
+
+
+def _shared(functions: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the functions by name, with one in place of all that have the same body.
+
+    TensorFlow prepares each function at its first call. An export's `serving_default` calls what
+    another signature does.
+    """
+    first: dict[Any, Any] = {}
+    shared = {}
+    for name, function in functions.items():
+        body = type(function.function_def)()
+        body.CopyFrom(function.function_def)
+        body.signature.name = ""
+        body.arg_attr.clear()  # Names of the captured tensors.
+        captured = tuple(map(id, function.captured_inputs))
+        key = body.SerializeToString(deterministic=True), captured
+        shared[name] = first.setdefault(key, function)
+    return shared
+
+
+def _call_options(*, rewrite: bool) -> tuple[str, Any, str, bytes]:
+    """Returns the attributes of a call, with or without TensorFlow's rewriting of the graph."""
+    config = tf.compat.v1.ConfigProto()
+    config.CopyFrom(context.context().config)
+    config.allow_soft_placement = True
+    config.graph_options.rewrite_options.disable_meta_optimizer = not rewrite
+    return "executor_type", "", "config_proto", config.SerializeToString()
+
+
+def _definitions(folder: Path) -> dict[str, Any]:
+    """Returns the file's SignatureDefs by name."""
+    serving = [
+        graph
+        for graph in parse_saved_model(str(folder)).meta_graphs
+        if set(graph.meta_info_def.tags) == {tf.saved_model.SERVING}
+    ]
+    return dict(serving[0].signature_def)
 
 
 def _signature(name: str, definition: Any) -> Signature:
@@ -131,6 +221,34 @@ def _tensor_info(info: Any) -> TensorInfo:
     )
 
 
+def array_of(tensor: Any, argument: str, *, max_values: int) -> np.ndarray:
+    """Returns a TensorProto's array.
+
+    Args:
+        tensor: the message. One value may stand for many.
+        argument: its name in messages.
+        max_values: limit on the number of values, unless each of them was sent.
+
+    Raises:
+        RequestError: 400 if it has no known type or not as many values as its shape says; 413 if
+            it has too many.
+    """
+    size = math.prod(dim.size for dim in tensor.tensor_shape.dim)
+    if size > max_values and not tensor.tensor_content:
+        raise RequestError(
+            413, f"`{argument}` must have at most {max_values} values. Received: {size}."
+        )
+    try:
+        return tf.make_ndarray(tensor)
+    except (TypeError, ValueError) as error:
+        raise RequestError(400, f"`{argument}` must be a valid TensorProto: {error}.") from None
+
+
+def tensor_of(array: np.ndarray, info: TensorInfo) -> Any:
+    """Returns an output's array as a TensorProto."""
+    return tf.make_tensor_proto(array, info.dtype_name)
+
+
 def plain_message(text: str) -> str:
     """Returns a TensorFlow error's message without node names and lines of code.
 
@@ -140,4 +258,5 @@ def plain_message(text: str) -> str:
     text = text.removeprefix("Graph execution error:")
     root = re.search(r"\(0\) \w+: (.*)", text)  # "2 root error(s) found.\n  (0) CODE: ..."
     line = root[1] if root else next((line for line in text.splitlines() if line.strip()), "")
-    return re.sub(r"\s*\[?\[\{\{node .*?\}\}\]\]?", "", line).strip() or "The model failed."
+    line = re.sub(r"\s*\[\[\{\{(function_)?node .*?\}\}\]\]|\{\{function_node .*?\}\}", "", line)
+    return re.sub(r" \[Op:\w+\]( name: \S*)?$", "", line).strip() or "The model failed."

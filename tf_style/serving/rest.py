@@ -105,12 +105,31 @@ def inputs_of(
     (key,) = keys
     columns = _columns if key == "inputs" else _stacked_rows
     arrays = columns(document[key], signature)
-    for name, info in signature.inputs.items():
-        if name not in arrays:
-            arrays[name] = signature.defaults[name]
-        elif not info.fits(arrays[name].shape):
-            raise _wrong_shape(f"{key}.{name}", info, arrays[name].shape)
-    return arrays, key == "instances"
+    return completed(arrays, signature, key), key == "instances"
+
+
+def completed(
+    arrays: Mapping[str, np.ndarray], signature: Signature, argument: str
+) -> dict[str, np.ndarray]:
+    """Returns the arrays for all inputs of a signature: missing ones get their defaults.
+
+    Args:
+        arrays: by name.
+        signature: the signature to run.
+        argument: what messages call the arrays.
+
+    Raises:
+        RequestError: 400 for a wrong name, type or shape.
+    """
+    _check_names(arrays, signature, argument)
+    for name, array in arrays.items():
+        info = signature.inputs[name]
+        if array.dtype != info.dtype:
+            rule = f"be of type {info.dtype_name}"
+            raise bad_request(f"{argument}.{name}", rule, f"an array of {array.dtype}")
+        if not info.fits(array.shape):
+            raise _wrong_shape(f"{argument}.{name}", info, array.shape)
+    return {**signature.defaults, **arrays}
 
 
 def _columns(value: Any, signature: Signature) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""The server's logic without HTTP: turns calls and bodies into texts and jobs. Takes a store.
+"""The server's logic without HTTP: turns calls and bodies into texts and jobs. Takes stores.
 
 `metadata`, `job` and `encode` take a while and belong in a thread, and `stop` waits. All other
 methods return at once.
@@ -15,16 +15,15 @@ from tf_style.serving.errors import RequestError
 from tf_style.serving.executor import Executor, Job, Limits
 from tf_style.serving.metrics import Metrics
 from tf_style.serving.paths import Call
-from tf_style.serving.store import Lease, Store
+from tf_style.serving.store import Lease, Store, VersionStatus
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """A service's names and limits.
+    """A service's labels and limits.
 
     Attributes:
-        name: the model's name in the paths.
-        labels: versions by label.
+        labels: versions by label, or by "model/label" for one model.
         limits: the executor's limits.
         timeout_s: seconds that a request may take once its body has arrived.
         body_timeout_s: seconds within which the body must arrive.
@@ -32,7 +31,6 @@ class Settings:
         max_values: limit for the number of JSON values in a body or a response.
     """
 
-    name: str
     labels: Mapping[str, int] = dataclasses.field(default_factory=dict)
     limits: Limits
     timeout_s: float
@@ -42,33 +40,41 @@ class Settings:
 
 
 class Service:
-    """Answers calls about the versions of one model, and runs them.
+    """Answers calls about models and their versions, and runs them.
 
     Attributes:
         metrics: the Prometheus metrics.
-        settings: names and limits.
+        settings: labels and limits.
         is_stopping: whether new work is refused; may be set.
     """
 
-    def __init__(self, store: Store, settings: Settings) -> None:
-        """Starts the executor's threads."""
+    def __init__(self, stores: Mapping[str, Store], settings: Settings) -> None:
+        """Starts the executor's threads. `stores` has the models by name."""
         self.metrics = Metrics()
         self.settings = settings
         self.is_stopping = False
-        self._store = store
+        self._stores = stores
         self._executor = executor = Executor(settings.limits, on_run=self.metrics.run)
         for name, text, value in (
-            ("queue_length", "Requests waiting for the model.", lambda: executor.num_waiting),
+            ("queue_length", "Requests waiting for a model.", lambda: executor.num_waiting),
             ("running", "Model runs in progress.", lambda: executor.num_running),
-            ("model_version", "The newest version served.", lambda: self.newest or 0),
-            ("load_failures", "Versions that could not be loaded.", lambda: store.num_failures),
         ):
             self.metrics.gauge(f"tf_style_{name}", text, value)
+        self.metrics.gauges(
+            "tf_style_model_version",
+            "The newest version served.",
+            {name: lambda store=store: store.newest or 0 for name, store in stores.items()},  # type: ignore[misc]
+        )
+        self.metrics.gauges(
+            "tf_style_load_failures",
+            "Versions that could not be loaded.",
+            {name: lambda store=store: store.num_failures for name, store in stores.items()},  # type: ignore[misc]
+        )
 
     @property
-    def newest(self) -> int | None:
-        """The newest version that is served, or None."""
-        return max(self._available(), default=None)
+    def is_ready(self) -> bool:
+        """Whether every model has a version that can answer."""
+        return all(store.newest is not None for store in self._stores.values())
 
     def resolve(self, call: Call) -> Call:
         """Returns the call with the version that its label stands for.
@@ -76,23 +82,24 @@ class Service:
         Raises:
             RequestError: 404 for another model; 400 for an unknown label.
         """
-        if call.model != self.settings.name:
+        if call.model not in self._stores:
             if call.kind == "status":
                 raise RequestError(
                     404,
-                    f"Could not find any versions of model {call.model}. "
-                    f"The model served here is {self.settings.name!r}.",
+                    f"Could not find any versions of model {call.model}. {self._served()}",
                 )
             raise self._not_found(call)
         if call.label is None:
             return call
-        if call.label not in self.settings.labels:
+        labels = self.settings.labels
+        version = labels.get(f"{call.model}/{call.label}", labels.get(call.label))
+        if version is None:
             raise RequestError(
                 400,
                 f"Unrecognized servable version label: {call.label}. Start the server with "
                 "--labels=LABEL:VERSION to define it.",
             )
-        return dataclasses.replace(call, version=self.settings.labels[call.label])
+        return dataclasses.replace(call, version=version)
 
     def status(self, call: Call) -> str:
         """Returns the JSON of TensorFlow Serving's GetModelStatusResponse.
@@ -109,12 +116,24 @@ class Service:
                     "error_message": status.error,
                 },
             }
-            for version, status in self._store.statuses()
+            for version, status in self.statuses(call)
+        ]
+        return rest.document_text({"model_version_status": statuses})
+
+    def statuses(self, call: Call) -> list[tuple[int, VersionStatus]]:
+        """Returns the statuses of the versions that a call names, the newest first.
+
+        Raises:
+            RequestError: 404 for an unknown version.
+        """
+        statuses = [
+            (version, status)
+            for version, status in self._stores[call.model].statuses()
             if call.version in (None, version)
         ]
         if not statuses:
             raise RequestError(404, f"Could not find version {call.version} of model {call.model}.")
-        return rest.document_text({"model_version_status": statuses})
+        return statuses
 
     def metadata(self, call: Call) -> str:
         """Returns the JSON of TensorFlow Serving's GetModelMetadataResponse.
@@ -122,7 +141,7 @@ class Service:
         Raises:
             RequestError: 404 for a version that is not served.
         """
-        with self._lease(call) as lease:
+        with self.lease(call) as lease:
             document = {
                 "model_spec": {
                     "name": call.model,
@@ -140,7 +159,7 @@ class Service:
             RequestError: 404 for a version that is not served; 503 if the server is stopping or
                 the queue is full.
         """
-        self._lease(call).release()
+        self.lease(call).release()
         if self.is_stopping:
             raise RequestError(503, "The server is stopping.", retry_after_s=1)
         if self._executor.is_full:
@@ -153,7 +172,7 @@ class Service:
             RequestError: 400..501 if the body or the version is wrong.
         """
         deadline = time.monotonic() + self.settings.timeout_s
-        lease = self._lease(call)
+        lease = self.lease(call)
         try:
             document = rest.parse_body(body, max_values=self.settings.max_values)
             signature = rest.signature_of(document, lease.model.signatures)
@@ -162,6 +181,37 @@ class Service:
             lease.release()
             raise
         return Job(lease=lease, signature=signature, inputs=inputs, deadline=deadline), as_rows
+
+    def job_of_arrays(
+        self,
+        call: Call,
+        signature_name: str,
+        arrays: Mapping[str, np.ndarray],
+        *,
+        timeout_s: float | None,
+    ) -> Job:
+        """Returns a job for arrays by name; its time starts now.
+
+        Args:
+            call: the model and its version.
+            signature_name: empty for the default one.
+            arrays: the inputs; those with defaults may be missing.
+            timeout_s: the client's limit, or None.
+
+        Raises:
+            RequestError: 400 or 404 if a name, a type, a shape or the version is wrong.
+        """
+        allowed = self.settings.timeout_s
+        deadline = time.monotonic() + min(allowed, allowed if timeout_s is None else timeout_s)
+        lease = self.lease(call)
+        try:
+            document = {"signature_name": signature_name}
+            signature = rest.signature_of(document, lease.model.signatures)
+            inputs = rest.completed(arrays, signature, "inputs")
+        except BaseException:
+            lease.release()
+            raise
+        return Job(lease=lease, signature=signature, inputs=inputs, deadline=deadline)
 
     def encode(self, job: Job, outputs: Mapping[str, np.ndarray], as_rows: bool) -> bytes:
         """Returns the JSON of a job's outputs.
@@ -188,7 +238,7 @@ class Service:
         self._executor.submit(job)
 
     def discard(self, job: Job) -> None:
-        """Cancels a job if it has not started."""
+        """Cancels a job whose outputs nobody waits for; a run in progress ends at its next step."""
         self._executor.discard(job)
 
     def stop(self, *, timeout_s: float) -> bool:
@@ -196,19 +246,26 @@ class Service:
         self.is_stopping = True
         return self._executor.stop(timeout_s=timeout_s)
 
-    def _available(self) -> list[int]:
-        return [v for v, status in self._store.statuses() if status.state == "AVAILABLE"]
+    def lease(self, call: Call) -> Lease:
+        """Returns a lease on the version that a call names.
 
-    def _lease(self, call: Call) -> Lease:
-        lease = self._store.lease(call.version)
+        Raises:
+            RequestError: 404 for a version that is not served.
+        """
+        lease = self._stores[call.model].lease(call.version)
         if lease is None:
             raise self._not_found(call)
         return lease
 
     def _not_found(self, call: Call) -> RequestError:
-        served = " and ".join(map(str, self._available())) or "(none yet)"
-        return RequestError(
-            404,
-            f"Servable not found for request: {call.servable}. The model served here is "
-            f"{self.settings.name!r}, version {served}.",
-        )
+        text = f"Servable not found for request: {call.servable}. {self._served()}"
+        return RequestError(404, text)
+
+    def _served(self) -> str:
+        """Returns a sentence that names the models and their versions."""
+        models = [
+            f"{name!r}, version {' and '.join(map(str, store.available)) or '(none yet)'}"
+            for name, store in self._stores.items()
+        ]
+        served = "The model served here is" if len(models) == 1 else "The models served here are"
+        return f"{served} {'; '.join(models)}."

@@ -9,13 +9,14 @@ change; until then the version before it stays in use.
 import contextlib
 import dataclasses
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from tf_style.serving.signatures import Signature
+from tf_style.serving.stop import Stop
 from tf_style.serving.versions import Fingerprint, find_versions, fingerprint
 
 _KEPT_STATUSES = 20
@@ -28,8 +29,21 @@ class Model(Protocol):
     def signatures(self) -> Mapping[str, Signature]:
         """The signatures by name."""
 
+    @property
+    def definitions(self) -> Mapping[str, Any]:
+        """The SignatureDefs by name."""
+
+    @property
+    def warm_up_requests(self) -> Sequence[tuple[str, Mapping[str, np.ndarray]]]:
+        """Requests to run before the model is served: names of signatures, and their inputs."""
+
     def run(
-        self, signature: Signature, inputs: Mapping[str, np.ndarray], *, timeout_s: float
+        self,
+        signature: Signature,
+        inputs: Mapping[str, np.ndarray],
+        *,
+        timeout_s: float,
+        stop: Stop | None = None,
     ) -> dict[str, np.ndarray]:
         """Returns the outputs by name."""
 
@@ -107,7 +121,8 @@ class Store:
 
         Args:
             folder: has a folder for each version, or is a SavedModel itself.
-            load: returns the model in a folder; any exception means that it cannot be loaded.
+            load: returns the model in a folder, ready to answer; any exception means that it
+                cannot be loaded.
             num_versions: how many of the newest versions are served.
             notify: called with a sentence about each event.
         """
@@ -194,6 +209,16 @@ class Store:
         """Returns every version's status, the newest first."""
         with self._lock:
             return sorted(self._statuses.items(), reverse=True)
+
+    @property
+    def available(self) -> list[int]:
+        """The versions that are served, the newest first."""
+        return [v for v, status in self.statuses() if status.state == "AVAILABLE"]
+
+    @property
+    def newest(self) -> int | None:
+        """The newest version that is served, or None."""
+        return max(self.available, default=None)
 
     def close(self) -> None:
         """Releases everything that is served."""
