@@ -14,6 +14,8 @@ _SIDE = 32
 def tiny_requests(module: Signatures, config: StyleConfig) -> list[Request]:
     """Returns a request with small pictures for each signature; it asks for one step.
 
+    Signatures that optimize several pictures together get one more, for two pictures.
+
     Args:
         module: the functions.
         config: the options that they were made with.
@@ -37,4 +39,9 @@ def tiny_requests(module: Signatures, config: StyleConfig) -> list[Request]:
         (name, {spec.name: values[spec.name] for spec in getattr(module, name).input_signature})
         for name in NAMES
     ]
-    return [*requests, (DEFAULT_SIGNATURE, dict(requests)["stylize_png"])]
+    two = [
+        (name, {key: np.repeat(array, 2, 0) for key, array in inputs.items()})
+        for name, inputs in requests
+        if name in ("stylize", "stylize_png")
+    ]
+    return [*requests, *two, (DEFAULT_SIGNATURE, dict(requests)["stylize_png"])]
