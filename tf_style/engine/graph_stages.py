@@ -5,6 +5,7 @@ Takes pictures as tensors, gives the result as tensors. Sizes, steps and numbers
 """
 
 import functools
+import math
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -159,6 +160,7 @@ def stylize_in_graph(
     *,
     num_steps: tf.Tensor | None = None,
     weights: LossWeights | None = None,
+    is_checked: bool = True,
 ) -> Stylized:
     """Returns the result of a run for pictures whose sizes are known only when the graph runs.
 
@@ -168,6 +170,7 @@ def stylize_in_graph(
         config: scales, steps, optimizer.
         num_steps: int32 scalar, replaces the config's `steps`.
         weights: replace the config's.
+        is_checked: whether to raise an error if something is not finite; otherwise the loss is NaN.
 
     Raises:
         tf.errors.InvalidArgumentError: when the graph runs, if the loss or its gradient is not
@@ -221,8 +224,11 @@ def stylize_in_graph(
         parallel_iterations=1,
     )[1]
     finite = tf.math.is_finite(end.loss) & tf.reduce_all(tf.math.is_finite(end.image))
+    finite &= end.num_evaluations > 0
+    if not is_checked:
+        return _finished(end._replace(loss=tf.where(finite, end.loss, math.nan)), pictures, config)
     check = tf.debugging.Assert(
-        finite & (end.num_evaluations > 0),
+        finite,
         ["The loss or its gradient is not finite. Use smaller weights, or the normalized "
          "network. Received: loss", end.loss],
     )  # fmt: skip
