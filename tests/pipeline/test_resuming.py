@@ -88,19 +88,23 @@ def test_what_cannot_be_stylized_is_skipped_and_named(files, add_image):
     notes = []
     pictures = list(read_pictures(files[:3], files[:1], config=CONFIG))
     tiny = {**pictures[1], "content": tf.zeros([1, 3, 3, 3])}
+    elements = [pictures[0], tiny, {**pictures[2], "content": pictures[2]["content"] * np.nan}]
     tell = stylizer(CONFIG, on_error="skip", notify=notes.append)
-    with pytest.raises(tf.errors.InvalidArgumentError):
-        stylizer(CONFIG)(tiny)
-    for function, rows in ((add_image, None), (tell, notes)):
-        results = [function(each) for each in (pictures[0], tiny, pictures[2])]
-        assert [each["error"].numpy() == b"" for each in results] == [True, False, True]
-        assert results[1]["image"].shape == (1, 0, 0, 3)
-        assert rows is None or rows == [f"b-a: skipped: {results[1]['error'].numpy().decode()}."]
+    results = [tell(each) for each in elements]
+    reasons = [each["error"].numpy().decode() for each in results]
+    assert reasons[0] == "" and "at least" in reasons[1] and "not finite" in reasons[2]
+    assert notes == [
+        f"{name}: skipped: {why}." for name, why in zip(["b-a", "c-a"], reasons[1:], strict=True)
+    ]
+    assert results[1]["image"].shape == results[2]["image"].shape == (1, 0, 0, 3)
     strategy = tf.distribute.get_strategy()
-    elements = [pictures[0], tiny, pictures[2]]
     found = list(stylized_on(strategy, elements, CONFIG, on_error="skip", notify=notes.append))
-    np.testing.assert_allclose(found[0]["image"], results[0]["image"], atol=1e-5)
-    assert notes[-1] == f"b-a: skipped: {found[1]['error'].numpy().decode()}."
+    np.testing.assert_array_equal(found[0]["image"], results[0]["image"])
+    assert [each["error"].numpy() == b"" for each in found] == [True, False, False]
+    assert notes[-1] == f"c-a: skipped: {found[2]['error'].numpy().decode()}."
+    for each in elements[1:]:
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            list(stylized_on(strategy, [each], CONFIG))
 
 
 def test_a_run_that_ended_goes_on_where_it_was(files, tmp_path):

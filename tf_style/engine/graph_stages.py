@@ -5,6 +5,7 @@ Takes pictures as tensors, gives the result as tensors. Sizes, steps and numbers
 """
 
 import functools
+import math
 import operator
 from typing import NamedTuple
 
@@ -164,6 +165,7 @@ def stylize_in_graph(
     *,
     num_steps: tf.Tensor | None = None,
     weights: LossWeights | None = None,
+    is_checked: bool = True,
 ) -> Stylized:
     """Returns the result of a run for pictures whose sizes are known only when the graph runs.
 
@@ -173,6 +175,7 @@ def stylize_in_graph(
         config: scales, steps, optimizer.
         num_steps: int32 scalar, replaces the config's `steps`.
         weights: replace the config's.
+        is_checked: whether to raise an error if something is not finite; otherwise the loss is NaN.
 
     Raises:
         tf.errors.InvalidArgumentError: when the graph runs, if the loss or its gradient is not
@@ -225,16 +228,23 @@ def stylize_in_graph(
         shape_invariants=(tf.TensorShape([]), shapes),
         parallel_iterations=1,
     )[1]
+    if not is_checked:
+        loss = tf.where(is_finite(end), end.loss, math.nan)
+        return _finished(end._replace(loss=loss), pictures, config)
     with tf.control_dependencies([check_finite(end)]):
         return _finished(end, pictures, config)
 
 
+def is_finite(end: Stylized) -> tf.Tensor:
+    """Returns whether the loss and the image of a run, or of a batch, are finite; bool scalar."""
+    finite = (tf.reduce_all(tf.math.is_finite(part)) for part in (end.loss, end.image))
+    return functools.reduce(operator.and_, finite) & tf.reduce_all(end.num_evaluations > 0)
+
+
 def check_finite(end: Stylized) -> tf.Operation:
-    """Returns an assertion that the loss and the image of a run, or of a batch, are finite."""
-    finite = (tf.math.is_finite(part) for part in (end.loss, end.image))
+    """Returns an assertion of `is_finite`."""
     return tf.debugging.Assert(
-        functools.reduce(operator.and_, map(tf.reduce_all, finite))
-        & tf.reduce_all(end.num_evaluations > 0),
+        is_finite(end),
         ["The loss or its gradient is not finite. Use smaller weights, or the normalized "
          "network. Received: loss", end.loss],
     )  # fmt: skip

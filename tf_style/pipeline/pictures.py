@@ -17,11 +17,8 @@ from tf_style.engine.assembly import load_problem
 from tf_style.engine.graph_stages import check_graph, start_image, stylize_in_graph
 from tf_style.engine.pictures import Pictures
 from tf_style.export.named_graphs import NamedTensors
+from tf_style.inputs.sizes import smallest_side
 from tf_style.pipeline.reading import EMPTY, IMAGE, ON_ERROR
-
-_FAILED = (
-    "it cannot be stylized: it is too small, its loss is not finite, or there is too little memory"
-)
 
 
 def stylizer(
@@ -57,32 +54,41 @@ def stylizer(
     config = StyleConfig() if config is None else config
     check_graph(config)
     check_choice("on_error", on_error, ON_ERROR)
+    smallest = smallest_side(config)
     # Not shared: a strategy's variables must be made in its scope.
     problem = load_problem(config, is_shared=False, notify=notify).problem
 
     @tf.function(input_signature=[tf.TensorSpec(IMAGE, tf.float32)] * 2, autograph=False)
     def stylize(content: tf.Tensor, style: tf.Tensor) -> tf.Tensor:
         start = start_image(config, content, style)
-        result = stylize_in_graph(problem, Pictures(content, (style,), start), config)
-        return tf.clip_by_value(result.image, 0.0, 1.0)
+        pictures = Pictures(content, (style,), start)
+        result = stylize_in_graph(problem, pictures, config, is_checked=on_error == "raise")
+        # NaN where the loss is not finite, also if the image itself is.
+        return tf.clip_by_value(result.image, 0.0, 1.0) + 0.0 * result.loss
 
-    def attempted(images: tuple[tf.Tensor, ...]) -> tf.Tensor:
-        """Returns the stylized image, or one without pixels; a dataset can catch errors."""
-        made = tf.data.Dataset.from_tensors(images).map(stylize).ignore_errors()
-        return made.reduce(_empty(), lambda _, image: image)
-
-    def tell(name: Any) -> None:
-        if notify is not None:  # Outside of graphs the name comes as an array.
-            notify(f"{os.fsdecode(np.asarray(name).item())}: skipped: {_FAILED}.")
+    def tell(name: Any, reason: Any) -> None:
+        if notify is not None:  # Outside of graphs these come as arrays.
+            shown, why = (os.fsdecode(np.asarray(each).item()) for each in (name, reason))
+            notify(f"{shown}: skipped: {why}.")
 
     def tried(images: tuple[tf.Tensor, ...], name: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        image = attempted(images)
+        """Returns the stylized image, and an empty text; or no pixels, and what is wrong."""
+        sides = tf.concat([tf.shape(image)[1:3] for image in images], 0)
+        is_large = tf.reduce_min(sides) >= smallest
+        image = tf.cond(is_large, lambda: stylize(*images), _empty)
+        is_finite = tf.reduce_all(tf.math.is_finite(image))
+        image = tf.cond(is_finite, lambda: image, _empty)
+        reason = tf.where(
+            is_large,
+            tf.where(is_finite, "", "its loss or gradient is not finite"),
+            f"it must have at least {smallest} px on each side for the layers in use",
+        )
 
         def failed() -> tf.Tensor:
-            with tf.control_dependencies([tf.numpy_function(tell, [name], [])]):
-                return tf.constant(_FAILED)
+            with tf.control_dependencies([tf.numpy_function(tell, [name, reason], [])]):
+                return tf.identity(reason)
 
-        return image, tf.cond(tf.size(image) > 0, lambda: tf.constant(""), failed)
+        return image, tf.cond(reason == "", lambda: reason, failed)
 
     def add_image(element: NamedTensors) -> NamedTensors:
         # Elements of others: the channels of decoded files are unknown until they are read.
