@@ -38,10 +38,9 @@ def picture(folder: Path) -> str:
 
 def body(data: str, steps: int) -> str:
     """Returns the body of a request for so many steps."""
-    options = {"size": [96], "num_steps": [steps]}
-    options |= {"content_weight": [1.0], "style_weight": [4.5], "tv_weight": [0.25]}
     files = {"content_bytes": [{"b64": data}], "style_bytes": [{"b64": data}]}
-    return json.dumps({"signature_name": "stylize_png", "inputs": {**files, **options}})
+    inputs = {**files, "size": [96], "num_steps": [steps]}
+    return json.dumps({"signature_name": "stylize_png", "inputs": inputs})
 
 
 def ask(port: int, method: str, path: str, text: str | None = None) -> tuple[int, bytes]:
