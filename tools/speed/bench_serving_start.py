@@ -1,7 +1,7 @@
 """Times the first minute of `tf_style serve`: after its start, and after a hot swap.
 
 Run: python tools/speed/bench_serving_start.py --model_dir=DIR   (an export, such as models/1;
-     three minutes on two cores; --seconds=20 takes one; --flags=--nowarm_up to compare)
+     three minutes on two cores; --seconds=20 takes one; --flags=--warm_up=false to compare)
 
 Two clients send equal requests for `stylize_png` one after another. A third asks for 10,000 steps
 and leaves after a second, again and again. Prints the seconds until /readyz says ready, the first
