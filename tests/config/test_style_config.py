@@ -347,6 +347,9 @@ def test_options_of_groups_are_given_by_flat_name():
     assert (found.loss.content_weight, found.optimizer.steps) == (3.0, 5)
     assert dataclasses.replace(found, seed=1) == found.replace(seed=1)
     assert copy.deepcopy(found) == pickle.loads(pickle.dumps(found)) == found
+    assert style_config.StyleConfig(optimizer="adam", steps=3).optimizer == (
+        optimizer.OptimizerConfig(optimizer="adam", steps=3)
+    )
     with pytest.raises(TypeError, match="`stepz` must be an option.* Did you mean 'steps'"):
         style_config.StyleConfig(stepz=5)
     with pytest.raises(ValueError, match="`steps` must"):

@@ -22,6 +22,9 @@ config = config.replace(content_layers=["conv4_2"], style_weight=2, photorealist
 config.replace(stepz=3)  # typo
 config.replace(steps="ten")  # typo
 tf_style.StyleConfig(sise=3)  # typo
+tf_style.StyleConfig(steps=5, optimizer="adam", loss=tf_style.LossConfig())
+tf_style.StyleConfig(steps=5, optimizer=tf_style.OptimizerConfig(history=9))
+tf_style.StyleConfig(steps="ten")  # typo
 cancellation = tf_style.Cancellation()
 
 

@@ -3,6 +3,7 @@
 import base64
 import concurrent.futures
 import contextlib
+import gzip
 import http.client
 import json
 import threading
@@ -278,8 +279,8 @@ def test_a_large_answer_is_refused(running):
     assert len(running.predict({"signature_name": "grow", "inputs": [100]}).json["outputs"]) == 100
 
 
-def test_a_compressed_body_is_refused(running):
-    answer = running.predict(b"\x1f\x8b", headers={"Content-Encoding": "gzip"})
+def test_a_body_in_another_compression_is_refused(running):
+    answer = running.predict(b"\x1f\x8b", headers={"Content-Encoding": "br"})
     assert answer.status == 415
 
 
@@ -587,10 +588,69 @@ def test_a_client_that_leaves_ends_its_run(folder):
         body = json.dumps({"signature_name": "spin", "inputs": [DAY]})
         connection = running.connect()
         connection.request("POST", "/v1/models/toy:predict", body)
-        while not running.metric("tf_style_running"):
-            time.sleep(0.01)
+        wait_for(lambda: running.metric("tf_style_running") == 1)
         connection.close()
         began = time.monotonic()
         assert running.predict('{"instances": [1.0]}').status == 200
         assert time.monotonic() - began < 5.0
-        assert running.metric("tf_style_running") == 0
+        wait_for(lambda: running.metric("tf_style_running") == 0)
+
+
+def test_rows_that_cannot_be_answered_are_refused_before_the_run(running):
+    before = running.metric("tf_style_run_seconds_count")
+    answer = running.predict({"signature_name": "total", "instances": [[1.0, 2.0]]})
+    assert answer.status == 400
+    assert "sum [], rows []), so they cannot be sent as rows" in answer.error
+    assert running.metric("tf_style_run_seconds_count") == before
+
+
+def test_bodies_may_be_compressed_both_ways(running):
+    text = json.dumps({"instances": list(range(2000))})
+    headers = {"Content-Encoding": "gzip", "Accept-Encoding": "br, gzip;q=0.5"}
+    answer = running.predict(gzip.compress(text.encode()), headers=headers)
+    assert answer.status == 200
+    assert answer.headers["content-encoding"] == "gzip"
+    expected = [value / 2 + 3 for value in range(2000)]
+    assert json.loads(gzip.decompress(answer.body)) == {"predictions": expected}
+    for accepted in ("gzip;q=0", "identity", "gzip; q=0.0"):
+        answer = running.predict(text, headers={"Accept-Encoding": accepted})
+        assert answer.json == {"predictions": expected}
+
+
+@pytest.mark.parametrize(
+    "body, status, words",
+    [
+        (gzip.compress(b" " * 4_000_001), 413, "at most 4000000 bytes"),
+        (gzip.compress(b" " * 10**9, 9), 413, "at most 4000000 bytes"),
+        (gzip.compress(b'{"instances": [1.0]}')[:-4], 400, "ends early"),
+        (gzip.compress(b'{"instances": [1.0]}') + b"x", 400, "bytes after its end"),
+        (b"no gzip", 400, "one gzip stream"),
+        (b"", 400, "ends early"),
+    ],
+    ids=["large", "bomb", "cut off", "longer", "other", "empty"],
+)
+def test_compressed_bodies_are_read_within_limits(running, body, status, words):
+    answer = running.predict(body, headers={"Content-Encoding": "gzip"})
+    assert answer.status == status
+    assert words in answer.error
+
+
+def test_metrics_are_at_the_path_of_tensorflow_serving_too(running):
+    found = running.get("/monitoring/prometheus/metrics")
+    assert found.status == 200
+    assert b"tf_style_requests_total" in found.body
+
+
+def test_only_pages_of_named_origins_may_call(folder, running):
+    origin = {"Origin": "https://example.org"}
+    body = '{"instances": [1.0]}'
+    assert "access-control-allow-origin" not in running.predict(body, headers=origin).headers
+    with serve(folder, cors_origins=["https://example.org"]) as other:
+        ask = {**origin, "Access-Control-Request-Method": "POST"}
+        asked = other.send("OPTIONS", "/v1/models/toy:predict", headers=ask)
+        assert asked.status == 200
+        allowed = [asked, other.predict(body, headers=origin)]
+        found = [answer.headers.get("access-control-allow-origin") for answer in allowed]
+        assert found == ["https://example.org"] * 2
+        foreign = other.predict(body, headers={"Origin": "https://else.org"})
+        assert "access-control-allow-origin" not in foreign.headers

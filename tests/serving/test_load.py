@@ -1,4 +1,4 @@
-"""A short run of the load test: good and bad requests from four clients at once."""
+"""A short run of the load test: four clients, bad requests, clients that leave, and a swap."""
 
 import subprocess
 import sys

@@ -2,6 +2,7 @@
 
 import threading
 import time
+import weakref
 
 import ml_dtypes
 import numpy as np
@@ -152,3 +153,32 @@ def test_signatures_with_the_same_body_share_one_function(tmp_path):
     x = np.float32([1.0])
     assert run(model, "same", x=x)["y"] == run(model, "one", x=x)["y"] == 11.0
     model.close()
+
+
+class Smooth(tf.Module):
+    """A function with a gradient of its own, which TensorFlow registers when it is loaded."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = tf.Variable([2.0])
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])
+    def times(self, x):
+        weight = tf.identity(self.weight)
+
+        @tf.custom_gradient
+        def function(x):
+            return x * weight, lambda upstream: upstream
+
+        return {"y": function(x)}
+
+
+def test_a_closed_model_frees_its_variables(tmp_path):
+    smooth = Smooth()
+    tf.saved_model.save(smooth, str(tmp_path / "1"), {"times": smooth.times})
+    model = SavedModel(tmp_path / "1")
+    assert run(model, "times", x=np.float32([3.0]))["y"] == 6.0
+    handles = [weakref.ref(each) for each in model._functions["times"].captured_inputs]
+    assert handles
+    model.close()
+    assert [handle() for handle in handles] == [None] * len(handles)

@@ -129,13 +129,18 @@ def settings_of(options: ServeOptions) -> "Settings":
             workers=options.num_workers,
             queue=options.max_queue,
             batch=options.max_batch,
-            batched=[name.strip() for name in options.batch_signatures.split(",") if name.strip()],
+            batched=_listed(options.batch_signatures),
         ),
         timeout_s=options.timeout_s,
         body_timeout_s=options.body_timeout_s,
         max_body_bytes=round(options.max_body_mb * 2**20),
         max_values=options.max_values,
+        cors_origins=_listed(options.cors_origins),
     )
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _serve(options: ServeOptions, stores: "Mapping[str, Store]") -> int:

@@ -56,6 +56,11 @@ class ServeOptions(TypeChecked):
         "Waiting requests of the same shapes are run as one batch.",
     )
     max_batch: int = option(8, "Most rows in one batch of requests.")
+    cors_origins: str = option(
+        "",
+        "Origins whose pages may call the server from a browser, separated by commas, as in "
+        "'https://example.org'; '*' is every one.",
+    )
     warm_up: bool = option(
         True,
         "Run a tiny request for each signature of a version before it is served, so that no client "

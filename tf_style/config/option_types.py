@@ -5,11 +5,16 @@ Made from the fields of `StyleConfig` by `tools/docs/write_reference.py`.
 
 from typing import TypedDict
 
+from tf_style.config.compute import ComputeConfig
+from tf_style.config.control import ControlConfig
 from tf_style.config.layer_lists import AnyLayers
+from tf_style.config.loss import LossConfig
+from tf_style.config.network import NetworkConfig
+from tf_style.config.optimizer import OptimizerConfig
 
 
-class Options(TypedDict, total=False):
-    """Keywords of `StyleConfig.replace`."""
+class _Others(TypedDict, total=False):
+    """All but the one name that is a group too."""
 
     preset: str
     init: str
@@ -38,7 +43,6 @@ class Options(TypedDict, total=False):
     style_loss: str
     mask_mode: str
     tv_form: str
-    optimizer: str
     steps: int
     scales: str
     parametrization: str
@@ -60,3 +64,19 @@ class Options(TypedDict, total=False):
     protect: str
     photorealistic: bool
     fidelity: float
+
+
+class Options(_Others, total=False):
+    """Keywords of `StyleConfig.replace`."""
+
+    optimizer: str
+
+
+class Arguments(_Others, total=False):
+    """Keywords of `StyleConfig`."""
+
+    network: NetworkConfig
+    loss: LossConfig
+    optimizer: OptimizerConfig | str
+    compute: ComputeConfig
+    control: ControlConfig

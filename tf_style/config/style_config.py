@@ -24,7 +24,7 @@ from tf_style.config.presets import PRESETS as PRESETS
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from tf_style.config.option_types import Options
+    from tf_style.config.option_types import Arguments, Options
 
 INITS = ("content", "style", "noise")
 COLORS = ("style", "content", "match", "luminance")
@@ -83,6 +83,10 @@ class StyleConfig(TypeChecked):
     optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
     compute: ComputeConfig = dataclasses.field(default_factory=ComputeConfig)
     control: ControlConfig = dataclasses.field(default_factory=ControlConfig)
+
+    if TYPE_CHECKING:  # What `_accept_flat_names` makes of it.
+
+        def __init__(self, **options: Unpack[Arguments]) -> None: ...
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -255,7 +259,10 @@ def _accept_flat_names(init: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(init)
     def accepting(self: StyleConfig, **options: Any) -> None:
-        groups = {name: options.pop(name) for name in GROUPS if name in options}
+        given = [name for name in GROUPS if name in options]
+        # `optimizer` is a group, and the name of a method in it.
+        names = [name for name in given if not isinstance(options[name], str)]
+        groups = {name: options.pop(name) for name in names}
         for name in options:
             if name not in FIELDS:
                 raise TypeError(_unknown(name))

@@ -93,7 +93,7 @@ def _read(request: Any) -> Request:
 def _log_type() -> Any:
     """Returns TensorFlow Serving's message PredictionLog, which TensorFlow alone does not have."""
     file = descriptor_pb2.FileDescriptorProto(
-        name="tf_style/prediction_log.proto",
+        name="prediction_log.proto",
         package="tf_style",
         syntax="proto3",
         dependency=[tensor_pb2.DESCRIPTOR.name],

@@ -1,18 +1,21 @@
 """The server's HTTP application: turns requests into responses. Takes a service.
 
 The event loop only moves bytes. JSON is read and written in separate threads, and models run in
-the executor's threads. No CORS headers are sent, so browsers do not let pages of other origins
-read the responses.
+the executor's threads. Unless the settings name origins, no CORS headers are sent, so that browsers
+do not let pages of other origins read the responses.
 """
 
 import asyncio
 import concurrent.futures
+import gzip
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -29,6 +32,8 @@ _GRACE_S = 0.5
 _JSON_THREADS = 2
 _HELD_BODIES = 4
 _CLIENT_GONE = 499
+_LEAST_GZIP = 1024  # Bytes.
+_GZIP_LEVEL = 1  # Pictures hardly get smaller at higher ones.
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
@@ -45,11 +50,27 @@ def make_app(service: Service, *, on_request: Callable[[str], None] | None = Non
             Route("/healthz", endpoints.healthz),
             Route("/readyz", endpoints.readyz),
             Route("/metrics", endpoints.metrics),
+            Route("/monitoring/prometheus/metrics", endpoints.metrics),  # TensorFlow Serving's.
             Route("/v1/{path:path}", endpoints.api, methods=_METHODS),
         ],
+        middleware=_cors(service.settings.cors_origins),
         exception_handlers={HTTPException: _unknown_path, Exception: _bug},
     )
     return _Measured(application, service, on_request)
+
+
+def _cors(origins: Sequence[str]) -> list[Middleware]:
+    """Returns what lets pages of these origins call the server; nothing for none."""
+    if not origins:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=list(origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+        )
+    ]
 
 
 class _Endpoints:
@@ -115,7 +136,11 @@ class _Endpoints:
             self._service.submit(job)
             outputs = await self._result(request, job)
             text = await self._in_thread(self._service.encode, job, outputs, as_rows)
-            return _json_response(text)
+            if len(text) < _LEAST_GZIP or not _accepts_gzip(request):
+                return _json_response(text)
+            text = await self._in_thread(gzip.compress, text, _GZIP_LEVEL)
+            headers = {"content-encoding": "gzip", "vary": "Accept-Encoding"}
+            return _json_response(text, headers=headers)
 
     async def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._json, function, *arguments)
@@ -145,6 +170,15 @@ class _Endpoints:
             if not future.done():
                 future.cancel()
                 self._service.discard(job)
+
+
+def _accepts_gzip(request: Request) -> bool:
+    """Returns whether the header `Accept-Encoding` names gzip, and not with a weight of 0."""
+    for entry in request.headers.get("accept-encoding", "").lower().split(","):
+        name, _, weight = entry.replace(" ", "").partition(";q=")
+        if name == "gzip":
+            return weight.strip("0.") != "" or not weight
+    return False
 
 
 async def _until_gone(request: Request) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf import json_format
 from tensorflow.python.eager import cancellation, context, execute
+from tensorflow.python.framework import ops
 from tensorflow.python.saved_model.loader_impl import parse_saved_model
 
 from tf_style.export.options import ABOUT
@@ -51,7 +52,7 @@ class SavedModel:
         """
         self.warm_up_requests = read_requests(folder)
         _grow_gpu_memory()
-        self._loaded = tf.saved_model.load(str(folder), tags=[tf.saved_model.SERVING])
+        self._loaded = _load(folder)
         self._functions = _shared(self._loaded.signatures)
         # TensorFlow's rewriting of a graph of tf_style takes seconds and makes it no faster.
         is_ours = (folder / "assets" / ABOUT).is_file()
@@ -158,6 +159,19 @@ def _grow_gpu_memory() -> None:
     for device in tf.config.list_physical_devices("GPU"):
         with contextlib.suppress(RuntimeError):
             tf.config.experimental.set_memory_growth(device, True)
+
+
+def _load(folder: Path) -> Any:
+    """Returns the loaded model, without its custom gradients.
+
+    TensorFlow would keep them, and through them every variable, until the process ends.
+    """
+    registry = ops.gradient_registry._registry
+    known = set(registry)
+    loaded = tf.saved_model.load(str(folder), tags=[tf.saved_model.SERVING])
+    for name in registry.keys() - known:
+        del registry[name]
+    return loaded
 
 
 def _shared(functions: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,15 +1,18 @@
-"""Reads a request's body within limits of size and time."""
+"""Reads a request's body, which may be compressed, within limits of size and time."""
 
 import asyncio
 import contextlib
 import time
+import zlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 
 from tf_style.serving.errors import RequestError
 
 _DRAIN_S = 2.0
+_GZIP = 16 + zlib.MAX_WBITS  # zlib's code for gzip's head and end.
 
 
 class Bodies:
@@ -19,7 +22,7 @@ class Bodies:
         """Sets the limits.
 
         Args:
-            max_bytes: limit for one body.
+            max_bytes: limit for one body, as sent and decompressed.
             max_held_bytes: limit for all bodies whose requests have not been answered.
             timeout_s: seconds within which a body must arrive.
         """
@@ -33,11 +36,12 @@ class Bodies:
         """Yields the body. It counts as held until the context ends, even if it is cleared.
 
         Raises:
-            RequestError: 408, 413, 415 or 503. The connection must then be closed.
+            RequestError: 400, 408, 413, 415 or 503. The connection must then be closed.
             ClientDisconnect: if the client disconnects.
         """
         self._check_head(request)
-        body, held = bytearray(), 0
+        body, held, sent = bytearray(), 0, 0
+        decoder = zlib.decompressobj(_GZIP) if _is_gzip(request) else None
         chunks = request.stream()
         end = time.monotonic() + self._timeout_s
         try:
@@ -48,6 +52,11 @@ class Bodies:
                     raise self._too_slow(len(body)) from None
                 if not chunk:
                     break
+                sent += len(chunk)
+                if sent > self._max_bytes:
+                    raise self._too_large(f"more than {self._max_bytes} bytes")
+                if decoder is not None:
+                    chunk = _decompressed(decoder, chunk, self._max_bytes + 1 - len(body))
                 body += chunk
                 held += len(chunk)
                 self.held_bytes += len(chunk)
@@ -57,16 +66,18 @@ class Bodies:
                     raise RequestError(
                         503, "The server holds too many large requests.", retry_after_s=5
                     )
+            if decoder is not None and not decoder.eof:
+                raise _damaged("it ends early")
             yield body
         finally:
             self.held_bytes -= held
 
     def _check_head(self, request: Request) -> None:
         encoding = request.headers.get("content-encoding", "identity").lower()
-        if encoding != "identity":
+        if encoding not in ("identity", "gzip"):
             raise RequestError(
                 415,
-                "The header `Content-Encoding` must be 'identity' or missing. Received: "
+                "The header `Content-Encoding` must be 'gzip', 'identity' or missing. Received: "
                 f"{encoding[:40]!r}. Send the body uncompressed.",
             )
         length = request.headers.get("content-length", "")
@@ -89,6 +100,25 @@ class Bodies:
             f"The body must arrive within {self._timeout_s:g} s. Received: {received} bytes. Send "
             "it faster, or start the server with a larger --body_timeout_s.",
         )
+
+
+def _is_gzip(request: Request) -> bool:
+    return request.headers.get("content-encoding", "").lower() == "gzip"
+
+
+def _decompressed(decoder: Any, chunk: bytes, room: int) -> bytes:
+    """Returns at most `room` bytes of a chunk's content."""
+    try:
+        data = decoder.decompress(chunk, room)
+    except zlib.error as error:
+        raise _damaged(str(error)) from None
+    if decoder.unused_data:
+        raise _damaged("it has bytes after its end")
+    return data
+
+
+def _damaged(reason: str) -> RequestError:
+    return RequestError(400, f"The body must be one gzip stream. Received: {reason[:80]}.")
 
 
 async def drain(request: Request) -> None:

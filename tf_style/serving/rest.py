@@ -16,7 +16,7 @@ import numpy as np
 from tf_style._checks import suggestion
 from tf_style.serving import json_arrays
 from tf_style.serving.errors import RequestError, bad_request, brief
-from tf_style.serving.signatures import Signature, TensorInfo, shape_text
+from tf_style.serving.signatures import Shape, Signature, TensorInfo, shape_text
 
 DEFAULT_SIGNATURE = "serving_default"
 
@@ -103,6 +103,8 @@ def inputs_of(
             + (f"both {' and '.join(keys)}." if keys else brief(dict(document)) + "."),
         )
     (key,) = keys
+    if key == "instances":
+        _check_rows(signature)
     columns = _columns if key == "inputs" else _stacked_rows
     arrays = columns(document[key], signature)
     return completed(arrays, signature, key), key == "instances"
@@ -129,7 +131,8 @@ def completed(
             raise bad_request(f"{argument}.{name}", rule, f"an array of {array.dtype}")
         if not info.fits(array.shape):
             raise _wrong_shape(f"{argument}.{name}", info, array.shape)
-    return {**signature.defaults, **arrays}
+    missing = signature.inputs.keys() - arrays.keys()
+    return {**arrays, **{name: signature.defaults[name] for name in missing}}
 
 
 def _columns(value: Any, signature: Signature) -> dict[str, np.ndarray]:
@@ -227,24 +230,38 @@ def response_text(outputs: Mapping[str, np.ndarray], signature: Signature, *, as
             for name, array in outputs.items()
         }
         return '{"outputs": ' + _object(texts) + "}"
-    sizes = {name: len(array) if array.ndim else None for name, array in outputs.items()}
-    if len(set(sizes.values())) != 1 or None in sizes.values():
-        shapes = ", ".join(f"{name} {shape_text(array.shape)}" for name, array in outputs.items())
-        raise RequestError(
-            400,
-            f"The outputs of signature {signature.name!r} have no common first dimension "
-            f"({shapes}), so they cannot be sent as rows. Send `inputs` instead of `instances`.",
-        )
+    sizes = {len(array) if array.ndim else None for array in outputs.values()}
+    if len(sizes) != 1 or None in sizes:
+        raise _no_rows(signature, {name: array.shape for name, array in outputs.items()})
     columns = {
         name: json_arrays.rows(array, name=name, dtype_name=types[name])
         for name, array in outputs.items()
     }
-    (size,) = set(sizes.values())
+    (size,) = sizes
     rows = [
         _object({name: column[index] for name, column in columns.items()})
         for index in range(size or 0)
     ]
     return '{"predictions": [' + ", ".join(rows) + "]}"
+
+
+def _check_rows(signature: Signature) -> None:
+    """Raises RequestError if the declared outputs cannot have a common first dimension."""
+    shapes = {
+        name: info.shape for name, info in signature.outputs.items() if info.shape is not None
+    }
+    known = {shape[0] for shape in shapes.values() if shape and shape[0] is not None}
+    if () in shapes.values() or len(known) > 1:
+        raise _no_rows(signature, shapes)
+
+
+def _no_rows(signature: Signature, shapes: Mapping[str, Shape]) -> RequestError:
+    texts = ", ".join(f"{name} {shape_text(shape)}" for name, shape in shapes.items())
+    return RequestError(
+        400,
+        f"The outputs of signature {signature.name!r} have no common first dimension "
+        f"({texts}), so they cannot be sent as rows. Send `inputs` instead of `instances`.",
+    )
 
 
 def _object(texts: Mapping[str, str]) -> str:

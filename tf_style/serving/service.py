@@ -6,7 +6,7 @@ methods return at once.
 
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -29,6 +29,7 @@ class Settings:
         body_timeout_s: seconds within which the body must arrive.
         max_body_bytes: limit for one body; up to four times as much is held at a time.
         max_values: limit for the number of JSON values in a body or a response.
+        cors_origins: origins whose pages may call the server; "*" is every one.
     """
 
     labels: Mapping[str, int] = dataclasses.field(default_factory=dict)
@@ -37,6 +38,7 @@ class Settings:
     body_timeout_s: float
     max_body_bytes: int
     max_values: int
+    cors_origins: Sequence[str] = ()
 
 
 class Service:

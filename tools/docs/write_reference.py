@@ -25,7 +25,8 @@ import tf_style
 import tf_style.keras
 import tf_style.pipeline
 from tf_style.config.layer_lists import LayerWeights
-from tf_style.config.style_config import FIELDS
+from tf_style.config.style_config import FIELDS, StyleConfig
+from tf_style.config.style_config import GROUPS as CONFIG_GROUPS
 
 ROOT = Path(__file__).parents[2]
 GROUPS = {
@@ -46,13 +47,29 @@ Made from the fields of `StyleConfig` by `tools/docs/write_reference.py`.
 
 from typing import TypedDict
 
+from tf_style.config.compute import ComputeConfig
+from tf_style.config.control import ControlConfig
 from tf_style.config.layer_lists import AnyLayers
+from tf_style.config.loss import LossConfig
+from tf_style.config.network import NetworkConfig
+from tf_style.config.optimizer import OptimizerConfig
 
 
-class Options(TypedDict, total=False):
+class _Others(TypedDict, total=False):
+    """All but the one name that is a group too."""
+
+{others}
+
+class Options(_Others, total=False):
     """Keywords of `StyleConfig.replace`."""
 
-'''
+    optimizer: str
+
+
+class Arguments(_Others, total=False):
+    """Keywords of `StyleConfig`."""
+
+{groups}'''
 _HEAD = """# API reference
 
 ```
@@ -69,7 +86,17 @@ def option_types() -> str:
         name: "AnyLayers" if kind == LayerWeights else kind.__name__
         for name, (_, _, kind) in FIELDS.items()
     }
-    return _OPTION_TYPES + "".join(f"    {name}: {kind}\n" for name, kind in kinds.items())
+    groups = {
+        field.name: f"{field.type.__name__}{' | str' * (field.name in FIELDS)}"
+        for field in dataclasses.fields(StyleConfig)
+        if field.name in CONFIG_GROUPS
+    }
+
+    def lines(types: dict[str, str]) -> str:
+        return "".join(f"    {name}: {kind}\n" for name, kind in types.items())
+
+    others = {name: kind for name, kind in kinds.items() if name not in groups}
+    return _OPTION_TYPES.format(others=lines(others), groups=lines(groups))
 
 
 def reference() -> str:
@@ -101,6 +128,10 @@ def reference() -> str:
 def _entry(module: str, name: str, item: Any) -> Iterator[str]:
     """Yields the Markdown of a public name."""
     yield f"### {_heading(item, name)}\n"
+    if not inspect.isclass(item) and not callable(item):
+        yield f"`{item!r}`\n"
+        yield _described(item)
+        return
     if not inspect.isclass(item):
         yield _signature(f"{module}.{name}", item)
         yield _described(item)

@@ -7,9 +7,12 @@ Run: python tools/hardening/load_test.py                          (a toy model; 
 
 Clients in threads send random good requests for the model's signatures, mixed with bad ones:
 truncated text and pictures, decompression bombs, wrong types, shapes and names, bodies that are too
-large or too slow. A good request must get exactly the outputs of the model in this process; a bad
-one must get the status that names its defect. Prints requests per second, latencies, wrong answers,
-and the server's memory over time. The exit code is 1 if an answer was wrong.
+large or too slow. Some clients leave before they are answered, from an endless run of the toy
+model. While requests go on, the toy model is replaced by a new version. A good request must get
+exactly the outputs of the model in this process; a bad one must get the status that names its
+defect. Prints requests per second, latencies, wrong answers, and the server's memory over time. The
+exit code is 1 if an answer was wrong. For the first minute after a start, see
+tools/speed/bench_serving_start.py.
 """
 
 import argparse
@@ -22,6 +25,7 @@ import http.client
 import itertools
 import json
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -65,6 +69,7 @@ class Case:
         outputs: the expected outputs by name; None for a bad request.
         path: appended to the model's path.
         chunk: bytes sent at a time, 0.5 s apart; 0 sends all at once.
+        leaves: whether the client closes the connection before the answer.
     """
 
     kind: str
@@ -73,6 +78,7 @@ class Case:
     outputs: dict[str, np.ndarray] | None = None
     path: str = ":predict"
     chunk: int = 0
+    leaves: bool = False
 
 
 class Toy(tf.Module):
@@ -105,11 +111,20 @@ class Toy(tf.Module):
 
         return {"png_bytes": tf.map_fn(one, content_bytes)}
 
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.int32, "steps")])
+    def count(self, steps: tf.Tensor) -> dict:
+        """Counts to each number."""
+
+        def one(end: tf.Tensor) -> tf.Tensor:
+            return tf.while_loop(lambda n: n < end, lambda n: [n + 1], [tf.constant(0)])[0]
+
+        return {"steps": tf.map_fn(one, steps)}
+
 
 def write_toy(folder: Path) -> None:
     """Writes the toy model as version 1."""
     toy = Toy()
-    signatures = {"add": toy.add, "invert_png": toy.invert_png}
+    signatures = {"add": toy.add, "invert_png": toy.invert_png, "count": toy.count}
     tf.saved_model.save(toy, str(folder / "1"), signatures)
 
 
@@ -259,6 +274,8 @@ class Client:
         """Sends a request and checks the answer."""
         began = time.monotonic()
         try:
+            if case.leaves:
+                return self._left(case)
             status, body = self._exchange(case)
         except (OSError, http.client.HTTPException) as error:
             self._connection = None
@@ -272,6 +289,14 @@ class Client:
         elif "error" not in json.loads(body):
             fault = "no error text"
         return Found(case, status, seconds, fault)
+
+    def _left(self, case: Case) -> Found:
+        """Sends a request and leaves; the next good requests show whether its run has ended."""
+        connection = http.client.HTTPConnection(self._host or "", self._port, timeout=600)
+        with contextlib.closing(connection):
+            connection.request("POST", self._path + case.path, case.body)
+            time.sleep(0.1)
+        return Found(case, 0, 0.1)
 
     def _exchange(self, case: Case) -> tuple[int, bytes]:
         if self._connection is None:
@@ -428,6 +453,7 @@ def main() -> int:
     options = parser.parse_args()
     tf.get_logger().setLevel("ERROR")
     with contextlib.ExitStack() as stack:
+        is_toy = not options.model_dir
         if options.model_dir:
             folder = Path(options.model_dir)
         else:
@@ -446,11 +472,13 @@ def main() -> int:
             except RequestError as error:
                 print(f"{signature.name} is skipped: {error.message}")
                 signatures.remove(signature)
-        bad = bad_cases(model, signatures)
+        endless = document("count", {"steps": [2**31 - 1]}) if is_toy else good[0].body
+        bad = [*bad_cases(model, signatures), Case("leaves", endless, (), leaves=True)]
         cases = pick(good, bad, options.requests, options.bad, rng)
         url = options.url or stack.enter_context(started_server(folder, signatures))
-        for case in good[:: options.distinct]:  # The first run of a signature takes longer.
-            Client(url, options.tolerance, model).send(case)
+        if is_toy:
+            shutil.copytree(folder / "1", folder / "2.partial")
+            (folder / "2.partial").rename(folder / "2")  # Loaded while the clients send.
         memory: list[float] = []
         ended = threading.Event()
         watcher = threading.Thread(target=watch_memory, args=(url, ended, memory))

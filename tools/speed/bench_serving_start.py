@@ -1,7 +1,7 @@
 """Times the first minute of `tf_style serve`: after its start, and after a hot swap.
 
 Run: python tools/speed/bench_serving_start.py --model_dir=DIR   (an export, such as models/1;
-     three minutes on two cores; --seconds=20 takes one; --flags=--nowarm_up to compare)
+     three minutes on two cores; --seconds=20 takes one; --flags=--warm_up=false to compare)
 
 Two clients send equal requests for `stylize_png` one after another. A third asks for 10,000 steps
 and leaves after a second, again and again. Prints the seconds until /readyz says ready, the first
@@ -38,10 +38,9 @@ def picture(folder: Path) -> str:
 
 def body(data: str, steps: int) -> str:
     """Returns the body of a request for so many steps."""
-    options = {"size": [96], "num_steps": [steps]}
-    options |= {"content_weight": [1.0], "style_weight": [4.5], "tv_weight": [0.25]}
     files = {"content_bytes": [{"b64": data}], "style_bytes": [{"b64": data}]}
-    return json.dumps({"signature_name": "stylize_png", "inputs": {**files, **options}})
+    inputs = {**files, "size": [96], "num_steps": [steps]}
+    return json.dumps({"signature_name": "stylize_png", "inputs": inputs})
 
 
 def ask(port: int, method: str, path: str, text: str | None = None) -> tuple[int, bytes]:
