@@ -132,6 +132,34 @@ def test_wrong_arguments_are_refused(rng, options, message):
         tf_style.stylize_batch(contents, **{"styles": contents, "config": CONFIG, **options})
 
 
+def test_errors_about_a_picture_begin_with_its_index(rng, tmp_path):
+    good = picture(rng, 32, 32)
+    for bad, kind in ((tmp_path / "none.png", FileNotFoundError), (good[..., :2], ValueError)):
+        with pytest.raises(kind, match="^1: "):
+            tf_style.stylize_batch([good, bad], [good, good], config=CONFIG)
+
+
+def test_a_token_ends_all_runs(pictures):
+    contents, styles = pictures
+    cancellation = tf_style.Cancellation()
+
+    def on_progress(index, progress):
+        cancellation.cancel()
+
+    found = tf_style.stylize_batch(
+        contents, styles, config=CONFIG, on_progress=on_progress, cancellation=cancellation
+    )
+    assert {result.status.name for result in found} == {"CANCELLED"}
+    assert max(result.step for result in found) < 7
+    assert {result.image.shape for result in found} == {(1, 36, 48, 3)}
+
+
+def test_little_memory_has_no_batches():
+    size = (36, 48)
+    assert batch_stages.can_share(CONFIG, size)
+    assert not batch_stages.can_share(CONFIG.replace(memory_limit=1.3), size)
+
+
 def test_no_pictures_have_no_results():
     assert tf_style.stylize_batch([], []) == []
 

@@ -15,9 +15,9 @@ from tf_style.config.scales import Stage
 from tf_style.config.style_config import StyleConfig
 from tf_style.engine.batch import MOST_PIXELS, batch_function, kind_of, num_pixels, stacked
 from tf_style.engine.coarse_to_fine import refined
-from tf_style.engine.memory_plan import limit_of
+from tf_style.engine.memory_plan import limit_of, plan_sizes
 from tf_style.engine.pictures import Pictures, at_scale
-from tf_style.engine.plan import plan_run, stages_of
+from tf_style.engine.plan import stages_of
 from tf_style.engine.problem import Problem, ProblemData, StageProblem
 from tf_style.engine.run_state import RunState
 from tf_style.engine.solver import not_finite
@@ -54,16 +54,16 @@ this run."""
 def can_share(config: StyleConfig, size: tuple[int, int]) -> bool:
     """Returns whether runs of a config for results of this size can be computed as a batch.
 
-    Those need our own L-BFGS, whole images in memory, and no clock.
+    Those need our own L-BFGS, no clock, and memory for a whole batch without shortcuts.
     """
     if config.optimizer.optimizer != "lbfgs" or config.compute.time_budget:
         return False
     if config.compute.jit_compile != "off":
         return False
-    plans = [stage.size_plan for stage in plan_run(size, config, limit_of(config) or 0)]
-    return all(
-        plan.tiling is None and not plan.is_short and not plan.bfloat16_history for plan in plans
-    )
+    steps = max(stage.steps for stage in stages_of(size, config))
+    pixels = max(size[0] * size[1], MOST_PIXELS)
+    (plan,) = plan_sizes([(pixels, steps)], config, limit_of(config) or 0)
+    return plan.tiling is None and not plan.is_short and not plan.bfloat16_history
 
 
 def shared_config(config: StyleConfig) -> StyleConfig:

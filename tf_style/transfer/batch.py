@@ -1,6 +1,7 @@
 """`stylize_batch`: several pictures in one optimization."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 from tf_style.config.style_config import StyleConfig
@@ -50,7 +51,7 @@ def stylize_batch(
         config: the options of all pictures, or a list of one config for each.
         on_progress: called with the index of a picture and its `Progress`, between slices of steps;
             a true result ends the run of this picture early. `Progress.state` cannot resume a run.
-        cancellation: ends all runs from any thread; those that have not begun make one step.
+        cancellation: ends all runs from any thread, at their next step.
         notify: called with a line of text, as by `stylize`; lines about one picture begin with its
             index.
 
@@ -59,7 +60,8 @@ def stylize_batch(
 
     Raises:
         ValueError: if the numbers of contents, styles and configs differ; else as `stylize`.
-        OSError, TypeError, FloatingPointError, MemoryError: as `stylize`.
+        OSError, TypeError, FloatingPointError, MemoryError: as `stylize`. A message about a picture
+            begins with its index.
 
     Example:
         >>> results = tf_style.stylize_batch(["a.jpg", "b.jpg"], ["painting.jpg"] * 2)
@@ -68,13 +70,15 @@ def stylize_batch(
     _check_count("styles", len(styles), len(contents))
     prepared = []
     for index, (content, style, each) in enumerate(zip(contents, styles, configs, strict=True)):
-        content = fetched(content, argument=f"contents[{index}]")
-        style = all_fetched(style, argument=f"styles[{index}]")
-        inputs = prepare_inputs(content, style, each, ControlPictures())
+        with _naming(index):
+            content = fetched(content, argument="content")
+            style = all_fetched(style, argument="style")
+            inputs = prepare_inputs(content, style, each, ControlPictures())
+            inputs = inputs._replace(origin=origin_of(content, style, {}))
         if (tell := _numbered(notify, index)) is not None:
             for note in inputs.notes:
                 tell(note)
-        prepared.append(inputs._replace(origin=origin_of(content, style, {})))
+        prepared.append(inputs)
     results: dict[int, StyleResult] = {}
     groups, alone = _groups(prepared, configs)
     for (_, shared), indices in groups.items():
@@ -160,6 +164,15 @@ def _check_count(argument: str, found: int, count: int) -> None:
             f"`{argument}` must have one entry for each of `contents`. Received: {found} for "
             f"{count} contents. Use `[one] * len(contents)` for one that serves all."
         )
+
+
+@contextlib.contextmanager
+def _naming(index: int) -> Iterator[None]:
+    """Lets the messages about a picture begin with its index."""
+    try:
+        yield
+    except (OSError, TypeError, ValueError) as error:
+        raise type(error)(f"{index}: {error}") from error
 
 
 def _numbered(notify: Callable[[str], None] | None, index: int) -> Callable[[str], None] | None:
