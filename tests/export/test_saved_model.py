@@ -22,7 +22,7 @@ from tf_style.cli import main
 from tf_style.engine.assembly import make_problem
 from tf_style.engine.graph_stages import start_image
 from tf_style.export.saved_model import Exported
-from tf_style.export.signatures import NAMES, Signatures
+from tf_style.export.signatures import NAMES, Signatures, measured
 from tf_style.export.tensor_names import named_targets, named_terms
 from tf_style.inputs.preparation import prepare_inputs
 from tf_style.network import winograd
@@ -655,10 +655,18 @@ def test_a_batch_is_refused_where_one_image_is_taken(model, rng):
 
 
 def test_a_model_without_total_variation_lets_clients_ask_for_it(inputs, mini_layers):
-    config = settings(tv_weight=0.0, **SIMPLE)
-    functions = Signatures(make_problem(mini_layers, config, "direct"), config, max_pixels=10_000)
+    default, without = settings(**SIMPLE), settings(tv_weight=0.0, **SIMPLE)
+    made = [
+        Signatures(make_problem(mini_layers, measured(each), "direct"), each, max_pixels=10_000)
+        for each in (default, without)
+    ]
     image, content, style = (tf.constant(inputs[name]) for name in ("image", "content", "style"))
-    assert float(functions.loss_and_gradient(image, content, style)["variation_loss"]) == 0.0
+    found = made[1].loss_and_gradient(image, content, style)
+    assert float(found["variation_loss"]) == 0.0
+    pictures = [
+        each.stylize(content, style, tv_weight=tf.constant([0.25]))["image"] for each in made
+    ]
+    np.testing.assert_array_equal(*pictures)
 
 
 def test_the_warm_up_requests_of_an_export_run(folder, served):

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from functions import ROSENBROCK_START
 
-from tf_style.optimizers import batch_lbfgs
+from tf_style.optimizers import batch_lbfgs, batch_state
 from tf_style.optimizers.lbfgs import minimize_lbfgs
 
 FACTORS = np.array([1.0, 1e6, 3.0, 1e-5, 1.0, 0.0])
@@ -41,11 +41,18 @@ def alone(row):
 
 @pytest.fixture(scope="module")
 def found(starts):
-    graph = tf.function(
-        lambda start, steps: batch_lbfgs.minimize_batch(rosenbrocks, start, num_steps=steps),
+    """The end of all, in slices of seven trials with line searches between them."""
+    state = batch_lbfgs.begin(rosenbrocks, starts, 20)
+    advance = tf.function(
+        lambda state: batch_lbfgs.advance_batch(rosenbrocks, state, num_steps=STEPS, num_trials=7),
         autograph=False,
     )
-    return graph(starts, tf.constant(STEPS))
+    search = tf.function(
+        lambda state: batch_lbfgs.search_failed(rosenbrocks, state), autograph=False
+    )
+    while np.any(batch_state.is_unfinished(state, STEPS)):
+        state = search(state) if np.any(state.each.failed) else advance(state)[0]
+    return state
 
 
 @pytest.mark.parametrize("row", range(len(STEPS)))
@@ -53,7 +60,7 @@ def test_each_function_ends_where_it_ends_alone(found, starts, row):
     expected = minimize_lbfgs(alone(row), starts[row], num_steps=int(STEPS[row]))
     # Products of a batch are rounded differently, and 40 steps enlarge that.
     np.testing.assert_allclose(found.each.position[row], expected.position, rtol=1e-6)
-    assert float(batch_lbfgs.values(found)[row]) == pytest.approx(expected.loss, rel=1e-6)
+    assert float(batch_state.values(found)[row]) == pytest.approx(expected.loss, rel=1e-6)
     assert int(found.each.num_steps[row]) == expected.num_steps
     assert int(found.each.num_evaluations[row]) == expected.num_evaluations
 
@@ -67,8 +74,9 @@ def test_functions_that_have_ended_are_not_evaluated(starts):
 
     steps = tf.constant([2, 1, 0, 2, 2, 5])
     state = batch_lbfgs.begin(function, starts, 5)
-    while np.any(batch_lbfgs.is_unfinished(state, steps)):
-        state = batch_lbfgs.advance_batch(function, state, num_steps=steps, num_trials=1)
+    while np.any(batch_state.is_unfinished(state, steps)):
+        state, done = batch_lbfgs.advance_batch(function, state, num_steps=steps, num_trials=1)
+        assert int(done) == 1
         assert not np.any(state.each.failed)
     assert seen[0] == [0, 1, 2, 3, 4, 5]
     # The third may make no step, the last is flat.
@@ -78,18 +86,29 @@ def test_functions_that_have_ended_are_not_evaluated(starts):
     assert state.each.num_evaluations.numpy().tolist() == counts
 
 
-def test_slices_do_not_change_the_path(found, starts):
-    state = batch_lbfgs.begin(rosenbrocks, starts, 20)
-    advance = tf.function(
-        lambda state: batch_lbfgs.advance_batch(rosenbrocks, state, num_steps=STEPS, num_trials=7),
+@pytest.fixture(scope="module")
+def minimized(starts):
+    graph = tf.function(
+        lambda start, steps: batch_lbfgs.minimize_batch(rosenbrocks, start, num_steps=steps),
         autograph=False,
     )
-    while np.any(batch_lbfgs.is_unfinished(state, STEPS)):
-        if np.any(state.each.failed):
-            state = batch_lbfgs.search_failed(rosenbrocks, state)
-        else:
-            state = advance(state)
-    np.testing.assert_allclose(state.each.position, found.each.position, rtol=1e-6)
+    return graph(starts, tf.constant(STEPS))
+
+
+def test_in_one_graph_the_path_is_the_same_where_no_search_is_needed(minimized, found):
+    same = [row for row in range(len(STEPS)) if row != 2]
+    for end in (minimized, found):
+        assert end.since.numpy()[same].tolist() == [0] * len(same)
+    np.testing.assert_allclose(
+        minimized.each.position.numpy()[same], found.each.position.numpy()[same], rtol=1e-6
+    )
+
+
+def test_in_one_graph_a_function_that_needs_a_search_starts_anew(minimized, found, starts):
+    assert int(minimized.since[2]) > 0
+    assert int(minimized.each.num_steps[2]) > 0
+    first, _ = alone(2)(starts[2])
+    assert float(batch_state.values(minimized)[2]) < float(first)
 
 
 def test_one_function_that_cannot_be_lowered_stops_alone():
@@ -108,4 +127,4 @@ def test_one_function_that_cannot_be_lowered_stops_alone():
     state = graph()
     np.testing.assert_allclose(state.each.position[0], [0.0, 0.0], atol=1e-6)
     np.testing.assert_array_equal(state.each.position[1], start[1])
-    assert batch_lbfgs.has_failed(state).numpy().tolist() == [False, True]
+    assert batch_state.has_failed(state).numpy().tolist() == [False, True]

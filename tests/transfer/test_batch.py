@@ -80,6 +80,20 @@ def test_one_evaluation_serves_several_pictures_up_to_a_number_of_pixels(picture
     assert batch.MOST_PIXELS >= 4 * 128 * 128
 
 
+def test_progress_comes_at_multiples_of_steps(pictures):
+    contents, styles = pictures
+    seen = []
+    configs = [UNSCALED.replace(steps=steps) for steps in (6, 5, 4)]
+    tf_style.stylize_batch(
+        iter(contents),
+        tuple(styles),
+        config=configs,
+        on_progress=lambda index, progress: seen.append((index, progress.step)),
+        progress_every=2,
+    )
+    assert sorted(seen) == [(0, 2), (0, 4), (0, 6), (1, 2), (1, 4), (2, 2), (2, 4)]
+
+
 def test_a_picture_can_end_alone(pictures):
     contents, styles = pictures
     seen = []
@@ -122,8 +136,15 @@ def test_a_loss_that_is_not_finite_is_named(pictures):
     [
         ({"styles": []}, "`styles` must have one entry for each of `contents`. Received: 0 for 2"),
         ({"config": [CONFIG]}, "`config` must have one entry"),
-        ({"config": {}}, "`config` must have one entry"),
-        ({"config": [CONFIG, 3]}, "`config` must be a StyleConfig"),
+        ({"config": [CONFIG, 3]}, "`config` must be a StyleConfig, or a list.* Received: int"),
+        ({"config": [CONFIG, None]}, "`config` must be a StyleConfig, or a list"),
+        ({"config": {"size": 9}}, "`config` must be a StyleConfig, or a list"),
+        ({"config": tf_style.LossConfig()}, "`config` must be a StyleConfig, or a list"),
+        ({"styles": "a.png"}, "`styles` must be a list of pictures. Received: styles='a.png'"),
+        ({"styles": np.zeros([8, 8, 3])}, "Received: styles=an array of 3 dimensions"),
+        ({"styles": 5}, "`styles` must be a list of pictures"),
+        ({"on_progress": 5}, "`on_progress` must be callable"),
+        ({"cancellation": object()}, "`cancellation` must be a Cancellation"),
     ],
 )
 def test_wrong_arguments_are_refused(rng, options, message):

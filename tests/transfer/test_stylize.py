@@ -95,7 +95,7 @@ def test_later_runs_of_any_size_trace_nothing_again(monkeypatch):
         counts.append(
             (
                 problem.value_and_gradient.experimental_get_tracing_count(),
-                problem.objective.targets.experimental_get_tracing_count(),
+                problem.objective._graph_of_targets.experimental_get_tracing_count(),
             )
         )
     assert used[0] is used[1] is used[2]

@@ -25,8 +25,8 @@ from tf_style.graphs import slots
 from tf_style.graphs.tracing import for_all_sizes, kept_by_function
 from tf_style.inputs.sizes import smallest_side
 from tf_style.objective.loss import LossWeights, weights_of
-from tf_style.optimizers import batch_lbfgs
-from tf_style.optimizers.batch_lbfgs import BatchState
+from tf_style.optimizers import batch_lbfgs, batch_state
+from tf_style.optimizers.batch_state import BatchState
 from tf_style.optimizers.cancellation import Cancellation
 from tf_style.optimizers.pace import Pace, Pacing
 from tf_style.optimizers.solution import Status
@@ -38,17 +38,19 @@ class BatchRun(NamedTuple):
     """One run of a batch.
 
     Attributes:
+        number: what `on_slice` and messages call it.
         pictures: of the result's size, which all runs of a batch share.
         config: its steps and weights; all else is the same for the batch, see `shared_config`.
     """
 
+    number: int
     pictures: Pictures
     config: StyleConfig
 
 
 OnBatchSlice = Callable[[int, RunState], bool | None]
-"""Called with the number of a run and how far it is, between slices of steps; a true result ends
-this run."""
+"""Called with the number of a run and how far it is, between slices of its steps; a true result
+ends this run."""
 
 
 def can_share(config: StyleConfig, size: tuple[int, int]) -> bool:
@@ -77,6 +79,7 @@ def run_batch(
     problem: Problem,
     runs: Sequence[BatchRun],
     *,
+    pause_every: int | None = None,
     on_slice: OnBatchSlice | None = None,
     cancellation: Cancellation | None = None,
 ) -> list[RunState]:
@@ -85,16 +88,17 @@ def run_batch(
     Args:
         problem: what is minimized, for a config that all runs share.
         runs: pictures of one size, at least one.
+        pause_every: slices also end when a run has made a multiple of this many steps.
         on_slice: see `OnBatchSlice`.
         cancellation: ends all runs at the next step.
 
     Raises:
-        FloatingPointError: if value or gradient is not finite; names the term.
+        FloatingPointError: if a value is not finite; names the run and the term.
     """
     size = tuple(runs[0].pictures.content.shape[1:3])
     stages = [stages_of(size, run.config) for run in runs]
     ends: dict[int, RunState] = {}
-    control = _Control(slots.flag(), on_slice, cancellation or Cancellation())
+    control = _Control(slots.flag(), pause_every, on_slice, cancellation or Cancellation())
     with control.cancellation.calling(lambda: slots.set_flag(control.stop_flag)):
         for number in range(len(stages[0])):
             going = [
@@ -108,15 +112,17 @@ def run_batch(
 
 
 class _Control(NamedTuple):
-    """What may end runs early.
+    """What pauses runs, and what may end them early.
 
     Attributes:
         stop_flag: handle of the flag (`graphs.slots`) that ends a slice after its current step.
+        pause_every: as for `run_batch`.
         on_slice: see `OnBatchSlice`.
         cancellation: sets the flag.
     """
 
     stop_flag: tf.Tensor
+    pause_every: int | None
     on_slice: OnBatchSlice | None
     cancellation: Cancellation
 
@@ -188,23 +194,25 @@ def _minimized(problem: Problem, chunk: _Chunk, control: _Control) -> dict[int, 
     _check_finite(problem, chunk, state)
     cancelled = np.zeros(len(steps), bool)
     pace = Pace(Pacing(), control.stop_flag)
-    while batch_lbfgs.is_unfinished(state, steps).numpy().any():
+    while (going := batch_state.is_unfinished(state, steps).numpy()).any():
         if control.cancellation.is_cancelled:
-            cancelled |= batch_lbfgs.is_unfinished(state, steps).numpy()
+            cancelled |= going
             break
         if state.each.failed.numpy().any():
             state = graphs.search(state, together.start, together.data)
         else:
             num_trials = pace.start(0)
-            state = graphs.advance(
+            if control.pause_every:
+                num_trials = min(num_trials, _trials_to_pause(chunk, state, going, control))
+            state, num_done = graphs.advance(
                 state, together.start, together.data, steps, num_trials, control.stop_flag
             )
-            pace.stop(num_trials)
+            pace.stop(int(num_done))
         if control.on_slice is None:
             continue
-        for row, each in enumerate(chunk.going):
+        for row in np.flatnonzero(going).tolist():
             now = _run_state(problem, chunk, state, row)
-            if not cancelled[row] and control.on_slice(each.row, now):
+            if control.on_slice(chunk.going[row].run.number, now):
                 cancelled[row], steps[row] = True, 0
     ends = {}
     for row, each in enumerate(chunk.going):
@@ -214,10 +222,19 @@ def _minimized(problem: Problem, chunk: _Chunk, control: _Control) -> dict[int, 
     return ends
 
 
+def _trials_to_pause(chunk: _Chunk, state: BatchState, going: np.ndarray, control: _Control) -> int:
+    """Returns the number of trials after which a run may have made a multiple of its steps."""
+    every = control.pause_every or 1
+    made = state.each.num_steps.numpy() + [
+        each.before.step if each.before else 0 for each in chunk.going
+    ]
+    return int((every - made % every)[going].min())
+
+
 def _status(state: BatchState, row: int) -> Status:
-    if bool(batch_lbfgs.has_failed(state)[row]):
+    if bool(batch_state.has_failed(state)[row]):
         return Status.LINE_SEARCH_FAILED
-    return Status.CONVERGED if bool(batch_lbfgs.is_flat(state)[row]) else Status.STEPS_USED
+    return Status.CONVERGED if bool(batch_state.is_flat(state)[row]) else Status.STEPS_USED
 
 
 def _run_state(problem: Problem, chunk: _Chunk, state: BatchState, row: int) -> RunState:
@@ -234,7 +251,7 @@ def _run_state(problem: Problem, chunk: _Chunk, state: BatchState, row: int) -> 
         image=problem.picture(position, data),
         targets=data.targets,
         objective=problem.objective,
-        loss=float(batch_lbfgs.values(state)[row]),
+        loss=float(batch_state.values(state)[row]),
         weights=data.weights[0],
     )
 
@@ -246,15 +263,16 @@ def _check_finite(problem: Problem, chunk: _Chunk, state: BatchState) -> None:
             data = chunk.problems[row].data
             image = problem.picture(chunk.problems[row].start, data)
             terms = problem.objective.terms(image, data.targets, weights=data.weights[0])
-            before = chunk.going[row].before
-            raise FloatingPointError(not_finite(terms, before.step if before else 0))
+            run, before = chunk.going[row].run, chunk.going[row].before
+            message = not_finite(terms, before.step if before else 0)
+            raise FloatingPointError(f"{run.number}: {message}")
 
 
 class _Graphs(NamedTuple):
     """The graphs of a batch, each traced once for all sizes."""
 
     begin: Callable[..., BatchState]
-    advance: Callable[..., BatchState]
+    advance: Callable[..., tuple[BatchState, tf.Tensor]]
     search: Callable[..., BatchState]
 
 
@@ -272,7 +290,7 @@ def _graphs(values_and_gradients: Callable, problem: Problem) -> _Graphs:
         num_steps: tf.Tensor,
         num_trials: tf.Tensor,
         stop_flag: tf.Tensor,
-    ) -> BatchState:
+    ) -> tuple[BatchState, tf.Tensor]:
         function = batch_function(problem, data, like)
         return batch_lbfgs.advance_batch(
             function,

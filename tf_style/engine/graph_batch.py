@@ -4,7 +4,6 @@ The counterpart of `graph_stages.stylize_in_graph`: each picture takes the same 
 one evaluation serves all of them.
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -24,7 +23,7 @@ from tf_style.images.graph_resizing import Size, resize, size_of
 from tf_style.inputs.sizes import smallest_side
 from tf_style.objective.loss import LossWeights
 from tf_style.objective.targets import Targets
-from tf_style.optimizers import batch_lbfgs
+from tf_style.optimizers import batch_lbfgs, batch_state
 
 _IMAGE = [1, None, None, 3]
 
@@ -61,26 +60,7 @@ def unpacked(images: Packed, index: tf.Tensor) -> tf.Tensor:
     return tf.ensure_shape(image, _IMAGE)
 
 
-def mapped(images: Packed, function: Callable[[tf.Tensor], tf.Tensor]) -> Packed:
-    """Returns the images that a function gives for each row."""
-
-    def added(row: tf.Tensor, done: Packed) -> tuple[tf.Tensor, Packed]:
-        return row + 1, joined(done, packed(function(row)))
-
-    none = Packed(tf.zeros([0, 3]), tf.zeros([0, 2], tf.int32))
-    return tf.while_loop(
-        lambda row, _: row < tf.shape(images.sizes)[0],
-        added,
-        (tf.constant(0), none),
-        shape_invariants=(
-            tf.TensorShape([]),
-            Packed(tf.TensorShape([None, 3]), tf.TensorShape([None, 2])),
-        ),
-        parallel_iterations=1,
-    )[1]
-
-
-def for_each(count: tf.Tensor, function: Any, specs: Any) -> Any:
+def _for_each(count: tf.Tensor, function: Any, specs: Any) -> Any:
     """Returns what a function gives for each of `count` rows, joined along the batch.
 
     Args:
@@ -164,7 +144,7 @@ def stylize_batch_in_graph(
         image = problem.picture(tf.reshape(end.each.position, tf.shape(position)), data)
         return index + 1, Stylized(
             tf.ensure_shape(image, [None, None, None, 3]),
-            batch_lbfgs.values(end),
+            batch_state.values(end),
             before.num_steps + end.each.num_steps,
             before.num_evaluations + end.each.num_evaluations,
         )
@@ -185,7 +165,7 @@ def stylize_batch_in_graph(
     with tf.control_dependencies([check_finite(end)]):
         if not config.limit_chroma:
             return end._replace(image=tf.identity(end.image))
-        most = for_each(
+        most = _for_each(
             count,
             lambda row: most_chroma(unpacked(styles, row)),
             tf.TensorSpec([1, 1, 1, 1], tf.float32),
@@ -216,5 +196,5 @@ def _targets(
         style = tf.clip_by_value(resize(style, own), 0.0, 1.0)
         return tf.nest.flatten(problem.objective.targets(contents[row][tf.newaxis], style))
 
-    found = for_each(tf.shape(contents)[0], targets, tf.nest.flatten(of_one))
+    found = _for_each(tf.shape(contents)[0], targets, tf.nest.flatten(of_one))
     return tf.nest.pack_sequence_as(of_one, found)

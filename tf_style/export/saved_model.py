@@ -19,7 +19,7 @@ from tf_style.config.style_config import StyleConfig
 from tf_style.engine.assembly import load_problem
 from tf_style.engine.graph_stages import check_graph
 from tf_style.export.options import ABOUT, MAX_PIXELS
-from tf_style.export.signatures import NAMES, Signatures
+from tf_style.export.signatures import NAMES, Signatures, measured
 from tf_style.export.tiny_requests import tiny_requests
 from tf_style.export.warm_up import write_requests
 from tf_style.files.new_folder import check_new_folder, new_folder, num_bytes
@@ -86,7 +86,7 @@ def export_saved_model(
     check_number("max_pixels", max_pixels, minimum=1, maximum=2**31 - 1)
     kind = arithmetic(config.compute.precision, deterministic=True, jit_compile=for_gpu)
     stored = STORED_WINOGRAD if kind == "winograd" else kind
-    loaded = load_problem(config, kind=stored, is_shared=False, notify=notify)
+    loaded = load_problem(measured(config), kind=stored, is_shared=False, notify=notify)
     module = Signatures(loaded.problem, config, max_pixels=max_pixels)
     about = {**about_model(config, loaded.weights_sha256, kind), "max_pixels": max_pixels}
     try:

@@ -11,13 +11,12 @@ import numpy as np
 import tensorflow as tf
 
 from tf_style.config import scales
+from tf_style.config.loss import LossConfig
 from tf_style.config.style_config import StyleConfig
 from tf_style.engine.batch import MOST_PIXELS
 from tf_style.engine.graph_batch import (
     BatchPictures,
     Packed,
-    for_each,
-    mapped,
     packed,
     stylize_batch_in_graph,
     unpacked,
@@ -25,7 +24,7 @@ from tf_style.engine.graph_batch import (
 from tf_style.engine.graph_stages import Stylized, start_image, stylize_in_graph
 from tf_style.engine.pictures import Pictures
 from tf_style.engine.problem import Problem
-from tf_style.export.chunks import Pair, stylize_files, stylize_images
+from tf_style.export.chunks import Waiting, in_chunks
 from tf_style.export.named_graphs import NamedTensors, at, batches, named_graph, options_at, within
 from tf_style.export.options import SIGNATURES
 from tf_style.export.tensor_names import named_targets, named_terms, target_names
@@ -34,7 +33,7 @@ from tf_style.images import graph_pictures
 from tf_style.images.graph_resizing import Size, resize, size_of
 from tf_style.inputs.sizes import smallest_side
 from tf_style.network.extractor import prepare, stored_variables
-from tf_style.objective.loss import LossWeights
+from tf_style.objective.loss import LossWeights, weights_of
 from tf_style.objective.targets import Targets
 
 MAX_STEPS = 10_000
@@ -44,8 +43,24 @@ NAMES = (*SIGNATURES, "stylize", "stylize_png")
 """The functions of `Signatures`."""
 
 _IMAGE = [1, None, None, 3]
+_IMAGES = tf.TensorSpec([None, None, None, 3], tf.float32)
+_PICTURES = BatchPictures(
+    _IMAGES,
+    Packed(tf.TensorSpec([None, 3], tf.float32), tf.TensorSpec([None, 2], tf.int32)),
+    _IMAGES,
+)
+_COUNTS = tf.TensorSpec([None], tf.int32)
+_STYLIZED = Stylized(_IMAGES, tf.TensorSpec([None], tf.float32), _COUNTS, _COUNTS)
 _MAX_WEIGHT = 1e30
 _MARGIN = 1.0  # An image under optimization may leave 0..1 a little; an image of 0..255 is far out.
+
+
+def measured(config: StyleConfig) -> StyleConfig:
+    """Returns the config of the problem to export.
+
+    It has every term of the loss, also those without a weight: clients may give them one.
+    """
+    return config if config.loss.tv_weight else config.replace(tv_weight=LossConfig.tv_weight)
 
 
 class Signatures(tf.Module):
@@ -55,7 +70,7 @@ class Signatures(tf.Module):
         """Creates the functions. They are traced on export or on the first call.
 
         Args:
-            problem: the network and the objective to minimize.
+            problem: the network and the objective to minimize, for `measured(config)`.
             config: the options that are not inputs, and the default values of those that are.
             max_pixels: the most pixels of a picture, as input and as result; a batch in one tensor
                 counts as a whole.
@@ -69,7 +84,6 @@ class Signatures(tf.Module):
         targets = problem.objective.target_specs()
         self._names = target_names(targets)
         image = tf.TensorSpec(_IMAGE, tf.float32)
-        several = tf.TensorSpec([None, None, None, 3], tf.float32)
         data = tf.TensorSpec([None], tf.string)
         weights = {name: np.array([value], np.float32) for name, value in self._weights().items()}
         options = {"num_steps": np.array([config.optimizer.steps], np.int32), **weights}
@@ -82,7 +96,7 @@ class Signatures(tf.Module):
 
         named = functools.partial(named_graph, before=ready)
         functions = {
-            "features": named(self._features, {"image": several}),
+            "features": named(self._features, {"image": _IMAGES}),
             "targets": named(self._make_targets, {"content": image, "style": image}),
             "loss_and_gradient": named(
                 self._loss_and_gradient, {"image": image, "content": image, "style": image}
@@ -91,7 +105,7 @@ class Signatures(tf.Module):
                 self._loss_and_gradient_from_targets,
                 {"image": image, **named_targets(targets)},
             ),
-            "stylize": named(self._stylize, {"content": several, "style": several}, options),
+            "stylize": named(self._stylize, {"content": _IMAGES, "style": _IMAGES}, options),
             "stylize_png": named(
                 self._stylize_png, {"content_bytes": data, "style_bytes": data}, sized
             ),
@@ -100,9 +114,8 @@ class Signatures(tf.Module):
         self._options = {
             name: tf.TensorSpec([None], value.dtype, name=name) for name, value in options.items()
         }
-        styles = Packed(tf.TensorSpec([None, 3], tf.float32), tf.TensorSpec([None, 2], tf.int32))
         self._run = tf.function(
-            self._stylize_chunk, input_signature=[several, styles, self._options], autograph=False
+            self._stylize_chunk, input_signature=[_PICTURES, self._options], autograph=False
         )
         for name in NAMES:
             setattr(self, name, functions[name])
@@ -148,16 +161,28 @@ class Signatures(tf.Module):
 
     def _terms_and_gradient(self, image: tf.Tensor, targets: Targets) -> NamedTensors:
         terms, gradient = self._problem.objective.terms_and_gradient(
-            self._checked(image, "image"), targets
+            self._checked(image, "image"), targets, weights=weights_of(self._config.loss)
         )
         return {**named_terms(terms), "gradient": gradient}
 
     def _stylize(self, content: tf.Tensor, style: tf.Tensor, **options: tf.Tensor) -> NamedTensors:
         """Returns the fields of `Stylized` by name, with results of the contents' size."""
         content, style = self._checked(content, "content"), self._checked(style, "style")
-        run = functools.partial(self._run_rows, options)
-        with tf.control_dependencies(batches({"style": style, **options}, tf.shape(content)[0])):
-            return stylize_images(run, content, style, self._most_pixels)._asdict()
+        count = tf.shape(content)[0]
+
+        def picture_at(row: tf.Tensor) -> Waiting:
+            return Waiting(self._pictures(content[row][tf.newaxis], at(style, row)[tf.newaxis]))
+
+        with tf.control_dependencies(batches({"style": style, **options}, count)):
+            found = in_chunks(
+                functools.partial(self._run_rows, options),
+                picture_at,
+                lambda found, _: found,
+                count=count,
+                specs=(Waiting(_PICTURES), _STYLIZED),
+                most_pixels=self._most_pixels,
+            )
+            return found._asdict()
 
     def _stylize_png(
         self, content_bytes: tf.Tensor, style_bytes: tf.Tensor, **options: tf.Tensor
@@ -168,7 +193,7 @@ class Signatures(tf.Module):
         """
         count = tf.size(content_bytes)
 
-        def pair_at(row: tf.Tensor) -> Pair:
+        def picture_at(row: tf.Tensor) -> Waiting:
             content, style = (
                 graph_pictures.decode(
                     at(data, row),
@@ -180,43 +205,60 @@ class Signatures(tf.Module):
             )
             size = self._result_size(size_of(content.image), at(options["size"], row))
             content = graph_pictures.resize_picture(content, size)
-            content = content._replace(has_alpha=content.has_alpha[tf.newaxis])
-            return Pair(content, packed(graph_pictures.over_white(style)))
+            pictures = self._pictures(content.image, graph_pictures.over_white(style))
+            return Waiting(pictures, (content.alpha, content.has_alpha[tf.newaxis]))
 
-        run = functools.partial(self._run_rows, options)
+        def files_of(found: Stylized, rest: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+            alpha, has_alpha = rest
+            return tf.map_fn(
+                lambda row: graph_pictures.encode_png(
+                    found.image[row][tf.newaxis], alpha[row][tf.newaxis], has_alpha[row]
+                ),
+                tf.range(tf.shape(alpha)[0]),
+                fn_output_signature=tf.TensorSpec([], tf.string),
+                parallel_iterations=1,
+            )
+
+        rest = tf.TensorSpec([None, None, None, 1], tf.float32), tf.TensorSpec([None], tf.bool)
         with tf.control_dependencies(batches({"style_bytes": style_bytes, **options}, count)):
-            return {"png_bytes": stylize_files(run, pair_at, count, self._most_pixels)}
+            files = in_chunks(
+                functools.partial(self._run_rows, options),
+                picture_at,
+                files_of,
+                count=count,
+                specs=(Waiting(_PICTURES, rest), tf.TensorSpec([None], tf.string)),
+                most_pixels=self._most_pixels,
+            )
+            return {"png_bytes": files}
+
+    def _pictures(self, content: tf.Tensor, style: tf.Tensor) -> BatchPictures:
+        """Returns one picture, float32 `[1, H, W, 3]`, ready to be stylized."""
+        start = start_image(self._config, content, style)
+        style = resize(style, self._style_size(size_of(style), size_of(content)))
+        return BatchPictures(content, packed(tf.clip_by_value(style, 0.0, 1.0)), start)
 
     def _run_rows(
-        self, options: NamedTensors, contents: tf.Tensor, styles: Packed, rows: tf.Tensor
+        self, options: NamedTensors, pictures: BatchPictures, rows: tf.Tensor
     ) -> Stylized:
         """Returns the results of some rows of a request, whose options are those of all rows."""
         own = {name: options[name] for name in self._options}
-        return self._run(contents, styles, options_at(own, rows))
+        return self._run(pictures, options_at(own, rows))
 
-    def _stylize_chunk(
-        self, contents: tf.Tensor, styles: Packed, options: NamedTensors
-    ) -> Stylized:
+    def _stylize_chunk(self, pictures: BatchPictures, options: NamedTensors) -> Stylized:
         """Returns stylized pictures of one size, that of their contents."""
-        count, size = tf.shape(contents)[0], size_of(contents)
+        contents, styles, starts = pictures
+        count = tf.shape(contents)[0]
         steps = tf.fill([count], self._config.optimizer.steps)
         if "num_steps" in options:
             steps = within("num_steps", options["num_steps"], 1, MAX_STEPS)
         inside = {name: within(name, options[name], 0.0, _MAX_WEIGHT) for name in self._weights()}
         inside["style_weight"] *= self._config.loss.style_factor
-        weights = LossWeights(*inside.values())
-
-        def style_of(row: int | tf.Tensor) -> tf.Tensor:
-            style = unpacked(styles, row)
-            style = resize(style, self._style_size(size_of(style), size))
-            return tf.clip_by_value(style, 0.0, 1.0)
 
         def alone() -> Stylized:
-            content = tf.ensure_shape(contents, _IMAGE)
-            start = start_image(self._config, content, unpacked(styles, 0))
+            content, start = (tf.ensure_shape(each, _IMAGE) for each in (contents, starts))
             found = stylize_in_graph(
                 self._problem,
-                Pictures(content, (style_of(0),), start),
+                Pictures(content, (unpacked(styles, 0),), start),
                 self._config,
                 num_steps=steps[0],
                 weights=LossWeights(*(inside[name][0] for name in inside)),
@@ -224,19 +266,12 @@ class Signatures(tf.Module):
             return Stylized(found.image, *(part[tf.newaxis] for part in found[1:]))
 
         def together() -> Stylized:
-            starts = for_each(
-                count,
-                lambda row: start_image(
-                    self._config, contents[row][tf.newaxis], unpacked(styles, row)
-                ),
-                tf.TensorSpec(_IMAGE, tf.float32),
-            )
             return stylize_batch_in_graph(
                 self._problem,
-                BatchPictures(contents, mapped(styles, style_of), starts),
+                pictures,
                 self._config,
                 num_steps=steps,
-                weights=weights,
+                weights=LossWeights(*inside.values()),
             )
 
         if self._most_pixels == 0:

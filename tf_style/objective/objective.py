@@ -11,14 +11,13 @@ from typing import Any, cast
 
 import tensorflow as tf
 
-from tf_style import vgg19
 from tf_style._keras import keras
 from tf_style.config.loss import LossConfig
-from tf_style.graphs.batches import rgb
 from tf_style.graphs.tracing import as_graph
+from tf_style.objective.checks import check_pair, checked_image, float_images
 from tf_style.objective.loss import LossTerms, LossWeights, loss_terms
 from tf_style.objective.scales import content_scales, variation_scale
-from tf_style.objective.targets import EDGES, Guides, Targets, style_statistics, style_targets
+from tf_style.objective.targets import Guides, Targets, style_statistics, style_targets
 from tf_style.objective.terms import content_of
 
 _ANY_IMAGE = tf.TensorSpec([None, None, None, 3], tf.float32)
@@ -53,14 +52,16 @@ class Objective:
         self.extractor = extractor
         self.config = config
 
-    @as_graph(input_signature=[_ANY_IMAGE], autograph=False)
     def features(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns the features of an image by layer name; one graph serves all sizes.
 
         Args:
-            image: float32 `[b, H, W, 3]`, RGB 0..1.
+            image: float `[b, H, W, 3]`, RGB 0..1.
+
+        Raises:
+            ValueError: if it is not of floats.
         """
-        return self.extractor(image)
+        return self._graph_of_features(float_images("image", image))
 
     def content_targets(self, content: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns the targets of a content image: `Targets.content`.
@@ -83,28 +84,23 @@ class Objective:
         features = self.features(style)
         return [style_statistics(self.config, features, guides=each) for each in guides]
 
-    @as_graph(input_signature=[_ANY_IMAGE, _ANY_IMAGE], autograph=False)
     def targets(self, content: tf.Tensor, style: tf.Tensor) -> Targets:
         """Returns what an image must match; compute it once for each pair of pictures.
 
         Args:
-            content: float32 `[b, H, W, 3]`, RGB 0..1, of the image's size.
-            style: float32 `[b, H', W', 3]`, RGB 0..1, of any size.
+            content: float `[b, H, W, 3]`, RGB 0..1, of the image's size.
+            style: float `[b or 1, H', W', 3]`, RGB 0..1, of any size.
+
+        Raises:
+            ValueError: if they are not of floats, or there are other numbers of them.
         """
-        content_features = self.extractor(content)
-        content_targets = content_of(self.config, content, content_features)
-        # One picture after the other: both at once would need twice the memory.
-        with tf.control_dependencies(list(content_targets.values())):
-            style = tf.identity(style)
-        return Targets(
-            content_targets,
-            style_targets(self.config, self.extractor(style)),
-            scales=self.scales(content_targets, variation_scale(self.config, style)),
-        )
+        content, style = float_images("content", content), float_images("style", style)
+        check_pair(content, style)
+        return self._graph_of_targets(content, style)
 
     def target_specs(self) -> Targets:
         """Returns the shapes and types of `targets`, as symbolic tensors."""
-        graph = cast("tf.types.experimental.PolymorphicFunction", self.targets)
+        graph = cast("tf.types.experimental.PolymorphicFunction", self._graph_of_targets)
         return graph.get_concrete_function().structured_outputs
 
     def scales(
@@ -140,7 +136,7 @@ class Objective:
         """Returns the loss and its parts.
 
         Args:
-            image: float32 `[1, H, W, 3]`, RGB, nominally 0..1, not clipped.
+            image: float `[1, H, W, 3]`, RGB, nominally 0..1. Values are not clipped or checked.
             targets: from `targets`, for a content of the same size.
             weights: replace the config's.
             per_sample: take a batch, `[b, H, W, 3]`, and give `[b]` losses, each as if its image
@@ -151,7 +147,7 @@ class Objective:
                 another size than the content.
         """
         image = checked_image(image, targets, per_sample=per_sample)
-        return self.terms_graph(image, targets, weights=weights, per_sample=per_sample)
+        return self._graph_of_terms(image, targets, weights=weights, per_sample=per_sample)
 
     def keeping_memory(self) -> contextlib.AbstractContextManager[None]:
         """Returns a context for many evaluations of images of one size; here it does nothing."""
@@ -180,7 +176,7 @@ class Objective:
             ValueError: as for `terms`.
         """
         image = checked_image(image, targets, per_sample=per_sample)
-        return self.gradient_graph(image, targets, weights=weights, per_sample=per_sample)
+        return self._graph_of_gradient(image, targets, weights=weights, per_sample=per_sample)
 
     def terms_and_gradient(
         self,
@@ -208,21 +204,36 @@ class Objective:
         return terms, tape.gradient(terms.total, image)
 
     @tf.function(autograph=False, reduce_retracing=True)
-    def terms_graph(
+    def _graph_of_terms(
         self, image: tf.Tensor, targets: Targets, *, weights: LossWeights | None, per_sample: bool
     ) -> LossTerms:
-        """Returns what `terms` returns, without its checks."""
         return self._terms(image, targets, weights, per_sample)
 
     @tf.function(autograph=False, reduce_retracing=True)
-    def gradient_graph(
+    def _graph_of_gradient(
         self, image: tf.Tensor, targets: Targets, *, weights: LossWeights | None, per_sample: bool
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns what `value_and_gradient` returns, without its checks."""
         terms, gradient = self.terms_and_gradient(
             image, targets, weights=weights, per_sample=per_sample
         )
         return terms.total, gradient
+
+    @as_graph(input_signature=[_ANY_IMAGE], autograph=False)
+    def _graph_of_features(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+        return self.extractor(image)
+
+    @as_graph(input_signature=[_ANY_IMAGE, _ANY_IMAGE], autograph=False)
+    def _graph_of_targets(self, content: tf.Tensor, style: tf.Tensor) -> Targets:
+        content_features = self.extractor(content)
+        content_targets = content_of(self.config, content, content_features)
+        # One picture after the other: both at once would need twice the memory.
+        with tf.control_dependencies(list(content_targets.values())):
+            style = tf.identity(style)
+        return Targets(
+            content_targets,
+            style_targets(self.config, self.extractor(style)),
+            scales=self.scales(content_targets, variation_scale(self.config, style)),
+        )
 
     def _terms(
         self, image: tf.Tensor, targets: Targets, weights: LossWeights | None, per_sample: bool
@@ -233,46 +244,13 @@ class Objective:
         )
 
 
-def checked_image(image: tf.Tensor, targets: Targets, *, per_sample: bool) -> tf.Tensor:
-    """Returns an image, or a batch with `per_sample`, that can be compared with its targets.
-
-    Raises:
-        ValueError: if it is known not to be; see `Objective.terms`.
-    """
-    image = rgb("image", image)
-    if not image.dtype.is_floating:
-        raise ValueError(
-            f"`image` must be of floats, RGB 0..1. Received: dtype={image.dtype.name}. Use "
-            "`tf.image.convert_image_dtype(image, tf.float32)`."
-        )
-    count, height, width, _ = image.shape
-    if not per_sample:
-        if count not in (1, None):
-            raise ValueError(
-                f"`image` must be one image, a batch of 1. Received: shape={tuple(image.shape)}. "
-                "Use `per_sample=True` for the loss and the gradient of each image."
-            )
-        image = tf.ensure_shape(image, [1, None, None, 3])
-    for name, target in targets.content.items():
-        halvings = 1 if name == EDGES else vgg19.minimum_side([name])
-        sides = [None if side is None else side // halvings for side in (height, width)]
-        if not target.shape[1:3].is_compatible_with(sides):
-            raise ValueError(
-                "`image` must have the size of the content of `targets`. Received: "
-                f"image of {height}x{width} px, whose '{name}' is "
-                f"{'x'.join(map(str, sides))}, and a target of "
-                f"{'x'.join(map(str, target.shape[1:3]))}. Resize the image."
-            )
-        if count is not None and target.shape[0] not in (1, count, None):
-            raise ValueError(
-                "`targets` must be those of one image, or of each image of the batch. Received: "
-                f"targets of {target.shape[0]} images for a batch of {count}."
-            )
-    return image
-
-
 def check_layers(extractor: keras.Model, config: LossConfig) -> None:
-    """Raises ValueError if the extractor lacks a layer of the config."""
+    """Raises ValueError if the extractor lacks a layer of the config, TypeError if it is none."""
+    if not isinstance(config, LossConfig):
+        raise TypeError(
+            f"`config` must be a LossConfig. Received: {type(config).__name__}. Of a StyleConfig "
+            "use `config.loss`."
+        )
     missing = [layer for layer in config.layers if layer not in extractor.output]
     if missing:
         raise ValueError(

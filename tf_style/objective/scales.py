@@ -53,10 +53,10 @@ def variation_scale(config: LossConfig, style: tf.Tensor) -> dict[str, tf.Tensor
     could not take an engraving's lines.
 
     Args:
-        config: losses; without `relative_losses` there is no scale.
+        config: losses; without `relative_losses` or `tv_weight` there is no scale.
         style: float `[b, h, w, 3]`, RGB 0..1, the style picture.
     """
-    if not config.relative_losses:
+    if not (config.relative_losses and config.tv_weight):
         return {}
     return {IMAGE: TOTAL_VARIATIONS[config.tv_form](style, per_sample=True)}
 

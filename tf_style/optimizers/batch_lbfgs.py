@@ -6,40 +6,30 @@ Knows nothing about images.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import tensorflow as tf
 
 from tf_style.config.optimizer import OptimizerConfig
-from tf_style.graphs.tracing import called_when_reached
+from tf_style.optimizers.batch_state import (
+    BatchState,
+    is_unfinished,
+    rings,
+    state_of,
+    with_entry,
+    with_rows,
+    with_state,
+)
 from tf_style.optimizers.lbfgs_direction import history_weights
 from tf_style.optimizers.lbfgs_state import LbfgsState, initial_state, without_history
 from tf_style.optimizers.lbfgs_steps import is_curved, judged
 from tf_style.optimizers.line_search import search
-from tf_style.optimizers.ring_buffers import with_row_in_place
 from tf_style.optimizers.scaling import unit_scale
 from tf_style.optimizers.solution import MAX_RESTARTS_WITHOUT_GAIN
 
 BatchFunction: TypeAlias = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 """Maps positions `[k, n]` and the int32 numbers `[k]` of their functions to values `[k]` and
 gradients `[k, n]`."""
-
-
-class BatchState(NamedTuple):
-    """Several minimizations between two steps.
-
-    Attributes:
-        each: the state of each, with one more dimension in front, `[b, ...]`; but rings are float
-            `[b * m, n]`, with the m rows of each function together.
-        scale: float64 `[b]`, factor of each value and gradient.
-        restarts: int32 `[b]`, number of times that a history was cleared without a step since.
-        since: int32 `[b]`, steps made when the unit step last failed.
-    """
-
-    each: LbfgsState
-    scale: tf.Tensor
-    restarts: tf.Tensor
-    since: tf.Tensor
 
 
 def begin(function: BatchFunction, start: tf.Tensor, history: int) -> BatchState:
@@ -73,31 +63,6 @@ def begin(function: BatchFunction, start: tf.Tensor, history: int) -> BatchState
     return BatchState(each, scale, zeros, zeros)
 
 
-def values(state: BatchState) -> tf.Tensor:
-    """Returns the value of each function at its position, float `[b]`."""
-    return tf.cast(tf.cast(state.each.value, tf.float64) / state.scale, state.each.value.dtype)
-
-
-def is_unfinished(state: BatchState, num_steps: tf.Tensor) -> tf.Tensor:
-    """Returns whether each function's minimization goes on, bool `[b]`.
-
-    Args:
-        state: where it is.
-        num_steps: int32 `[b]`, the maximum number of steps of each.
-    """
-    return ~(is_flat(state) | has_failed(state)) & (state.each.num_steps < num_steps)
-
-
-def is_flat(state: BatchState) -> tf.Tensor:
-    """Returns where the gradient is 0, bool `[b]`."""
-    return tf.reduce_all(tf.equal(state.each.gradient, 0.0), 1)
-
-
-def has_failed(state: BatchState) -> tf.Tensor:
-    """Returns where too many restarts gained nothing, bool `[b]`."""
-    return state.restarts > MAX_RESTARTS_WITHOUT_GAIN
-
-
 def minimize_batch(
     function: BatchFunction,
     start: tf.Tensor,
@@ -107,6 +72,9 @@ def minimize_batch(
 ) -> BatchState:
     """Returns where each minimization ends.
 
+    Differs from `lbfgs`: where a unit step and shorter ones fail, which is rare, there is no line
+    search. Its graph would be larger than everything else.
+
     Args:
         function: the functions.
         start: float `[b, n]`.
@@ -115,9 +83,8 @@ def minimize_batch(
     """
 
     def attempt(state: BatchState) -> tuple[BatchState]:
-        state = advance_batch(function, state, num_steps=num_steps)
-        searched = called_when_reached(lambda: search_failed(function, state))
-        return (tf.cond(tf.reduce_any(state.each.failed), searched, lambda: state),)
+        state, _ = advance_batch(function, state, num_steps=num_steps)
+        return (restarted(state),)
 
     return tf.while_loop(
         lambda state: tf.reduce_any(is_unfinished(state, num_steps)),
@@ -134,8 +101,8 @@ def advance_batch(
     num_steps: tf.Tensor,
     num_trials: tf.Tensor | int = 2**31 - 1,
     is_stopped: Callable[[], tf.Tensor] = lambda: tf.constant(False),
-) -> BatchState:
-    """Returns the state after more trial steps of every unfinished minimization.
+) -> tuple[BatchState, tf.Tensor]:
+    """Returns the state after more trial steps of every unfinished minimization, and their number.
 
     A trial that lowers its value is a step. Ends where even a short trial does not, for
     `search_failed`.
@@ -156,7 +123,8 @@ def advance_batch(
         return done + 1, _after_trial(function, state, is_unfinished(state, num_steps))
 
     begun = (tf.constant(0), state)
-    return tf.while_loop(continues, trial, begun, parallel_iterations=1)[1]
+    done, state = tf.while_loop(continues, trial, begun, parallel_iterations=1)
+    return state, done
 
 
 _FIRST_STEPS = tuple(0.01 * 0.1**restarts for restarts in range(MAX_RESTARTS_WITHOUT_GAIN + 2))
@@ -205,7 +173,7 @@ def _directions(each: LbfgsState, first_step: tf.Tensor) -> tf.Tensor:
     length = tf.cast(first_step, dtype) * tf.sqrt(size)
     steepest = tf.math.divide_no_nan(length, tf.norm(gradient, axis=1))[:, tf.newaxis] * gradient
     has_history = (each.num_pairs > 0)[:, tf.newaxis]
-    position_deltas, gradient_deltas = _rings(each)
+    position_deltas, gradient_deltas = rings(each)
     scale, by_gradient_deltas, by_position_deltas = (
         tf.cast(weights, dtype)
         for weights in history_weights(
@@ -224,12 +192,6 @@ def _directions(each: LbfgsState, first_step: tf.Tensor) -> tf.Tensor:
     return -tf.where(has_history, direction, steepest)
 
 
-def _rings(each: LbfgsState) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns both rings as float `[b, m, n]`."""
-    shape = [*tf.unstack(tf.shape(each.inner)[:2]), tf.shape(each.position)[1]]
-    return tf.reshape(each.position_deltas, shape), tf.reshape(each.gradient_deltas, shape)
-
-
 def _advanced(each: LbfgsState, position: tf.Tensor, gradient: tf.Tensor) -> LbfgsState:
     """Returns the states after steps; stores the pairs whose curvature is positive.
 
@@ -245,14 +207,14 @@ def _advanced(each: LbfgsState, position: tf.Tensor, gradient: tf.Tensor) -> Lbf
         tf.where(is_stored[:, tf.newaxis], *pair) for pair in zip(deltas, before, strict=True)
     )
     each = each._replace(
-        position_deltas=_with_rows(each.position_deltas, places, position_delta),
-        gradient_deltas=_with_rows(each.gradient_deltas, places, gradient_delta),
+        position_deltas=with_rows(each.position_deltas, places, position_delta),
+        gradient_deltas=with_rows(each.gradient_deltas, places, gradient_delta),
     )
 
     def products(ring: tf.Tensor, delta: tf.Tensor) -> tf.Tensor:
         return tf.cast(tf.linalg.matvec(ring, delta), tf.float64)
 
-    position_deltas, gradient_deltas = _rings(each)
+    position_deltas, gradient_deltas = rings(each)
     is_row = tf.equal(tf.range(history), row[:, tf.newaxis])
 
     def with_row(matrix: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
@@ -273,17 +235,19 @@ def _advanced(each: LbfgsState, position: tf.Tensor, gradient: tf.Tensor) -> Lbf
     )
 
 
-def _with_rows(ring: tf.Tensor, places: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-    """Returns the ring with some rows replaced, one by one and in place."""
-    return tf.while_loop(
-        lambda index, _: index < tf.size(places),
-        lambda index, rest: (
-            index + 1,
-            tf.ensure_shape(with_row_in_place(rest, places[index], rows[index]), ring.shape),
+def restarted(state: BatchState) -> BatchState:
+    """Returns the state with the history cleared of each function whose trials failed."""
+    each, failed = state.each, state.each.failed
+    made_none = tf.equal(each.num_steps, state.since)
+    return state._replace(
+        each=each._replace(
+            num_pairs=tf.where(failed, 0, each.num_pairs),
+            length=tf.where(failed, tf.ones_like(each.length), each.length),
+            failed=tf.zeros_like(failed),
         ),
-        (tf.constant(0), ring),
-        parallel_iterations=1,
-    )[1]
+        restarts=tf.where(failed, tf.where(made_none, state.restarts, 0) + 1, state.restarts),
+        since=tf.where(failed, each.num_steps, state.since),
+    )
 
 
 def search_failed(function: BatchFunction, state: BatchState) -> BatchState:
@@ -297,7 +261,7 @@ def search_failed(function: BatchFunction, state: BatchState) -> BatchState:
         row = tf.cast(rows[index], tf.int32)
         one = search(
             lambda position: _alone(function, state, position, row),
-            _taken(state.each, row),
+            state_of(state.each, row),
             first_step=tf.gather(_FIRST_STEPS, state.restarts[row]),
         )
         restarts = tf.where(one.num_steps > state.since[row], 0, state.restarts[row])
@@ -309,9 +273,9 @@ def search_failed(function: BatchFunction, state: BatchState) -> BatchState:
             failed=cleared.failed,
         )
         return index + 1, state._replace(
-            each=_put(state.each, row, one),
-            restarts=_with_entry(state.restarts, row, restarts),
-            since=_with_entry(state.since, row, one.num_steps),
+            each=with_state(state.each, row, one),
+            restarts=with_entry(state.restarts, row, restarts),
+            since=with_entry(state.since, row, one.num_steps),
         )
 
     return tf.while_loop(
@@ -329,30 +293,3 @@ def _alone(
     value, gradient = function(position[tf.newaxis], row[tf.newaxis])
     factor = tf.cast(state.scale[row], position.dtype)
     return factor * value[0], factor * gradient[0]
-
-
-_RINGS = ("position_deltas", "gradient_deltas")
-
-
-def _taken(each: LbfgsState, row: tf.Tensor) -> LbfgsState:
-    """Returns the state of one function."""
-    history = tf.shape(each.inner)[1]
-    rows = {ring: getattr(each, ring)[row * history : (row + 1) * history] for ring in _RINGS}
-    return LbfgsState(*(part[row] for part in each))._replace(**rows)
-
-
-def _put(each: LbfgsState, row: tf.Tensor, one: LbfgsState) -> LbfgsState:
-    """Returns the states with that of one function replaced."""
-    history = tf.shape(each.inner)[1]
-    places = row * history + tf.range(history)
-    rings = {ring: _with_rows(getattr(each, ring), places, getattr(one, ring)) for ring in _RINGS}
-    parts = {
-        name: _with_entry(getattr(each, name), row, part)
-        for name, part in one._asdict().items()
-        if name not in _RINGS
-    }
-    return LbfgsState(**parts, **rings)
-
-
-def _with_entry(values: tf.Tensor, row: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
-    return tf.tensor_scatter_nd_update(values, [[row]], value[tf.newaxis])

@@ -43,8 +43,8 @@ def onnx_model(function: tf.function, precision: str) -> bytes:
 def _name_sides(graph: Any) -> None:
     """Names the open sides of the inputs and outputs.
 
-    They are `height` and `width` of the image and all that has its size, `style_height` and
-    `style_width`, and, of features, `block4_conv2_height` and so on.
+    They are `height` and `width` of the image and all that has its size; of the style and of
+    features, the same after the name of the input or of the layer.
     """
     for value in (*graph.input, *graph.output):
         sides = value.type.tensor_type.shape.dim

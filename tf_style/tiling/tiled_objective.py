@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_style.graphs.tracing import as_graph
+from tf_style.objective.checks import check_single
 from tf_style.objective.loss import LossTerms, LossWeights, compared, weights_of
 from tf_style.objective.objective import Objective
 from tf_style.objective.scales import IMAGE
@@ -103,11 +104,8 @@ class TiledObjective(Objective):
         weights: LossWeights | None = None,
         per_sample: bool = False,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the total loss and its gradient with respect to the image; see `Objective`.
-
-        Calls back into Python, so a graph that contains it cannot be saved.
-        """
-        _check_single(per_sample)
+        """Returns loss and gradient; see `Objective`. Calls Python: no graph of it can be saved."""
+        check_single(per_sample)
         arguments = (image, complete(targets), weights or weights_of(self.config))
         nest = tf.nest.map_structure(tf.convert_to_tensor, arguments)
 
@@ -156,7 +154,7 @@ class TiledObjective(Objective):
         per_sample: bool = False,
     ) -> LossTerms:
         """Returns the loss and its parts; see `Objective`."""
-        _check_single(per_sample)
+        check_single(per_sample)
         targets = arrays(complete(targets))
         measures, _ = self._measures_of(image.numpy(), targets, maps=self._new_maps())
         return self._compared(measures, targets, weights or weights_of(self.config))[0]
@@ -185,7 +183,7 @@ class TiledObjective(Objective):
 
     def variation_scale(self, style: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns the scale of total variation; see `Objective`."""
-        if not self.config.relative_losses:
+        if not (self.config.relative_losses and self.config.tv_weight):
             return {}
         measure = self._strips.measured(style.numpy(), Targets({}, {}))["variation"][0][IMAGE]
         return {IMAGE: tf.constant([measure], tf.float32)}
@@ -350,8 +348,3 @@ class TiledObjective(Objective):
             else by_layer
             for name, by_layer in measures.items()
         }
-
-
-def _check_single(per_sample: bool) -> None:
-    if per_sample:
-        raise ValueError("`per_sample` must be False in tiles. Received: per_sample=True.")

@@ -1,9 +1,11 @@
 """`stylize_batch`: several pictures in one optimization."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeAlias
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
+from tf_style._checks import shown
 from tf_style.config.style_config import StyleConfig
 from tf_style.engine import stages
 from tf_style.engine.assembly import load_problem
@@ -19,8 +21,8 @@ from tf_style.provenance.origin import origin_of
 from tf_style.transfer.found_regions import with_regions
 from tf_style.transfer.optimization import Report
 from tf_style.transfer.painting import paint
-from tf_style.transfer.progress import OnProgress, Progress, StyleResult
-from tf_style.transfer.stylize import checked_config
+from tf_style.transfer.progress import OnProgress, Progress, StyleResult, every
+from tf_style.transfer.stylize import check_callbacks, checked_config
 
 OnBatchProgress = Callable[[int, Progress], bool | None]
 """Called with the index of a picture and its progress; a true result ends its run early."""
@@ -32,6 +34,7 @@ def stylize_batch(
     *,
     config: StyleConfig | Sequence[StyleConfig] | None = None,
     on_progress: OnBatchProgress | None = None,
+    progress_every: int | None = None,
     cancellation: Cancellation | None = None,
     notify: Callable[[str], None] | None = None,
 ) -> list[StyleResult]:
@@ -51,6 +54,8 @@ def stylize_batch(
         config: the options of all pictures, or a list of one config for each.
         on_progress: called with the index of a picture and its `Progress`, between slices of steps;
             a true result ends the run of this picture early. `Progress.state` cannot resume a run.
+        progress_every: call `on_progress` at every multiple of so many steps of a picture, and at
+            no other step.
         cancellation: ends all runs from any thread, at their next step.
         notify: called with a line of text, as by `stylize`; lines about one picture begin with its
             index.
@@ -60,14 +65,17 @@ def stylize_batch(
 
     Raises:
         ValueError: if the numbers of contents, styles and configs differ; else as `stylize`.
-        OSError, TypeError, FloatingPointError, MemoryError: as `stylize`. A message about a picture
-            begins with its index.
+        OSError, TypeError, FloatingPointError, MemoryError: as `stylize`; then no picture has a
+            result. A message about one picture begins with its index.
 
     Example:
         >>> results = tf_style.stylize_batch(["a.jpg", "b.jpg"], ["painting.jpg"] * 2)
     """
+    contents, styles = _listed("contents", contents), _listed("styles", styles)
     configs = _configs(config, len(contents))
     _check_count("styles", len(styles), len(contents))
+    check_callbacks(on_progress, progress_every, cancellation)
+    calls = [_of_index(on_progress, progress_every, index) for index in range(len(contents))]
     prepared = []
     for index, (content, style, each) in enumerate(zip(contents, styles, configs, strict=True)):
         with _naming(index):
@@ -82,17 +90,19 @@ def stylize_batch(
     results: dict[int, StyleResult] = {}
     groups, alone = _groups(prepared, configs)
     for (_, shared), indices in groups.items():
-        chosen = [(index, prepared[index], configs[index]) for index in indices]
-        found = _together(chosen, shared, on_progress, cancellation, notify)
+        chosen = [_Run(index, prepared[index], configs[index], calls[index]) for index in indices]
+        found = _together(chosen, shared, progress_every, cancellation, notify)
         results.update(zip(indices, found, strict=True))
     for index in alone:
-        results[index] = paint(
-            prepared[index],
-            configs[index],
-            on_progress=_of_index(on_progress, index),
-            cancellation=cancellation,
-            notify=_numbered(notify, index),
-        )
+        with _naming(index):
+            results[index] = paint(
+                prepared[index],
+                configs[index],
+                on_progress=calls[index],
+                pause_every=progress_every,
+                cancellation=cancellation,
+                notify=_numbered(notify, index),
+            )
     return [results[index] for index in range(len(contents))]
 
 
@@ -115,47 +125,81 @@ def _groups(
     return groups, alone
 
 
+class _Run(NamedTuple):
+    """One picture of a group: its index, and what is its own."""
+
+    number: int
+    inputs: Inputs
+    config: StyleConfig
+    on_progress: OnProgress | None
+
+
 def _together(
-    chosen: Sequence[tuple[int, Inputs, StyleConfig]],
+    chosen: Sequence[_Run],
     shared: StyleConfig,
-    on_progress: OnBatchProgress | None,
+    progress_every: int | None,
     cancellation: Cancellation | None,
     notify: Callable[[str], None] | None,
 ) -> list[StyleResult]:
     """Returns the results of pictures of one size, optimized together.
 
     Args:
-        chosen: the index of each picture, its inputs and its config.
-        shared: what the configs have in common.
-        on_progress: as for `stylize_batch`.
+        chosen: the pictures.
+        shared: what their configs have in common.
+        progress_every: as for `stylize_batch`.
         cancellation: as for `stylize_batch`.
         notify: as for `stylize_batch`.
     """
     loaded = load_problem(shared, notify=notify)
-    reports, runs = [], []
-    for index, inputs, config in chosen:
+    reports, runs = {}, []
+    for index, inputs, config, on_progress in chosen:
         inputs = with_regions(inputs, config, notify=_numbered(notify, index))
-        runs.append(BatchRun(pictures_of(inputs), config))
-        reports.append(Report(inputs, config, loaded, _of_index(on_progress, index)))
+        runs.append(BatchRun(index, pictures_of(inputs), config))
+        reports[index] = Report(inputs, config, loaded, on_progress)
 
-    def on_slice(row: int, state: RunState) -> bool | None:
-        return reports[row].on_slice(state)
+    def on_slice(index: int, state: RunState) -> bool | None:
+        return reports[index].on_slice(state)
 
     with stages.enough_memory(runs[0].pictures.content.shape[1:3]):
         ends = run_batch(
             loaded.problem,
             runs,
-            on_slice=on_slice if on_progress else None,
+            pause_every=progress_every,
+            on_slice=on_slice if chosen[0].on_progress else None,
             cancellation=cancellation,
         )
-    return [report.result(end) for report, end in zip(reports, ends, strict=True)]
+    return [report.result(end) for report, end in zip(reports.values(), ends, strict=True)]
+
+
+def _listed(argument: str, pictures: Sequence[Any]) -> list[Any]:
+    """Returns the pictures as a list.
+
+    Raises:
+        TypeError: if they are one picture, or cannot be listed.
+    """
+    rank = len(getattr(pictures, "shape", [None] * 4))
+    is_one = isinstance(pictures, (str, bytes, os.PathLike)) or rank < 4
+    if is_one or not isinstance(pictures, Iterable):
+        found = f"an array of {rank} dimensions" if rank < 4 else shown(pictures)
+        raise TypeError(
+            f"`{argument}` must be a list of pictures. Received: {argument}={found}. Use "
+            f"`[picture]`, or `stylize` for one picture."
+        )
+    return list(pictures)
 
 
 def _configs(config: StyleConfig | Sequence[StyleConfig] | None, count: int) -> list[StyleConfig]:
     if config is None or isinstance(config, StyleConfig):
         return [checked_config(config)] * count
-    _check_count("config", len(config), count)
-    return [checked_config(each) for each in config]
+    configs = list(config) if isinstance(config, Iterable) else [config]
+    for each in configs:
+        if not isinstance(each, StyleConfig):
+            raise TypeError(
+                "`config` must be a StyleConfig, or a list of one for each of `contents`. "
+                f"Received: {type(each).__name__}. Use `tf_style.StyleConfig(size=256)`."
+            )
+    _check_count("config", len(configs), count)
+    return configs
 
 
 def _check_count(argument: str, found: int, count: int) -> None:
@@ -166,18 +210,30 @@ def _check_count(argument: str, found: int, count: int) -> None:
         )
 
 
+_ERRORS = (FileNotFoundError, FloatingPointError, MemoryError, OSError, TypeError, ValueError)
+
+
 @contextlib.contextmanager
 def _naming(index: int) -> Iterator[None]:
     """Lets the messages about a picture begin with its index."""
     try:
         yield
-    except (OSError, TypeError, ValueError) as error:
-        raise type(error)(f"{index}: {error}") from error
+    except _ERRORS as error:
+        kind = next(kind for kind in _ERRORS if isinstance(error, kind))
+        raise kind(f"{index}: {error}") from error
 
 
 def _numbered(notify: Callable[[str], None] | None, index: int) -> Callable[[str], None] | None:
     return None if notify is None else lambda line: notify(f"{index}: {line}")
 
 
-def _of_index(on_progress: OnBatchProgress | None, index: int) -> OnProgress | None:
-    return None if on_progress is None else lambda progress: on_progress(index, progress)
+def _of_index(
+    on_progress: OnBatchProgress | None, progress_every: int | None, index: int
+) -> OnProgress | None:
+    if on_progress is None:
+        return None
+
+    def call(progress: Progress) -> bool | None:
+        return on_progress(index, progress)
+
+    return call if progress_every is None else every(progress_every, call)

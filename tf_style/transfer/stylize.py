@@ -90,7 +90,7 @@ def stylize(
     """
     started = time.perf_counter()
     config = checked_config(config)
-    _check_callbacks(on_progress, progress_every, cancellation)
+    check_callbacks(on_progress, progress_every, cancellation)
     if on_progress is not None and progress_every is not None:
         on_progress = every(progress_every, on_progress)
     content, style = fetched(content, argument="content"), all_fetched(style, argument="style")
@@ -159,11 +159,10 @@ def checked_config(config: StyleConfig | None) -> StyleConfig:
     return config
 
 
-def _check_callbacks(
-    on_progress: OnProgress | None,
-    progress_every: int | None,
-    cancellation: Cancellation | None,
+def check_callbacks(
+    on_progress: Callable | None, progress_every: int | None, cancellation: Cancellation | None
 ) -> None:
+    """Raises TypeError or ValueError if what follows or ends a run is something else."""
     if on_progress is not None and not callable(on_progress):
         raise TypeError(f"`on_progress` must be callable. Received: {on_progress!r}.")
     if progress_every is not None:
