@@ -211,8 +211,11 @@ class StyleAugmentation(keras.layers.Layer):
         mapped = tf.data.Dataset.zip(numbers, dataset).map(
             self.map_enumerated, num_parallel_calls=num_parallel_calls
         )
-        # Keras needs the number of batches, which is lost because `numbers` has none.
-        return mapped.apply(tf.data.experimental.assert_cardinality(dataset.cardinality()))
+        # Keras needs the number of batches, if there is one: `numbers`, which has none, hides it.
+        cardinality = dataset.cardinality()
+        if cardinality == tf.data.UNKNOWN_CARDINALITY:
+            return mapped
+        return mapped.apply(tf.data.experimental.assert_cardinality(cardinality))
 
     def augment(self, images: tf.Tensor, *, seed: tf.Tensor) -> tf.Tensor:
         """Returns images restyled at random; equal seeds give equal results.
