@@ -220,6 +220,41 @@ def test_cancelling_the_task_ends_the_run_and_frees_the_thread():
     assert steps[-1].step < 1_000_000
 
 
+def test_tasks_share_a_token_and_are_cancelled_alone():
+    cancellation, steps = tf_style.Cancellation(), {"first": [], "second": []}
+
+    async def running(name):
+        while not steps[name]:
+            await asyncio.sleep(0.01)
+
+    async def main():
+        first, second = (
+            asyncio.create_task(
+                tf_style.stylize_async(
+                    *pictures(),
+                    config=config(steps=1_000_000),
+                    cancellation=cancellation,
+                    on_progress=seen.append,
+                    progress_every=1,
+                )
+            )
+            for seen in steps.values()
+        )
+        await asyncio.gather(running("first"), running("second"))
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        assert not cancellation.is_cancelled
+        steps["second"].clear()
+        await running("second")
+        cancellation.cancel()
+        return await second
+
+    assert asyncio.run(main()).status is Status.CANCELLED
+
+
 def test_an_error_of_the_run_is_the_task_s():
     with pytest.raises(ValueError, match="progress_every"):
         asyncio.run(tf_style.stylize_async(*pictures(), progress_every=0))
+    with pytest.raises(TypeError, match="`cancellation` must be a Cancellation"):
+        asyncio.run(tf_style.stylize_async(*pictures(), cancellation=threading.Event()))
