@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import threading
+import time
 
 import keras
 import numpy as np
@@ -63,6 +64,30 @@ def test_another_thread_ends_a_run_that_would_never_end():
     assert result.status is Status.CANCELLED
     assert 0 < result.step < 1_000_000
     assert np.isfinite(result.image).all()
+
+
+def test_under_xla_a_token_costs_no_slice_for_each_step_and_still_ends_the_run():
+    layers = {"content_layers": "conv2_1", "style_layers": "conv1_1"}
+    chosen = config(size=32, steps=60, jit_compile="loop", **layers)
+    seen, ends = [], []
+    cancellation = tf_style.Cancellation()
+    tf_style.stylize(*pictures(), config=chosen, cancellation=cancellation, on_progress=seen.append)
+    assert seen[-1].step == 60 and len(seen) < 20
+
+    def on_progress(progress):
+        ends.append(time.perf_counter())
+        if len(ends) == 4:  # The first slices have one step each.
+            threading.Timer(0.01, cancellation.cancel).start()
+
+    result = tf_style.stylize(
+        *pictures(),
+        config=chosen.replace(steps=1_000_000),
+        cancellation=cancellation,
+        on_progress=on_progress,
+    )
+    assert result.status is Status.CANCELLED
+    assert 3 < result.step < 1_000_000
+    assert np.diff(ends).max() < 2.0  # 0.2 s are planned; the machine may be busy.
 
 
 def test_a_run_that_was_cancelled_before_ends_with_the_start():
