@@ -382,6 +382,9 @@ def test_wrong_arguments_are_named(bank, images, tmp_path):
         make(bank, size=2)
     with pytest.raises(ValueError, match="Did you mean 'conv1_1'"):
         make(bank, layers=["conv1_11"])
+    for name in ("num_mixed", "steps", "size", "bank_size"):
+        with pytest.raises(TypeError, match=f"`{name}` must be of type int. Received: {name}=8.5"):
+            make(bank, **{name: 8.5})
 
 
 def test_wrong_images_are_named(bank, images):

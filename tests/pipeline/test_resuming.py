@@ -238,6 +238,10 @@ def test_parallel_reads_keep_the_order(files):
     assert alone == together == [name.encode() for name in NAMES]
     with pytest.raises(ValueError, match="`num_parallel_reads` must be at least 1"):
         read_pictures(files, files[:1], num_parallel_reads=0)
+    with pytest.raises(TypeError, match="`num_parallel_reads` must be of type int"):
+        read_pictures(files, files[:1], num_parallel_reads=2.5)
+    with pytest.raises(TypeError, match="`num_shards` must be of type int"):
+        write_tfrecords([], files[0], num_shards="2")
     with pytest.raises(ValueError, match="`on_error` must be one of 'raise', 'skip'"):
         read_pictures(files, files[:1], on_error="ignore")
 

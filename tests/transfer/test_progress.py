@@ -44,6 +44,20 @@ def test_without_progress_every_slices_decide_as_before():
     assert len(steps) < 12
 
 
+@pytest.mark.parametrize("wrong", [2.5, 2.0, "2", True, np.True_, float("nan"), [2]])
+def test_progress_every_is_an_integer(wrong):
+    with pytest.raises(TypeError, match="^`progress_every` must be of type int. Received: .*=.+"):
+        tf_style.stylize(*pictures(), progress_every=wrong)
+
+
+def test_progress_every_may_be_numpys():
+    seen = []
+    tf_style.stylize(
+        *pictures(), config=config(), on_progress=seen.append, progress_every=np.int64(6)
+    )
+    assert [each.step for each in seen] == [6, 12]
+
+
 @pytest.mark.parametrize("options", [{"progress_every": 0}, {"cancellation": threading.Event()}])
 def test_wrong_arguments_are_named(options):
     with pytest.raises((TypeError, ValueError), match=f"`{next(iter(options))}` must be"):

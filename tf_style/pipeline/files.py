@@ -15,7 +15,7 @@ from typing import BinaryIO, NamedTuple
 
 import tensorflow as tf
 
-from tf_style._checks import check_name, check_number, one_line, shown, user_path
+from tf_style._checks import check_name, checked_integer, one_line, shown, user_path
 from tf_style.export.named_graphs import NamedTensors
 from tf_style.files.atomic import write_atomically
 from tf_style.images.graph_pictures import encode_png, to_png
@@ -109,7 +109,7 @@ def write_tfrecords(
     """
     path = Path(os.path.realpath(user_path(path)))
     if num_shards is not None:
-        check_number("num_shards", num_shards, minimum=1, maximum=99_999)
+        num_shards = checked_integer("num_shards", num_shards, minimum=1, maximum=99_999)
     check_num_shards(path, num_shards)
     paths = shard_paths(path, num_shards)
     known = finished_names(path) if resume else set()

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tf_style._checks import check_choice, check_number, missing_file, one_line, user_path
+from tf_style._checks import check_choice, checked_integer, missing_file, one_line, user_path
 from tf_style.config.style_config import StyleConfig
 from tf_style.export.named_graphs import NamedTensors
 from tf_style.graphs.epochs import checkpointable
@@ -132,7 +132,7 @@ def _prepared(
         notify: called with notes.
     """
     config = StyleConfig() if config is None else config
-    check_number("num_parallel_reads", num_parallel_reads, minimum=1)
+    num_parallel_reads = checked_integer("num_parallel_reads", num_parallel_reads, minimum=1)
     tell = notify or (lambda _: None)
 
     def read(name: bytes, content: bytes, style: bytes) -> tuple:
