@@ -227,6 +227,14 @@ def test_bytes_in_memory_give_what_the_files_give(one_bad):
         assert (found["error"].numpy() == b"") == (expected["error"].numpy() == b"")
 
 
+def test_a_text_is_no_collection_of_names(files):
+    for text in ("a-a b-a", b"a-a"):
+        with pytest.raises(TypeError, match=r"`skip` must be a collection.* Use `skip=\["):
+            read_pictures(files, files[:1], skip=text)
+    kept = read_pictures(files, files[:1], config=CONFIG, skip=iter(NAMES[1:]))
+    assert [each["name"].numpy().decode() for each in kept] == NAMES[:1]
+
+
 def test_parallel_reads_keep_the_order(files):
     alone, together = (
         [

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import threading
 import time
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -174,6 +175,20 @@ def test_summaries_hold_the_losses_and_the_picture_of_each_step(tmp_path):
     from PIL import Image
 
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(png))), seen[-1].pixels)
+
+
+def test_summaries_go_home_and_to_addresses(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for log_dir, folder in (("~/a", "a"), (Path("~/b"), "b"), (f"file://{tmp_path}/c", "c")):
+        tf_style.stylize(
+            *pictures(),
+            config=config(steps=1),
+            on_progress=tf_style.write_summaries(log_dir, pictures=False),
+        )
+        assert len(list((tmp_path / folder).iterdir())) == 1
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["a", "b", "c"]
 
 
 def test_keras_callbacks_see_a_training_and_can_end_it(tmp_path):

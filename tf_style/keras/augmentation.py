@@ -205,6 +205,7 @@ class StyleAugmentation(keras.layers.Layer):
 
         Raises:
             ValueError: if `first_epoch` is negative.
+            TypeError: if it is not an integer.
         """
         first_epoch = checked_integer("first_epoch", first_epoch, minimum=0)
         numbers = numbers_by_epoch(first_epoch)

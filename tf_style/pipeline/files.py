@@ -105,6 +105,7 @@ def write_tfrecords(
     Raises:
         ValueError: if `num_shards` is below 1 or not that of the files that exist, or two elements
             have the same name. Records that were written before are kept for `resume`.
+        TypeError: if `num_shards` is not an integer.
         OSError: if a file cannot be written.
     """
     path = Path(os.path.realpath(user_path(path)))
