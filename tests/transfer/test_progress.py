@@ -240,9 +240,11 @@ def test_early_stopping_of_keras_ends_a_run_whose_loss_does_not_fall():
 
 
 def test_a_task_gives_the_same_result_and_leaves_the_loop_free():
+    chosen = config(steps=200)  # Long enough for several turns, also if the graphs are there.
+
     async def main():
         turns = itertools.count()
-        run = asyncio.create_task(tf_style.stylize_async(*pictures(), config=config()))
+        run = asyncio.create_task(tf_style.stylize_async(*pictures(), config=chosen))
         while not run.done():
             await asyncio.sleep(0.01)
             turn = next(turns)
@@ -250,9 +252,8 @@ def test_a_task_gives_the_same_result_and_leaves_the_loop_free():
 
     result, turns = asyncio.run(main())
     assert turns > 3
-    np.testing.assert_array_equal(
-        result.image, tf_style.stylize(*pictures(), config=config()).image
-    )
+    expected = tf_style.stylize(*pictures(), config=chosen)
+    np.testing.assert_array_equal(result.image, expected.image)
 
 
 def test_cancelling_the_task_ends_the_run_and_frees_the_thread():
