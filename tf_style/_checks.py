@@ -8,6 +8,7 @@ is reported at once.
 import difflib
 import importlib.util
 import math
+import numbers
 import os
 import re
 from collections.abc import Iterable
@@ -84,6 +85,21 @@ def check_number(
     else:
         rule = f"lie within {minimum:g}..{maximum:g}"
     raise ValueError(f"`{argument}` must {rule}. Received: {argument}={shown(value)}.")
+
+
+def checked_integer(
+    argument: str, value: int, *, minimum: float = -math.inf, maximum: float = math.inf
+) -> int:
+    """Returns an integer of any kind, such as NumPy's, as int.
+
+    Raises:
+        TypeError: unless it is an integer, which no bool is.
+        ValueError: unless it is within `minimum`..`maximum`.
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"`{argument}` must be of type int. Received: {argument}={shown(value)}.")
+    check_number(argument, int(value), minimum=minimum, maximum=maximum)
+    return int(value)
 
 
 def user_path(path: str | os.PathLike) -> Path:

@@ -382,6 +382,9 @@ def test_wrong_arguments_are_named(bank, images, tmp_path):
         make(bank, size=2)
     with pytest.raises(ValueError, match="Did you mean 'conv1_1'"):
         make(bank, layers=["conv1_11"])
+    for name in ("num_mixed", "steps", "size", "bank_size"):
+        with pytest.raises(TypeError, match=f"`{name}` must be of type int. Received: {name}=8.5"):
+            make(bank, **{name: 8.5})
 
 
 def test_wrong_images_are_named(bank, images):
@@ -476,3 +479,16 @@ def test_the_first_epoch_is_that_of_numbered_batches(bank, images):
     for found, expected in zip(layer.map_dataset(dataset), by_number, strict=True):
         np.testing.assert_array_equal(found[0], expected[0])
         np.testing.assert_array_equal(found[1], expected[1])
+
+
+def test_a_dataset_of_unknown_or_infinite_length_keeps_its_length(bank, images):
+    layer = make(bank, steps=0)
+    whole = tf.data.Dataset.from_tensor_slices(images).batch(2)
+    for filtered in (whole.filter(lambda _: True), whole.unbatch().filter(lambda _: True).batch(2)):
+        assert filtered.cardinality() == tf.data.UNKNOWN_CARDINALITY
+        found, expected = list(layer.map_dataset(filtered)), list(layer.map_dataset(whole))
+        np.testing.assert_array_equal(found, expected)
+    endless = layer.map_dataset(whole.repeat())
+    assert endless.cardinality() == tf.data.INFINITE_CARDINALITY
+    assert len(list(endless.take(3))) == 3
+    assert layer.map_dataset(whole).cardinality() == 2

@@ -227,6 +227,14 @@ def test_bytes_in_memory_give_what_the_files_give(one_bad):
         assert (found["error"].numpy() == b"") == (expected["error"].numpy() == b"")
 
 
+def test_a_text_is_no_collection_of_names(files):
+    for text in ("a-a b-a", b"a-a"):
+        with pytest.raises(TypeError, match=r"`skip` must be a collection.* Use `skip=\["):
+            read_pictures(files, files[:1], skip=text)
+    kept = read_pictures(files, files[:1], config=CONFIG, skip=iter(NAMES[1:]))
+    assert [each["name"].numpy().decode() for each in kept] == NAMES[:1]
+
+
 def test_parallel_reads_keep_the_order(files):
     alone, together = (
         [
@@ -238,5 +246,69 @@ def test_parallel_reads_keep_the_order(files):
     assert alone == together == [name.encode() for name in NAMES]
     with pytest.raises(ValueError, match="`num_parallel_reads` must be at least 1"):
         read_pictures(files, files[:1], num_parallel_reads=0)
+    with pytest.raises(TypeError, match="`num_parallel_reads` must be of type int"):
+        read_pictures(files, files[:1], num_parallel_reads=2.5)
+    with pytest.raises(TypeError, match="`num_shards` must be of type int"):
+        write_tfrecords([], files[0], num_shards="2")
     with pytest.raises(ValueError, match="`on_error` must be one of 'raise', 'skip'"):
         read_pictures(files, files[:1], on_error="ignore")
+
+
+@pytest.mark.parametrize("resume", [True, False])
+@pytest.mark.parametrize(("before", "after"), [(2, 3), (3, 2), (None, 2), (2, None), (1, None)])
+@pytest.mark.parametrize("end", [None, 4])
+def test_another_number_of_shards_is_refused(before, after, end, resume, tmp_path):
+    elements, path = [element(name) for name in NAMES], tmp_path / "records"
+    if end is None:
+        write_tfrecords(elements, path, num_shards=before)
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            write_tfrecords(interrupted(elements, end), path, num_shards=before)
+    files = {each: each.read_bytes() for each in tmp_path.iterdir()}
+    rule = f"^`num_shards` must be that of .*num_shards={after}, .*Use num_shards={before}, or"
+    with pytest.raises(ValueError, match=rule):
+        write_tfrecords(elements, path, num_shards=after, resume=resume)
+    assert {each: each.read_bytes() for each in tmp_path.iterdir()} == files
+    write_tfrecords(elements, path, num_shards=before, resume=True)
+    assert sorted(each["name"].numpy().decode() for each in read_tfrecords(path)) == NAMES
+
+
+@pytest.mark.parametrize("num_shards", [None, 2])
+def test_a_name_that_comes_twice_is_refused_and_nothing_is_lost(num_shards, tmp_path):
+    path, options = tmp_path / "records", {"num_shards": num_shards}
+    twice = [element("a", 0.0), element("b"), element("a", 1.0), element("c")]
+    rule = "^`name` must be another for each element. Received: name='a' twice. Append a number"
+    for resume in (False, True):
+        with pytest.raises(ValueError, match=rule):
+            write_tfrecords(twice, path, resume=resume, **options)
+        assert finished_names(path) == {"a", "b"}
+    write_tfrecords([*twice[:2], element("a-2", 1.0), twice[3]], path, resume=True, **options)
+    found = {each["name"].numpy(): each["image"].numpy().max() for each in read_tfrecords(path)}
+    assert found == {b"a": 0.0, b"b": 0.0, b"a-2": 1.0, b"c": 0.0}
+    with pytest.raises(ValueError, match=rule):
+        write_pngs(twice, tmp_path / "out")
+    assert finished_names(tmp_path / "out") == {"a", "b"}
+
+
+def test_records_of_one_name_in_one_file_are_kept(tmp_path):
+    path = tmp_path / "records"
+    write_tfrecords([element("a"), element("b")], path)
+    data = path.read_bytes()
+    path.write_bytes(data + data)  # As other programs may write them.
+    write_tfrecords([element("c")], path, resume=True)
+    assert [each["name"].numpy() for each in read_tfrecords(path)] == [*2 * [b"a", b"b"], b"c"]
+
+
+@pytest.mark.parametrize("name", [300 * "n", "of/a/folder", "", "..", "taken", "null\0byte"])
+def test_a_name_that_no_file_can_have_is_skipped_or_told(name, tmp_path):
+    (tmp_path / "taken.png").mkdir()
+    (tmp_path / "...png").mkdir()
+    elements = [element("a"), element(name), element("b")]
+    with pytest.raises((ValueError, OSError), match="^`name` must .*Received: name=") as error:
+        write_pngs(elements, tmp_path)
+    assert "\n" not in str(error.value)
+    assert [each.name for each in tmp_path.iterdir() if each.is_file()] == ["a.png"]
+    written = write_pngs([{**each, "error": tf.constant("")} for each in elements], tmp_path)
+    assert written.names == ["a", "b"]
+    assert [path.name for path in written.paths] == ["a.png", "b.png"]
+    assert list(written.skipped) == [name] and written.skipped[name].startswith("`name` must")

@@ -3,6 +3,8 @@
 import asyncio
 import itertools
 import threading
+import time
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -43,6 +45,20 @@ def test_without_progress_every_slices_decide_as_before():
     assert len(steps) < 12
 
 
+@pytest.mark.parametrize("wrong", [2.5, 2.0, "2", True, np.True_, float("nan"), [2]])
+def test_progress_every_is_an_integer(wrong):
+    with pytest.raises(TypeError, match="^`progress_every` must be of type int. Received: .*=.+"):
+        tf_style.stylize(*pictures(), progress_every=wrong)
+
+
+def test_progress_every_may_be_numpys():
+    seen = []
+    tf_style.stylize(
+        *pictures(), config=config(), on_progress=seen.append, progress_every=np.int64(6)
+    )
+    assert [each.step for each in seen] == [6, 12]
+
+
 @pytest.mark.parametrize("options", [{"progress_every": 0}, {"cancellation": threading.Event()}])
 def test_wrong_arguments_are_named(options):
     with pytest.raises((TypeError, ValueError), match=f"`{next(iter(options))}` must be"):
@@ -63,6 +79,30 @@ def test_another_thread_ends_a_run_that_would_never_end():
     assert result.status is Status.CANCELLED
     assert 0 < result.step < 1_000_000
     assert np.isfinite(result.image).all()
+
+
+def test_under_xla_a_token_costs_no_slice_for_each_step_and_still_ends_the_run():
+    layers = {"content_layers": "conv2_1", "style_layers": "conv1_1"}
+    chosen = config(size=32, steps=60, jit_compile="loop", **layers)
+    seen, ends = [], []
+    cancellation = tf_style.Cancellation()
+    tf_style.stylize(*pictures(), config=chosen, cancellation=cancellation, on_progress=seen.append)
+    assert seen[-1].step == 60 and len(seen) < 20
+
+    def on_progress(progress):
+        ends.append(time.perf_counter())
+        if len(ends) == 4:  # The first slices have one step each.
+            threading.Timer(0.01, cancellation.cancel).start()
+
+    result = tf_style.stylize(
+        *pictures(),
+        config=chosen.replace(steps=1_000_000),
+        cancellation=cancellation,
+        on_progress=on_progress,
+    )
+    assert result.status is Status.CANCELLED
+    assert 3 < result.step < 1_000_000
+    assert np.diff(ends).max() < 2.0  # 0.2 s are planned; the machine may be busy.
 
 
 def test_a_run_that_was_cancelled_before_ends_with_the_start():
@@ -137,6 +177,20 @@ def test_summaries_hold_the_losses_and_the_picture_of_each_step(tmp_path):
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(png))), seen[-1].pixels)
 
 
+def test_summaries_go_home_and_to_addresses(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for log_dir, folder in (("~/a", "a"), (Path("~/b"), "b"), (f"file://{tmp_path}/c", "c")):
+        tf_style.stylize(
+            *pictures(),
+            config=config(steps=1),
+            on_progress=tf_style.write_summaries(log_dir, pictures=False),
+        )
+        assert len(list((tmp_path / folder).iterdir())) == 1
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["a", "b", "c"]
+
+
 def test_keras_callbacks_see_a_training_and_can_end_it(tmp_path):
     calls, seen = [], []
 
@@ -186,9 +240,11 @@ def test_early_stopping_of_keras_ends_a_run_whose_loss_does_not_fall():
 
 
 def test_a_task_gives_the_same_result_and_leaves_the_loop_free():
+    chosen = config(steps=200)  # Long enough for several turns, also if the graphs are there.
+
     async def main():
         turns = itertools.count()
-        run = asyncio.create_task(tf_style.stylize_async(*pictures(), config=config()))
+        run = asyncio.create_task(tf_style.stylize_async(*pictures(), config=chosen))
         while not run.done():
             await asyncio.sleep(0.01)
             turn = next(turns)
@@ -196,9 +252,8 @@ def test_a_task_gives_the_same_result_and_leaves_the_loop_free():
 
     result, turns = asyncio.run(main())
     assert turns > 3
-    np.testing.assert_array_equal(
-        result.image, tf_style.stylize(*pictures(), config=config()).image
-    )
+    expected = tf_style.stylize(*pictures(), config=chosen)
+    np.testing.assert_array_equal(result.image, expected.image)
 
 
 def test_cancelling_the_task_ends_the_run_and_frees_the_thread():
@@ -220,6 +275,41 @@ def test_cancelling_the_task_ends_the_run_and_frees_the_thread():
     assert steps[-1].step < 1_000_000
 
 
+def test_tasks_share_a_token_and_are_cancelled_alone():
+    cancellation, steps = tf_style.Cancellation(), {"first": [], "second": []}
+
+    async def running(name):
+        while not steps[name]:
+            await asyncio.sleep(0.01)
+
+    async def main():
+        first, second = (
+            asyncio.create_task(
+                tf_style.stylize_async(
+                    *pictures(),
+                    config=config(steps=1_000_000),
+                    cancellation=cancellation,
+                    on_progress=seen.append,
+                    progress_every=1,
+                )
+            )
+            for seen in steps.values()
+        )
+        await asyncio.gather(running("first"), running("second"))
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        assert not cancellation.is_cancelled
+        steps["second"].clear()
+        await running("second")
+        cancellation.cancel()
+        return await second
+
+    assert asyncio.run(main()).status is Status.CANCELLED
+
+
 def test_an_error_of_the_run_is_the_task_s():
     with pytest.raises(ValueError, match="progress_every"):
         asyncio.run(tf_style.stylize_async(*pictures(), progress_every=0))
+    with pytest.raises(TypeError, match="`cancellation` must be a Cancellation"):
+        asyncio.run(tf_style.stylize_async(*pictures(), cancellation=threading.Event()))

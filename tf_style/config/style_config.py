@@ -38,6 +38,7 @@ class StyleConfig(TypeChecked):
     """Everything that determines the result, except the pictures themselves.
 
     Options of the groups are set by flat names, here and in `replace`: `StyleConfig(steps=50)`.
+    Both raise ValueError on an unknown name or a value out of range, TypeError on a wrong type.
     """
 
     preset: str = option(
@@ -265,7 +266,7 @@ def _accept_flat_names(init: Callable[..., None]) -> Callable[..., None]:
         groups = {name: options.pop(name) for name in names}
         for name in options:
             if name not in FIELDS:
-                raise TypeError(_unknown(name))
+                raise ValueError(_unknown(name))
         defaults = {
             field.name: field.default_factory()
             for field in dataclasses.fields(StyleConfig)

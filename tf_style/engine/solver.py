@@ -18,6 +18,9 @@ from tf_style.optimizers.pace import Pacing
 from tf_style.optimizers.solution import NotFiniteError, Solution, State, Step
 from tf_style.optimizers.table import OPTIMIZERS, Storage
 
+XLA_SECONDS = 0.2
+"""Rough length of a slice that cancellation must wait for, because XLA cannot end it early."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Solver:
@@ -29,7 +32,7 @@ class Solver:
         num_steps: steps planned, in all stages.
         pause_every: slices also end at every multiple of this many steps.
         on_slice: called between slices of steps; a true result ends the stage.
-        cancellation: ends the stage at the next step.
+        cancellation: ends the stage at the next step; under XLA within `XLA_SECONDS`, or a step.
     """
 
     problem: Problem
@@ -89,8 +92,7 @@ class Solver:
         # A graph that calls back into Python cannot be compiled.
         jit_compile = self.config.compute.jit_compile == "loop" and plan.tiling is None
         pacing = Pacing(
-            # XLA's slices cannot be ended early, so that each has one step.
-            slice_seconds=0.0 if jit_compile and is_cancellable else Pacing.slice_seconds,
+            slice_seconds=XLA_SECONDS if jit_compile and is_cancellable else Pacing.slice_seconds,
             pause_every=self.pause_every,
             steps_before=finished.step,
             deadline=deadline,

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_style import vgg19
-from tf_style._checks import check_number
+from tf_style._checks import check_number, checked_integer
 from tf_style._keras import keras
 from tf_style.config.network import NetworkConfig
 from tf_style.graphs.batches import dense
@@ -122,15 +122,15 @@ class StyleAugmentation(keras.layers.Layer):
         _check_holds(self.compute_dtype, self.value_range)
         self.strength = _checked_strength(strength)
         check_number("probability", probability, minimum=0.0, maximum=1.0)
-        check_number("steps", steps, minimum=0, maximum=1000)
+        steps = checked_integer("steps", steps, minimum=0, maximum=1000)
         self.network = options_of(NetworkConfig, network, argument="network")
         self.layer_names = [vgg19.canonical_layer(name, argument="layers") for name in layers]
         extractor = load_extractor(self.network, layers=self.layer_names, arithmetic=arithmetic)
         self._smallest = vgg19.minimum_side(self.layer_names, self.network.padding)
-        check_number("size", size, minimum=self._smallest)
-        check_number("bank_size", bank_size, minimum=self._smallest)
+        size = checked_integer("size", size, minimum=self._smallest)
+        bank_size = checked_integer("bank_size", bank_size, minimum=self._smallest)
         self.bank = bank_texts(bank, long_edge=bank_size)
-        check_number("num_mixed", num_mixed, minimum=1)
+        num_mixed = checked_integer("num_mixed", num_mixed, minimum=1)
         self.probability, self.num_mixed, self.steps = probability, num_mixed, steps
         self.size, self.bank_size, self.grayscale = size, bank_size, grayscale
         self.arithmetic, self.seed = arithmetic, seed
@@ -205,14 +205,18 @@ class StyleAugmentation(keras.layers.Layer):
 
         Raises:
             ValueError: if `first_epoch` is negative.
+            TypeError: if it is not an integer.
         """
-        check_number("first_epoch", first_epoch, minimum=0)
+        first_epoch = checked_integer("first_epoch", first_epoch, minimum=0)
         numbers = numbers_by_epoch(first_epoch)
         mapped = tf.data.Dataset.zip(numbers, dataset).map(
             self.map_enumerated, num_parallel_calls=num_parallel_calls
         )
-        # Keras needs the number of batches, which is lost because `numbers` has none.
-        return mapped.apply(tf.data.experimental.assert_cardinality(dataset.cardinality()))
+        # Keras needs the number of batches, if there is one: `numbers`, which has none, hides it.
+        cardinality = dataset.cardinality()
+        if cardinality == tf.data.UNKNOWN_CARDINALITY:
+            return mapped
+        return mapped.apply(tf.data.experimental.assert_cardinality(cardinality))
 
     def augment(self, images: tf.Tensor, *, seed: tf.Tensor) -> tf.Tensor:
         """Returns images restyled at random; equal seeds give equal results.

@@ -9,13 +9,13 @@ import contextlib
 import functools
 import itertools
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import tensorflow as tf
 
-from tf_style._checks import check_number, user_path
+from tf_style._checks import check_name, checked_integer, one_line, shown, user_path
 from tf_style.export.named_graphs import NamedTensors
 from tf_style.files.atomic import write_atomically
 from tf_style.images.graph_pictures import encode_png, to_png
@@ -23,6 +23,7 @@ from tf_style.pipeline.pictures import has_failed
 from tf_style.pipeline.shards import (
     ShardWriter,
     all_sources,
+    check_num_shards,
     complete_paths,
     is_complete,
     name_in,
@@ -54,20 +55,25 @@ def write_pngs(elements: Iterable[NamedTensors], folder: str | os.PathLike) -> W
             give their `finished_names` to `read_pictures`.
 
     Raises:
-        ValueError: if a name is not a plain file name.
-        OSError: if a file cannot be written.
+        ValueError: if two elements have the same name, or, unless `on_error` is "skip", a name is
+            not a plain file name.
+        OSError: if a file cannot be written; of a name that the folder cannot have, unless
+            `on_error` is "skip". Files that were written before stay.
     """
     folder = user_path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     written = Written([], [], {})
-    for element in elements:
-        name = _name_of(element)
+    for name, element in _named(elements):
         if has_failed(element):
             written.skipped[name] = os.fsdecode(element["error"].numpy())
             continue
-        if Path(name).name != name:
-            raise ValueError(f"`name` must be a file name alone. Received: name={name!r}.")
-        path = folder / f"{name}.png"
+        try:
+            path = _png_path(folder, name)
+        except (OSError, ValueError) as error:
+            if "error" not in element:
+                raise
+            written.skipped[name] = one_line(error)
+            continue
         write_atomically(path, functools.partial(_write, _png(element).numpy()))
         written.paths.append(path)
         written.names.append(name)
@@ -91,18 +97,21 @@ def write_tfrecords(
         elements: stylized elements.
         path: the file.
         num_shards: number of files, PATH-00000-of-00010 and so on; the elements take turns. None
-            for the file `path` itself.
+            for the file `path` itself. It cannot change while files of another number are there.
         resume: whether to keep what an earlier call with the same `num_shards` wrote, also if it
             failed. Elements whose names are there are not written again; to save the work of
             stylizing them, give `finished_names` to `read_pictures`.
 
     Raises:
-        ValueError: if `num_shards` is below 1.
+        ValueError: if `num_shards` is below 1 or not that of the files that exist, or two elements
+            have the same name. Records that were written before are kept for `resume`.
+        TypeError: if `num_shards` is not an integer.
         OSError: if a file cannot be written.
     """
     path = Path(os.path.realpath(user_path(path)))
     if num_shards is not None:
-        check_number("num_shards", num_shards, minimum=1, maximum=99_999)
+        num_shards = checked_integer("num_shards", num_shards, minimum=1, maximum=99_999)
+    check_num_shards(path, num_shards)
     paths = shard_paths(path, num_shards)
     known = finished_names(path) if resume else set()
     missing = [each for each in paths if not (resume and is_complete(each))]
@@ -119,8 +128,7 @@ def write_tfrecords(
         for shard in missing:
             writer_of(shard)
         turns = itertools.cycle(missing or paths)
-        for element in elements:
-            name = _name_of(element)
+        for name, element in _named(elements):
             if has_failed(element):
                 written.skipped[name] = os.fsdecode(element["error"].numpy())
             elif name not in known:
@@ -176,8 +184,38 @@ def read_tfrecords(path: str | os.PathLike) -> tf.data.Dataset:
     return dataset.map(element).prefetch(2)
 
 
-def _name_of(element: NamedTensors) -> str:
-    return os.fsdecode(element["name"].numpy())
+def _named(elements: Iterable[NamedTensors]) -> Iterator[tuple[str, NamedTensors]]:
+    """Yields each element after its name; raises ValueError if a name comes again."""
+    names: set[str] = set()
+    for element in elements:
+        name = os.fsdecode(element["name"].numpy())
+        if name in names:
+            raise ValueError(
+                f"`name` must be another for each element. Received: name={shown(name)} twice. "
+                "Append a number, as `read_pictures` does."
+            )
+        names.add(name)
+        yield name, element
+
+
+def _png_path(folder: Path, name: str) -> Path:
+    """Returns the path of a picture's file.
+
+    Raises:
+        ValueError: if the name is not a plain file name.
+        OSError: if the folder cannot have such a file.
+    """
+    if not name or "\0" in name or Path(name).name != name:
+        raise ValueError(
+            f"`name` must be a file name alone. Received: name={shown(name)}. Leave out folders."
+        )
+    path = folder / f"{name}.png"
+    check_name("name", path)
+    if path.exists() and not path.is_file():
+        raise OSError(
+            f"`name` must not be that of a folder, pipe or device. Received: name={shown(name)}."
+        )
+    return path
 
 
 def _png(element: NamedTensors) -> tf.Tensor:

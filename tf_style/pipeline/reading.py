@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tf_style._checks import check_choice, check_number, missing_file, one_line, user_path
+from tf_style._checks import check_choice, checked_integer, missing_file, one_line, shown, user_path
 from tf_style.config.style_config import StyleConfig
 from tf_style.export.named_graphs import NamedTensors
 from tf_style.graphs.epochs import checkpointable
@@ -58,6 +58,7 @@ def read_pictures(
 
     Raises:
         ValueError: if there are no contents, or the number of styles does not match.
+        TypeError: if `skip` is a text, or `num_parallel_reads` not an integer.
         FileNotFoundError: if a file is missing, unless `on_error` is "skip".
     """
     check_choice("on_error", on_error, ON_ERROR)
@@ -66,6 +67,12 @@ def read_pictures(
             "`styles` must be one path, or as many as there are `contents`. Received: "
             f"{len(styles)} styles, {len(contents)} contents."
         )
+    if isinstance(skip, (str, bytes)):
+        raise TypeError(
+            f"`skip` must be a collection of names. Received: skip={shown(skip)}. "
+            f"Use `skip=[{shown(skip)}]`."
+        )
+    skipped = set(skip)
     columns = {"contents": contents, "styles": styles}
     files = [
         [_located(path, name, must_exist=on_error == "raise") for path in column]
@@ -74,7 +81,7 @@ def read_pictures(
     files[1] *= len(contents) // len(styles)
     stems = [[Path(path).stem for path in column] for column in files]
     names = _unique([f"{content}-{style}" for content, style in zip(*stems, strict=True)])
-    rows = [row for row in zip(names, *files, strict=True) if row[0] not in skip]
+    rows = [row for row in zip(names, *files, strict=True) if row[0] not in skipped]
     # Bytes, because names need not be UTF-8.
     table = {
         key: tf.constant([os.fsencode(row[index]) for row in rows], tf.string)
@@ -132,7 +139,7 @@ def _prepared(
         notify: called with notes.
     """
     config = StyleConfig() if config is None else config
-    check_number("num_parallel_reads", num_parallel_reads, minimum=1)
+    num_parallel_reads = checked_integer("num_parallel_reads", num_parallel_reads, minimum=1)
     tell = notify or (lambda _: None)
 
     def read(name: bytes, content: bytes, style: bytes) -> tuple:

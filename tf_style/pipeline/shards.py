@@ -15,6 +15,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_style._checks import shown
+
 _SHARD = r"-\d{5}-of-\d{5}"
 
 
@@ -44,9 +46,28 @@ def is_complete(shard: Path) -> bool:
 
 def all_sources(path: Path) -> list[Path]:
     """Returns the files that hold the records of a file and of all shards of its name."""
+    return [source for shard in _all_shards(path) for source in sources_of(shard)]
+
+
+def check_num_shards(path: Path, num_shards: int | None) -> None:
+    """Raises ValueError if there are files, complete or not, of another number of shards."""
+    paths = shard_paths(path, num_shards)
+    for other in _all_shards(path):
+        if other not in paths:
+            number = None if other == path else int(other.name[-5:])
+            raise ValueError(
+                "`num_shards` must be that of the files that exist. Received: "
+                f"num_shards={num_shards}, path={shown(str(path))}, with "
+                f"'{sources_of(other)[0].name}' beside it. Use num_shards={number}, or remove "
+                "these files."
+            )
+
+
+def _all_shards(path: Path) -> list[Path]:
+    """Returns the file, and all shards of its name, of which there are records."""
     found = _beside(path, rf"({_SHARD})?(\.(partial|added)-\d+)?")
     shards = {each.with_name(re.sub(r"\.(partial|added)-\d+$", "", each.name)) for each in found}
-    return [source for shard in sorted(shards) for source in sources_of(shard)]
+    return sorted(shard for shard in shards if sources_of(shard))
 
 
 def _beside(path: Path, end: str) -> list[Path]:
@@ -100,11 +121,12 @@ class ShardWriter:
         self._partial = path.with_name(f"{path.name}.{kind}-{number + 1}")
         self._num_records = 0
         self._writer = _as_os_error(tf.io.TFRecordWriter, os.fspath(self._partial))
-        names = set()
-        for record in (each for file in sources if keep for each in records_of(file)):
-            if (name := name_in(record)) not in names:
-                names.add(name)
+        names: set[str] = set()
+        for file in sources if keep else []:
+            records = [each for each in records_of(file) if name_in(each) not in names]
+            for record in records:
                 self.write(record)
+            names |= set(map(name_in, records))
         for each in earlier:
             each.unlink()
 

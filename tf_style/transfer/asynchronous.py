@@ -1,6 +1,7 @@
 """`stylize` for asyncio: the run has a thread, and ends with its task."""
 
 import asyncio
+import contextlib
 import contextvars
 import functools
 from collections.abc import Callable
@@ -25,7 +26,7 @@ async def stylize_async(*arguments: Any, **options: Any) -> StyleResult:
 
     The run has a thread of the loop's default executor, in which `on_progress` and `notify` are
     called too. If the task is cancelled, as by a timeout, the run ends within a step of the
-    optimizer, and the task when the thread is free.
+    optimizer, and the task when the thread is free. Other runs with the same `cancellation` go on.
 
     Args:
         arguments: as for `stylize`.
@@ -40,16 +41,22 @@ async def stylize_async(*arguments: Any, **options: Any) -> StyleResult:
         ...     async with asyncio.timeout(60):
         ...         return await tf_style.stylize_async("photo.jpg", "painting.jpg")
     """
-    if options.get("cancellation") is None:
-        options["cancellation"] = Cancellation()
+    # The task has a token of its own: others may share the given one, which ends it all the same.
+    own, given = Cancellation(), options.get("cancellation")
+    linked: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
+    if isinstance(given, Cancellation):
+        linked = given.calling(own.cancel)
+    if given is None or isinstance(given, Cancellation):  # `stylize` refuses all else.
+        options["cancellation"] = own
     call = functools.partial(contextvars.copy_context().run, stylize, *arguments, **options)
-    run = asyncio.get_running_loop().run_in_executor(None, call)
-    try:
-        return await asyncio.shield(run)
-    except asyncio.CancelledError:
-        options["cancellation"].cancel()
-        if not run.done():
-            await asyncio.wait([run])
-        if not run.cancelled():
-            run.exception()  # Nobody will ask for it; asyncio would log that.
-        raise
+    with linked:
+        run = asyncio.get_running_loop().run_in_executor(None, call)
+        try:
+            return await asyncio.shield(run)
+        except asyncio.CancelledError:
+            own.cancel()
+            if not run.done():
+                await asyncio.wait([run])
+            if not run.cancelled():
+                run.exception()  # Nobody will ask for it; asyncio would log that.
+            raise

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from tf_style._checks import shown
+from tf_style._checks import checked_integer, shown
 from tf_style.config.style_config import StyleConfig
 from tf_style.engine import stages
 from tf_style.engine.assembly import load_problem
@@ -74,7 +74,9 @@ def stylize_batch(
     contents, styles = _listed("contents", contents), _listed("styles", styles)
     configs = _configs(config, len(contents))
     _check_count("styles", len(styles), len(contents))
-    check_callbacks(on_progress, progress_every, cancellation)
+    check_callbacks(on_progress, cancellation)
+    if progress_every is not None:
+        progress_every = checked_integer("progress_every", progress_every, minimum=1)
     calls = [_of_index(on_progress, progress_every, index) for index in range(len(contents))]
     prepared = []
     for index, (content, style, each) in enumerate(zip(contents, styles, configs, strict=True)):

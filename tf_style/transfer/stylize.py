@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tf_style._checks import check_number
+from tf_style._checks import checked_integer
 from tf_style.config.style_config import StyleConfig
 from tf_style.images.sources import all_fetched, fetched
 from tf_style.inputs.control_pictures import ControlPictures
@@ -77,7 +77,7 @@ def stylize(
         OSError: if a file cannot be read or the weights cannot be downloaded.
         ValueError: if a picture, the config or the weights are invalid; says why.
         TypeError: if an array is neither uint8, uint16 nor float, `config` is not a StyleConfig,
-            or `on_progress` cannot be called.
+            `progress_every` is not an integer, or `on_progress` cannot be called.
         FloatingPointError: if a loss term is not finite; names it.
         MemoryError: if the size needs more memory than there is.
 
@@ -90,7 +90,9 @@ def stylize(
     """
     started = time.perf_counter()
     config = checked_config(config)
-    check_callbacks(on_progress, progress_every, cancellation)
+    check_callbacks(on_progress, cancellation)
+    if progress_every is not None:
+        progress_every = checked_integer("progress_every", progress_every, minimum=1)
     if on_progress is not None and progress_every is not None:
         on_progress = every(progress_every, on_progress)
     content, style = fetched(content, argument="content"), all_fetched(style, argument="style")
@@ -159,14 +161,10 @@ def checked_config(config: StyleConfig | None) -> StyleConfig:
     return config
 
 
-def check_callbacks(
-    on_progress: Callable | None, progress_every: int | None, cancellation: Cancellation | None
-) -> None:
+def check_callbacks(on_progress: Callable | None, cancellation: Cancellation | None) -> None:
     """Raises TypeError or ValueError if what follows or ends a run is something else."""
     if on_progress is not None and not callable(on_progress):
         raise TypeError(f"`on_progress` must be callable. Received: {on_progress!r}.")
-    if progress_every is not None:
-        check_number("progress_every", progress_every, minimum=1)
     if cancellation is not None and not isinstance(cancellation, Cancellation):
         raise TypeError(
             "`cancellation` must be a Cancellation. Received: "

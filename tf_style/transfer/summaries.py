@@ -15,7 +15,8 @@ def write_summaries(log_dir: str | os.PathLike, *, pictures: bool = True) -> OnP
     step is `Progress.step`. The names of a fine texture's summaries begin with 'texture/'.
 
     Args:
-        log_dir: folder of the new event file; it is made if necessary.
+        log_dir: folder of the new event file, or an address that TensorFlow writes to; it is made
+            if necessary.
         pictures: whether to write the picture, of the result's size, as PNG.
 
     Raises:
@@ -29,7 +30,8 @@ def write_summaries(log_dir: str | os.PathLike, *, pictures: bool = True) -> OnP
         raise ImportError(
             "`write_summaries` needs TensorBoard. Run `pip install tf-style[tensorboard]`."
         )
-    writer = tf.summary.create_file_writer(os.fspath(log_dir))
+    # A `Path` would break TensorFlow's addresses, such as gs://bucket/logs.
+    writer = tf.summary.create_file_writer(os.path.expanduser(os.fspath(log_dir)))  # noqa: PTH111
 
     def write(progress: Progress) -> None:
         prefix = "" if progress.phase == "picture" else f"{progress.phase}/"
