@@ -54,6 +54,11 @@ class SavedModel:
         _grow_gpu_memory()
         self._loaded = _load(folder)
         self._functions = _shared(self._loaded.signatures)
+        # The names of a function's inputs, in order. Its tensors may have other names.
+        self._input_names = {
+            name: [tf.compat.as_str(key) for key in function._arg_keywords]
+            for name, function in self._loaded.signatures.items()
+        }
         # TensorFlow's rewriting of a graph of tf_style takes seconds and makes it no faster.
         is_ours = (folder / "assets" / ABOUT).is_file()
         self._options = _call_options(rewrite=not is_ours)
@@ -121,7 +126,7 @@ class SavedModel:
                 name: tf.constant(array, signature.inputs[name].dtype_name)
                 for name, array in inputs.items()
             }
-        names = [tensor.op.name for tensor in function.inputs[: len(given)]]
+        names = self._input_names[signature.name]
         # `CancellationManager.get_cancelable_function` would cancel the runs of other threads.
         found = execute.execute_with_cancellation(
             function.name.decode(),
@@ -188,7 +193,8 @@ def _shared(functions: Mapping[str, Any]) -> dict[str, Any]:
         body.signature.name = ""
         body.arg_attr.clear()  # Names of the captured tensors.
         captured = tuple(map(id, function.captured_inputs))
-        key = body.SerializeToString(deterministic=True), captured
+        outputs = tuple(sorted(function.structured_outputs))
+        key = body.SerializeToString(deterministic=True), captured, outputs
         shared[name] = first.setdefault(key, function)
     return shared
 
