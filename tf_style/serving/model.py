@@ -6,7 +6,6 @@ long, or whose outputs nobody waits for any more, ends at the next turn of a loo
 
 import contextlib
 import gc
-import math
 import re
 import threading
 import time
@@ -21,6 +20,7 @@ from tensorflow.python.eager import cancellation, context, execute
 from tensorflow.python.framework import ops
 from tensorflow.python.saved_model.loader_impl import parse_saved_model
 
+from tf_style.export import tensor_protos
 from tf_style.export.options import ABOUT
 from tf_style.export.warm_up import read_requests
 from tf_style.serving.errors import HTTP_STATUS, RequestError
@@ -253,15 +253,12 @@ def array_of(tensor: Any, argument: str, *, max_values: int) -> np.ndarray:
         RequestError: 400 if it has no known type or not as many values as its shape says; 413 if
             it has too many.
     """
-    size = math.prod(dim.size for dim in tensor.tensor_shape.dim)
-    if size > max_values and not tensor.tensor_content:
-        raise RequestError(
-            413, f"`{argument}` must have at most {max_values} values. Received: {size}."
-        )
     try:
-        return tf.make_ndarray(tensor)
-    except (TypeError, ValueError) as error:
-        raise RequestError(400, f"`{argument}` must be a valid TensorProto: {error}.") from None
+        return tensor_protos.array_of(tensor, argument, max_values=max_values)
+    except tensor_protos.TooManyValuesError as error:
+        raise RequestError(413, str(error)) from None
+    except ValueError as error:
+        raise RequestError(400, str(error)) from None
 
 
 def tensor_of(array: np.ndarray, info: TensorInfo) -> Any:
