@@ -39,6 +39,8 @@ def test_help_names_every_flag_and_imports_no_tensorflow():
         ({"labels": "stable"}, "`labels` must be of the form 'label:version'"),
         ({"labels": "stable:x"}, "`labels` must be of the form"),
         ({"labels": "stable:" + "9" * 5000}, "`labels` must be of the form"),
+        ({"model_dir": ("a=b",), "labels": "c/stable:1"}, "models that are served (a). Received"),
+        ({"cors_origins": "*, https://a.org/"}, "`cors_origins` must be origins, without a slash"),
     ],
 )
 def test_invalid_options_are_refused(options, words):
@@ -79,6 +81,38 @@ def test_batched_signatures_must_have_a_batch_dimension(tmp_path):
     for name, words in (("ad", "Did you mean 'add'?"), ("total", "open first dimension")):
         with pytest.raises(ValueError, match=re.escape(words)):
             serve_command.command([f"--model_dir={tmp_path}", f"--batch_signatures=add,{name}"])
+
+
+def test_grpc_answers_and_signatures_are_prepared_without_hurry_while_models_load(
+    tmp_path, monkeypatch
+):
+    import grpc
+    import toy_models
+    from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+    from tf_style.serving import warm_up
+
+    toy_models.save(tmp_path / "1")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    seen = []
+
+    def ask(model, *, timeout_s, notify):
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            request = predict_pb2.PredictRequest()
+            request.model_spec.name = "tf_style"
+            stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+            try:
+                stub.Predict(request, timeout=10)
+            except grpc.RpcError as error:
+                seen.extend([error.code(), timeout_s])
+        raise ValueError("seen")  # Ends the command.
+
+    monkeypatch.setattr(warm_up, "warm_up", ask)
+    flags = [f"--model_dir={tmp_path}", "--port=0", f"--grpc_port={port}", "--timeout_s=5"]
+    with pytest.raises(ValueError, match=r"must hold|seen|load"):
+        serve_command.command(flags)
+    assert seen == [grpc.StatusCode.NOT_FOUND, 300.0]
 
 
 def test_an_address_in_use_is_refused(tmp_path):

@@ -11,7 +11,7 @@ from tf_style.serving import batching
 from tf_style.serving.errors import RequestError
 from tf_style.serving.executor import Executor, Job, Limits
 from tf_style.serving.signatures import Signature, TensorInfo
-from tf_style.serving.stop import Stop, when_all
+from tf_style.serving.stop import Stop, when_any
 
 ROWS = TensorInfo(dtype=np.dtype(np.float32), dtype_name="float32", shape=(None,))
 ROW_PAIRS = TensorInfo(dtype=np.dtype(np.float32), dtype_name="float32", shape=(None, 2))
@@ -307,17 +307,52 @@ def test_discarding_a_job_ends_its_run(start, model):
     assert outcome(endless) == 499
 
 
-def test_a_shared_run_ends_only_when_all_its_jobs_are_discarded():
+def test_a_stop_of_several_is_set_with_the_first_of_them():
     stops = [Stop(), Stop()]
-    shared = when_all(stops)
+    shared = when_any(stops)
     ended = []
     shared.then(lambda: ended.append(True))
-    stops[0].set()
-    stops[0].set()
     assert not shared.is_set
+    stops[0].set()
     stops[1].set()
     assert shared.is_set
     assert ended == [True]
+
+
+def wait_for(holds, seconds=10.0):
+    """Returns whether a condition holds within some seconds."""
+    end = time.monotonic() + seconds
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.001)
+    return holds()
+
+
+class StuckAtNine(Python):
+    """A model that runs until it is stopped if its input has a 9."""
+
+    def run(self, signature, inputs, *, timeout_s, stop=None):
+        outputs = super().run(signature, inputs, timeout_s=timeout_s, stop=stop)
+        if 9 in inputs["x"]:
+            ended = threading.Event()
+            stop.then(ended.set)
+            assert ended.wait(10)
+            raise RequestError(499, "The client has left.")
+        return outputs
+
+
+def test_jobs_do_not_wait_for_a_discarded_one_in_their_batch(start):
+    model = StuckAtNine()
+    executor = start(batch=8)
+    held_up(executor, model)
+    leaving, *staying = jobs = [job(model, [value]) for value in (9.0, 1.0, 2.0)]
+    for each in jobs:
+        executor.submit(each)
+    model.go_on.set()
+    assert wait_for(lambda: model.runs[1:] == [{"x": [9.0, 1.0, 2.0]}])
+    executor.discard(leaving)
+    assert [outcome(each) for each in staying] == [[2.0], [4.0]]
+    assert model.runs[2:] == [{"x": [1.0, 2.0]}]  # The others stay together.
+    assert outcome(leaving) == 499
 
 
 def test_a_bug_in_a_model_affects_only_its_request(start):

@@ -1,6 +1,7 @@
 """The gRPC services are TensorFlow Serving's: its own client can call them."""
 
 import contextlib
+import threading
 import time
 
 import grpc
@@ -195,6 +196,20 @@ def test_a_call_that_is_canceled_ends_its_run(stub):
     began = time.monotonic()
     assert stub.Predict(request_of("", {"x": np.float32([1.0])}), timeout=30).outputs
     assert time.monotonic() - began < 5.0
+
+
+def test_a_run_that_does_not_end_is_answered_at_the_time_limit(tmp_path, monkeypatch):
+    go_on = threading.Event()
+    monkeypatch.setattr(SavedModel, "run", lambda *_, **__: go_on.wait(20) and {})
+    toy_models.save(tmp_path / "1")
+    with serving(tmp_path, "toy", timeout_s=0.2) as channel:
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        began = time.monotonic()
+        with pytest.raises(grpc.RpcError, match="did not finish within 0.2 s") as caught:
+            stub.Predict(request_of("", {"x": np.float32([1.0])}), timeout=10)
+        assert time.monotonic() - began < 5.0
+        assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        go_on.set()
 
 
 def test_a_label_names_a_version(stub):

@@ -155,6 +155,57 @@ def test_signatures_with_the_same_body_share_one_function(tmp_path):
     model.close()
 
 
+class Capitals(tf.Module):
+    """Functions of the same body with other names, which TensorFlow writes in small letters."""
+
+    @tf.function(
+        input_signature=[tf.TensorSpec([None], tf.float32, name) for name in ("B_second", "A_x")]
+    )
+    def minus(self, second, first):
+        return {"Y_z": first - 2 * second, "X": second}
+
+    @tf.function(
+        input_signature=[tf.TensorSpec([None], tf.float32, name) for name in ("b_second", "a_x")]
+    )
+    def small(self, second, first):
+        return {"y_z": first - 2 * second, "x": second}
+
+
+def test_inputs_keep_their_names_in_capitals(tmp_path):
+    module = Capitals()
+    signatures = {"capitals": module.minus, "small": module.small}
+    tf.saved_model.save(module, str(tmp_path / "1"), signatures)
+    model = SavedModel(tmp_path / "1")
+    one, ten = np.float32([1.0]), np.float32([10.0])
+    assert run(model, "capitals", A_x=ten, B_second=one) == {"Y_z": 8.0, "X": 1.0}
+    assert run(model, "small", a_x=ten, b_second=one) == {"y_z": 8.0, "x": 1.0}
+    model.close()
+
+
+def test_inputs_of_tensorflow_1_have_other_names_than_their_tensors(tmp_path):
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        first = v1.placeholder(tf.float32, [None], "Z_placeholder")
+        second = v1.placeholder(tf.float32, [None], "first")
+        weight = v1.get_variable("weight", initializer=np.float32(2.0), use_resource=True)
+        session.run(v1.global_variables_initializer())
+        builder = v1.saved_model.Builder(str(tmp_path / "1"))
+        info = v1.saved_model.build_tensor_info
+        definition = v1.saved_model.build_signature_def(
+            {"first": info(first), "Second": info(second)},
+            {"out": info(first - weight * second)},
+            "tensorflow/serving/predict",
+        )
+        builder.add_meta_graph_and_variables(
+            session, [tf.saved_model.SERVING], {"serving_default": definition}
+        )
+        builder.save()
+    model = SavedModel(tmp_path / "1")
+    inputs = {"first": np.float32([10.0]), "Second": np.float32([1.0])}
+    assert run(model, "serving_default", **inputs) == {"out": 8.0}
+    model.close()
+
+
 class Smooth(tf.Module):
     """A function with a gradient of its own, which TensorFlow registers when it is loaded."""
 

@@ -64,6 +64,23 @@ def test_requests_of_tensorflow_serving_are_read(tmp_path):
         read_requests(tmp_path)
 
 
+def test_a_few_bytes_do_not_ask_for_much_memory(tmp_path):
+    (tmp_path / "assets.extra").mkdir()
+    log = prediction_log_pb2.PredictionLog()
+    tensor = log.predict_log.request.inputs["x"]
+    tensor.CopyFrom(tf.make_tensor_proto([1.0]))
+    path = tmp_path / "assets.extra" / "tf_serving_warmup_requests"
+    # The limit holds for the sum of all requests.
+    for size, count, words in ((2**28, 1, "too large"), (6_000_000, 2, "too large"), (-1, 1, "")):
+        tensor.tensor_shape.dim[0].size = size
+        with tf.io.TFRecordWriter(str(path)) as writer:
+            for _ in range(count):
+                writer.write(log.SerializeToString())
+        assert path.stat().st_size < 200
+        with pytest.raises(ValueError, match=f"warm-up requests.*{words}"):
+            read_requests(tmp_path)
+
+
 class Recorder:
     """A model that notes which signatures were run."""
 

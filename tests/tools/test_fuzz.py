@@ -16,7 +16,9 @@ import fuzz_mutations
 from fuzz_targets import TARGETS, Target
 
 # These import TensorFlow.
-SLOW = ("command_line", "exported_model", "graph_pictures")
+SLOW = (
+    "command_line", "exported_model", "graph_pictures", "warm_up_requests", "tensors", "shards",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", [name for name in TARGETS if name not in SLOW])

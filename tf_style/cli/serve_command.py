@@ -31,6 +31,7 @@ tf_style serve --model_dir=NAME=DIR --model_dir=OTHER=DIR2 [flags]
   SIGTERM or Ctrl-C stops the server when all requests are answered; a second one stops it at once.
   There is no encryption and no login. Use a proxy for both."""
 _GRACE_S = 5.0
+_LEAST_WARM_UP_S = 300.0
 _STOPPED_AT_ONCE = 130
 
 
@@ -92,7 +93,9 @@ def _stores(options: ServeOptions) -> "dict[str, Store]":
     def load(folder: Path) -> SavedModel:
         model = SavedModel(folder)
         if options.warm_up:
-            warm_up(model, timeout_s=options.timeout_s, notify=_say)
+            # A first call prepares the signature, which may take longer than any request.
+            timeout_s = max(options.timeout_s, _LEAST_WARM_UP_S)
+            warm_up(model, timeout_s=timeout_s, notify=_say)
         return model
 
     return {
@@ -164,11 +167,15 @@ def _serve(options: ServeOptions, stores: "Mapping[str, Store]") -> int:
         ) from error
     rpc = _rpc_server(options, service)
     server.start()
+    if rpc is not None:
+        rpc.start()
     try:
         for store in stores.values():
             store.start()
         _check_batched(options, stores)
     except BaseException:
+        if rpc is not None:
+            rpc.stop(grace=None)
         server.stop(timeout_s=_GRACE_S)
         raise
     signals = _Signals()
@@ -180,8 +187,6 @@ def _serve(options: ServeOptions, stores: "Mapping[str, Store]") -> int:
         poller.start()
         for name, store in stores.items():
             _say(f"Serving version {store.newest} at {server.url}/v1/models/{name}")
-        if rpc is not None:
-            rpc.start()
         signals.wait(1)
         _say("Finishing open requests, then stopping. A second signal stops at once.")
         ended.set()

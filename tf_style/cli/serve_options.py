@@ -85,7 +85,19 @@ class ServeOptions(TypeChecked):
                 raise ValueError(
                     f"`name` must not be empty or contain '/' or ':'. Received: name={name!r}."
                 )
-        parse_labels(self.labels)
+        for label in parse_labels(self.labels):
+            model, is_named, _ = label.partition("/")
+            if is_named and self.model_dir and model not in self.folders:
+                raise ValueError(
+                    f"`labels` must name models that are served ({', '.join(self.folders)}). "
+                    f"Received: labels={shown(self.labels)}."
+                )
+        for origin in self.cors_origins.split(","):
+            if origin.strip().endswith("/"):
+                raise ValueError(
+                    "`cors_origins` must be origins, without a slash at the end, as in "
+                    f"'https://example.org'. Received: cors_origins={shown(self.cors_origins)}."
+                )
 
     @property
     def folders(self) -> dict[str, Path]:

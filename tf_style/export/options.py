@@ -14,6 +14,9 @@ ABOUT = "tf_style.json"
 MAX_PIXELS = 4096 * 4096
 """The default limit on the size of a picture that an exported model takes or makes, in pixels."""
 
+DEFAULT_SIGNATURE = "serving_default"
+"""The signature of a request that names none, as TensorFlow Serving has it."""
+
 FORMAT_NAMES = ("saved_model", "litert", "onnx")
 PRECISION_NAMES = ("float32", "float16", "int8")
 SIGNATURES = ("features", "targets", "loss_and_gradient", "loss_and_gradient_from_targets")

@@ -4,8 +4,9 @@ import numpy as np
 import tensorflow as tf
 
 from tf_style.config.style_config import StyleConfig
+from tf_style.export.options import DEFAULT_SIGNATURE
 from tf_style.export.signatures import NAMES, Signatures
-from tf_style.export.warm_up import DEFAULT_SIGNATURE, Request
+from tf_style.export.warm_up import Request
 from tf_style.inputs.sizes import smallest_side
 
 _SIDE = 32

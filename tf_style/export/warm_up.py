@@ -18,11 +18,13 @@ import tensorflow as tf
 from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory
 from tensorflow.core.framework import tensor_pb2
 
+from tf_style.export.options import DEFAULT_SIGNATURE
+from tf_style.export.tensor_protos import TooManyValuesError, array_of
+
 Request = tuple[str, Mapping[str, np.ndarray]]
 """The name of a signature, and arrays for its inputs by name."""
 
-DEFAULT_SIGNATURE = "serving_default"
-
+_MAX_VALUES = 10_000_000
 _FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 _FIELD = descriptor_pb2.FieldDescriptorProto
 # Fields that matter here, as (name, number, type, message). Others are skipped when they are read.
@@ -71,7 +73,7 @@ def read_requests(folder: Path) -> list[Request]:
     Records of other kinds than `predict_log` are left out.
 
     Raises:
-        ValueError: if the file is damaged.
+        ValueError: if the file is damaged, or its tensors have too many values.
     """
     path = folder / _FILE
     if not path.is_file():
@@ -79,14 +81,24 @@ def read_requests(folder: Path) -> list[Request]:
     try:
         records = list(tf.data.TFRecordDataset(str(path)).as_numpy_iterator())
         logs = [_log_type().FromString(record) for record in records]
-        return [_read(log.predict_log.request) for log in logs if log.HasField("predict_log")]
+        return _read([log.predict_log.request for log in logs if log.HasField("predict_log")])
+    except TooManyValuesError as error:
+        raise ValueError(f"The warm-up requests in {path} are too large: {error}") from None
     except (tf.errors.OpError, message.DecodeError, ValueError, TypeError) as error:
         raise ValueError(f"The file of warm-up requests is damaged: {path}.") from error
 
 
-def _read(request: Any) -> Request:
-    inputs = {entry.key: tf.make_ndarray(entry.value) for entry in request.inputs}
-    return request.model_spec.signature_name or DEFAULT_SIGNATURE, inputs
+def _read(requests: Iterable[Any]) -> list[Request]:
+    """Returns the requests; all their values that were not sent count against one limit."""
+    found, left = [], _MAX_VALUES
+    for request in requests:
+        inputs = {}
+        for entry in request.inputs:
+            array = array_of(entry.value, f"inputs.{entry.key[:80]}", max_values=left)
+            left -= 0 if entry.value.tensor_content else array.size
+            inputs[entry.key] = array
+        found.append((request.model_spec.signature_name or DEFAULT_SIGNATURE, inputs))
+    return found
 
 
 @functools.cache

@@ -26,9 +26,8 @@ from tf_style.serving.executor import Job
 from tf_style.serving.metrics import CONTENT_TYPE
 from tf_style.serving.paths import Call, parse_path
 from tf_style.serving.request_body import Bodies, drain
-from tf_style.serving.service import Service
+from tf_style.serving.service import GRACE_S, Service
 
-_GRACE_S = 0.5
 _JSON_THREADS = 2
 _HELD_BODIES = 4
 _CLIENT_GONE = 499
@@ -153,18 +152,14 @@ class _Endpoints:
         try:
             await asyncio.wait(
                 awaited,
-                timeout=max(0.0, job.deadline - time.monotonic()) + _GRACE_S,
+                timeout=max(0.0, job.deadline - time.monotonic()) + GRACE_S,
                 return_when=asyncio.FIRST_COMPLETED,
             )
             if future.done():
                 return future.result()
             if gone.done():
                 raise ClientDisconnect
-            raise RequestError(
-                504,
-                f"The request did not finish within {self._service.settings.timeout_s:g} s. Ask "
-                "for less, or start the server with a larger --timeout_s.",
-            )
+            raise self._service.late_error()
         finally:
             gone.cancel()
             if not future.done():

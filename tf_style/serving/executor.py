@@ -17,7 +17,7 @@ import numpy as np
 from tf_style.serving import batching
 from tf_style.serving.errors import HTTP_STATUS, RequestError
 from tf_style.serving.signatures import Signature
-from tf_style.serving.stop import Stop, when_all
+from tf_style.serving.stop import Stop, when_any
 from tf_style.serving.store import Lease
 
 _LEAST_TIMEOUT_S = 0.001
@@ -141,7 +141,7 @@ class Executor:
         raise error
 
     def discard(self, job: Job) -> None:
-        """Removes a job from the queue, or ends its run if no other job shares it."""
+        """Removes a job from the queue, or ends its run; other jobs in it run again without it."""
         job.future.cancel()
         job.stop.set()
         with self._changed:
@@ -207,10 +207,15 @@ class Executor:
 
     def _run(self, jobs: list[Job]) -> None:
         jobs = [job for job in jobs if job.future.set_running_or_notify_cancel()]
-        in_time = [job for job in jobs if not job.is_late]
-        if len(in_time) > 1 and self._run_together(in_time):
-            jobs = [job for job in jobs if job not in in_time]
+        together = _awaited(jobs)
+        while len(together) > 1 and not self._run_together(together):
+            staying = _awaited(together)
+            if len(staying) == len(together):
+                break  # The batch itself failed.
+            together = staying
         for job in jobs:
+            if job.future.done():
+                continue
             try:
                 if job.stop.is_set:
                     raise RequestError(HTTP_STATUS["CANCELLED"], "The client has left.")
@@ -228,9 +233,10 @@ class Executor:
                 job.future.set_exception(error)
 
     def _run_together(self, jobs: list[Job]) -> bool:
-        """Runs jobs as one batch; returns False if each must be run on its own.
+        """Runs jobs as one batch; returns whether they have their outputs.
 
-        That happens if the batch fails, so that one bad request does not spoil the others.
+        They have none if the batch fails, so that one bad request does not spoil the others, or if
+        one of the jobs is discarded meanwhile, so that the others do not wait for its rows.
         """
         sizes = [batching.batch_size(job.inputs) or 1 for job in jobs]
         try:
@@ -250,10 +256,15 @@ class Executor:
     ) -> dict[str, np.ndarray]:
         began, job = time.monotonic(), jobs[0]
         timeout = max(_LEAST_TIMEOUT_S, max(job.deadline for job in jobs) - began)
-        stop = when_all([job.stop for job in jobs])
+        stop = when_any([job.stop for job in jobs])
         try:
             return job.lease.model.run(job.signature, inputs, timeout_s=timeout, stop=stop)
         finally:
             seconds = time.monotonic() - began
             self._mean_seconds += 0.2 * (seconds - self._mean_seconds)
             self._on_run(job.signature.name, batching.batch_size(inputs) or 1, seconds)
+
+
+def _awaited(jobs: Sequence[Job]) -> list[Job]:
+    """Returns the jobs whose outputs somebody waits for."""
+    return [job for job in jobs if not job.is_late and not job.stop.is_set]

@@ -6,7 +6,6 @@ long, or whose outputs nobody waits for any more, ends at the next turn of a loo
 
 import contextlib
 import gc
-import math
 import re
 import threading
 import time
@@ -21,6 +20,7 @@ from tensorflow.python.eager import cancellation, context, execute
 from tensorflow.python.framework import ops
 from tensorflow.python.saved_model.loader_impl import parse_saved_model
 
+from tf_style.export import tensor_protos
 from tf_style.export.options import ABOUT
 from tf_style.export.warm_up import read_requests
 from tf_style.serving.errors import HTTP_STATUS, RequestError
@@ -54,6 +54,11 @@ class SavedModel:
         _grow_gpu_memory()
         self._loaded = _load(folder)
         self._functions = _shared(self._loaded.signatures)
+        # The names of a function's inputs, in order. Its tensors may have other names.
+        self._input_names = {
+            name: [tf.compat.as_str(key) for key in function._arg_keywords]
+            for name, function in self._loaded.signatures.items()
+        }
         # TensorFlow's rewriting of a graph of tf_style takes seconds and makes it no faster.
         is_ours = (folder / "assets" / ABOUT).is_file()
         self._options = _call_options(rewrite=not is_ours)
@@ -121,7 +126,7 @@ class SavedModel:
                 name: tf.constant(array, signature.inputs[name].dtype_name)
                 for name, array in inputs.items()
             }
-        names = [tensor.op.name for tensor in function.inputs[: len(given)]]
+        names = self._input_names[signature.name]
         # `CancellationManager.get_cancelable_function` would cancel the runs of other threads.
         found = execute.execute_with_cancellation(
             function.name.decode(),
@@ -188,7 +193,8 @@ def _shared(functions: Mapping[str, Any]) -> dict[str, Any]:
         body.signature.name = ""
         body.arg_attr.clear()  # Names of the captured tensors.
         captured = tuple(map(id, function.captured_inputs))
-        key = body.SerializeToString(deterministic=True), captured
+        outputs = tuple(sorted(function.structured_outputs))
+        key = body.SerializeToString(deterministic=True), captured, outputs
         shared[name] = first.setdefault(key, function)
     return shared
 
@@ -247,15 +253,12 @@ def array_of(tensor: Any, argument: str, *, max_values: int) -> np.ndarray:
         RequestError: 400 if it has no known type or not as many values as its shape says; 413 if
             it has too many.
     """
-    size = math.prod(dim.size for dim in tensor.tensor_shape.dim)
-    if size > max_values and not tensor.tensor_content:
-        raise RequestError(
-            413, f"`{argument}` must have at most {max_values} values. Received: {size}."
-        )
     try:
-        return tf.make_ndarray(tensor)
-    except (TypeError, ValueError) as error:
-        raise RequestError(400, f"`{argument}` must be a valid TensorProto: {error}.") from None
+        return tensor_protos.array_of(tensor, argument, max_values=max_values)
+    except tensor_protos.TooManyValuesError as error:
+        raise RequestError(413, str(error)) from None
+    except ValueError as error:
+        raise RequestError(400, str(error)) from None
 
 
 def tensor_of(array: np.ndarray, info: TensorInfo) -> Any:

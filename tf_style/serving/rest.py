@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 
 from tf_style._checks import suggestion
+from tf_style.export.options import DEFAULT_SIGNATURE
 from tf_style.serving import json_arrays
 from tf_style.serving.errors import RequestError, bad_request, brief
 from tf_style.serving.signatures import Shape, Signature, TensorInfo, shape_text
-
-DEFAULT_SIGNATURE = "serving_default"
 
 
 def parse_body(body: bytes | bytearray, *, max_values: int) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from tensorflow_serving.apis import (
 from tf_style.serving.errors import RequestError
 from tf_style.serving.model import array_of, tensor_of
 from tf_style.serving.paths import Call
-from tf_style.serving.service import Service
+from tf_style.serving.service import GRACE_S, Service
 
 _CODES = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
@@ -136,7 +136,11 @@ class _Servicer(
         if not context.add_callback(lambda: self._service.discard(job)):
             self._service.discard(job)  # The client has left already.
         try:
-            outputs = job.future.result()
+            left = max(0.0, job.deadline - time.monotonic())
+            outputs = job.future.result(left + GRACE_S)
+        except concurrent.futures.TimeoutError:
+            self._service.discard(job)
+            raise self._service.late_error() from None
         except concurrent.futures.CancelledError:
             raise RequestError(499, "The client has left.") from None
         response = predict_pb2.PredictResponse()

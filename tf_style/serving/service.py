@@ -17,6 +17,9 @@ from tf_style.serving.metrics import Metrics
 from tf_style.serving.paths import Call
 from tf_style.serving.store import Lease, Store, VersionStatus
 
+GRACE_S = 0.5
+"""Seconds that a run gets after its deadline to end by itself, before it is discarded."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -242,6 +245,14 @@ class Service:
     def discard(self, job: Job) -> None:
         """Cancels a job whose outputs nobody waits for; a run in progress ends at its next step."""
         self._executor.discard(job)
+
+    def late_error(self) -> RequestError:
+        """Returns the error 504 of a job that has not ended in time."""
+        return RequestError(
+            504,
+            f"The request did not finish within {self.settings.timeout_s:g} s. Ask for less, or "
+            "start the server with a larger --timeout_s.",
+        )
 
     def stop(self, *, timeout_s: float) -> bool:
         """Refuses new work and waits for the rest; returns whether all of it has ended."""

@@ -24,14 +24,9 @@ class Stop:
         self._set.add_done_callback(lambda _: call())
 
 
-def when_all(stops: Sequence[Stop]) -> Stop:
-    """Returns a stop that is set when all of these are: that of a run which they share."""
+def when_any(stops: Sequence[Stop]) -> Stop:
+    """Returns a stop that is set when one of these is: that of a run which they share."""
     shared = Stop()
-
-    def check() -> None:
-        if all(stop.is_set for stop in stops):
-            shared.set()
-
     for stop in stops:
-        stop.then(check)
+        stop.then(shared.set)
     return shared

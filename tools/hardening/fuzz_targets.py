@@ -8,12 +8,14 @@ parser's errors through.
 import asyncio
 import contextlib
 import functools
+import gzip
 import hashlib
 import io
 import json
 import math
 import pickle
 import struct
+import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -35,7 +37,7 @@ from tf_style.cli import settings as settings_file
 from tf_style.cli.flags import config_table, make_flags
 from tf_style.config import presets, style_config
 from tf_style.export.options import ABOUT
-from tf_style.images import metadata, reading, writing
+from tf_style.images import metadata, reading, sources, writing
 from tf_style.inputs import masks
 from tf_style.inputs.sizes import Sizes
 from tf_style.network import codebook, weights
@@ -112,6 +114,11 @@ def _read_metadata(data: bytes) -> None:
     for is_tiff in (False, True):
         exif = metadata.exif_of({"software": ""}, found, is_tiff=is_tiff).tobytes()
         _require(len(exif) < 60000, f"{len(exif)} bytes of EXIF data")
+
+
+def _read_encoded(data: bytes) -> None:
+    encoded = sources.Encoded(data, "`picture` in memory")
+    _check_picture(reading.read_picture(encoded, argument="picture"))
 
 
 def _metadata_seeds() -> list[bytes]:
@@ -707,6 +714,8 @@ def _message_seeds() -> list[bytes]:
         b"content-type: application/json\0\0" + b'{"inst\0ances": \0[1]}',
         b"content-encoding: gzip\0\0abc",
         b"content-length: 99999\0\0" + b"a" * 2000,
+        b"content-encoding: gzip\0\0" + gzip.compress(b'{"inputs": 1}', mtime=0),
+        b"content-encoding: gzip\0\0" + gzip.compress(b"1" * 100_000, mtime=0),  # A bomb.
     ]
 
 
@@ -714,6 +723,76 @@ _HEAD_TOKENS = (
     b"content-length: \xb2", b"content-length: " + b"9" * 5000, b"content-length: -1", b"\0\0",
     b"\0", b"content-length: 1_0", b"content-encoding: \xff\n", b"expect: 100-continue",
     b"a" * 1200,
+)  # fmt: skip
+
+
+# Records of TensorFlow.
+
+_WARM_UP = "assets.extra/tf_serving_warmup_requests"
+
+
+def _read_warm_up(data: bytes) -> None:
+    from tf_style.export import warm_up  # Imports TensorFlow.
+
+    for name, inputs in warm_up.read_requests(Path()):
+        _require(isinstance(name, str), "a signature's name is a text")
+        _require(all(isinstance(each, np.ndarray) for each in inputs.values()), "arrays")
+
+
+def _warm_up_seeds() -> list[bytes]:
+    from tf_style.export import warm_up
+
+    inputs = {"x": np.float32([1.0, 2.0]), "t": np.array([b"a", b"\xff"], object)}
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        for requests in ([("add", inputs)], [("a", {"x": np.float32([1.0])}), ("b", inputs)]):
+            warm_up.write_requests(Path(folder), requests, model="toy")
+            found.append((Path(folder) / _WARM_UP).read_bytes())
+    return found
+
+
+def _read_tensor(data: bytes) -> None:
+    from google.protobuf.message import DecodeError
+    from tensorflow.core.framework import tensor_pb2
+
+    from tf_style.serving.model import array_of
+
+    try:
+        tensor = tensor_pb2.TensorProto.FromString(data)
+    except DecodeError:  # gRPC answers before `array_of` is called.
+        return
+    array = array_of(tensor, "inputs.x", max_values=1000)
+    _require(tensor.tensor_content or array.size <= 1000, f"{array.size} values")
+
+
+def _tensor_seeds() -> list[bytes]:
+    import tensorflow as tf
+
+    values = ([1.0, 2.0], [[1, 2]], [b"a", b"\xff"], np.float16([1.5]), True, [1j])
+    return [tf.make_tensor_proto(value).SerializeToString() for value in values]
+
+
+def _read_shard(data: bytes) -> None:
+    from tf_style.pipeline import shards
+
+    for record in shards.records_of(Path("shard")):
+        _require(record in data, "a record is part of the file")
+
+
+def _shard_seeds() -> list[bytes]:
+    import tensorflow as tf
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "shard"
+        with tf.io.TFRecordWriter(str(path)) as writer:
+            for record in (b"", b"abc", b"x" * 300):
+                writer.write(record)
+        return [path.read_bytes()]
+
+
+_RECORD_TOKENS = (
+    b"\x00" * 8, b"\xff" * 8, b"\x12\x08\x12\x06\x08" + b"\x80" * 4 + b"\x01",
+    b"\x1a\x0b\x08" + b"\xff" * 9 + b"\x01",
 )  # fmt: skip
 
 
@@ -784,6 +863,13 @@ TARGETS: dict[str, Target] = {
         _picture_seeds, _read_picture, ("`picture`",), tokens=_PICTURE_TOKENS,
         formats=_PICTURE_FORMATS, file="picture", extras=("pyvips",),
     ),
+    "encoded_pictures": Target(
+        _picture_seeds, _read_encoded, ("`picture`",), tokens=_PICTURE_TOKENS,
+        formats=_PICTURE_FORMATS, share=0.25, extras=("pyvips",),
+        # libvips reads files, so the bytes are in one meanwhile.
+        may=r"(open|os\.\w+|shutil\.rmtree|tempfile\.mkdtemp) .*/tf_style_.*"
+        r"|os\.remove \('picture', \d+\)",
+    ),
     "pil_pictures": Target(
         _picture_seeds, _read_pil, ("`picture`",), tokens=_PICTURE_TOKENS,
         formats=_PICTURE_FORMATS, share=0.25,
@@ -843,6 +929,16 @@ TARGETS: dict[str, Target] = {
     ),
     "request_bodies": Target(
         _message_seeds, _read_body, ("",), (RequestError,), _HEAD_TOKENS
+    ),
+    "warm_up_requests": Target(
+        _warm_up_seeds, _read_warm_up, ("warm-up requests",), (ValueError,), _RECORD_TOKENS,
+        file=_WARM_UP, share=0.5,
+    ),
+    "tensors": Target(
+        _tensor_seeds, _read_tensor, ("`inputs.x`",), (RequestError,), _RECORD_TOKENS, share=0.5
+    ),
+    "shards": Target(
+        _shard_seeds, _read_shard, (), (), _RECORD_TOKENS, file="shard", share=0.5
     ),
     "checkpoints": Target(
         _checkpoint_seeds, _read_checkpoint, ("checkpoint", "`"), (ValueError, TypeError, OSError),
