@@ -57,7 +57,7 @@ def write_pngs(elements: Iterable[NamedTensors], folder: str | os.PathLike) -> W
         ValueError: if a name is not a plain file name.
         OSError: if a file cannot be written.
     """
-    folder = user_path(folder)
+    folder = user_path(folder, "folder")
     folder.mkdir(parents=True, exist_ok=True)
     written = Written([], [], {})
     for element in elements:

@@ -16,7 +16,7 @@ from tf_style.optimizers.solution import Status
 from tf_style.provenance.origin import origin_of
 from tf_style.transfer import checkpoints
 from tf_style.transfer.painting import paint
-from tf_style.transfer.progress import OnProgress, Progress, StyleResult, every
+from tf_style.transfer.progress import OnProgress, Progress, StyleResult, check_on_progress, every
 
 
 def stylize(
@@ -164,8 +164,7 @@ def _check_callbacks(
     progress_every: int | None,
     cancellation: Cancellation | None,
 ) -> None:
-    if on_progress is not None and not callable(on_progress):
-        raise TypeError(f"`on_progress` must be callable. Received: {on_progress!r}.")
+    check_on_progress(on_progress)
     if progress_every is not None:
         check_number("progress_every", progress_every, minimum=1)
     if cancellation is not None and not isinstance(cancellation, Cancellation):

@@ -5,6 +5,7 @@ import os
 
 import tensorflow as tf
 
+from tf_style._checks import user_path
 from tf_style.transfer.progress import OnProgress, Progress
 
 
@@ -19,6 +20,8 @@ def write_summaries(log_dir: str | os.PathLike, *, pictures: bool = True) -> OnP
         pictures: whether to write the picture, of the result's size, as PNG.
 
     Raises:
+        TypeError: if `log_dir` is no path.
+        NotADirectoryError: if it is a file.
         ImportError: if TensorBoard is not installed, which TensorFlow needs to write summaries.
 
     Example:
@@ -29,7 +32,14 @@ def write_summaries(log_dir: str | os.PathLike, *, pictures: bool = True) -> OnP
         raise ImportError(
             "`write_summaries` needs TensorBoard. Run `pip install tf-style[tensorboard]`."
         )
-    writer = tf.summary.create_file_writer(os.fspath(log_dir))
+    folder = user_path(log_dir, "log_dir")
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(
+            f"`log_dir` must be a folder. Received: log_dir='{folder}', which is a file."
+        )
+    # TensorFlow also writes to addresses, whose double slash a `Path` does not keep.
+    is_address = "://" in os.fspath(log_dir)
+    writer = tf.summary.create_file_writer(os.fspath(log_dir if is_address else folder))
 
     def write(progress: Progress) -> None:
         prefix = "" if progress.phase == "picture" else f"{progress.phase}/"
