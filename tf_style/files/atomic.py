@@ -100,6 +100,8 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     Raises:
         OSError: if the file cannot be written.
     """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(missing_folder(path))
     path = Path(os.path.realpath(path))  # `resolve` raises an error for a link to itself.
     if path.exists() and not path.is_file():
         raise OSError(f"Cannot write '{path.name}': it is a folder, pipe or device.")
