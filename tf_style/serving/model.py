@@ -212,6 +212,15 @@ def _definitions(folder: Path) -> dict[str, Any]:
     return dict(serving[0].signature_def)
 
 
+def read_signatures(folder: Path) -> dict[str, Signature]:
+    """Returns the signatures of the SavedModel in a folder by name, without loading it."""
+    return {
+        name: _signature(name, each)
+        for name, each in _definitions(folder).items()
+        if not name.startswith("__")  # TensorFlow's own, such as `__saved_model_init_op`.
+    }
+
+
 def _signature(name: str, definition: Any) -> Signature:
     return Signature(
         name=name,

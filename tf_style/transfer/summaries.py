@@ -37,9 +37,8 @@ def write_summaries(log_dir: str | os.PathLike, *, pictures: bool = True) -> OnP
         raise NotADirectoryError(
             f"`log_dir` must be a folder. Received: log_dir='{folder}', which is a file."
         )
-    # TensorFlow also writes to addresses, whose double slash a `Path` does not keep.
-    is_address = "://" in os.fspath(log_dir)
-    writer = tf.summary.create_file_writer(os.fspath(log_dir if is_address else folder))
+    # A `Path` would break TensorFlow's addresses, such as gs://bucket/logs.
+    writer = tf.summary.create_file_writer(os.path.expanduser(os.fspath(log_dir)))  # noqa: PTH111
 
     def write(progress: Progress) -> None:
         prefix = "" if progress.phase == "picture" else f"{progress.phase}/"
