@@ -40,6 +40,13 @@ def shown_path(path: Path) -> str:
     return f"{shown(found[1] + slashes + found[2])}, a URL"
 
 
+def missing_folder(path: Path) -> str:
+    """Returns the message for a file that has no folder to be written to."""
+    if shown_path(path).endswith(", a URL"):
+        return f"Cannot write {shown_path(path)}: files are written to paths only."
+    return f"Cannot write '{path.name}': there is no folder '{path.parent}'."
+
+
 def missing_file(argument: str, path: Path) -> str:
     """Returns the message for a path that is no file: why, and the way out."""
     text, way_out = shown_path(path), ""
@@ -102,8 +109,17 @@ def checked_integer(
     return int(value)
 
 
-def user_path(path: str | os.PathLike) -> Path:
-    """Returns the path with a leading `~` or `~user` expanded, if that user exists."""
+def user_path(path: str | os.PathLike, argument: str = "path") -> Path:
+    """Returns the path with a leading `~` or `~user` expanded, if that user exists.
+
+    Raises:
+        TypeError: if it is something else, such as an open file.
+    """
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(
+            f"`{argument}` must be a path, as text or as a pathlib.Path. Received: {argument}="
+            f"{shown(path)}."
+        )
     path = Path(path)
     try:
         return path.expanduser()

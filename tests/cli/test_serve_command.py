@@ -74,9 +74,12 @@ def test_the_error_for_a_missing_package_names_the_pip_command(monkeypatch, tmp_
         serve_command.command([f"--model_dir={tmp_path}"])
 
 
-def test_batched_signatures_must_have_a_batch_dimension(tmp_path):
+def test_batched_signatures_are_checked_before_a_model_is_loaded(tmp_path, monkeypatch):
     import toy_models
 
+    from tf_style.serving import model
+
+    monkeypatch.setattr(model, "SavedModel", lambda folder: pytest.fail("It was loaded."))
     toy_models.save(tmp_path / "1")
     for name, words in (("ad", "Did you mean 'add'?"), ("total", "open first dimension")):
         with pytest.raises(ValueError, match=re.escape(words)):
@@ -227,6 +230,10 @@ def test_models_have_names_of_their_own(tmp_path):
     )
     try:
         lines = iter(process.stdout.readline, "")
+        assert {next(lines), next(lines)} == {
+            "one: Version 1 is loaded.\n",
+            "two: Version 1 is loaded.\n",
+        }
         line = next(line for line in lines if line.endswith("/v1/models/two\n"))
         port = int(re.search(r":(\d+)/", line)[1])
         for path, expected in (("one", 2.0), ("two", 3.0), ("two/labels/stable", 3.0)):

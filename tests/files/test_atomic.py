@@ -1,7 +1,9 @@
 """Files that appear only when complete."""
 
 import errno
+import io
 import os
+from pathlib import Path
 
 import pytest
 
@@ -89,3 +91,11 @@ def test_a_pipe_is_not_replaced(tmp_path):
     with pytest.raises(OSError, match="Cannot write 'pipe': it is a folder, pipe or device"):
         atomic.write_atomically(path, lambda file: file.write(b"x"))
     assert path.is_fifo() and [each.name for each in tmp_path.iterdir()] == ["pipe"]
+
+
+def test_files_are_written_to_paths_only(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match="'memory://out.png', a URL: files are written to"):
+        atomic.write_atomically(Path("memory://out.png"), lambda file: None)
+    with pytest.raises(TypeError, match="`path` must be a path, as text or as a pathlib.Path"):
+        atomic.check_writable(io.BytesIO(), argument="path")

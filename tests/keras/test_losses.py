@@ -461,6 +461,26 @@ def test_several_styles_are_blended_as_stylize_blends_them(pictures, mini_layers
     assert float(alone(true[:1], one)) == pytest.approx(
         float(PerceptualLoss(config=SHALLOW, style=second)(true[:1], one)), rel=1e-6
     )
-    for wrong in ((1,), (0, 0), (-1, 2)):
-        with pytest.raises(ValueError, match="`style_blend` must"):
+    text = PerceptualLoss(config=SHALLOW, style=[first, second], style_blend="3,1")
+    assert float(text(true[:1], one)) == float(both(true[:1], one))
+    for wrong in ((1,), (0, 0), (-1, 2), "a,b", "1", ("a", 1), 3):
+        with pytest.raises((TypeError, ValueError), match="`style_blend` must"):
             StyleLoss(config=SHALLOW, style=[first, second], style_blend=wrong)
+
+
+def test_an_empty_list_of_styles_is_refused():
+    with pytest.raises(ValueError, match="`style` must hold at least one picture. Received: none"):
+        StyleLoss(config=SHALLOW, style=[])
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_batches_of_other_sizes_are_refused_and_not_repeated(kind, pictures):
+    true, image, style = pictures
+    loss = kind(config=SHALLOW)
+    with pytest.raises(ValueError, match="as many pictures as `y_pred`. Received: 1 and 3."):
+        loss(true[:1], image)
+    spec = tf.TensorSpec([None, 20, 24, 3], tf.float32)
+    graph = tf.function(loss.call, input_signature=[spec, spec], autograph=False)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="as many pictures as `y_pred`"):
+        graph(true[:1], image)
+    StyleLoss(config=SHALLOW, style=style)(true[:1], image)  # It does not look at `y_true`.

@@ -61,6 +61,17 @@ def test_images_of_8_bits_in_0_to_1_are_refused_where_0_to_255_is_declared(image
             function(images)
 
 
+@pytest.mark.parametrize("value_range", [(0, 1), (0, 255), (-1, 1), (-128, 127)])
+def test_preprocessed_pictures_are_refused(value_range, images):
+    preprocess = keras.applications.vgg19.preprocess_input
+    layer = VGG19Features(["conv1_1"], value_range=value_range)
+    for picture in (images, 0.2 * images):
+        pixels = np.round(picture * 255).astype(np.float32)
+        with pytest.raises(ValueError, match="use no `preprocess_input`"):
+            layer(preprocess(pixels.copy()))
+        layer(pixels - np.float32(100.5))  # What a network may compute.
+
+
 def test_negative_values_are_refused_where_there_are_none(images):
     augment = users(images, (0, 1))[0][1]
     with pytest.raises(ValueError, match="from -1 to 1"):

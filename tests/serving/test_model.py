@@ -11,7 +11,7 @@ import tensorflow as tf
 import toy_models
 
 from tf_style.serving.errors import RequestError
-from tf_style.serving.model import SavedModel, plain_message
+from tf_style.serving.model import SavedModel
 from tf_style.serving.stop import Stop
 
 
@@ -95,24 +95,6 @@ def test_the_metadata_has_the_fields_of_tensorflow_serving(model):
         "tensor_shape": {"dim": [{"size": "-1", "name": ""}], "unknown_rank": False},
         "name": "third_x:0",
     }
-
-
-@pytest.mark.parametrize(
-    "text, plain",
-    [
-        ("Graph execution error:\n\nBad shape: [3]\n\t [[{{node add}}]]", "Bad shape: [3]"),
-        ("Bad shape [[{{node a/b}}]] [Op:Add]", "Bad shape"),
-        ("{{function_node __inference_f_1}} Bad shape\n\t [[{{node a}}]] [Op:__f_1]", "Bad shape"),
-        (
-            "2 root error(s) found.\n  (0) INVALID_ARGUMENT: too big\n\t [[{{node x}}]]\n"
-            "\t [[y/_1]]\n  (1) INVALID_ARGUMENT: too big\n0 successful operations.",
-            "too big",
-        ),
-        ("", "The model failed."),
-    ],
-)
-def test_messages_have_no_node_names_and_lines_of_code(text, plain):
-    assert plain_message(text) == plain
 
 
 def test_a_folder_without_a_saved_model_cannot_be_loaded(tmp_path):

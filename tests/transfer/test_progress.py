@@ -1,6 +1,7 @@
 """Progress and stopping: callbacks every so many steps, cancellation, summaries, asyncio."""
 
 import asyncio
+import functools
 import itertools
 import threading
 import time
@@ -63,6 +64,30 @@ def test_progress_every_may_be_numpys():
 def test_wrong_arguments_are_named(options):
     with pytest.raises((TypeError, ValueError), match=f"`{next(iter(options))}` must be"):
         tf_style.stylize(*pictures(), **options)
+
+
+async def asynchronous(progress):
+    pass
+
+
+class AsynchronousCall:
+    async def __call__(self, progress):
+        pass
+
+
+@pytest.mark.parametrize(
+    "on_progress, message",
+    [
+        (progress_callbacks([]), "Use `with progress_callbacks"),
+        (asynchronous, "`on_progress` must be a plain function"),
+        (functools.partial(asynchronous), "`on_progress` must be a plain function"),
+        (AsynchronousCall(), "`on_progress` must be a plain function"),
+        ([], "`on_progress` must be callable"),
+    ],
+)
+def test_callbacks_that_would_end_the_run_at_once_are_refused(on_progress, message):
+    with pytest.raises(TypeError, match=message):
+        tf_style.stylize(*pictures(), on_progress=on_progress)
 
 
 def test_another_thread_ends_a_run_that_would_never_end():

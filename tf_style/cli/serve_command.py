@@ -54,6 +54,7 @@ def command(arguments: Sequence[str]) -> int:
         _check_packages("grpc", ("grpc", "tensorflow_serving"))
     process.set_environment(quiet=not options.verbose)
     stores = _stores(options)
+    _check_batched(options)
     try:
         return _serve(options, stores)
     finally:
@@ -90,35 +91,45 @@ def _stores(options: ServeOptions) -> "dict[str, Store]":
         if not options.verbose:
             tf.get_logger().setLevel("ERROR")
 
-    def load(folder: Path) -> SavedModel:
-        model = SavedModel(folder)
-        if options.warm_up:
-            # A first call prepares the signature, which may take longer than any request.
-            timeout_s = max(options.timeout_s, _LEAST_WARM_UP_S)
-            warm_up(model, timeout_s=timeout_s, notify=_say)
-        return model
+    def store_of(name: str, folder: Path) -> Store:
+        def say(text: str) -> None:
+            _say(f"{name}: {text}" if len(options.folders) > 1 else text)
 
-    return {
-        name: Store(folder, load=load, num_versions=options.num_versions, notify=_say)
-        for name, folder in options.folders.items()
-    }
+        def load(folder: Path) -> SavedModel:
+            model = SavedModel(folder)
+            if options.warm_up:
+                # A first call prepares the signature, which may take longer than any request.
+                timeout_s = max(options.timeout_s, _LEAST_WARM_UP_S)
+                warm_up(model, timeout_s=timeout_s, notify=say)
+            return model
+
+        return Store(folder, load=load, num_versions=options.num_versions, notify=say)
+
+    return {name: store_of(name, folder) for name, folder in options.folders.items()}
 
 
-def _check_batched(options: ServeOptions, stores: "Mapping[str, Store]") -> None:
-    """Raises ValueError if no newest version can run a signature of `options` in batches."""
-    leases = [lease for store in stores.values() if (lease := store.lease())]
-    with contextlib.ExitStack() as stack:
-        models = [stack.enter_context(lease).model for lease in leases]
-        for name in settings_of(options).limits.batched:
-            check_choice(
-                "batch_signatures", name, sorted({n for m in models for n in m.signatures})
+def _check_batched(options: ServeOptions) -> None:
+    """Raises ValueError if no newest version can run a signature of `options` in batches.
+
+    It reads the signatures alone, because loading a model and its warm-up take minutes.
+    """
+    from tf_style.serving.model import read_signatures
+    from tf_style.serving.versions import find_versions, fingerprint
+
+    batched = settings_of(options).limits.batched
+    models = []
+    for folder in options.folders.values() if batched else ():
+        versions = find_versions(folder)
+        whole = [path for _, path in sorted(versions.items()) if fingerprint(path)]
+        with contextlib.suppress(Exception):  # The store tells what is wrong with it.
+            models.append(read_signatures(whole[-1]))
+    for name in batched if models else ():
+        check_choice("batch_signatures", name, sorted(set().union(*models)))
+        if not any(name in model and model[name].is_batched for model in models):
+            raise ValueError(
+                "`batch_signatures` must name signatures whose inputs and outputs all have an "
+                f"open first dimension. Received: batch_signatures={name!r}."
             )
-            named = [model.signatures[name] for model in models if name in model.signatures]
-            if not any(signature.is_batched for signature in named):
-                raise ValueError(
-                    "`batch_signatures` must name signatures whose inputs and outputs all have an "
-                    f"open first dimension. Received: batch_signatures={name!r}."
-                )
 
 
 def settings_of(options: ServeOptions) -> "Settings":
@@ -172,7 +183,6 @@ def _serve(options: ServeOptions, stores: "Mapping[str, Store]") -> int:
     try:
         for store in stores.values():
             store.start()
-        _check_batched(options, stores)
     except BaseException:
         if rpc is not None:
             rpc.stop(grace=None)

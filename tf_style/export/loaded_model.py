@@ -9,18 +9,30 @@ import json
 import os
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
-from tf_style._checks import one_line, user_path
+from tf_style._checks import one_line, shown, suggestion, user_path
 from tf_style.config.style_config import StyleConfig
+from tf_style.export.model_inputs import (
+    files_of,
+    images_of,
+    numbers_of,
+    single_of,
+    targets_of,
+)
 from tf_style.export.named_graphs import NamedTensors
 from tf_style.export.options import ABOUT
+from tf_style.graphs.messages import plain_message
+
+_OPTIONS = ("size", "num_steps", "content_weight", "style_weight", "tv_weight")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ExportedModel:
     """A SavedModel that `export_saved_model` wrote, with its signatures as methods.
+
+    A method raises TypeError for an argument of another kind or an unknown option, and ValueError
+    for one whose value or shape the model refuses; each says why in one line.
 
     Attributes:
         config: the options that the model was exported with.
@@ -41,7 +53,7 @@ class ExportedModel:
         Args:
             image: float `[B, H, W, 3]`, RGB 0..1.
         """
-        return self._functions.features(_image(image))
+        return self._call("features", image=images_of("image", image))
 
     def targets(self, content: Any, style: Any) -> NamedTensors:
         """Returns the content and style targets by name, for `loss_and_gradient_from_targets`.
@@ -50,7 +62,9 @@ class ExportedModel:
             content: float `[1, H, W, 3]`, RGB 0..1.
             style: float `[1, H', W', 3]`, RGB 0..1.
         """
-        return self._functions.targets(_single("content", content), _single("style", style))
+        return self._call(
+            "targets", content=single_of("content", content), style=single_of("style", style)
+        )
 
     def loss_and_gradient(self, image: Any, content: Any, style: Any) -> NamedTensors:
         """Returns the loss and its gradient with respect to the image.
@@ -64,7 +78,9 @@ class ExportedModel:
             style: float `[1, H', W', 3]`, RGB 0..1.
         """
         pictures = {"image": image, "content": content, "style": style}
-        return self._functions.loss_and_gradient(*map(_single, pictures, pictures.values()))
+        return self._call(
+            "loss_and_gradient", **{name: single_of(name, each) for name, each in pictures.items()}
+        )
 
     def loss_and_gradient_from_targets(self, image: Any, targets: NamedTensors) -> NamedTensors:
         """Returns the same as `loss_and_gradient`, from precomputed targets.
@@ -73,7 +89,10 @@ class ExportedModel:
             image: float `[1, H, W, 3]`, RGB, nominally 0..1.
             targets: what `targets` returned, for a content of the same size.
         """
-        return self._functions.loss_and_gradient_from_targets(_single("image", image), **targets)
+        name = "loss_and_gradient_from_targets"
+        return self._call(
+            name, image=single_of("image", image), **targets_of(targets, self._specs(name))
+        )
 
     def stylize(self, content: Any, style: Any, **options: Any) -> NamedTensors:
         """Returns the stylized images with their losses and counts.
@@ -89,7 +108,8 @@ class ExportedModel:
             **options: `num_steps`, `content_weight`, `style_weight`, `tv_weight`: one number for
                 all pictures, or a list of one number for each.
         """
-        return self._functions.stylize(_image(content), _image(style), **_batched(options))
+        pictures = {"content": images_of("content", content), "style": images_of("style", style)}
+        return self._call("stylize", **pictures, **self._options("stylize", options))
 
     def stylize_png(self, content_bytes: Any, style_bytes: Any, **options: Any) -> list[bytes]:
         """Returns the stylized pictures as the bytes of PNG files.
@@ -100,9 +120,45 @@ class ExportedModel:
             **options: those of `stylize`, and `size`, the longer edge of the result in px (0: that
                 of the content).
         """
-        files = [np.atleast_1d(np.array(data, object)) for data in (content_bytes, style_bytes)]
-        found = self._functions.stylize_png(*map(tf.constant, files), **_batched(options))
+        found = self._call(
+            "stylize_png",
+            content_bytes=files_of("content_bytes", content_bytes),
+            style_bytes=files_of("style_bytes", style_bytes),
+            **self._options("stylize_png", options),
+        )
         return list(found["png_bytes"].numpy())
+
+    def _call(self, name: str, **inputs: tf.Tensor) -> NamedTensors:
+        """Returns what a signature gives; the model's own checks raise ValueError."""
+        try:
+            return getattr(self._functions, name)(**inputs)
+        except tf.errors.InvalidArgumentError as error:
+            raise ValueError(plain_message(error.message)) from None
+
+    def _specs(self, name: str) -> dict[str, tf.TensorSpec]:
+        """Returns the shapes and types of a signature's inputs by name."""
+        return self._functions.signatures[name].structured_input_signature[1]
+
+    def _options(self, name: str, options: dict[str, Any]) -> dict[str, tf.Tensor]:
+        """Returns a method's options as tensors of rank 1, of the types that the signature takes.
+
+        Raises:
+            TypeError: for an unknown option, or a value of another type.
+        """
+        inputs = self._specs(name)
+        known = [each for each in _OPTIONS if each in inputs]
+        for option in options:
+            if option not in known:
+                way_out = suggestion(option, known)
+                if option == "size":
+                    way_out = " Resize the pictures, or call `stylize_png`."
+                raise TypeError(
+                    f"`options` must be among {', '.join(known)}. Received: "
+                    f"{option}={shown(options[option])}.{way_out}"
+                )
+        return {
+            each: numbers_of(each, value, inputs[each].dtype) for each, value in options.items()
+        }
 
 
 _LOADING_ERRORS = (
@@ -144,31 +200,3 @@ def load(path: str | os.PathLike) -> ExportedModel:
         arithmetic=arithmetic,
         _functions=functions,
     )
-
-
-def _image(image: Any) -> tf.Tensor:
-    return tf.cast(image, tf.float32)
-
-
-def _single(argument: str, image: Any) -> tf.Tensor:
-    """Returns one image as a tensor `[1, H, W, 3]`.
-
-    Raises:
-        ValueError: if it is something else, such as a batch.
-    """
-    image = _image(image)
-    if not image.shape.is_compatible_with([1, None, None, 3]):
-        raise ValueError(
-            f"`{argument}` must be one image [1, height, width, 3]. Received: "
-            f"shape={tuple(image.shape)}. Call the function for each image of a batch."
-        )
-    return image
-
-
-def _batched(options: dict[str, Any]) -> dict[str, tf.Tensor]:
-    """Returns the options as tensors of rank 1, of the types that the signatures take."""
-    integers = ("num_steps", "size")
-    return {
-        name: tf.constant(np.atleast_1d(value), tf.int32 if name in integers else tf.float32)
-        for name, value in options.items()
-    }

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
 
-from tf_style._checks import check_name, shown_path, user_path
+from tf_style._checks import check_name, missing_folder, shown_path, user_path
 
 _LONGEST_NAME = 255  # Bytes, on every common file system.
 
@@ -40,7 +40,7 @@ def check_writable(
         OSError: if the folder is missing, not writable, or has too little space, a link leads to no
             file, or the path is a pipe or device.
     """
-    path = user_path(path)
+    path = user_path(path, argument)
     check_name(argument, path)
     if path.is_dir():
         what = "a link to a folder" if path.is_symlink() else "a folder"
@@ -100,6 +100,8 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     Raises:
         OSError: if the file cannot be written.
     """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(missing_folder(path))
     path = Path(os.path.realpath(path))  # `resolve` raises an error for a link to itself.
     if path.exists() and not path.is_file():
         raise OSError(f"Cannot write '{path.name}': it is a folder, pipe or device.")
@@ -124,7 +126,7 @@ def part_file(path: Path, write: Callable[[BinaryIO], object]) -> Path:
         OSError: if the part file cannot be written.
     """
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"Cannot write '{path.name}': there is no folder '{path.parent}'.")
+        raise FileNotFoundError(missing_folder(path))
     part = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         with part.open("xb") as file:

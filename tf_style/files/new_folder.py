@@ -25,7 +25,7 @@ def check_place(path: str | os.PathLike, *, argument: str) -> Path:
     Raises:
         OSError: if it is a file, or the folder cannot be created or written to.
     """
-    path = user_path(path)
+    path = user_path(path, argument)
     check_name(argument, path)
     received = f"Received: {argument}='{path}'"
     if path.exists() and not path.is_dir():

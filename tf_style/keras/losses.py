@@ -14,8 +14,9 @@ from typing import Any
 import tensorflow as tf
 
 from tf_style import vgg19
-from tf_style._checks import check_number
+from tf_style._checks import check_number, shown
 from tf_style._keras import keras
+from tf_style.config.control import numbers
 from tf_style.config.loss import LossConfig
 from tf_style.config.network import NetworkConfig
 from tf_style.graphs.batches import rgb
@@ -52,7 +53,7 @@ class _PictureLoss(keras.losses.Loss):
         config: LossConfig | Mapping[str, Any] | None = None,
         network: NetworkConfig | Mapping[str, Any] | None = None,
         style: Any = None,
-        style_blend: Sequence[float] | None = None,
+        style_blend: str | Sequence[float] | None = None,
         style_size: int = _STYLE_SIZE,
         arithmetic: str = "direct",
         value_range: tuple[float, float] = (0.0, 1.0),
@@ -79,7 +80,9 @@ class _PictureLoss(keras.losses.Loss):
         self._pictures: str | list[str] | None = None
         self._style_targets: dict[str, Any] | None = None
         self._variation: dict[str, tf.Tensor] = {}
-        self.style_blend = None if style_blend is None else [float(each) for each in style_blend]
+        self.style_blend = _weights_of(style_blend)
+        if isinstance(style, (list, tuple)) and not style:
+            raise ValueError("`style` must hold at least one picture. Received: none.")
         several = style if isinstance(style, (list, tuple)) else [style] * (style is not None)
         weights = _shares(self.style_blend, len(several))
         if several:
@@ -123,6 +126,7 @@ class _PictureLoss(keras.losses.Loss):
         style, scales = self._style_targets or {}, dict(self._variation)
         if self._content or (self._style and not style):
             true_image = self._image("y_true", y_true)
+            _check_batch(true_image, image)
             if self._content and not image.shape[1:3].is_compatible_with(true_image.shape[1:3]):
                 raise ValueError(
                     "`y_true` must have the height and width of `y_pred`. Received: "
@@ -166,6 +170,29 @@ class _PictureLoss(keras.losses.Loss):
             config |= {"style": self._pictures, "style_size": self.style_size}
             config |= {"style_blend": self.style_blend}
         return config
+
+
+def _check_batch(true_image: tf.Tensor, image: tf.Tensor) -> None:
+    """Raises ValueError, or an error in the graph, unless both have as many pictures."""
+    rule = "`y_true` must have as many pictures as `y_pred`. Received:"
+    counts = true_image.shape[0], image.shape[0]
+    if None in counts:
+        tf.debugging.assert_equal(tf.shape(true_image)[0], tf.shape(image)[0], f"{rule} other.")
+    elif counts[0] != counts[1]:
+        raise ValueError(f"{rule} {counts[0]} and {counts[1]}.")
+
+
+def _weights_of(style_blend: str | Sequence[float] | None) -> list[float] | None:
+    """Returns the weights as numbers, also from a text such as "0.7,0.3"; None stays None."""
+    if isinstance(style_blend, str):
+        style_blend = numbers(style_blend, argument="style_blend") or None
+    try:
+        return None if style_blend is None else [float(each) for each in style_blend]
+    except (TypeError, ValueError):
+        raise TypeError(
+            "`style_blend` must be numbers, one for each style. Received: "
+            f"style_blend={shown(style_blend)}."
+        ) from None
 
 
 def _shares(weights: list[float] | None, count: int) -> list[float]:
@@ -249,7 +276,8 @@ class StyleLoss(_PictureLoss):
         network: as `ContentLoss`.
         style: path, PIL picture, array or tensor; or a list of them, which are blended; None for
             the style of `y_true`.
-        style_blend: weights of several styles, as in `StyleConfig`; all the same if left out.
+        style_blend: weights of several styles: numbers, or text as in `StyleConfig`; all the
+            same if left out.
         style_size: px to which the longer edge of a larger picture is reduced; 0 keeps its size.
         arithmetic: as `ContentLoss`.
         value_range: as `ContentLoss`; applies to `y_true` and `y_pred`, not to `style`, which is

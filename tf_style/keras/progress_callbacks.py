@@ -1,9 +1,10 @@
 """Keras callbacks as the `on_progress` of `tf_style.stylize`."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
+from tf_style._checks import shown
 from tf_style._keras import keras
 
 if TYPE_CHECKING:
@@ -19,10 +20,14 @@ def progress_callbacks(
     A call with a `Progress` is the end of a batch and of an epoch, whose number is
     `Progress.step`. The logs are `Progress.loss` as 'loss', and `Progress.terms` by their names.
     Training begins and ends with the block. A callback that stops the training, as
-    EarlyStopping does, ends the run. The model has neither weights nor an optimizer.
+    EarlyStopping does, ends the run. The model has neither weights nor an optimizer, so callbacks
+    that save or change those cannot work, such as ModelCheckpoint.
 
     Args:
         callbacks: objects of `keras.callbacks`, or of classes derived from them.
+
+    Raises:
+        TypeError: if `callbacks` is something else.
 
     Example:
         >>> stopping = keras.callbacks.EarlyStopping("style", mode="min", patience=3)
@@ -31,11 +36,18 @@ def progress_callbacks(
     """
     model = keras.Model()
     model.stop_training, model.optimizer = False, None
-    called = keras.callbacks.CallbackList(list(callbacks), model=model, epochs=None, steps=1)
+    params = {"verbose": 1, "epochs": 1, "steps": 1}
+    called = keras.callbacks.CallbackList(_checked(callbacks), model=model, **params)
     called.on_train_begin()
     logs: dict[str, float] = {}
+    has_ended = False
 
     def on_progress(progress: "Progress") -> bool:
+        if has_ended:
+            raise ValueError(
+                "`on_progress` must be called within the `with` block that gave it. Received: a "
+                "call after it."
+            )
         logs.update({"loss": progress.loss, **progress.terms})
         called.on_epoch_begin(progress.step)
         called.on_train_batch_begin(0)
@@ -46,4 +58,18 @@ def progress_callbacks(
     try:
         yield on_progress
     finally:
+        has_ended = True
         called.on_train_end(dict(logs))
+
+
+def _checked(callbacks: Any) -> "list[keras.callbacks.Callback]":
+    """Returns the callbacks as a list; raises TypeError if one of them is none."""
+    rule = "`callbacks` must be a list of objects of `keras.callbacks`. Received:"
+    if not isinstance(callbacks, Iterable):
+        raise TypeError(f"{rule} callbacks={shown(callbacks)}. Put it into a list.")
+    found = list(callbacks)
+    for each in found:
+        if not isinstance(each, keras.callbacks.Callback):
+            way_out = " Call the class, to make an object." if isinstance(each, type) else ""
+            raise TypeError(f"{rule} {shown(each)} in it.{way_out}")
+    return found

@@ -4,7 +4,8 @@ What can be told is told at every batch; two reductions cost a thousandth of the
 that are given (`is_computed=False`) may lie beyond black and white by half their range, as after
 resizing or with noise. Images that a network computes may have any values, except those that only
 a wider range explains: never far below black, and far above white. Images 0..1 of 8 bits are told
-where 0..255 is declared. Other small values are not: black pictures have them, too.
+where 0..255 is declared. Other small values are not: black pictures have them, too. Told in any
+range are pictures of 8 bits from the `preprocess_input` of `keras.applications.vgg19`.
 """
 
 import math
@@ -16,6 +17,7 @@ from tf_style._checks import check_number
 
 _GIVEN, _COMPUTED = 0.5, 10.0  # How far beyond black and white, in units of their difference.
 _LEVELS = 255
+_MEANS = (103.939, 116.779, 123.68)  # Which `preprocess_input` subtracts, of blue, green and red.
 _MOST_BY_CHANCE = 86  # A black picture of levels 0 and 1, averaged over 85 px, has as many values.
 
 
@@ -73,11 +75,15 @@ def checked_values(
     if value_range == (0.0, _LEVELS) and images.dtype == tf.float32:
         is_small = (lowest >= 0.0) & (highest <= 1.0)
         is_wrong |= tf.cond(is_small, lambda: _has_8_bits(values), lambda: tf.constant(False))
+    if images.dtype == tf.float32 and images.shape[-1] == 3:
+        may_be = (lowest >= -max(_MEANS) - 1.0) & (lowest <= highest - 1.0) & (lowest < 0.0)
+        is_wrong |= tf.cond(may_be, lambda: _is_preprocessed(values), lambda: tf.constant(False))
     received = (
         f"`value_range` must be the values of black and white in `{argument}`. Received: "
         f"value_range=({low:g}, {high:g}), `{argument}` with values from"
     )
-    way_out = "Pass their range, such as (0, 1), (0, 255) or (-1, 1), or rescale them."
+    way_out = "Pass their range, such as (0, 1), (0, 255) or (-1, 1), or rescale them; "
+    way_out += "use no `preprocess_input`."
     if tf.executing_eagerly():
         if is_wrong:
             raise ValueError(f"{received} {lowest:g} to {highest:g}. {way_out}")
@@ -85,6 +91,14 @@ def checked_values(
     right = tf.debugging.Assert(~is_wrong, [received, lowest, "to", highest, way_out])
     with tf.control_dependencies([right]):
         return values + tf.where(is_wrong, math.nan, 0.0)
+
+
+def _is_preprocessed(values: tf.Tensor) -> tf.Tensor:
+    """Returns whether values `[..., 3]` are levels 0..255 less the means of `preprocess_input`."""
+    levels = values + tf.constant(_MEANS)
+    is_exact = tf.reduce_max(tf.abs(levels - tf.round(levels))) < 1e-3
+    in_range = (tf.reduce_min(levels) > -0.5) & (tf.reduce_max(levels) < _LEVELS + 0.5)
+    return is_exact & in_range
 
 
 def _has_8_bits(values: tf.Tensor) -> tf.Tensor:

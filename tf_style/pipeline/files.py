@@ -60,7 +60,7 @@ def write_pngs(elements: Iterable[NamedTensors], folder: str | os.PathLike) -> W
         OSError: if a file cannot be written; of a name that the folder cannot have, unless
             `on_error` is "skip". Files that were written before stay.
     """
-    folder = user_path(folder)
+    folder = user_path(folder, "folder")
     folder.mkdir(parents=True, exist_ok=True)
     written = Written([], [], {})
     for name, element in _named(elements):

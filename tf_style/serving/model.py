@@ -6,7 +6,6 @@ long, or whose outputs nobody waits for any more, ends at the next turn of a loo
 
 import contextlib
 import gc
-import re
 import threading
 import time
 from collections.abc import Mapping
@@ -23,6 +22,7 @@ from tensorflow.python.saved_model.loader_impl import parse_saved_model
 from tf_style.export import tensor_protos
 from tf_style.export.options import ABOUT
 from tf_style.export.warm_up import read_requests
+from tf_style.graphs.messages import plain_message
 from tf_style.serving.errors import HTTP_STATUS, RequestError
 from tf_style.serving.signatures import Signature, TensorInfo
 from tf_style.serving.stop import Stop
@@ -218,6 +218,15 @@ def _definitions(folder: Path) -> dict[str, Any]:
     return dict(serving[0].signature_def)
 
 
+def read_signatures(folder: Path) -> dict[str, Signature]:
+    """Returns the signatures of the SavedModel in a folder by name, without loading it."""
+    return {
+        name: _signature(name, each)
+        for name, each in _definitions(folder).items()
+        if not name.startswith("__")  # TensorFlow's own, such as `__saved_model_init_op`.
+    }
+
+
 def _signature(name: str, definition: Any) -> Signature:
     return Signature(
         name=name,
@@ -264,16 +273,3 @@ def array_of(tensor: Any, argument: str, *, max_values: int) -> np.ndarray:
 def tensor_of(array: np.ndarray, info: TensorInfo) -> Any:
     """Returns an output's array as a TensorProto."""
     return tf.make_tensor_proto(array, info.dtype_name)
-
-
-def plain_message(text: str) -> str:
-    """Returns a TensorFlow error's message without node names and lines of code.
-
-    Args:
-        text: the full message.
-    """
-    text = text.removeprefix("Graph execution error:")
-    root = re.search(r"\(0\) \w+: (.*)", text)  # "2 root error(s) found.\n  (0) CODE: ..."
-    line = root[1] if root else next((line for line in text.splitlines() if line.strip()), "")
-    line = re.sub(r"\s*\[\[\{\{(function_)?node .*?\}\}\]\]|\{\{function_node .*?\}\}", "", line)
-    return re.sub(r" \[Op:\w+\]( name: \S*)?$", "", line).strip() or "The model failed."

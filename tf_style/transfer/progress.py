@@ -3,8 +3,10 @@
 Both are values; pictures and loss terms are computed when they are asked for.
 """
 
+import contextlib
 import dataclasses
 import functools
+import inspect
 import os
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -12,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from tf_style._checks import shown
 from tf_style.config.style_config import StyleConfig
 from tf_style.engine.coarse_to_fine import refined
 from tf_style.images import writing
@@ -182,6 +185,25 @@ class StyleResult(Progress):
 
 OnProgress = Callable[[Progress], bool | None]
 """Called between slices of steps; a true result ends the run early."""
+
+
+def check_on_progress(on_progress: Any) -> None:
+    """Raises TypeError unless it is None or a function that can be called in a run's thread."""
+    rule = "`on_progress` must be"
+    if on_progress is None:
+        return
+    if not callable(on_progress):
+        raise TypeError(f"{rule} callable. Received: on_progress={shown(on_progress)}.")
+    call = type(on_progress).__call__
+    if call is contextlib.ContextDecorator.__call__:
+        raise TypeError(
+            f"{rule} what a `with` block gives. Received: its context manager. Use `with "
+            "progress_callbacks(...) as on_progress`."
+        )
+    if inspect.iscoroutinefunction(on_progress) or inspect.iscoroutinefunction(call):
+        raise TypeError(
+            f"{rule} a plain function, as nothing awaits it. Received: an `async def` function."
+        )
 
 
 def every(num_steps: int, on_progress: OnProgress) -> OnProgress:

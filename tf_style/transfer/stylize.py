@@ -16,7 +16,7 @@ from tf_style.optimizers.solution import Status
 from tf_style.provenance.origin import origin_of
 from tf_style.transfer import checkpoints
 from tf_style.transfer.painting import paint
-from tf_style.transfer.progress import OnProgress, Progress, StyleResult, every
+from tf_style.transfer.progress import OnProgress, Progress, StyleResult, check_on_progress, every
 
 
 def stylize(
@@ -162,9 +162,8 @@ def checked_config(config: StyleConfig | None) -> StyleConfig:
 
 
 def check_callbacks(on_progress: Callable | None, cancellation: Cancellation | None) -> None:
-    """Raises TypeError or ValueError if what follows or ends a run is something else."""
-    if on_progress is not None and not callable(on_progress):
-        raise TypeError(f"`on_progress` must be callable. Received: {on_progress!r}.")
+    """Raises TypeError if what follows or ends a run is something else."""
+    check_on_progress(on_progress)
     if cancellation is not None and not isinstance(cancellation, Cancellation):
         raise TypeError(
             "`cancellation` must be a Cancellation. Received: "

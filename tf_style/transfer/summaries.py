@@ -5,6 +5,7 @@ import os
 
 import tensorflow as tf
 
+from tf_style._checks import user_path
 from tf_style.transfer.progress import OnProgress, Progress
 
 
@@ -20,6 +21,8 @@ def write_summaries(log_dir: str | os.PathLike, *, pictures: bool = True) -> OnP
         pictures: whether to write the picture, of the result's size, as PNG.
 
     Raises:
+        TypeError: if `log_dir` is no path.
+        NotADirectoryError: if it is a file.
         ImportError: if TensorBoard is not installed, which TensorFlow needs to write summaries.
 
     Example:
@@ -30,6 +33,12 @@ def write_summaries(log_dir: str | os.PathLike, *, pictures: bool = True) -> OnP
         raise ImportError(
             "`write_summaries` needs TensorBoard. Run `pip install tf-style[tensorboard]`."
         )
+    if "://" not in str(log_dir):
+        folder = user_path(log_dir, "log_dir")
+        if folder.exists() and not folder.is_dir():
+            raise NotADirectoryError(
+                f"`log_dir` must be a folder. Received: log_dir='{folder}', which is a file."
+            )
     # A `Path` would break TensorFlow's addresses, such as gs://bucket/logs.
     writer = tf.summary.create_file_writer(os.path.expanduser(os.fspath(log_dir)))  # noqa: PTH111
 
