@@ -90,7 +90,8 @@ def read_requests(folder: Path) -> list[Request]:
 
 def _read(requests: Iterable[Any]) -> list[Request]:
     """Returns the requests; all their values that were not sent count against one limit."""
-    found, left = [], _MAX_VALUES
+    found: list[Request] = []
+    left = _MAX_VALUES
     for request in requests:
         inputs = {}
         for entry in request.inputs:

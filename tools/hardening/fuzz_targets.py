@@ -742,10 +742,12 @@ def _read_warm_up(data: bytes) -> None:
 def _warm_up_seeds() -> list[bytes]:
     from tf_style.export import warm_up
 
-    inputs = {"x": np.float32([1.0, 2.0]), "t": np.array([b"a", b"\xff"], object)}
+    inputs = {"x": np.array([1.0, 2.0], np.float32), "t": np.array([b"a", b"\xff"], object)}
+    one = {"x": np.array([1.0], np.float32)}
+    groups: list[list[warm_up.Request]] = [[("add", inputs)], [("a", one), ("b", inputs)]]
     found = []
     with tempfile.TemporaryDirectory() as folder:
-        for requests in ([("add", inputs)], [("a", {"x": np.float32([1.0])}), ("b", inputs)]):
+        for requests in groups:
             warm_up.write_requests(Path(folder), requests, model="toy")
             found.append((Path(folder) / _WARM_UP).read_bytes())
     return found
@@ -768,7 +770,7 @@ def _read_tensor(data: bytes) -> None:
 def _tensor_seeds() -> list[bytes]:
     import tensorflow as tf
 
-    values = ([1.0, 2.0], [[1, 2]], [b"a", b"\xff"], np.float16([1.5]), True, [1j])
+    values = ([1.0, 2.0], [[1, 2]], [b"a", b"\xff"], np.array([1.5], np.float16), True, [1j])
     return [tf.make_tensor_proto(value).SerializeToString() for value in values]
 
 
