@@ -19,6 +19,7 @@ from tf_style._checks import check_number, user_path
 from tf_style.export.named_graphs import NamedTensors
 from tf_style.files.atomic import write_atomically
 from tf_style.images.graph_pictures import encode_png, to_png
+from tf_style.pipeline.elements import entry_of
 from tf_style.pipeline.pictures import has_failed
 from tf_style.pipeline.shards import (
     ShardWriter,
@@ -177,14 +178,15 @@ def read_tfrecords(path: str | os.PathLike) -> tf.data.Dataset:
 
 
 def _name_of(element: NamedTensors) -> str:
-    return os.fsdecode(element["name"].numpy())
+    return os.fsdecode(entry_of(element, "name").numpy())
 
 
 def _png(element: NamedTensors) -> tf.Tensor:
     """Returns the bytes of an element's PNG file, with alpha unless it is 1 everywhere."""
+    image = entry_of(element, "image")
     if "alpha" not in element:
-        return to_png(element["image"])
-    return encode_png(element["image"], element["alpha"], tf.reduce_any(element["alpha"] < 1.0))
+        return to_png(image)
+    return encode_png(image, element["alpha"], tf.reduce_any(element["alpha"] < 1.0))
 
 
 def _example(element: NamedTensors) -> tf.train.Example:
