@@ -427,6 +427,8 @@ def test_epochs_differ_and_runs_do_not(bank, images):
     assert run(calls=4) == first
     assert run(first_epoch=2) == first[2:]
     assert run(seed=6)[0] != first[0]
+    with pytest.raises(TypeError, match="`dataset` must be a tf.data.Dataset. Received: a list"):
+        make(bank).map_dataset([1, 2])
     with pytest.raises(ValueError, match="`first_epoch` must be at least 0"):
         run(first_epoch=-1)
 

@@ -16,6 +16,7 @@ import tf_style
 from tf_style.engine import assembly
 from tf_style.network.weights import Weights
 from tf_style.pipeline import (
+    decode_pictures,
     read_pictures,
     read_tfrecords,
     stylizer,
@@ -159,6 +160,36 @@ def test_wrong_arguments_are_named(files, tmp_path):
     broken.write_bytes(b"no picture")
     with pytest.raises(tf.errors.InvalidArgumentError, match="`content` must be a picture"):
         list(read_pictures([broken], files[:1]))
+
+
+def test_one_path_is_no_list_and_generators_are_read(files):
+    for contents, styles, name in ((str(files[0]), files, "contents"), (files, files[0], "styles")):
+        with pytest.raises(TypeError, match=f"`{name}` must be a list of paths.*into a list"):
+            read_pictures(contents, styles)
+    with pytest.raises(ValueError, match="`contents` must have at least one path"):
+        read_pictures([], files)
+    with pytest.raises(TypeError, match="`styles` must be a path"):
+        read_pictures(files, [3])
+    assert len(read_pictures(iter(files), (file for file in files), config=CONFIG)) == 3
+
+
+def test_elements_of_another_form_are_refused_in_one_line(files, tmp_path, add_image):
+    pictures = read_pictures(files[:2], files[:1], config=CONFIG)
+    one = tf.zeros([1, 20, 20, 3])
+    for call, message in (
+        (lambda: write_pngs(pictures, tmp_path), "an entry 'image'.*Map the dataset by `stylizer"),
+        (lambda: write_tfrecords(pictures, tmp_path / "r"), "an entry 'image'"),
+        (lambda: write_pngs([{"image": one}], tmp_path), "an entry 'name'"),
+        (lambda: write_pngs([one], tmp_path), "`elements` must be dicts of tensors"),
+        (lambda: add_image({"a": 1}), r"an entry 'content'. Received: entries \['a'\]"),
+        (lambda: add_image({"content": one, "style": one[0]}), "`style` must be one picture"),
+        (lambda: pictures.batch(1).map(add_image), "`content` must be one picture.*one by one"),
+        (lambda: decode_pictures(pictures.map(lambda _: {"name": "a"})), "an entry 'content'"),
+        (lambda: decode_pictures([{"name": b"a"}]), "`elements` must be a tf.data.Dataset"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=message) as caught:
+            call()
+        assert "\n" not in str(caught.value)
 
 
 def test_duplicate_names_get_numbers_and_a_name_cannot_leave_the_folder(files, tmp_path):

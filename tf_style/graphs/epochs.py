@@ -1,4 +1,9 @@
-"""Numbers for `tf.data` that go on from epoch to epoch, and datasets that can be checkpointed."""
+"""Numbers for `tf.data` that go on from epoch to epoch, and datasets that can be checkpointed.
+
+`check_dataset` refuses what is no dataset.
+"""
+
+from typing import Any
 
 import tensorflow as tf
 
@@ -27,3 +32,12 @@ def checkpointable(dataset: tf.data.Dataset) -> tf.data.Dataset:
     options = tf.data.Options()
     options.experimental_external_state_policy = tf.data.experimental.ExternalStatePolicy.IGNORE
     return dataset.with_options(options)
+
+
+def check_dataset(argument: str, dataset: Any) -> None:
+    """Raises TypeError unless it is a dataset of `tf.data`."""
+    if not isinstance(dataset, tf.data.Dataset):
+        raise TypeError(
+            f"`{argument}` must be a tf.data.Dataset. Received: a {type(dataset).__name__}. Use "
+            "`tf.data.Dataset.from_tensor_slices`."
+        )

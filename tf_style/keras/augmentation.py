@@ -12,7 +12,7 @@ from tf_style._checks import check_number, checked_integer
 from tf_style._keras import keras
 from tf_style.config.network import NetworkConfig
 from tf_style.graphs.batches import dense
-from tf_style.graphs.epochs import numbers_by_epoch
+from tf_style.graphs.epochs import check_dataset, numbers_by_epoch
 from tf_style.keras.inputs import check_sides, options_of
 from tf_style.keras.restyling import mixed, restyled
 from tf_style.keras.style_bank import bank_styles, bank_texts, random_shares
@@ -207,7 +207,12 @@ class StyleAugmentation(keras.layers.Layer):
             ValueError: if `first_epoch` is negative.
             TypeError: if it is not an integer.
         """
+<<<<<<< HEAD
         first_epoch = checked_integer("first_epoch", first_epoch, minimum=0)
+=======
+        check_number("first_epoch", first_epoch, minimum=0)
+        check_dataset("dataset", dataset)
+>>>>>>> t
         numbers = numbers_by_epoch(first_epoch)
         mapped = tf.data.Dataset.zip(numbers, dataset).map(
             self.map_enumerated, num_parallel_calls=num_parallel_calls

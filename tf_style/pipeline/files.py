@@ -19,6 +19,7 @@ from tf_style._checks import check_name, checked_integer, one_line, shown, user_
 from tf_style.export.named_graphs import NamedTensors
 from tf_style.files.atomic import write_atomically
 from tf_style.images.graph_pictures import encode_png, to_png
+from tf_style.pipeline.elements import entry_of
 from tf_style.pipeline.pictures import has_failed
 from tf_style.pipeline.shards import (
     ShardWriter,
@@ -184,6 +185,7 @@ def read_tfrecords(path: str | os.PathLike) -> tf.data.Dataset:
     return dataset.map(element).prefetch(2)
 
 
+<<<<<<< HEAD
 def _named(elements: Iterable[NamedTensors]) -> Iterator[tuple[str, NamedTensors]]:
     """Yields each element after its name; raises ValueError if a name comes again."""
     names: set[str] = set()
@@ -216,13 +218,18 @@ def _png_path(folder: Path, name: str) -> Path:
             f"`name` must not be that of a folder, pipe or device. Received: name={shown(name)}."
         )
     return path
+=======
+def _name_of(element: NamedTensors) -> str:
+    return os.fsdecode(entry_of(element, "name").numpy())
+>>>>>>> t
 
 
 def _png(element: NamedTensors) -> tf.Tensor:
     """Returns the bytes of an element's PNG file, with alpha unless it is 1 everywhere."""
+    image = entry_of(element, "image")
     if "alpha" not in element:
-        return to_png(element["image"])
-    return encode_png(element["image"], element["alpha"], tf.reduce_any(element["alpha"] < 1.0))
+        return to_png(image)
+    return encode_png(image, element["alpha"], tf.reduce_any(element["alpha"] < 1.0))
 
 
 def _example(element: NamedTensors) -> tf.train.Example:

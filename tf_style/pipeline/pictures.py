@@ -18,7 +18,8 @@ from tf_style.engine.graph_stages import check_graph, start_image, stylize_in_gr
 from tf_style.engine.pictures import Pictures
 from tf_style.export.named_graphs import NamedTensors
 from tf_style.inputs.sizes import smallest_side
-from tf_style.pipeline.reading import EMPTY, IMAGE, ON_ERROR
+from tf_style.pipeline.elements import IMAGE, image_of
+from tf_style.pipeline.reading import EMPTY, ON_ERROR
 
 
 def stylizer(
@@ -90,9 +91,9 @@ def stylizer(
 
         return image, tf.cond(reason == "", lambda: reason, failed)
 
+    @tf.autograph.experimental.do_not_convert  # Its errors would be reported as of many lines.
     def add_image(element: NamedTensors) -> NamedTensors:
-        # Elements of others: the channels of decoded files are unknown until they are read.
-        images = tuple(tf.ensure_shape(element[name], IMAGE) for name in ("content", "style"))
+        images = tuple(image_of(element, name) for name in ("content", "style"))
         if on_error == "raise" and "error" not in element:
             return {**element, "image": stylize(*images)}
         error = element.get("error", tf.constant(""))
@@ -151,7 +152,8 @@ def stylized_on(
     def stylized(group: list[NamedTensors]) -> list[NamedTensors]:
         # The last group may have fewer pictures than devices: the last picture is repeated.
         whole = group + group[-1:] * (strategy.num_replicas_in_sync - len(group))
-        images = run(*(on_each([each[name] for each in whole]) for name in ("content", "style")))
+        columns = ([image_of(each, name) for each in whole] for name in ("content", "style"))
+        images = run(*map(on_each, columns))
         images = strategy.experimental_local_results(images)[: len(group)]
         return [{**element, "image": image} for element, image in zip(group, images, strict=True)]
 

@@ -5,21 +5,25 @@ Gives elements as described in `tf_style.pipeline`.
 
 import itertools
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+<<<<<<< HEAD
 from tf_style._checks import check_choice, checked_integer, missing_file, one_line, shown, user_path
+=======
+from tf_style._checks import check_choice, check_number, missing_file, one_line, shown, user_path
+>>>>>>> t
 from tf_style.config.style_config import StyleConfig
 from tf_style.export.named_graphs import NamedTensors
-from tf_style.graphs.epochs import checkpointable
+from tf_style.graphs.epochs import check_dataset, checkpointable
 from tf_style.images.sources import is_address
 from tf_style.inputs.preparation import prepare_inputs
+from tf_style.pipeline.elements import IMAGE, entry_of
 
-IMAGE = [1, None, None, 3]
 EMPTY = (1, 0, 0, 3)
 """The shape of the images of an element that failed."""
 
@@ -27,8 +31,8 @@ ON_ERROR = ("raise", "skip")
 
 
 def read_pictures(
-    contents: Sequence[str | os.PathLike],
-    styles: Sequence[str | os.PathLike],
+    contents: Iterable[str | os.PathLike],
+    styles: Iterable[str | os.PathLike],
     *,
     config: StyleConfig | None = None,
     on_error: str = "raise",
@@ -44,7 +48,8 @@ def read_pictures(
     Iterators can be saved with `tf.train.Checkpoint`.
 
     Args:
-        contents: paths of the contents, or addresses (with the extra `remote`).
+        contents: paths of the contents, or addresses (with the extra `remote`): a list, or any
+            other iterable.
         styles: as many paths of styles, or one for all contents.
         config: gives the sizes; the default preset if left out.
         on_error: whether a picture that cannot be read ends the dataset with an error ("raise"), or
@@ -57,12 +62,16 @@ def read_pictures(
             and for each picture that cannot be read.
 
     Raises:
+        TypeError: if contents or styles are no lists of paths.
         ValueError: if there are no contents, or the number of styles does not match.
         TypeError: if `skip` is a text, or `num_parallel_reads` not an integer.
         FileNotFoundError: if a file is missing, unless `on_error` is "skip".
     """
     check_choice("on_error", on_error, ON_ERROR)
-    if not contents or len(styles) not in (1, len(contents)):
+    contents, styles = _listed("contents", contents), _listed("styles", styles)
+    if not contents:
+        raise ValueError("`contents` must have at least one path. Received: none.")
+    if len(styles) not in (1, len(contents)):
         raise ValueError(
             "`styles` must be one path, or as many as there are `contents`. Received: "
             f"{len(styles)} styles, {len(contents)} contents."
@@ -117,6 +126,7 @@ def decode_pictures(
         >>> pictures = decode_pictures(files)
     """
     check_choice("on_error", on_error, ON_ERROR)
+    check_dataset("elements", elements)
     return _prepared(elements, config, bytes, on_error, num_parallel_reads, notify)
 
 
@@ -157,10 +167,11 @@ def _prepared(
         alpha = opaque if inputs.alpha is None else inputs.alpha
         return inputs.content, alpha, inputs.styles[0], b""
 
+    @tf.autograph.experimental.do_not_convert  # Its errors would be reported as of many lines.
     def element(given: NamedTensors) -> NamedTensors:
         content, alpha, style, error = tf.numpy_function(
             read,
-            [given["name"], given["content"], given["style"]],
+            [entry_of(given, key) for key in ("name", "content", "style")],
             [*3 * [tf.float32], tf.string],
         )
         found = {
@@ -182,11 +193,21 @@ def _nothing() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return image, image[..., :1], image
 
 
+def _listed(argument: str, paths: Iterable[str | os.PathLike]) -> list[str | os.PathLike]:
+    """Returns the paths as a list; raises TypeError unless they are several, or one in a list."""
+    if isinstance(paths, (str, bytes, os.PathLike)) or not isinstance(paths, Iterable):
+        raise TypeError(
+            f"`{argument}` must be a list of paths. Received: {argument}={shown(paths)}. Put a "
+            "single path into a list."
+        )
+    return list(paths)
+
+
 def _located(path: str | os.PathLike, argument: str, *, must_exist: bool) -> str:
     """Returns a path as text, with `~` expanded, or an address as it is."""
     if is_address(path):
         return str(path)
-    found = user_path(path)
+    found = user_path(path, argument)
     if must_exist and not found.is_file():
         raise FileNotFoundError(missing_file(argument, found))
     return str(found)

@@ -37,7 +37,9 @@ def main() -> None:
     print("edge  alone, pictures/h  together  ratio  loss ratio  levels apart", flush=True)
     for edge in map(int, options.edges.split(",")):
         config = tf_style.StyleConfig(size=edge, precision=options.precision)
-        contents = [np.asarray(photo.resize((edge, edge), Image.LANCZOS)) for photo in photos]
+        contents = [
+            np.asarray(photo.resize((edge, edge), Image.Resampling.LANCZOS)) for photo in photos
+        ]
         measure(edge, contents, styles, config, options.rounds)
 
 
