@@ -207,12 +207,8 @@ class StyleAugmentation(keras.layers.Layer):
             ValueError: if `first_epoch` is negative.
             TypeError: if it is not an integer.
         """
-<<<<<<< HEAD
         first_epoch = checked_integer("first_epoch", first_epoch, minimum=0)
-=======
-        check_number("first_epoch", first_epoch, minimum=0)
         check_dataset("dataset", dataset)
->>>>>>> t
         numbers = numbers_by_epoch(first_epoch)
         mapped = tf.data.Dataset.zip(numbers, dataset).map(
             self.map_enumerated, num_parallel_calls=num_parallel_calls

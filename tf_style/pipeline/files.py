@@ -185,12 +185,11 @@ def read_tfrecords(path: str | os.PathLike) -> tf.data.Dataset:
     return dataset.map(element).prefetch(2)
 
 
-<<<<<<< HEAD
 def _named(elements: Iterable[NamedTensors]) -> Iterator[tuple[str, NamedTensors]]:
     """Yields each element after its name; raises ValueError if a name comes again."""
     names: set[str] = set()
     for element in elements:
-        name = os.fsdecode(element["name"].numpy())
+        name = os.fsdecode(entry_of(element, "name").numpy())
         if name in names:
             raise ValueError(
                 f"`name` must be another for each element. Received: name={shown(name)} twice. "
@@ -218,10 +217,6 @@ def _png_path(folder: Path, name: str) -> Path:
             f"`name` must not be that of a folder, pipe or device. Received: name={shown(name)}."
         )
     return path
-=======
-def _name_of(element: NamedTensors) -> str:
-    return os.fsdecode(entry_of(element, "name").numpy())
->>>>>>> t
 
 
 def _png(element: NamedTensors) -> tf.Tensor:

@@ -12,11 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-<<<<<<< HEAD
 from tf_style._checks import check_choice, checked_integer, missing_file, one_line, shown, user_path
-=======
-from tf_style._checks import check_choice, check_number, missing_file, one_line, shown, user_path
->>>>>>> t
 from tf_style.config.style_config import StyleConfig
 from tf_style.export.named_graphs import NamedTensors
 from tf_style.graphs.epochs import check_dataset, checkpointable

@@ -87,7 +87,7 @@ def option_types() -> str:
         for name, (_, _, kind) in FIELDS.items()
     }
     groups = {
-        field.name: f"{getattr(field.type, '__name__', field.type)}{' | str' * (field.name in FIELDS)}"
+        field.name: getattr(field.type, "__name__", "") + " | str" * (field.name in FIELDS)
         for field in dataclasses.fields(StyleConfig)
         if field.name in CONFIG_GROUPS
     }
