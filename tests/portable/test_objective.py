@@ -292,8 +292,11 @@ def test_automatic_differentiation_adds_other_operations(mini_layers):
     targets = tf.function(portable.targets, autograph=False).get_concrete_function(
         *[tf.TensorSpec([1, None, None, 3], tf.float32)] * 2
     )
-    concrete = tf.function(objective.value_and_gradient, autograph=False).get_concrete_function(
-        tf.TensorSpec([1, None, None, 3], tf.float32), targets.structured_outputs
+    concrete = objective._graph_of_gradient.get_concrete_function(
+        tf.TensorSpec([1, None, None, 3], tf.float32),
+        targets.structured_outputs,
+        weights=None,
+        per_sample=False,
     )
     left = {node.op for node in concrete.graph.as_graph_def().node} - FORWARD
     assert {"BroadcastGradientArgs", "StridedSliceGrad"} & left

@@ -42,10 +42,11 @@ def stylize_batch(
 
     Pictures whose results have one size are optimized together: one evaluation of the network
     serves all of them, while each has its own history, steps, weights and end. At small sizes that
-    is much faster than one after the other; the results differ by rounding. Pictures whose configs
-    differ in more than `steps`, `content_weight`, `style_weight`, `style_strength` and `tv_weight`
-    are optimized apart. So are those that need another optimizer than 'lbfgs', a time budget,
-    `jit_compile` or tiles: these one by one, each with its own time budget.
+    is faster than one after the other. The results differ by rounding, which many steps enlarge.
+    Pictures whose configs differ in more than `steps`, `content_weight`, `style_weight`,
+    `style_strength` and `tv_weight` are optimized apart. So are those that need another optimizer
+    than 'lbfgs', a time budget, `jit_compile` or tiles: these one by one, each with its own time
+    budget.
 
     Args:
         contents: content pictures, each as for `stylize`. All are in memory at once.
