@@ -600,7 +600,7 @@ def test_rows_that_cannot_be_answered_are_refused_before_the_run(running):
     before = running.metric("tf_style_run_seconds_count")
     answer = running.predict({"signature_name": "total", "instances": [[1.0, 2.0]]})
     assert answer.status == 400
-    assert "sum [], rows []), so they cannot be sent as rows" in answer.error
+    assert "(rows [], sum []), so they cannot be sent as rows" in answer.error
     assert running.metric("tf_style_run_seconds_count") == before
 
 

@@ -230,8 +230,9 @@ def read_signatures(folder: Path) -> dict[str, Signature]:
 def _signature(name: str, definition: Any) -> Signature:
     return Signature(
         name=name,
-        inputs={key: _tensor_info(info) for key, info in definition.inputs.items()},
-        outputs={key: _tensor_info(info) for key, info in definition.outputs.items()},
+        # Sorted, because the maps of a file have no order, and messages list them.
+        inputs={key: _tensor_info(info) for key, info in sorted(definition.inputs.items())},
+        outputs={key: _tensor_info(info) for key, info in sorted(definition.outputs.items())},
         defaults={
             key: np.asarray(tf.make_ndarray(value)) for key, value in definition.defaults.items()
         },
