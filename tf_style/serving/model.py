@@ -252,16 +252,15 @@ def _tensor_info(info: Any) -> TensorInfo:
 
 
 def array_of(tensor: Any, argument: str, *, max_values: int) -> np.ndarray:
-    """Returns a TensorProto's array.
+    """Returns `tensor_protos.array_of`, for requests.
 
     Args:
-        tensor: the message. One value may stand for many.
+        tensor: as there, like the other arguments.
         argument: its name in messages.
-        max_values: limit on the number of values, unless each of them was sent.
+        max_values: the limit.
 
     Raises:
-        RequestError: 400 if it has no known type or not as many values as its shape says; 413 if
-            it has too many.
+        RequestError: 413 if it has too many values, 400 if anything else is wrong with it.
     """
     try:
         return tensor_protos.array_of(tensor, argument, max_values=max_values)
