@@ -136,3 +136,30 @@ def test_wasserstein_losses_per_sample_against_one_style(rng):
     found = moments.wasserstein_loss(moments.moments(images), target, per_sample=True)
     expected = [reference.wasserstein(image, style[0], matrix_root.NUM_STEPS) for image in images]
     np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("filters", [8, 200])  # Few and many take two ways.
+def test_gram_matrices_of_bfloat16_features_are_added_up_in_float32(filters, rng):
+    features = tf.constant(np.maximum(rng.normal(size=(2, 30, 25, filters)), 0.0), tf.bfloat16)
+    upstream = tf.constant(rng.normal(size=(2, filters, filters)), tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(features)
+        gram = moments.gram_matrix(features)
+    gradient = tape.gradient(gram, features, upstream)
+    assert (gram.dtype, gradient.dtype) == (tf.float32, tf.bfloat16)
+    rows = np.float64(features).reshape(2, -1, filters)
+    expected = np.einsum("bmi,bmj->bij", rows, rows) / 750
+    # Sums of 30 products, each of which is off by up to 2**-8.
+    error = np.linalg.norm(gram - expected) / np.linalg.norm(expected)
+    assert error < 2.0**-8 / np.sqrt(30)
+    symmetric = np.float64(upstream) + np.float64(upstream).swapaxes(1, 2)
+    slope = (rows @ symmetric / 750).reshape(features.shape)
+    assert np.linalg.norm(gradient - slope) < 2 * 2.0**-8 * np.linalg.norm(slope)
+
+
+def test_guides_weight_bfloat16_features_in_float32(rng):
+    features = tf.constant(rng.normal(size=(1, 6, 5, 3)), tf.bfloat16)
+    guide = tf.constant(rng.uniform(0.0, 2.0, (1, 6, 5, 1)), tf.float32)
+    found = moments.gram_matrix(features, guide=guide)
+    expected = moments.gram_matrix(tf.cast(features, tf.float32), guide=guide)
+    np.testing.assert_array_equal(found, expected)

@@ -7,8 +7,6 @@ import tensorflow as tf
 
 from tf_style.network import convolution, winograd
 
-EIGHT_BITS = 2.0**-9  # Relative error of a value rounded to bfloat16's 8 bits of mantissa.
-
 
 def convolved(inputs, kernel):
     """Returns the float64 convolution of a batch."""
@@ -109,42 +107,6 @@ def test_a_convolution_without_padding_is_the_middle_of_the_padded_one(rng):
     found = convolution.inner_convolution_relu(inputs, kernel, bias)
     expected = np.maximum(convolved(inputs, kernel) + bias, 0.0)[:, 1:-1, 1:-1]
     np.testing.assert_allclose(found, expected, atol=1e-5)
-
-
-def bfloat16_bound(inputs, kernel, result):
-    """Returns the largest error that bfloat16 may cause.
-
-    Rounding both factors changes each product by at most 2 * 2**-9, and the sum is rounded once
-    more. One percent is added for float32's rounding and second-order terms.
-    """
-    return 1.01 * EIGHT_BITS * (2 * convolved(np.abs(inputs), np.abs(kernel)) + np.abs(result))
-
-
-def test_bfloat16_values_and_gradients_have_eight_bits(rng):
-    inputs = tf.constant(random(rng, 2, 7, 6, 5))
-    kernel, bias, upstream = random(rng, 3, 3, 5, 4), random(rng, 4), random(rng, 2, 7, 6, 4)
-    with tf.GradientTape() as tape:
-        tape.watch(inputs)
-        outputs = convolution.bfloat16_relu(inputs, kernel, bias)
-    gradient = tape.gradient(outputs, inputs, upstream)
-    assert (outputs.dtype, gradient.dtype) == (tf.float32, tf.float32)
-    exact = convolved(inputs.numpy(), kernel)
-    error = np.abs(outputs - np.maximum(exact + bias, 0.0))
-    assert np.all(error <= bfloat16_bound(inputs.numpy(), kernel, exact))
-    assert error.max() > EIGHT_BITS / 10  # It really computes in bfloat16.
-    masked = upstream * (outputs.numpy() > 0.0)
-    turned = winograd.turned(kernel)
-    exact = convolved(masked, turned)
-    assert np.all(np.abs(gradient - exact) <= bfloat16_bound(masked, turned, exact))
-
-
-def test_bfloat16_is_exact_for_small_integers(rng):
-    inputs = rng.integers(-3, 4, (1, 5, 6, 2)).astype("float32")
-    kernel = rng.integers(-2, 3, (3, 3, 2, 3)).astype("float32")
-    found = convolution.bfloat16_relu(inputs, kernel, np.full(3, 0.001, np.float32))
-    # Sums up to 108 need 7 bits; the bias is added in float32.
-    expected = np.maximum(convolved(inputs, kernel) + np.float32(0.001), 0.0)
-    np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 def test_one_graph_serves_all_sizes(rng):

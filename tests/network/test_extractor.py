@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from tf_style import vgg19
 from tf_style.network import winograd
-from tf_style.network.extractor import PADDING_RULES, build_extractor
-from tf_style.network.keras_layers import StoredWinogradReLU, WinogradReLU
+from tf_style.network.extractor import LAID_OUT_BFLOAT16, PADDING_RULES, build_extractor
+from tf_style.network.keras_layers import BFloat16ReLU, StoredWinogradReLU, WinogradReLU
 from tf_style.network.weights import normalize
 
 
@@ -199,14 +199,37 @@ def test_winograd_is_used_only_for_convolutions_with_many_channels(rng):
     ]  # fmt: skip
 
 
-def test_the_first_convolution_and_padded_ones_stay_in_float32(mini_layers):
-    found = kinds(build_extractor(mini_layers, layers=["conv1_2"], arithmetic="bfloat16"))
-    assert (found["block1_conv1"], found["block1_conv2"]) == ("ConvolutionReLU", "BFloat16ReLU")
-    for arithmetic in ("winograd", "bfloat16"):
-        model = build_extractor(
-            mini_layers, layers=["conv2_1"], padding="reflect_all", arithmetic=arithmetic
-        )
-        assert not {"WinogradReLU", "BFloat16ReLU"} & set(kinds(model).values())
+def test_padded_convolutions_are_direct_in_float32_and_all_are_rounded_in_bfloat16(mini_layers):
+    options = {"layers": ["conv2_1"], "padding": "reflect_all"}
+    found = kinds(build_extractor(mini_layers, arithmetic="winograd", **options))
+    assert "WinogradReLU" not in found.values()
+    rounded = build_extractor(mini_layers, arithmetic="bfloat16", **options)
+    convolutions = [layer for layer in rounded.layers if isinstance(layer, BFloat16ReLU)]
+    assert [layer.splits for layer in convolutions] == [True, False, False]
+    assert "ConvolutionReLU" not in kinds(rounded).values()
+
+
+@pytest.mark.parametrize("arithmetic", ["bfloat16", LAID_OUT_BFLOAT16])
+@pytest.mark.parametrize("padding", ["replicate", "reflect_all"])
+@pytest.mark.parametrize("pooling", ["avg", "max"])
+def test_features_can_stay_in_bfloat16(arithmetic, padding, pooling, mini_layers, rng):
+    names = ["block1_conv1", "block2_pool"]
+    options = {"layers": names, "padding": padding, "pooling": pooling}
+    image = tf.constant(rng.uniform(size=(2, 12, 15, 3)), tf.float32)
+    direct = build_extractor(mini_layers, **options)
+    weights = {name: rng.uniform(size=direct(image)[name].shape) for name in names}
+    expected, slope = features_and_gradient(direct, image, weights)
+    kept, converted = (
+        build_extractor(mini_layers, arithmetic=arithmetic, features_dtype=dtype, **options)
+        for dtype in ("bfloat16", "float32")
+    )
+    as_graph = tf.function(lambda image: features_and_gradient(converted, image, weights))
+    found, found_slope = as_graph(image)
+    assert np.linalg.norm(found_slope - slope) < 0.03 * np.linalg.norm(slope)
+    for name, features in kept(image).items():
+        assert features.dtype == tf.bfloat16
+        assert found[name].dtype == tf.float32
+        assert np.linalg.norm(found[name] - expected[name]) < 0.01 * np.linalg.norm(expected[name])
 
 
 def test_the_error_for_an_unknown_arithmetic_lists_the_choices(mini_layers):

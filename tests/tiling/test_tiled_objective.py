@@ -17,7 +17,7 @@ from tf_style.config.network import NetworkConfig
 from tf_style.engine.pictures import pictures_of
 from tf_style.inputs.control_pictures import ControlPictures
 from tf_style.inputs.preparation import prepare_inputs
-from tf_style.network.extractor import make_extractor
+from tf_style.network.extractor import LAID_OUT_BFLOAT16, make_extractor
 from tf_style.objective.loss import loss_terms
 from tf_style.objective.region_targets import controlled_targets
 from tf_style.tiling import maps
@@ -100,6 +100,28 @@ def test_tiles_have_the_loss_and_gradient_of_the_whole_image(
     assert gap(ours, gradient) <= 1e-5
 
 
+@pytest.mark.parametrize("arithmetic", ["bfloat16", LAID_OUT_BFLOAT16])
+def test_tiles_in_bfloat16_have_the_loss_and_gradient_of_the_whole_image(arithmetic, mini_layers):
+    loss = tf_style.LossConfig()
+    extractor = make_extractor(
+        mini_layers,
+        NetworkConfig(),
+        layers=loss.layers,
+        arithmetic=arithmetic,
+        features_dtype="bfloat16",
+    )
+    objective = tf_style.Objective(extractor, loss)
+    rng = np.random.default_rng(3)
+    content, style, image = (tf.constant(blocks(rng, (99, 150))[np.newaxis]) for _ in range(3))
+    targets = objective.targets(content, 0.3 * style)
+    expected, slope = objective.value_and_gradient(image, targets)
+    tiled = TiledObjective(objective, Tiling(TWO, (48,) * 5, 48))
+    found, gradient = tiled.value_and_gradient(image, targets)
+    # Both round features to 8 bits, and gradients, at other places.
+    assert float(found) == pytest.approx(float(expected), rel=1e-3)
+    assert gap(gradient, slope) <= 0.03
+
+
 @pytest.mark.parametrize("mode", ["simple", "inside"])
 def test_tiles_of_regions_have_the_gradient_of_the_whole_image(mode, mini_layers):
     size = 170, 215
@@ -171,7 +193,7 @@ import tensorflow as tf
 from mini_network import make_mini_layers
 from test_tiled_objective import FOUR
 import tf_style
-from tf_style.network.extractor import make_extractor
+from tf_style.network.extractor import LAID_OUT_BFLOAT16, make_extractor
 from tf_style.tiling.tiled_objective import TiledObjective
 from tf_style.tiling.tiles import Tiling
 config = tf_style.StyleConfig(network=tf_style.NetworkConfig(normalized=False))
@@ -211,7 +233,7 @@ import numpy as np
 from mini_network import make_mini_layers
 from test_tiled_objective import FOUR
 import tf_style
-from tf_style.network.extractor import make_extractor
+from tf_style.network.extractor import LAID_OUT_BFLOAT16, make_extractor
 from tf_style.tiling.tiled_objective import TiledObjective
 from tf_style.tiling.tiles import Tiling
 config = tf_style.StyleConfig(network=tf_style.NetworkConfig(normalized=False))

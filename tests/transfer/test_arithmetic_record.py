@@ -16,7 +16,7 @@ from tf_style.provenance import description
 def test_the_choice_of_auto_is_in_the_result_and_in_its_file(
     monkeypatch, mini_network, tmp_path, pays, expected
 ):
-    monkeypatch.setattr(arithmetic, "_may_pay", lambda: True)
+    monkeypatch.setattr(arithmetic, "_is_known_to_pay", lambda has_gpu: None)
     monkeypatch.setattr(arithmetic, "bfloat16_pays", lambda _: pays)
     monkeypatch.setattr(assembly, "arithmetic", arithmetic.arithmetic)
     picture = np.random.default_rng(0).integers(0, 256, (32, 40, 3), np.uint8)

@@ -12,8 +12,8 @@ from tf_style.config.network import NetworkConfig
 from tf_style.config.style_config import StyleConfig
 from tf_style.engine.parametrization import PARAMETRIZATIONS
 from tf_style.engine.problem import Problem
-from tf_style.network.arithmetic import arithmetic
-from tf_style.network.extractor import make_extractor
+from tf_style.network.arithmetic import arithmetic, laid_out
+from tf_style.network.extractor import LAID_OUT_BFLOAT16, make_extractor
 from tf_style.network.weight_files import LayerArrays
 from tf_style.network.weights import load_weights
 from tf_style.objective.objective import Objective
@@ -55,14 +55,17 @@ def load_problem(
     if config.compute.deterministic:
         tf.config.experimental.enable_op_determinism()
     weights = load_weights(config.network.weights, notify=notify)
-    recipe = _Recipe(
-        weights.sha256,
-        kind
-        or arithmetic(
+    if kind is None:
+        is_compiled = config.compute.jit_compile != "off"
+        kind = arithmetic(
             config.compute.precision,
             deterministic=config.compute.deterministic,
-            jit_compile=config.compute.jit_compile != "off",
-        ),
+            jit_compile=is_compiled,
+        )
+        kind = laid_out(kind, jit_compile=is_compiled)
+    recipe = _Recipe(
+        weights.sha256,
+        kind,
         config.compute.jit_compile == "objective",
         config.network,
         config.loss,
@@ -86,13 +89,17 @@ def make_problem(
         jit_compile: compile each evaluation with XLA.
     """
     extractor = make_extractor(
-        layer_arrays, config.network, layers=config.loss.layers, arithmetic=kind
+        layer_arrays,
+        config.network,
+        layers=config.loss.layers,
+        arithmetic=kind,
+        features_dtype="bfloat16",
     )
     return Problem(
         Objective(extractor, config.loss),
         PARAMETRIZATIONS[config.optimizer.parametrization_in_use],
         gamut=config.optimizer.gamut,
-        arithmetic=kind,
+        arithmetic="bfloat16" if kind == LAID_OUT_BFLOAT16 else kind,
         jit_compile=jit_compile,
     )
 

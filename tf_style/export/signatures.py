@@ -28,6 +28,7 @@ from tf_style.export.chunks import Waiting, in_chunks
 from tf_style.export.named_graphs import NamedTensors, at, batches, named_graph, options_at, within
 from tf_style.export.options import SIGNATURES
 from tf_style.export.tensor_names import named_targets, named_terms, target_names
+from tf_style.graphs.rounding import unrounded
 from tf_style.graphs.tracing import called_when_reached
 from tf_style.images import graph_pictures
 from tf_style.images.graph_resizing import Size, resize, size_of
@@ -130,7 +131,8 @@ class Signatures(tf.Module):
 
     def _features(self, image: tf.Tensor) -> NamedTensors:
         """Returns the feature maps of every layer of the config, by layer name."""
-        return dict(self._problem.objective.extractor(self._checked(image, "image")))
+        features = self._problem.objective.extractor(self._checked(image, "image"))
+        return {name: unrounded(each) for name, each in features.items()}
 
     def _make_targets(self, content: tf.Tensor, style: tf.Tensor) -> NamedTensors:
         """Returns the targets, the inputs of `loss_and_gradient_from_targets` beside the image."""

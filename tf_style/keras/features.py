@@ -35,8 +35,8 @@ class VGG19Features(keras.layers.Layer):
 
     Everything is computed in float32, whatever Keras' global dtype policy: bfloat16 features
     have only two digits, and Gram matrices of float16 features overflow. `arithmetic="bfloat16"`
-    computes the convolutions in bfloat16 and keeps everything between them in float32. A `dtype`
-    of the layer itself rounds its features, at the end, to that policy's compute dtype.
+    asks for features of two digits, as float32. A `dtype` of the layer itself rounds its features,
+    at the end, to that policy's compute dtype.
 
     A `.keras` file contains the weights, so loading it fetches none. A config alone
     (`from_config`, `clone_model`) only names them; they are loaded when the layer is built.

@@ -17,8 +17,11 @@ import numpy as np
 import tensorflow as tf
 
 from tf_style.graphs.gradients import custom_gradient
+from tf_style.graphs.rounding import unrounded
 from tf_style.losses.matrix_root import symmetric_root, trace_of_root
 from tf_style.losses.per_sample import sample_axes
+
+_FEW_FILTERS = 128
 
 VARIANCE_FLOOR = 1e-4
 """Added to variances to keep their roots above 0, as in crowsonkb/style-transfer-pytorch."""
@@ -32,6 +35,34 @@ def _self_product(rows: tf.Tensor) -> tuple[tf.Tensor, Callable]:
         return tf.matmul(rows, upstream + tf.linalg.matrix_transpose(upstream))
 
     return tf.matmul(rows, rows, transpose_a=True), gradient
+
+
+@custom_gradient
+def _rounded_self_product(features: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+    """Returns `_self_product` of the rows of bfloat16 features, added up in float32.
+
+    TensorFlow rounds each product of bfloat16 matrices to bfloat16. With few filters there is one
+    product for each row of the picture, and float32 adds these up; with many filters it is cheaper
+    to convert the features.
+
+    Args:
+        features: bfloat16 `[b, h, w, c]`.
+
+    Returns:
+        Float32 `[b, c, c]`.
+    """
+    shape, filters = tf.shape(features), features.shape[-1]
+    rows = tf.reshape(features, [shape[0], shape[1] * shape[2], filters])
+
+    def gradient(upstream: tf.Tensor) -> tf.Tensor:
+        symmetric = upstream + tf.linalg.matrix_transpose(upstream)
+        return tf.reshape(tf.matmul(rows, tf.cast(symmetric, tf.bfloat16)), shape)
+
+    if filters > _FEW_FILTERS:
+        exact = tf.cast(rows, tf.float32)
+        return tf.matmul(exact, exact, transpose_a=True), gradient
+    parts = tf.matmul(features, features, transpose_a=True)
+    return tf.reduce_sum(tf.cast(parts, tf.float32), 1), gradient
 
 
 def rows_of(features: tf.Tensor) -> tf.Tensor:
@@ -52,16 +83,18 @@ def gram_matrix(features: tf.Tensor, *, guide: tf.Tensor | None = None) -> tf.Te
 
     Returns:
         Float `[b, c, c]`, symmetric: G / M with G = F F^T, where F is multiplied by the root of
-        the guide.
+        the guide. Float32 for bfloat16 features.
 
     References:
         Gatys et al. (2016), eq. 3; guided: Gatys et al. (2017), Controlling perceptual factors
         in neural style transfer, guided Gram matrices.
     """
-    if guide is not None:
-        features = features * tf.stop_gradient(tf.sqrt(guide))
     shape = tf.shape(features)
     positions = shape[1] * shape[2]
+    if guide is not None:
+        features = unrounded(features) * tf.stop_gradient(tf.sqrt(guide))
+    if features.dtype == tf.bfloat16:
+        return _rounded_self_product(features) / tf.cast(positions, tf.float32)
     rows = tf.reshape(features, [shape[0], positions, features.shape[-1]])
     return _self_product(rows) / tf.cast(positions, features.dtype)
 

@@ -55,6 +55,7 @@ class StyleLoss(NamedTuple):
         scale: maps the target to the loss of features that are 0 everywhere, float `[b]`: the
             natural scale of the loss.
         blend: maps `(statistics, weights)` of several styles to the statistics of their blend.
+        takes_bfloat16: whether `measure` takes bfloat16 features; else they are to be converted.
     """
 
     statistics: Callable[..., Any]
@@ -63,6 +64,7 @@ class StyleLoss(NamedTuple):
     compare: Callable[..., tf.Tensor]
     scale: Callable[[Any], tf.Tensor]
     blend: Callable[[Sequence[Any], Sequence[tf.Tensor | float]], Any] = weighted_sum
+    takes_bfloat16: bool = False
 
     def loss(
         self,
@@ -101,6 +103,7 @@ _GRAM = StyleLoss(
     _same_as(moments.gram_matrix),
     moments.style_loss,
     moments.gram_scale,
+    takes_bfloat16=True,
 )
 
 STYLE_LOSSES: dict[str, StyleLoss] = {

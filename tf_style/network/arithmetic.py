@@ -9,12 +9,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
-from tf_style.network import convolution, winograd
+from tf_style.network import bfloat16, convolution, onednn
+from tf_style.network.extractor import LAID_OUT_BFLOAT16
 
-_WORTH = 0.8  # bfloat16 must take less than this fraction of float32's time to be chosen.
-_ROUNDS = 7
+_WORTH = {"direct": 0.8, "winograd": 0.65}
+"""bfloat16 must take less than this fraction of the time of a direct convolution in float32, to be
+chosen instead of each arithmetic: Winograd's algorithm saves a third of an evaluation."""
+
+_ROUNDS = 100  # Of a few milliseconds each, so that some are free of other work on the machine.
+_ENOUGH, _AS_FAST = 7, 1.1
 _MEASURING = threading.Lock()
 
 
@@ -22,31 +28,42 @@ def arithmetic(precision: str, *, deterministic: bool = False, jit_compile: bool
     """Returns the entry of `extractor.ARITHMETICS` for a `precision` on this machine.
 
     'float32' means Winograd's algorithm on CPUs. On GPUs and with `jit_compile` it means "direct":
-    TensorFlow or XLA chooses the algorithm. 'auto' means bfloat16 if a measurement shows that it is
-    faster, else float32; processors that only emulate bfloat16 are not measured. With
-    `deterministic`, 'auto' means float32, so that the result does not depend on a measurement.
+    TensorFlow or XLA chooses the algorithm. 'auto' means bfloat16 where it is faster. Processors
+    with matrix units (AMX) are known to be, those that only emulate bfloat16 are known not to be,
+    and so is XLA on CPUs; others are measured. With `deterministic`, 'auto' means float32, so that
+    the result does not depend on the machine.
     """
-    direct = jit_compile or tf.config.list_logical_devices("GPU")
-    float32 = "direct" if direct else "winograd"
-    if precision == "float32" or (precision == "auto" and deterministic):
-        return float32
-    if precision == "bfloat16" or (_may_pay() and bfloat16_pays(float32)):
-        return "bfloat16"
-    return float32
+    has_gpu = bool(tf.config.list_logical_devices("GPU"))
+    float32 = "direct" if jit_compile or has_gpu else "winograd"
+    if precision == "auto":
+        is_out = deterministic or (jit_compile and not has_gpu)
+        pays = not is_out and _is_known_to_pay(has_gpu)
+        return "bfloat16" if (bfloat16_pays(float32) if pays is None else pays) else float32
+    return precision if precision == "bfloat16" else float32
 
 
-def _may_pay() -> bool:
-    """Returns whether to measure: no if Linux lists an x86 processor without bfloat16."""
+def _is_known_to_pay(has_gpu: bool) -> bool | None:
+    """Returns whether bfloat16 pays by what Linux lists of an x86 processor; None if unknown."""
     try:
         features = Path("/proc/cpuinfo").read_text()
     except OSError:
+        return None
+    if has_gpu or "avx2" not in features:
+        return None
+    if "amx_bf16" in features:
         return True
-    on_x86 = "avx2" in features and not tf.config.list_logical_devices("GPU")
-    return not on_x86 or "avx512_bf16" in features or "amx_bf16" in features
+    return None if "avx512_bf16" in features else False
+
+
+def laid_out(kind: str, *, jit_compile: bool = False) -> str:
+    """Returns an arithmetic for graphs that stay in this process: the same, with less work."""
+    on_cpu = not jit_compile and not tf.config.list_logical_devices("GPU")
+    is_possible = kind == "bfloat16" and on_cpu and onednn.is_available()
+    return LAID_OUT_BFLOAT16 if is_possible else kind
 
 
 def bfloat16_pays(float32: str) -> bool:
-    """Returns whether a convolution is faster in bfloat16 than in this arithmetic.
+    """Returns whether convolutions are faster in bfloat16 than in this arithmetic.
 
     It is measured once for each process, in about 0.1 s; threads that ask meanwhile wait.
     """
@@ -56,37 +73,44 @@ def bfloat16_pays(float32: str) -> bool:
 
 @functools.cache
 def _measured(float32: str) -> bool:
-    inputs = tf.ones([1, 48, 48, 256])
-    kernel = tf.ones([3, 3, 256, 256]) * 1e-3
-    bias = tf.zeros([256])
-    if float32 == "winograd":
-        points = winograd.winograd_kernel(kernel.numpy())
+    rng = np.random.default_rng(0)
+    weights = [rng.normal(size=shape) for shape in ([1, 24, 24, 256], [3, 3, 256, 256], [256])]
+    exact, rounded = (
+        [tf.constant(values, dtype) for values in weights] for dtype in (tf.float32, tf.bfloat16)
+    )
+    is_laid_out = laid_out("bfloat16", jit_compile=float32 == "direct") == LAID_OUT_BFLOAT16
+    convolve = onednn.convolve if is_laid_out else bfloat16.convolve
 
     @tf.function(autograph=False)
     def in_float32() -> tf.Tensor:
-        if float32 == "winograd":
-            return winograd.winograd_convolution(inputs, points)
-        return convolution.convolution_relu(inputs, kernel, bias)
+        return convolution.convolution_relu(*exact)
 
     @tf.function(autograph=False)
     def in_bfloat16() -> tf.Tensor:
-        return convolution.bfloat16_relu(inputs, kernel, bias)
+        inputs, kernel, bias = rounded
+        return convolve(inputs, kernel, "SAME", bias)
 
     seconds, seconds_float32 = _seconds(in_bfloat16, in_float32)
-    return seconds < _WORTH * seconds_float32
+    return seconds < _WORTH[float32] * seconds_float32
 
 
 def _seconds(*functions: Callable[[], tf.Tensor]) -> list[float]:
     """Returns the shortest time of each function, in seconds, after a first call that traces.
 
-    They are called in turn, so that other work on the machine hits all of them alike.
+    They are called in turn, so that other work on the machine hits all of them alike, until each
+    has been about as fast as ever several times.
     """
-    rounds = []
-    for _ in range(1 + _ROUNDS):
-        times = []
-        for function in functions:
+    times: list[list[float]] = [[] for _ in functions]
+    for number in range(1 + _ROUNDS):
+        for function, taken in zip(functions, times, strict=True):
             began = time.perf_counter()
             _ = function().numpy().flat[0]
-            times.append(time.perf_counter() - began)
-        rounds.append(times)
-    return [min(times) for times in zip(*rounds[1:], strict=True)]
+            if number:
+                taken.append(time.perf_counter() - began)
+        if number and all(_is_settled(taken) for taken in times):
+            break
+    return [min(taken) for taken in times]
+
+
+def _is_settled(times: list[float]) -> bool:
+    return sum(each < _AS_FAST * min(times) for each in times) >= _ENOUGH

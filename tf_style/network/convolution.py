@@ -1,4 +1,4 @@
-"""3x3 convolutions with ReLU, in float32 and in bfloat16, with fast gradients.
+"""3x3 convolutions with ReLU in float32, with fast gradients.
 
 Takes and gives float32 `[batch, h, w, channels]`. The gradient with respect to the inputs is
 itself a convolution, with the kernel rotated by 180 degrees and its channels swapped. It runs as
@@ -80,28 +80,3 @@ def turned_in_graph(kernel: tf.Tensor) -> tf.Tensor:
     height, width, channels, filters = kernel.shape
     matrices = tf.transpose(tf.reshape(kernel, [height * width, channels, filters]), [0, 2, 1])
     return tf.reshape(tf.reverse(matrices, [0]), [height, width, filters, channels])
-
-
-@custom_gradient
-def bfloat16_relu(
-    inputs: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor
-) -> tuple[tf.Tensor, Callable]:
-    """Returns `convolution_relu`, with the convolution and its gradient in bfloat16.
-
-    Inputs, outputs, bias and ReLU are float32: each convolution rounds its inputs and its result
-    once, to 8 bits of mantissa. Kernel and bias get no gradient.
-    """
-    outputs = tf.nn.relu(tf.nn.bias_add(bfloat16_convolution(inputs, kernel), bias))
-    positive = outputs > 0.0
-
-    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None, None]:
-        upstream = masked(upstream, positive)
-        return bfloat16_convolution(upstream, turned_in_graph(kernel)), None, None
-
-    return outputs, gradient
-
-
-def bfloat16_convolution(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """Returns the zero-padded convolution, computed in bfloat16, as float32."""
-    rounded = tf.cast(inputs, tf.bfloat16), tf.cast(kernel, tf.bfloat16)
-    return tf.cast(tf.nn.conv2d(*rounded, 1, "SAME"), tf.float32)

@@ -2,10 +2,10 @@
 
 Takes the options of the network (`NetworkConfig`) or weights, gives a `keras.Model`. The model
 takes float32 `[batch, height, width, 3]`, RGB, nominally 0..1; it gives `dict[str, Tensor]`,
-float32 `[batch, h, w, channels]`, by Keras layer name. Convolution outputs are post-ReLU
-(`block4_conv2` = `relu4_2`). Convolutions pad with zeros unless `padding` says otherwise. Pooling
-halves each side and drops an odd last row or column. All layers take and give float32, whatever
-Keras' global dtype policy is.
+float32 `[batch, h, w, channels]`, by Keras layer name (bfloat16 only if `features_dtype` asks for
+it). Convolution outputs are post-ReLU (`block4_conv2` = `relu4_2`). Convolutions pad with zeros
+unless `padding` says otherwise. Pooling halves each side and drops an odd last row or column.
+Keras' global dtype policy changes nothing.
 """
 
 import functools
@@ -22,6 +22,7 @@ from tf_style.config.network import NetworkConfig
 from tf_style.network.keras_layers import (
     BFloat16ReLU,
     ConvolutionReLU,
+    InFloat32,
     MaxPooling,
     MirrorPadding,
     StoredWinogradReLU,
@@ -65,11 +66,20 @@ ARITHMETICS = ("direct", "winograd", "bfloat16")
 - "direct": in float32, by the algorithm that TensorFlow chooses;
 - "winograd": in float32, by Winograd's algorithm where that is faster on a CPU; equal to "direct"
   except for rounding;
-- "bfloat16": in bfloat16, except for the first convolution.
+- "bfloat16": in bfloat16 from layer to layer; the first convolution reads the picture with 16 bits.
 """
 
 STORED_WINOGRAD = "stored_winograd"
 """The arithmetic "winograd" for graphs that are saved: small until `prepare` is called."""
+
+LAID_OUT_BFLOAT16 = "laid_out_bfloat16"
+"""The arithmetic "bfloat16" for graphs on this processor that are not saved.
+
+Needs `onednn.is_available()`. Each graph lays the kernels out at its first call.
+"""
+
+_IN_BFLOAT16 = ("bfloat16", LAID_OUT_BFLOAT16)
+_INTERNAL = (STORED_WINOGRAD, LAID_OUT_BFLOAT16)
 
 _DTYPE = "float32"  # Not Keras' global policy: Gram matrices overflow under "mixed_float16".
 
@@ -105,6 +115,7 @@ def make_extractor(
     *,
     layers: Iterable[str],
     arithmetic: str = "direct",
+    features_dtype: str = "float32",
 ) -> keras.Model:
     """Returns the model with weights as in `Weights.layers`, set up as `config` says."""
     if config.normalized:
@@ -115,6 +126,7 @@ def make_extractor(
         pooling=config.pooling,
         padding=config.padding,
         arithmetic=arithmetic,
+        features_dtype=features_dtype,
     )
 
 
@@ -125,6 +137,7 @@ def build_extractor(
     pooling: str = NetworkConfig.pooling,
     padding: str = "zeros",
     arithmetic: str = "direct",
+    features_dtype: str = "float32",
 ) -> keras.Model:
     """Returns the model that gives the features of `layers`.
 
@@ -137,7 +150,9 @@ def build_extractor(
         layers: names or aliases of the layers whose features are wanted, at least one.
         pooling: "avg" or "max".
         padding: a key of `PADDING_RULES`; "zeros" is how the network was trained.
-        arithmetic: one of `ARITHMETICS`, or `STORED_WINOGRAD`.
+        arithmetic: one of `ARITHMETICS`, or `STORED_WINOGRAD` or `LAID_OUT_BFLOAT16`.
+        features_dtype: "float32", or "bfloat16": leave the features of arithmetic "bfloat16" as
+            they are. Others are float32.
 
     Raises:
         ValueError: on an unknown layer, pooling, padding or arithmetic, or if a layer has no
@@ -148,7 +163,8 @@ def build_extractor(
     """
     check_choice("pooling", pooling, POOLING_LAYERS)
     check_choice("padding", padding, PADDING_RULES)
-    if arithmetic != STORED_WINOGRAD:
+    check_choice("features_dtype", features_dtype, ("float32", "bfloat16"))
+    if arithmetic not in _INTERNAL:
         check_choice("arithmetic", arithmetic, ARITHMETICS)
     asked = [vgg19.canonical_layer(layer, argument="layers") for layer in layers]
     if not asked:
@@ -156,6 +172,7 @@ def build_extractor(
     image = keras.Input((None, None, 3), name="image", dtype=_DTYPE)
     features = VGGInput(name="vgg_input", dtype=_DTYPE)(image)
     outputs, rule = {}, PADDING_RULES[padding]
+    rounds = arithmetic in _IN_BFLOAT16
     for name in vgg19.up_to(asked):
         if name in vgg19.CONVOLUTIONS:
             if name not in layer_arrays:
@@ -166,13 +183,14 @@ def build_extractor(
             kind = "same"
             if name in rule.layers:
                 kind = "valid"
-                mirror = MirrorPadding(rule.mode, name=f"{name}_padding", dtype=_DTYPE)
+                mirror = MirrorPadding(rule.mode, name=f"{name}_padding", dtype=features.dtype)
                 features = mirror(features)
             features = _convolution(features, kernel, bias, kind, arithmetic, name)
         else:
-            features = POOLING_LAYERS[pooling](name=name, dtype=_DTYPE)(features)
+            features = POOLING_LAYERS[pooling](name=name, dtype=features.dtype)(features)
         if name in asked:
-            outputs[name] = features
+            converts = rounds and features_dtype == _DTYPE
+            outputs[name] = InFloat32(name=f"{name}_float32")(features) if converts else features
     model = keras.Model(image, outputs, name="vgg19")
     model.trainable = False
     return model
@@ -198,10 +216,20 @@ def _convolution(
         features = stored(features)
         stored.set_weights([kernel, bias])
         return features
-    # The first convolution stays in float32: it is cheap, and it reads the picture itself.
-    rounded = padding == "same" and arithmetic == "bfloat16" and name != vgg19.CONVOLUTIONS[0]
-    kind = BFloat16ReLU if rounded else ConvolutionReLU
-    layer = kind(filters, 3, padding=padding, data_format="channels_last", name=name, dtype=_DTYPE)
+    if arithmetic in _IN_BFLOAT16:
+        rounded = BFloat16ReLU(
+            filters,
+            padding=padding,
+            splits=name == vgg19.CONVOLUTIONS[0],  # It reads the picture itself.
+            laid_out=arithmetic == LAID_OUT_BFLOAT16,
+            name=name,
+        )
+        features = rounded(features)
+        rounded.set_kernel(kernel, bias)
+        return features
+    layer = ConvolutionReLU(
+        filters, 3, padding=padding, data_format="channels_last", name=name, dtype=_DTYPE
+    )
     features = layer(features)
     layer.set_weights([kernel, bias])
     return features

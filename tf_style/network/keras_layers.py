@@ -1,7 +1,8 @@
 """The Keras layers of VGG-19's extractor: input, padding, convolutions with ReLU, max pooling.
 
-All take and give float32 `[batch, h, w, channels]`. Convolutions pad with zeros unless their
-padding is "valid"; `sent_back` gives their gradient to code that applies ReLU's gradient itself.
+All take and give float32 `[batch, h, w, channels]`, `BFloat16ReLU` bfloat16. Convolutions pad with
+zeros unless their padding is "valid"; `sent_back` gives their gradient to code that applies ReLU's
+gradient itself.
 """
 
 from typing import Any
@@ -11,7 +12,7 @@ import tensorflow as tf
 
 from tf_style._keras import keras
 from tf_style.graphs.batches import dense
-from tf_style.network import convolution, winograd
+from tf_style.network import bfloat16, convolution, onednn, winograd
 from tf_style.network.pooling import max_pooling
 from tf_style.network.preprocessing import to_vgg_input
 from tf_style.network.winograd_matrices import POINTS
@@ -33,18 +34,92 @@ class ConvolutionReLU(keras.layers.Conv2D):
 
 
 @keras.saving.register_keras_serializable("tf_style")
-class BFloat16ReLU(keras.layers.Conv2D):
-    """`ConvolutionReLU` in bfloat16, for inference: its weights get no gradient."""
+class BFloat16ReLU(keras.layers.Layer):
+    """`ConvolutionReLU` in bfloat16, for inference: its weights get no gradient.
+
+    Takes bfloat16, or, with `splits`, float32 in two parts of bfloat16; gives bfloat16.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        *,
+        padding: str = "same",
+        splits: bool = False,
+        laid_out: bool = False,
+        **options: Any,
+    ) -> None:
+        """Creates the layer; `laid_out` is for graphs on this processor (`onednn.convolve`)."""
+        super().__init__(**{**options, "autocast": False})
+        self.filters, self.padding, self.splits = filters, padding, splits
+        self._convolve = onednn.convolve if laid_out else bfloat16.convolve
+
+    def build(self, input_shape: tuple) -> None:
+        """Creates the kernel, that of the gradient, and the bias, all in bfloat16."""
+        channels, filters = input_shape[-1], self.filters
+
+        def weight(name: str, *shape: int) -> keras.Variable:
+            return self.add_weight(
+                shape=shape, initializer="zeros", dtype="bfloat16", name=name, trainable=False
+            )
+
+        self.kernel = weight("kernel", 3, 3, 3 * channels if self.splits else channels, filters)
+        self.turned_kernel = weight("turned_kernel", 3, 3, filters, channels)
+        self.bias = weight("bias", filters)
+
+    def set_kernel(self, kernel: np.ndarray, bias: np.ndarray) -> None:
+        """Sets the weights from a kernel float32 `[3, 3, c, filters]` and its bias.
+
+        A graph that was traced with `laid_out` keeps the kernels that it first ran with.
+        """
+        self.kernel.assign(bfloat16.split_kernel(kernel) if self.splits else kernel)
+        self.turned_kernel.assign(winograd.turned(kernel))
+        self.bias.assign(bias)
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Returns relu(conv(inputs) + bias), float32."""
-        weights = (self.kernel, self.bias)
-        return convolution.bfloat16_relu(inputs, *map(tf.convert_to_tensor, weights))
+        """Returns relu(conv(inputs) + bias), bfloat16."""
+        inputs = tf.cast(inputs, tf.float32 if self.splits else tf.bfloat16)
+        weights = (self.kernel, self.turned_kernel, self.bias)
+        return bfloat16.bfloat16_relu(
+            inputs,
+            *map(tf.convert_to_tensor, weights),
+            padding=self.padding.upper(),
+            convolve=self._convolve,
+        )
 
     def sent_back(self, upstream: tf.Tensor) -> tf.Tensor:
-        """Returns the gradient at the inputs from that at ReLU's input."""
-        turned = convolution.turned_in_graph(tf.convert_to_tensor(self.kernel))
-        return convolution.bfloat16_convolution(upstream, turned)
+        """Returns the gradient at the inputs from that at ReLU's input; only for padding "same"."""
+        turned = tf.convert_to_tensor(self.turned_kernel)
+        by_inputs = self._convolve(tf.cast(upstream, tf.bfloat16), turned, "SAME")
+        return tf.cast(by_inputs, upstream.dtype)
+
+    def compute_output_spec(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        """Returns shape and type of the outputs."""
+        batch, *sides, _ = inputs.shape
+        if self.padding == "valid":
+            sides = [side and side - 2 for side in sides]
+        return keras.KerasTensor((batch, *sides, self.filters), "bfloat16")
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments that recreate the layer; a saved one is not `laid_out`."""
+        own = {"filters": self.filters, "padding": self.padding, "splits": self.splits}
+        return {**super().get_config(), **own}
+
+
+@keras.saving.register_keras_serializable("tf_style")
+class InFloat32(keras.layers.Layer):
+    """Converts features to float32."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "autocast": False})
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Returns the inputs as float32."""
+        return tf.cast(inputs, tf.float32)
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        """Returns the input's shape."""
+        return input_shape
 
 
 @keras.saving.register_keras_serializable("tf_style")

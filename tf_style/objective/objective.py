@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from tf_style._keras import keras
 from tf_style.config.loss import LossConfig
+from tf_style.graphs.rounding import unrounded
 from tf_style.graphs.tracing import as_graph
 from tf_style.objective.checks import check_pair, checked_image, float_images
 from tf_style.objective.loss import LossTerms, LossWeights, loss_terms
@@ -42,7 +43,8 @@ class Objective:
         """Makes the objective.
 
         Args:
-            extractor: from `build_extractor`, with at least `config.layers`.
+            extractor: from `build_extractor`, with at least `config.layers`. With features in
+                bfloat16, losses are still computed in float32.
             config: layers and weights.
 
         Raises:
@@ -220,20 +222,23 @@ class Objective:
 
     @as_graph(input_signature=[_ANY_IMAGE], autograph=False)
     def _graph_of_features(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
-        return self.extractor(image)
+        return self._features(image)
 
     @as_graph(input_signature=[_ANY_IMAGE, _ANY_IMAGE], autograph=False)
     def _graph_of_targets(self, content: tf.Tensor, style: tf.Tensor) -> Targets:
-        content_features = self.extractor(content)
+        content_features = self._features(content)
         content_targets = content_of(self.config, content, content_features)
         # One picture after the other: both at once would need twice the memory.
         with tf.control_dependencies(list(content_targets.values())):
             style = tf.identity(style)
         return Targets(
             content_targets,
-            style_targets(self.config, self.extractor(style)),
+            style_targets(self.config, self._features(style)),
             scales=self.scales(content_targets, variation_scale(self.config, style)),
         )
+
+    def _features(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {name: unrounded(features) for name, features in self.extractor(image).items()}
 
     def _terms(
         self, image: tf.Tensor, targets: Targets, weights: LossWeights | None, per_sample: bool

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 import tensorflow as tf
 
 from tf_style.config.loss import LossConfig
+from tf_style.graphs.rounding import unrounded
 from tf_style.losses.content import CONTENT_LOSSES, laplacian, mean_content_loss
 from tf_style.losses.style import STYLE_LOSSES
 from tf_style.losses.variation import TOTAL_VARIATIONS, variation_of_rows
@@ -31,7 +32,7 @@ class Sample(NamedTuple):
 
     Attributes:
         image: float `[b, H, W, 3]`, RGB, nominally 0..1.
-        features: float `[b, h, w, c]`, by layer name.
+        features: float `[b, h, w, c]`, by layer name; bfloat16 counts as float32.
         per_sample: whether losses are `[b]`, not scalars.
     """
 
@@ -112,7 +113,7 @@ def _content(config: LossConfig, sample: Sample, targets: Targets) -> tuple[ByLa
     return (
         {
             layer: loss(
-                sample.features[layer],
+                unrounded(sample.features[layer]),
                 targets.content[layer],
                 guide=guide_of(targets.content_guides, layer),
                 per_sample=sample.per_sample,
@@ -181,13 +182,17 @@ def _relative_to_map(
 
 
 def _style(config: LossConfig, sample: Sample, targets: Targets) -> tuple[ByLayer, ...]:
-    losses = config.style_losses
+    losses = {layer: STYLE_LOSSES[name] for layer, name in config.style_losses.items()}
     return tuple(
         {
-            layer: STYLE_LOSSES[losses[layer]].measure(
-                sample.features[layer], region.style[layer], guide=guide_of(region.guides, layer)
+            layer: loss.measure(
+                sample.features[layer]
+                if loss.takes_bfloat16
+                else unrounded(sample.features[layer]),
+                region.style[layer],
+                guide=guide_of(region.guides, layer),
             )
-            for layer, _ in config.style_layers
+            for layer, loss in losses.items()
             if layer in region.style
         }
         for region in regions_of(targets)

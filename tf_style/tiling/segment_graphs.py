@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from tf_style import vgg19
 from tf_style._keras import keras
+from tf_style.graphs.rounding import unrounded
 from tf_style.graphs.tracing import for_all_sizes
 from tf_style.network.keras_layers import MirrorPadding
 from tf_style.tiling.tiles import Segment, Span
@@ -172,11 +173,12 @@ class SegmentGraphs:
             _padded(by_units[name], own, passed, tf.shape(each))
             for name, (each, passed) in found.items()
         ]
-        return tape.gradient(
-            [*(each for each, _ in found.values()), *([features] if above else [])],
-            part,
-            output_gradients=[*by_found, *above],
-        )
+        heads = [*(each for each, _ in found.values()), *([features] if above else [])]
+        slopes_of_heads = [
+            tf.cast(slope, head.dtype)
+            for head, slope in zip(heads, [*by_found, *above], strict=True)
+        ]
+        return tape.gradient(heads, part, output_gradients=slopes_of_heads)
 
     def _sent_back(
         self,
@@ -235,8 +237,9 @@ def _through(steps: list[keras.layers.Layer], features: tf.Tensor) -> tf.Tensor:
 
 
 def _own(features: tf.Tensor, own: Own, stride: int) -> tf.Tensor:
+    """Returns a tile's own units, float32: tiles store and compare no others."""
     rows, columns = (span.at(stride).slice for span in own)
-    return features[:, rows, columns]
+    return unrounded(features[:, rows, columns])
 
 
 def _padded(gradient: tf.Tensor, own: Own, stride: int, shape: tf.Tensor) -> tf.Tensor:

@@ -1,0 +1,89 @@
+"""The convolution of oneDNN, called directly, so that a kernel is laid out once.
+
+TensorFlow's graph rewriting replaces convolutions by this operation, too. But only if their kernel
+is a constant of the graph does it keep the layout that oneDNN wants; variables are laid out at
+every call, which takes half of the time at 128 px. Constants would be copied into every graph and
+every file. Here the kernel is a variable that is promised never to change.
+
+The operation exists on x86 processors only, and not under XLA; graphs that are saved must not hold
+it. Outside graphs it would keep the first kernel for all others, so it is not used there.
+"""
+
+import functools
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.framework.attr_value_pb2 import AttrValue
+from tensorflow.python.framework import ops
+
+from tf_style.network import bfloat16
+
+_FULL = [0, 0, 2, 2, 2, 2, 0, 0]
+
+
+def convolve(
+    inputs: tf.Tensor, kernel: tf.Tensor, padding: str, bias: tf.Tensor | None = None
+) -> tf.Tensor:
+    """Is a `bfloat16.Convolve` for graphs on CPUs; the kernel must be the same at every call."""
+    if tf.executing_eagerly():
+        return bfloat16.convolve(inputs, kernel, padding, bias)
+    dtype = inputs.dtype.as_datatype_enum
+    attributes = {
+        "T": AttrValue(type=dtype),
+        "strides": _list(i=[1, 1, 1, 1]),
+        "padding": AttrValue(s=b"EXPLICIT" if padding == "FULL" else padding.encode()),
+        "explicit_paddings": _list(i=_FULL if padding == "FULL" else []),
+        "is_filter_const": AttrValue(b=True),
+        "_kernel": AttrValue(s=b"MklNameChangeOp"),
+    }
+    if bias is None:
+        name, tensors = "_MklNativeConv2D", [inputs, kernel]
+    else:
+        name, tensors = "_MklNativeFusedConv2D", [inputs, kernel, bias]
+        attributes |= {
+            "TArgs": _list(type=[dtype]),
+            "num_args": AttrValue(i=1),
+            "num_host_args": AttrValue(i=0),
+            "fused_ops": _list(s=[b"BiasAdd", b"Relu"]),
+        }
+    graph = ops.get_default_graph()
+    operation = graph._create_op_internal(
+        name,
+        [graph.capture(tensor) for tensor in tensors],
+        [inputs.dtype],
+        attrs=attributes,
+        name="convolution",
+    )
+    return operation.outputs[0]
+
+
+def _list(**values: list) -> AttrValue:
+    return AttrValue(list=AttrValue.ListValue(**values))
+
+
+@functools.cache
+def is_available() -> bool:
+    """Returns whether TensorFlow has the operation here, and it computes the same as its own.
+
+    The operation is private: another version or processor may lack it or want other attributes.
+    """
+    rng = np.random.default_rng(0)
+    kernel, inputs = (
+        tf.constant(rng.integers(-2, 3, shape), tf.bfloat16)
+        for shape in ([3, 3, 16, 16], [1, 4, 5, 16])
+    )
+
+    @tf.function(autograph=False)
+    def both() -> list[tf.Tensor]:
+        found = []
+        for function in (convolve, bfloat16.convolve):
+            outputs = function(inputs, kernel, "SAME", tf.zeros([16], tf.bfloat16))
+            found += [outputs, function(outputs, kernel, "FULL")]
+        return found
+
+    try:
+        *direct, known, known_back = both()
+    except (AttributeError, TypeError, ValueError, NotImplementedError, tf.errors.OpError):
+        return False
+    pairs = zip(direct, (known, known_back), strict=True)
+    return all(np.array_equal(one, other) for one, other in pairs)
