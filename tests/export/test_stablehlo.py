@@ -105,6 +105,7 @@ def dialects(names):
     return {name.split(".")[0] for name in names}
 
 
+@pytest.mark.slow
 def test_programs_are_small_and_hold_operations_of_portable_dialects_alone(done, tmp_path):
     large = tmp_path / "large"
     names = ("stylize", "step")
