@@ -6,5 +6,6 @@ ruff format --check .
 ruff check .
 mypy
 tf_style fetch_weights
+tools/exports/other_jax.sh
 # Two processes: most test time is tracing, which uses one core.
 python -m pytest --numprocesses=2 --dist=loadfile "$@"

@@ -1,25 +1,44 @@
 """StableHLO programs, run by JAX in a process without TensorFlow."""
 
+import functools
 import importlib
 import json
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 import tensorflow as tf
+from jax._src.interpreters.mlir import make_ir_context
+from jaxlib.mlir import ir
+from jaxlib.mlir.dialects import stablehlo
 from mini_network import make_mini_layers, use_mini_network
-from places import TOOLS
+from places import ROOT, TOOLS
 
 import tf_style
 from tf_style.cli import main
+from tf_style.engine.assembly import load_problem
+from tf_style.engine.graph_step import History
+from tf_style.engine.pictures import Pictures
 from tf_style.export.stablehlo import export_stablehlo
+from tf_style.optimizers.lbfgs import minimize_lbfgs
+
+OLD_VERSION = "1.8.0"
+"""Of StableHLO, older than JAX 0.10: what it can say, JAX 0.10 and 0.11 read."""
 
 pytestmark = pytest.mark.usefixtures("mini_network")
 
 
+PROGRAMS = ("targets", "loss_and_gradient_from_targets", "stylize", "step")
+STEPS = 4
+PORTABLE = {"stablehlo", "chlo", "func", "builtin"}
+"""The dialects of a StableHLO program; "builtin" has the module itself."""
+
+
 def settings(**options):
-    return tf_style.StyleConfig().replace(**{"scales": "none", "steps": 2, "history": 3, **options})
+    options = {"scales": "0.5:1,1:2", "steps": 2, "history": 3, **options}
+    return tf_style.StyleConfig().replace(**options)
 
 
 @pytest.fixture(scope="module")
@@ -28,20 +47,135 @@ def done(tmp_path_factory):
         use_mini_network(monkeypatch, make_mini_layers())
         folder = tmp_path_factory.mktemp("stablehlo") / "programs"
         tf.config.experimental.enable_op_determinism()  # Fails if a program draws random numbers.
-        return export_stablehlo(folder, config=settings(), height=32, width=40)
+        return export_stablehlo(
+            folder, config=settings(), height=32, width=40, steps_per_call=STEPS
+        )
 
 
-@pytest.mark.slow
-def test_jax_computes_the_same_numbers(done):
-    assert done.signatures == ("targets", "loss_and_gradient_from_targets", "stylize")
+@pytest.fixture
+def run_stablehlo(monkeypatch):
+    monkeypatch.syspath_prepend(TOOLS / "exports")
+    return importlib.import_module("run_stablehlo")
+
+
+def run_with(python, folder):
+    """Returns the version of JAX and the names of the programs that it has run and checked."""
     found = subprocess.run(
-        [sys.executable, TOOLS / "exports/run_stablehlo.py", done.path, "--repeats=2"],
+        [python, TOOLS / "exports/run_stablehlo.py", folder, "--repeats=2"],
         capture_output=True,
         text=True,
     )
     assert found.returncode == 0, found.stderr
-    rows = [line.split(" | ")[0] for line in found.stdout.splitlines() if " | " in line]
-    assert rows == ["program", *done.signatures]
+    first, *lines = found.stdout.splitlines()
+    return first.split()[1].strip(","), [line.split(" | ")[0] for line in lines if " | " in line]
+
+
+@pytest.mark.slow
+def test_jax_computes_the_same_numbers(done):
+    assert done.signatures == PROGRAMS
+    assert run_with(sys.executable, done.path) == (jax.__version__, ["program", *PROGRAMS])
+
+
+@pytest.mark.slow
+def test_the_other_jax_does_so_too(done):
+    python = ROOT / ".venv-jax/bin/python"
+    if not python.exists():
+        pytest.skip("needs .venv-jax: tools/exports/other_jax.sh makes it, from a Python 3.12")
+    version, rows = run_with(python, done.path)
+    assert rows == ["program", *PROGRAMS]
+    assert {each.rpartition(".")[0] for each in (version, jax.__version__)} == {"0.10", "0.11"}
+
+
+def operations(path):
+    """Returns the names of a program's operations, one for each, after serializing it portably."""
+    with make_ir_context():
+        module = ir.Module.parse(path.read_bytes())
+        names = []
+
+        def visit(operation):
+            names.append(operation.name)
+            return ir.WalkResult.ADVANCE
+
+        module.operation.walk(visit)
+        stablehlo.serialize_portable_artifact(module, OLD_VERSION)  # Changes the module.
+    return names
+
+
+def dialects(names):
+    return {name.split(".")[0] for name in names}
+
+
+@pytest.mark.slow
+def test_programs_are_small_and_hold_operations_of_portable_dialects_alone(done, tmp_path):
+    large = tmp_path / "large"
+    names = ("stylize", "step")
+    export_stablehlo(
+        large, config=tf_style.StyleConfig(), height=384, width=512, signatures=names, check=False
+    )
+    paths = [*done.path.glob("*.mlir"), *large.glob("*.mlir")]
+    assert len(paths) == len(PROGRAMS) + len(names)
+    for path in paths:
+        found = operations(path)
+        assert dialects(found) <= PORTABLE, path
+        assert len(found) <= 15_000
+        assert path.stat().st_size <= 1_000_000
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "tfp_lbfgs"])
+def test_other_optimizers_need_no_other_dialects(tmp_path, optimizer):
+    folder, config = tmp_path / "programs", settings(optimizer=optimizer, scales="none")
+    options = {"height": 32, "width": 40, "signatures": ["stylize"], "check": False}
+    export_stablehlo(folder, config=config, **options)
+    assert dialects(operations(folder / "stylize.mlir")) <= PORTABLE
+
+
+def test_two_calls_of_step_go_the_way_of_the_optimizer(done, run_stablehlo):
+    program = json.loads((done.path / "tf_style.json").read_text())["programs"]["step"]
+    given = {**np.load(done.path / "weights.npz"), **np.load(done.path / "arguments.npz")}
+    device = jax.devices()[0]
+    step = run_stablehlo.compiled(done.path / "step.mlir", program, device, "float32")
+    image, losses = given["image"], []
+    # The history before the first call is of zeros.
+    assert not any(np.any(given[name]) for name in History._fields)
+    for _ in range(2):
+        found = step({name: jax.device_put(value, device) for name, value in given.items()})
+        given |= {name: np.asarray(found[name]) for name in ("image", *History._fields)}
+        losses.append(float(found["loss"]))
+    assert 0 < given["num_pairs"] <= 2 * STEPS
+
+    problem, _ = load_problem(settings())
+    content, style = (tf.constant(given[name]) for name in ("content", "style"))
+    pictures = Pictures(content, (style,), tf.constant(image))
+    stage = problem.at(pictures, exponent=settings().optimizer.exponent_at(1))
+    arguments = (stage.data,)
+    minimize = functools.partial(
+        minimize_lbfgs, problem.value_and_gradient, stage.start, arguments=arguments, history=3
+    )
+    ends = [minimize(num_steps=steps) for steps in (0, STEPS, 2 * STEPS)]
+    start, first, second = (end.loss for end in ends)
+    np.testing.assert_allclose(losses, [first, second], rtol=1e-4)
+    assert losses[1] < losses[0] < start
+    expected = problem.parametrization.to_image(ends[-1].position, stage.data.basis)
+    np.testing.assert_allclose(given["image"], expected, atol=1e-4)
+
+
+def test_step_goes_on_with_other_targets_and_weights(done, run_stablehlo):
+    program = json.loads((done.path / "tf_style.json").read_text())["programs"]["step"]
+    given = {**np.load(done.path / "weights.npz"), **np.load(done.path / "arguments.npz")}
+    device = jax.devices()[0]
+    step = run_stablehlo.compiled(done.path / "step.mlir", program, device, "float32")
+    found = step({name: jax.device_put(value, device) for name, value in given.items()})
+    given |= {name: np.asarray(found[name]) for name in ("image", *History._fields)}
+    # Without style, the photograph itself has the smallest loss.
+    given |= {"style_weight": np.float32(0.0), "tv_weight": np.float32(0.0)}
+    before = np.abs(given["image"] - given["content"]).mean()
+    losses = []
+    for _ in range(3):
+        found = step({name: jax.device_put(value, device) for name, value in given.items()})
+        given |= {name: np.asarray(found[name]) for name in ("image", *History._fields)}
+        losses.append(float(found["loss"]))
+    assert losses == sorted(losses, reverse=True)
+    assert np.abs(given["image"] - given["content"]).mean() < before
 
 
 def test_weights_are_arguments_and_the_folder_holds_sample_inputs(done):
@@ -81,7 +215,14 @@ def test_bench_gpu_runs_its_programs_without_tensorflow(tmp_path, monkeypatch):
 def test_invalid_options_are_refused(tmp_path):
     with pytest.raises(ValueError, match="`height` must lie within 16..30000"):
         export_stablehlo(tmp_path / "p", config=settings(), height=8, width=40)
+    with pytest.raises(ValueError, match="Cannot export `step` with this optimizer"):
+        export_stablehlo(tmp_path / "p", config=settings(optimizer="adam"), height=32, width=40)
+    with pytest.raises(ValueError, match="`steps_per_call` must be at least 1"):
+        export_stablehlo(tmp_path / "p", config=settings(), height=32, width=40, steps_per_call=0)
     with pytest.raises(ValueError, match="`init` must be one of 'content', 'style', 'noise'"):
         export_stablehlo(tmp_path / "p", config=settings(init="a.png"), height=32, width=40)
-    assert main.main(["export", f"--output_dir={tmp_path}/q", "--format=stable"]) == 2
+    words = ["export", f"--output_dir={tmp_path}/q"]
+    assert main.main([*words, "--format=stable"]) == 2
+    assert main.main([*words, "--format=stablehlo", "--signatures=steps"]) == 2
+    assert main.main([*words, "--format=onnx", "--steps_per_call=5"]) == 2
     assert not list(tmp_path.iterdir())

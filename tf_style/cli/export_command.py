@@ -11,7 +11,15 @@ from tf_style.cli import flags, process
 from tf_style.cli.settings import settings_from
 from tf_style.config.fields import option
 from tf_style.config.style_config import StyleConfig
-from tf_style.export.options import FORMAT_NAMES, MAX_PIXELS, PRECISION_NAMES, PortableOptions
+from tf_style.export.options import (
+    FORMAT_NAMES,
+    MAX_PIXELS,
+    PRECISION_NAMES,
+    PROGRAMS,
+    STEPS_PER_CALL,
+    PortableOptions,
+    named,
+)
 
 FORMATS = (*FORMAT_NAMES, "stablehlo")
 """The choices of `--format`."""
@@ -26,9 +34,10 @@ tf_style export writes a model that paints pictures and computes features, losse
 _CONVERTED = ("portable", "litert", "onnx")
 _ONLY = {
     "file_precision": _CONVERTED,
-    "signatures": _CONVERTED,
+    "signatures": (*_CONVERTED, "stablehlo"),
     "height": ("stablehlo",),
     "width": ("stablehlo",),
+    "steps_per_call": ("stablehlo",),
     "max_pixels": ("saved_model",),
     "for_gpu": ("saved_model",),
 }
@@ -62,11 +71,15 @@ class ExportOptions:
         "Precision of the weights in LiteRT and ONNX files: 'float32', 'float16' or 'int8'.",
     )
     signatures: str = option(
-        PortableOptions.signatures,
-        "Functions to write with --portable, LiteRT and ONNX, separated by commas.",
+        "",
+        "Functions to write with --portable, LiteRT, ONNX and StableHLO, separated by commas; all "
+        "that the format has if left out.",
     )
     height: int = option(384, "Height of the pictures that StableHLO programs take, in px.")
     width: int = option(512, "Width of the pictures that StableHLO programs take, in px.")
+    steps_per_call: int = option(
+        STEPS_PER_CALL, "Steps that a call of the StableHLO program `step` makes."
+    )
     max_pixels: int = option(
         MAX_PIXELS, "Most pixels of a picture that a SavedModel accepts: a limit for servers."
     )
@@ -132,7 +145,9 @@ def _check(options: ExportOptions) -> None:
 
 def _portable_options(options: ExportOptions) -> PortableOptions:
     return PortableOptions(
-        format=options.format, precision=options.file_precision, signatures=options.signatures
+        format=options.format,
+        precision=options.file_precision,
+        signatures=options.signatures or PortableOptions.signatures,
     )
 
 
@@ -160,6 +175,8 @@ def _export(options: ExportOptions, settings: StyleConfig) -> list[str]:
             config=settings,
             height=options.height,
             width=options.width,
+            signatures=named(options.signatures) or PROGRAMS,
+            steps_per_call=options.steps_per_call,
             notify=print,
         )
     else:

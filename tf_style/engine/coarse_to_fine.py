@@ -37,7 +37,6 @@ class StageStart(NamedTuple):
 
 def coarse_to_fine(
     stages: Sequence[Stage],
-    start: tf.Tensor,
     *,
     pictures_at: Callable[[Stage], Pictures],
     minimize: Callable[[StageStart], R],
@@ -50,20 +49,20 @@ def coarse_to_fine(
 
     Args:
         stages: from coarse to fine.
-        start: float32 `[1, H, W, 3]`, the image to start from, at the full size.
         pictures_at: returns the pictures at the size of a stage, with the resized start.
         minimize: returns the result of a stage.
         first: number of the first stage to run. Above 0 it starts from the start image, so its
             position must be restored.
     """
-    image = None
+    image = coarse = None
     for number, stage in enumerate(stages[first:], first):
         pictures = pictures_at(stage)
+        start = pictures.start
         if image is not None:
-            pictures = pictures._replace(start=refined(image, pictures.start, start))
+            pictures = pictures._replace(start=_with_detail(image, coarse, start))
         result = minimize(StageStart(number, stage, pictures))
         yield result
-        image = result.image
+        image, coarse = result.image, start
 
 
 def refined(image: tf.Tensor, start: tf.Tensor, whole: tf.Tensor) -> tf.Tensor:
@@ -76,4 +75,9 @@ def refined(image: tf.Tensor, start: tf.Tensor, whole: tf.Tensor) -> tf.Tensor:
         start: float32, the start at the next size.
         whole: float32 `[1, H, W, 3]`, the start at the full size.
     """
-    return resize(image - resize(whole, size_of(image)), size_of(start)) + start
+    return _with_detail(image, resize(whole, size_of(image)), start)
+
+
+def _with_detail(image: tf.Tensor, coarse: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
+    """Returns `refined`, with the start at the image's size in place of the whole."""
+    return resize(image - coarse, size_of(start)) + start

@@ -17,7 +17,7 @@ from tf_style.engine import schedule
 from tf_style.engine.coarse_to_fine import StageStart, coarse_to_fine, refined
 from tf_style.engine.pictures import Pictures, at_scale, at_size
 from tf_style.engine.plan import stages_of
-from tf_style.engine.problem import Problem
+from tf_style.engine.problem import Problem, flat_function
 from tf_style.images.graph_color import limited_chroma
 from tf_style.images.graph_resizing import Size, cover, size_of
 from tf_style.inputs.inputs import NOISE_DEVIATION, NOISE_MEAN
@@ -261,7 +261,6 @@ def stylize_at_size(problem: Problem, pictures: Pictures, config: StyleConfig) -
     smallest = smallest_side(config)
     ends = coarse_to_fine(
         stages_of(tuple(pictures.content.shape[1:3]), config),
-        pictures.start,
         pictures_at=lambda stage: at_scale(pictures, stage.scale, smallest_side=smallest),
         minimize=lambda start: _minimize_start(problem, start, config),
     )
@@ -320,19 +319,13 @@ def minimize_stage(
         in_place: as for `graph_minimizers.minimize_lbfgs_in_graph`.
     """
     stage = problem.at(pictures, exponent=exponent, weights=weights)
-    shape = tf.shape(stage.start)
-
-    def function(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        value, gradient = problem.value_and_gradient(tf.reshape(position, shape), stage.data)
-        return value, tf.reshape(gradient, [-1])
-
     solution = OPTIMIZERS[config.optimizer.optimizer].in_graph(
-        function,
+        flat_function(problem, stage.start, stage.data),
         tf.reshape(stage.start, [-1]),
         config.optimizer,
         num_steps=num_steps,
         in_place=in_place,
     )
-    position = tf.reshape(solution.position, shape)
+    position = tf.reshape(solution.position, tf.shape(stage.start))
     image = tf.ensure_shape(problem.picture(position, stage.data), [1, None, None, 3])
     return Stylized(image, solution.value, solution.num_steps, solution.num_evaluations)

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_style.engine import schedule
-from tf_style.images.graph_resizing import Size, resize
+from tf_style.images.graph_resizing import Size, resize, resize_all
 from tf_style.inputs.inputs import Inputs
 from tf_style.objective.region_targets import Controls
 
@@ -66,10 +66,11 @@ def at_size(pictures: Pictures, size: Size, style_sizes: Sequence[Size]) -> Pict
         return None if image is None else clipped(image, size)
 
     gains = controls.content_map
+    content, start = resize_all((pictures.content, pictures.start), size)
     return Pictures(
-        clipped(pictures.content, size),
+        tf.clip_by_value(content, 0.0, 1.0),
         tuple(map(clipped, pictures.styles, style_sizes)),
-        resize(pictures.start, size),
+        start,
         controls._replace(
             content_masks=mask(controls.content_masks),
             style_masks=tuple(map(clipped, controls.style_masks, style_sizes)),

@@ -13,6 +13,7 @@ from tf_style.objective.loss import LossWeights
 from tf_style.objective.objective import Objective
 from tf_style.objective.region_targets import controlled_targets
 from tf_style.objective.targets import Targets
+from tf_style.optimizers.lbfgs_steps import Function
 from tf_style.tiling.tiled_objective import TiledObjective
 from tf_style.tiling.tiles import Tiling
 
@@ -191,3 +192,20 @@ def composed(image: tf.Tensor, data: ProblemData) -> tf.Tensor:
     for parts in data.untouched:
         image = parts.content + parts.touched * (image - parts.content)
     return image
+
+
+def flat_function(problem: Problem, like: tf.Tensor, data: ProblemData) -> Function:
+    """Returns the value and gradient of a problem as a function of flat positions.
+
+    Args:
+        problem: what is minimized.
+        like: a position; only its shape matters.
+        data: what the value depends on besides the position.
+    """
+    shape = tf.shape(like)
+
+    def function(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        value, gradient = problem.value_and_gradient(tf.reshape(position, shape), data)
+        return value, tf.reshape(gradient, [-1])
+
+    return function

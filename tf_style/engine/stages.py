@@ -62,7 +62,6 @@ def run(
     smallest = smallest_side(config)
     for state in coarse_to_fine(
         stages,
-        whole.start,
         pictures_at=lambda stage: at_scale(whole, stage.scale, smallest_side=smallest),
         minimize=staged.minimize,
         first=staged.finished.stages,

@@ -22,6 +22,12 @@ PRECISION_NAMES = ("float32", "float16", "int8")
 SIGNATURES = ("features", "targets", "loss_and_gradient", "loss_and_gradient_from_targets")
 """The functions that can be exported for other runtimes: see `PortableObjective.signature`."""
 
+PROGRAMS = ("targets", "loss_and_gradient_from_targets", "stylize", "step")
+"""The StableHLO programs that can be exported: see `export_stablehlo`."""
+
+STEPS_PER_CALL = 10
+"""The default number of steps that a call of the program `step` makes."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PortableOptions(TypeChecked):
@@ -51,7 +57,7 @@ class PortableOptions(TypeChecked):
                 f"stores its weights in float32. Received: precision={self.precision!r}. Use "
                 "format='litert' or format='onnx'."
             )
-        names = _names(self.signatures)
+        names = named(self.signatures)
         if not names:
             raise ValueError("`signatures` must name at least one function. Received: none.")
         for name in names:
@@ -60,9 +66,10 @@ class PortableOptions(TypeChecked):
     @property
     def names(self) -> tuple[str, ...]:
         """The functions to export, each once, in the order of `SIGNATURES`."""
-        names = _names(self.signatures)
+        names = named(self.signatures)
         return tuple(name for name in SIGNATURES if name in names)
 
 
-def _names(text: str) -> list[str]:
+def named(text: str) -> list[str]:
+    """Returns the names in a text, which are separated by commas."""
     return [name.strip() for name in text.split(",") if name.strip()]

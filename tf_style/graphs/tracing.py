@@ -44,6 +44,15 @@ def called_when_reached(function: Callable) -> Callable:
     return tf.function(function, autograph=False, experimental_attributes={"_noinline": True})
 
 
+def unfolded(number: int) -> tf.Tensor:
+    """Returns the number as an int32 tensor that is not folded into constants of a graph.
+
+    What a graph computes from a known size, such as the matrix of a filter, would be written into
+    an exported graph otherwise. XLA still knows the number.
+    """
+    return number + tf.raw_ops.Empty(shape=[], dtype=tf.int32, init=True)  # Zero, but stateful.
+
+
 def kept_by_function(make: Callable) -> Callable:
     """Returns `make`, a function `(function, *options)`, with its results cached.
 

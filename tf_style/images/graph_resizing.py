@@ -9,6 +9,8 @@ from typing import TypeAlias
 
 import tensorflow as tf
 
+from tf_style.graphs.tracing import unfolded
+
 _LOBES = 3.0
 
 Size: TypeAlias = tuple[int | tf.Tensor, int | tf.Tensor]
@@ -65,15 +67,27 @@ def resize(image: tf.Tensor, size: Size) -> tf.Tensor:
         image: float32 `[b, H, W, channels]`.
         size: the size of the result. If it is that of the image, the image is returned unchanged.
     """
-    if None not in image.shape[1:3] and not any(tf.is_tensor(side) for side in size):
-        return image if tuple(image.shape[1:3]) == tuple(size) else _resampled(image, size)
-    same = tf.reduce_all(tf.equal(tf.shape(image)[1:3], tf.stack(size)))
-    return tf.cond(same, lambda: image, lambda: _resampled(image, size))
+    return resize_all((image,), size)[0]
 
 
-def _resampled(image: tf.Tensor, size: Size) -> tf.Tensor:
-    height, width = size_of(image)
-    return _by(lanczos_matrix(height, size[0]), image, lanczos_matrix(width, size[1]))
+def resize_all(images: tuple[tf.Tensor, ...], size: Size) -> tuple[tf.Tensor, ...]:
+    """Returns what `resize` does of several images of one size, with less work."""
+    old = size_of(images[0])
+    if not any(tf.is_tensor(side) for side in (*old, *size)):
+        return images if tuple(old) == tuple(size) else _resampled(images, size)
+    same = tf.reduce_all(tf.equal(tf.stack(old), tf.stack(size)))
+    return tf.cond(same, lambda: images, lambda: _resampled(images, size))
+
+
+def _resampled(images: tuple[tf.Tensor, ...], size: Size) -> tuple[tf.Tensor, ...]:
+    pairs = zip(size_of(images[0]), size, strict=True)
+    rows, columns = (lanczos_matrix(*map(_in_graph, pair)) for pair in pairs)
+    shape = [None, *(None if tf.is_tensor(side) else side for side in size), None]
+    return tuple(tf.ensure_shape(_by(rows, image, columns), shape) for image in images)
+
+
+def _in_graph(side: int | tf.Tensor) -> int | tf.Tensor:
+    return unfolded(side) if tf.inside_function() and not tf.is_tensor(side) else side
 
 
 def cover(image: tf.Tensor, size: Size) -> tf.Tensor:

@@ -5,7 +5,7 @@ as the sliced optimizers without a deadline, and know nothing about images.
 """
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import tensorflow as tf
 
@@ -13,7 +13,6 @@ from tf_style.config.optimizer import OptimizerConfig
 from tf_style.optimizers.adam import AdamState, advance_adam
 from tf_style.optimizers.lbfgs_state import LbfgsState, initial_state, without_history
 from tf_style.optimizers.lbfgs_steps import Function, advance
-from tf_style.optimizers.line_search import search
 from tf_style.optimizers.scaling import scaled_function, unit_scale
 from tf_style.optimizers.solution import MAX_RESTARTS_WITHOUT_GAIN, GraphSolution
 from tf_style.optimizers.tfp_state import advance_tfp, num_steps_of, tfp_state
@@ -21,6 +20,7 @@ from tf_style.optimizers.tfp_state import advance_tfp, num_steps_of, tfp_state
 T = TypeVar("T")
 
 _ENOUGH = MAX_RESTARTS_WITHOUT_GAIN + 1  # Restarts that end the loop.
+_SHORTEST = 1e-4  # Share of the unit step. If so short a step fails, the history is cleared.
 
 
 def minimize_lbfgs_in_graph(
@@ -34,6 +34,9 @@ def minimize_lbfgs_in_graph(
 ) -> GraphSolution:
     """Returns where L-BFGS ends; `lbfgs.minimize_lbfgs` describes the method.
 
+    Differs from it: where a unit step and shorter ones fail, still shorter ones are tried instead
+    of a line search. So the graph contains the function once.
+
     Args:
         function: maps a position `[n]` to its value and gradient `[n]`.
         start: float `[n]`.
@@ -42,49 +45,75 @@ def minimize_lbfgs_in_graph(
         first_step: root-mean-square length of the first step, in the position's units.
         in_place: change the history in place. XLA does so by itself and needs False.
     """
-    begun = advance(
-        function,
-        initial_state(start, history),
-        first_step=tf.constant(first_step),
-        last_step=tf.constant(0),
-        in_place=in_place,
+    begun = initial_state(start, history), tf.ones([], tf.float64)
+    state, scale = minimize_scaled_lbfgs_in_graph(
+        function, *begun, num_steps=num_steps, first_step=first_step, in_place=in_place
     )
-    scale = unit_scale(begun.gradient)
-    factor = tf.cast(scale, start.dtype)
-    begun = begun._replace(value=begun.value * factor, gradient=begun.gradient * factor)
-    lengths = tf.constant([first_step * 0.1**restarts for restarts in range(_ENOUGH)])
-    function = scaled_function(function, scale)
-
-    def attempt(state: LbfgsState, restarts: tf.Tensor) -> tuple[LbfgsState, tf.Tensor]:
-        length, num_before = lengths[restarts], state.num_steps
-        state = advance(function, state, first_step=length, last_step=num_steps, in_place=in_place)
-        state = tf.cond(
-            state.failed,
-            lambda: search(function, state, first_step=length, in_place=in_place),
-            lambda: state,
-        )
-        restarts = tf.where(state.num_steps > num_before, 0, restarts)
-        restarts += tf.cast(state.failed, tf.int32)
-        cleared = without_history(state)
-        return (
-            state._replace(
-                num_pairs=tf.where(state.failed, cleared.num_pairs, state.num_pairs),
-                length=tf.where(state.failed, cleared.length, state.length),
-                failed=cleared.failed,
-            ),
-            restarts,
-        )
-
-    def is_unfinished(state: LbfgsState) -> tf.Tensor:
-        is_flat = tf.reduce_all(tf.equal(state.gradient, 0.0))
-        return (state.num_steps < num_steps) & ~is_flat
-
-    state = _with_restarts(attempt, begun, is_unfinished)
     value = tf.cast(tf.cast(state.value, tf.float64) / scale, start.dtype)
     # Before the first evaluation the number of steps is -1. It stays so if the value is not finite.
     return GraphSolution(
         state.position, value, tf.maximum(state.num_steps, 0), state.num_evaluations
     )
+
+
+def minimize_scaled_lbfgs_in_graph(
+    function: Function,
+    state: LbfgsState,
+    scale: tf.Tensor,
+    *,
+    num_steps: int | tf.Tensor,
+    first_step: float = 0.01,
+    in_place: bool = True,
+) -> tuple[LbfgsState, tf.Tensor]:
+    """Returns the state of L-BFGS where it ends, and the factor of its value and gradient.
+
+    Args:
+        function: maps a position `[n]` to its value and gradient `[n]`.
+        state: as from `initial_state`, before the evaluation at the start. It may have a history.
+        scale: float64 scalar, the factor that its gradient deltas have.
+        num_steps: as for `minimize_lbfgs_in_graph`.
+        first_step: as for `minimize_lbfgs_in_graph`.
+        in_place: as for `minimize_lbfgs_in_graph`.
+    """
+    lengths = tf.constant([first_step * 0.1**restarts for restarts in range(_ENOUGH)])
+
+    def attempt(run: _Scaled, restarts: tf.Tensor) -> tuple[_Scaled, tf.Tensor]:
+        before, scale = run
+        is_begin = before.num_steps < 0  # The first attempt only evaluates at the start.
+        state = advance(
+            scaled_function(function, scale),
+            before,
+            first_step=lengths[restarts],
+            last_step=tf.where(is_begin, 0, num_steps),
+            in_place=in_place,
+            shortest=_SHORTEST,
+        )
+        is_new = is_begin & tf.equal(state.num_pairs, 0)
+        more = tf.where(is_new, unit_scale(state.gradient), tf.ones_like(scale))
+        factor = tf.cast(more, state.value.dtype)
+        cleared = without_history(state)
+        after = state._replace(
+            value=state.value * factor,
+            gradient=state.gradient * factor,
+            num_pairs=tf.where(state.failed, cleared.num_pairs, state.num_pairs),
+            length=tf.where(state.failed, cleared.length, state.length),
+            failed=cleared.failed,
+        )
+        restarts = tf.where(state.num_steps > before.num_steps, 0, restarts)
+        return _Scaled(after, scale * more), restarts + tf.cast(state.failed, tf.int32)
+
+    def is_unfinished(run: _Scaled) -> tf.Tensor:
+        is_flat = tf.reduce_all(tf.equal(run.state.gradient, 0.0))
+        return (run.state.num_steps < 0) | ((run.state.num_steps < num_steps) & ~is_flat)
+
+    return _with_restarts(attempt, _Scaled(state, scale), is_unfinished)
+
+
+class _Scaled(NamedTuple):
+    """A state of L-BFGS, and the factor of its value and gradient, float64."""
+
+    state: LbfgsState
+    scale: tf.Tensor
 
 
 def minimize_tfp_lbfgs_in_graph(

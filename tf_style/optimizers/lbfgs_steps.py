@@ -10,13 +10,15 @@ from typing import NamedTuple, TypeAlias
 
 import tensorflow as tf
 
+from tf_style.graphs.tracing import called_when_reached
 from tf_style.optimizers.lbfgs_direction import step_direction
 from tf_style.optimizers.lbfgs_state import LbfgsState
 from tf_style.optimizers.ring_buffers import times, with_column, with_row, with_row_in_place
 
 _SUFFICIENT_DECREASE = 1e-4  # Nocedal & Wright (2006), eq. 3.4.
 _LEAST_CURVATURE = 1e-6  # Smallest cosine between a step and its change of gradient.
-_SHORTEST = 0.1  # Share of the unit step. If so short a step fails, a line search takes over.
+SHORTEST = 0.1
+"""Share of the unit step. If so short a step fails, a line search takes over."""
 
 Function: TypeAlias = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 """Maps a position `[n]` to its value and gradient `[n]`."""
@@ -30,6 +32,7 @@ def advance(
     last_step: tf.Tensor,
     is_stopped: Callable[[], tf.Tensor] | None = None,
     in_place: bool = True,
+    shortest: float = SHORTEST,
 ) -> LbfgsState:
     """Returns the state after more steps: up to `last_step`, a failed step, or a zero gradient.
 
@@ -40,6 +43,7 @@ def advance(
         last_step: int32, number of the last step.
         is_stopped: returns whether to end before the next evaluation.
         in_place: change the rings in place; False under XLA.
+        shortest: share of the unit step below which a step has failed.
     """
 
     def step(state: LbfgsState) -> LbfgsState:
@@ -52,6 +56,7 @@ def advance(
             slope=state.length * dot(state.gradient, direction),
             length=state.length,
             is_finite=tf.reduce_all(tf.math.is_finite(gradient)),
+            shortest=shortest,
         )
         lowered = trial.lowered
         after = advanced(
@@ -73,9 +78,11 @@ def advance(
         continues = (state.num_steps < last_step) & ~state.failed & ~is_flat
         return continues if is_stopped is None else continues & ~is_stopped()
 
+    # XLA writes the body of a loop once for each loop around it, and a called function once.
+    body = step if in_place else called_when_reached(step)
     return tf.while_loop(
         continues,
-        lambda state: (step(state),),
+        lambda state: (body(state),),
         (state,),
         parallel_iterations=1,
     )[0]
@@ -102,6 +109,7 @@ def judged(
     slope: tf.Tensor,
     length: tf.Tensor,
     is_finite: tf.Tensor,
+    shortest: float = SHORTEST,
 ) -> Trial:
     """Returns what a trial step leads to; of scalars, or of `[b]` for a batch.
 
@@ -111,6 +119,7 @@ def judged(
         slope: the gradient at the start times the step.
         length: share of the direction that was tried.
         is_finite: bool, whether the gradient at the end is finite.
+        shortest: share of the direction below which a trial has failed.
     """
     # Rounding may turn a direction uphill. Even then the value must not rise.
     lowered = value <= before + _SUFFICIENT_DECREASE * tf.minimum(slope, 0.0)
@@ -120,7 +129,7 @@ def judged(
     shorter = length * tf.clip_by_value(parabola, 0.1, 0.5)
     shorter = tf.where(tf.math.is_finite(parabola), shorter, 0.1 * length)
     return Trial(
-        lowered, tf.where(lowered, tf.ones_like(shorter), shorter), ~lowered & (shorter < _SHORTEST)
+        lowered, tf.where(lowered, tf.ones_like(shorter), shorter), ~lowered & (shorter < shortest)
     )
 
 

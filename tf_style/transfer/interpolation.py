@@ -229,4 +229,4 @@ class _Row:
                 num_steps = max(1, num_steps // 2)
             return self._solver.minimize(StageProblem(data, position), self._plan, num_steps)
 
-        return coarse_to_fine(self._stages, image, pictures_at=pictures_at, minimize=minimize)
+        return coarse_to_fine(self._stages, pictures_at=pictures_at, minimize=minimize)
