@@ -65,7 +65,7 @@ def test_with_a_history_in_bfloat16_the_direction_is_that_of_the_rounded_pairs(
     rng, num_pairs, in_place
 ):
     state, pairs = walk(rng, num_pairs, stored_as=tf.bfloat16, in_place=in_place)
-    assert state.position_deltas.dtype == tf.bfloat16
+    assert state.pairs.dtype == tf.bfloat16
     assert int(state.num_pairs) == num_pairs
     rounded = [
         [tf.cast(tf.cast(each, tf.bfloat16), tf.float64).numpy() for each in pair] for pair in pairs

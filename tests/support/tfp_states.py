@@ -15,13 +15,14 @@ def to_tfp(state: LbfgsState) -> Any:
     """
     from tensorflow_probability.python.optimizer.lbfgs import LBfgsOptimizerResults
 
-    history = tf.shape(state.position_deltas)[0]
+    history = tf.shape(state.pairs)[0]
     oldest_first = (state.num_pairs + tf.range(history)) % history
     empty = (tf.range(history) < history - state.num_pairs)[:, None]
 
-    def ordered(deltas: tf.Tensor) -> tf.Tensor:
-        return tf.where(empty, tf.zeros_like(deltas), tf.gather(deltas, oldest_first))
-
+    position_deltas, gradient_deltas = (
+        tf.where(empty, tf.zeros_like(deltas), tf.gather(deltas, oldest_first))
+        for deltas in tf.unstack(state.pairs, axis=1)
+    )
     return LBfgsOptimizerResults(
         converged=tf.constant(False),
         failed=state.failed,
@@ -30,8 +31,8 @@ def to_tfp(state: LbfgsState) -> Any:
         position=state.position,
         objective_value=state.value,
         objective_gradient=state.gradient,
-        position_deltas=ordered(state.position_deltas),
-        gradient_deltas=ordered(state.gradient_deltas),
+        position_deltas=position_deltas,
+        gradient_deltas=gradient_deltas,
     )
 
 
@@ -52,10 +53,16 @@ def from_tfp(results: Any) -> LbfgsState:
         position=results.position,
         value=results.objective_value,
         gradient=results.objective_gradient,
-        position_deltas=position_deltas,
-        gradient_deltas=gradient_deltas,
+        pairs=tf.stack([position_deltas, gradient_deltas], 1),
         inner=products(position_deltas, gradient_deltas),
         square=products(gradient_deltas, gradient_deltas),
+        along=tf.concat(
+            [
+                products(deltas, results.objective_gradient[tf.newaxis])
+                for deltas in (position_deltas, gradient_deltas)
+            ],
+            1,
+        ),
         num_pairs=num_pairs,
         num_steps=results.num_iterations,
         num_evaluations=results.num_objective_evaluations,

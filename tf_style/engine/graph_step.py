@@ -21,14 +21,13 @@ class History(NamedTuple):
     """What L-BFGS carries from call to call; zeros before the first one.
 
     Attributes:
-        position_deltas: float32 `[m, n]`, changes of the position: see `LbfgsState`.
-        gradient_deltas: float32 `[m, n]`, the changes of the gradient, times `scale`.
+        pairs: float32 `[m, 2, n]`, changes of the position, and of the gradient times `scale`: see
+            `LbfgsState`.
         num_pairs: int32 scalar, pairs stored since the history was last empty.
         scale: float32 scalar, a power of two.
     """
 
-    position_deltas: tf.Tensor
-    gradient_deltas: tf.Tensor
+    pairs: tf.Tensor
     num_pairs: tf.Tensor
     scale: tf.Tensor
 
@@ -55,8 +54,8 @@ def no_history(image: tf.Tensor, config: StyleConfig) -> History:
         image: float32 `[1, H, W, 3]`; only its shape matters.
         config: the number of pairs.
     """
-    ring = tf.zeros([config.optimizer.history, tf.size(image)])
-    return History(ring, ring, tf.constant(0), tf.constant(0.0))
+    pairs = tf.zeros([config.optimizer.history, 2, tf.size(image)])
+    return History(pairs, tf.constant(0), tf.constant(0.0))
 
 
 def steps_at_size(
@@ -92,9 +91,7 @@ def steps_at_size(
         num_steps=num_steps,
         in_place=False,
     )
-    history = History(
-        state.position_deltas, state.gradient_deltas, state.num_pairs, tf.cast(scale, tf.float32)
-    )
+    history = History(state.pairs, state.num_pairs, tf.cast(scale, tf.float32))
     position = tf.reshape(state.position, tf.shape(start))
     return Steps(
         tf.ensure_shape(parametrization.to_image(position, data.basis), image.shape),
@@ -105,15 +102,14 @@ def steps_at_size(
 
 def _begun(position: tf.Tensor, history: History) -> LbfgsState:
     """Returns the state of L-BFGS with a history, before the evaluation at the position."""
-    positions, gradients, num_pairs, _ = history
+    positions, gradients = tf.unstack(history.pairs, axis=1)
 
     def products(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
         return tf.cast(tf.matmul(left, right, transpose_b=True), tf.float64)
 
     return initial_state(position, positions.shape[0])._replace(
-        position_deltas=positions,
-        gradient_deltas=gradients,
+        pairs=history.pairs,
         inner=products(positions, gradients),
         square=products(gradients, gradients),
-        num_pairs=num_pairs,
+        num_pairs=history.num_pairs,
     )

@@ -14,16 +14,17 @@ from tf_style.config.optimizer import OptimizerConfig
 from tf_style.optimizers.batch_state import (
     BatchState,
     is_unfinished,
-    rings,
+    pairs_of,
     state_of,
     with_entry,
-    with_rows,
+    with_pairs,
     with_state,
 )
-from tf_style.optimizers.lbfgs_direction import history_weights
+from tf_style.optimizers.lbfgs_direction import direction_weights
 from tf_style.optimizers.lbfgs_state import LbfgsState, initial_state, without_history
 from tf_style.optimizers.lbfgs_steps import is_curved, judged
 from tf_style.optimizers.line_search import search
+from tf_style.optimizers.ring_buffers import combined, products
 from tf_style.optimizers.scaling import unit_scale
 from tf_style.optimizers.solution import MAX_RESTARTS_WITHOUT_GAIN
 
@@ -44,10 +45,6 @@ def begin(function: BatchFunction, start: tf.Tensor, history: int) -> BatchState
     value, gradient = function(start, tf.range(count))
     scale = tf.map_fn(unit_scale, gradient, fn_output_signature=tf.float64)
     factor = tf.cast(scale, start.dtype)
-
-    def ring() -> tf.Tensor:
-        return tf.zeros([count * history, tf.shape(start)[1]], start.dtype)
-
     zeros = tf.zeros([count], tf.int32)
     empty = initial_state(start[0], history)
     each = LbfgsState(*(tf.repeat(part[tf.newaxis], count, 0) for part in empty))
@@ -55,8 +52,7 @@ def begin(function: BatchFunction, start: tf.Tensor, history: int) -> BatchState
         position=start,
         value=factor * value,
         gradient=factor[:, tf.newaxis] * gradient,
-        position_deltas=ring(),
-        gradient_deltas=ring(),
+        pairs=tf.zeros([count * history, 2, tf.shape(start)[1]], start.dtype),
         num_steps=zeros,
         num_evaluations=zeros + 1,
     )
@@ -173,23 +169,14 @@ def _directions(each: LbfgsState, first_step: tf.Tensor) -> tf.Tensor:
     length = tf.cast(first_step, dtype) * tf.sqrt(size)
     steepest = tf.math.divide_no_nan(length, tf.norm(gradient, axis=1))[:, tf.newaxis] * gradient
     has_history = (each.num_pairs > 0)[:, tf.newaxis]
-    position_deltas, gradient_deltas = rings(each)
-    scale, by_gradient_deltas, by_position_deltas = (
+    by_gradient, by_pairs = (
         tf.cast(weights, dtype)
-        for weights in history_weights(
-            each.inner,
-            each.square,
-            tf.cast(tf.linalg.matvec(position_deltas, gradient), tf.float64),
-            tf.cast(tf.linalg.matvec(gradient_deltas, gradient), tf.float64),
-            tf.maximum(each.num_pairs, 1),
+        for weights in direction_weights(
+            each.inner, each.square, each.along, tf.maximum(each.num_pairs, 1)
         )
     )
-    direction = (
-        scale[:, tf.newaxis] * gradient
-        + tf.linalg.matvec(position_deltas, by_position_deltas, transpose_a=True)
-        - tf.linalg.matvec(gradient_deltas, by_gradient_deltas, transpose_a=True)
-    )
-    return -tf.where(has_history, direction, steepest)
+    direction = by_gradient[:, tf.newaxis] * gradient + combined(by_pairs, pairs_of(each))
+    return tf.where(has_history, direction, -steepest)
 
 
 def _advanced(each: LbfgsState, position: tf.Tensor, gradient: tf.Tensor) -> LbfgsState:
@@ -200,22 +187,15 @@ def _advanced(each: LbfgsState, position: tf.Tensor, gradient: tf.Tensor) -> Lbf
     count, history = tf.unstack(tf.shape(each.inner)[:2])
     row = each.num_pairs % history
     places = tf.range(count) * history + row
-    deltas = position - each.position, gradient - each.gradient
-    is_stored = is_curved(*deltas)
-    before = tf.gather(each.position_deltas, places), tf.gather(each.gradient_deltas, places)
-    position_delta, gradient_delta = (
-        tf.where(is_stored[:, tf.newaxis], *pair) for pair in zip(deltas, before, strict=True)
-    )
-    each = each._replace(
-        position_deltas=with_rows(each.position_deltas, places, position_delta),
-        gradient_deltas=with_rows(each.gradient_deltas, places, gradient_delta),
-    )
-
-    def products(ring: tf.Tensor, delta: tf.Tensor) -> tf.Tensor:
-        return tf.cast(tf.linalg.matvec(ring, delta), tf.float64)
-
-    position_deltas, gradient_deltas = rings(each)
-    is_row = tf.equal(tf.range(history), row[:, tf.newaxis])
+    vectors = tf.stack([position - each.position, gradient - each.gradient, gradient], 1)
+    pair = vectors[:, :2]
+    is_stored = is_curved(pair)
+    kept = tf.gather(each.pairs, places)
+    pair = tf.where(is_stored[:, tf.newaxis, tf.newaxis], pair, kept)
+    each = each._replace(pairs=with_pairs(each.pairs, places, pair))
+    found = tf.cast(products(vectors, pairs_of(each)), tf.float64)
+    by_position_delta, by_gradient_delta, along = tf.unstack(found, axis=1)
+    is_row = tf.equal(tf.range(history), row[:, tf.newaxis]) & is_stored[:, tf.newaxis]
 
     def with_row(matrix: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
         return tf.where(is_row[:, :, tf.newaxis], values[:, tf.newaxis], matrix)
@@ -223,14 +203,15 @@ def _advanced(each: LbfgsState, position: tf.Tensor, gradient: tf.Tensor) -> Lbf
     def with_column(matrix: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
         return tf.where(is_row[:, tf.newaxis], values[:, :, tf.newaxis], matrix)
 
-    inner = with_row(each.inner, products(gradient_deltas, position_delta))
-    inner = with_column(inner, products(position_deltas, gradient_delta))
-    squares = products(gradient_deltas, gradient_delta)
+    inner = with_row(each.inner, by_position_delta[:, :, 1])
+    inner = with_column(inner, by_gradient_delta[:, :, 0])
+    squares = by_gradient_delta[:, :, 1]
     return each._replace(
         position=position,
         gradient=gradient,
         inner=inner,
         square=with_column(with_row(each.square, squares), squares),
+        along=along,
         num_pairs=each.num_pairs + tf.cast(is_stored, tf.int32),
     )
 

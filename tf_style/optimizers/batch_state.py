@@ -8,7 +8,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tf_style.optimizers.lbfgs_state import LbfgsState
-from tf_style.optimizers.ring_buffers import with_row_in_place
+from tf_style.optimizers.ring_buffers import with_rows_in_place
 from tf_style.optimizers.solution import MAX_RESTARTS_WITHOUT_GAIN
 
 
@@ -16,8 +16,8 @@ class BatchState(NamedTuple):
     """Several minimizations between two steps.
 
     Attributes:
-        each: the state of each, with one more dimension in front, `[b, ...]`; but rings are float
-            `[b * m, n]`, with the m rows of each function together.
+        each: the state of each, with one more dimension in front, `[b, ...]`; but pairs are float
+            `[b * m, 2, n]`, with the m pairs of each function together.
         scale: float64 `[b]`, factor of each value and gradient.
         restarts: int32 `[b]`, number of times that a history was cleared without a step since.
         since: int32 `[b]`, steps made when the unit step last failed.
@@ -54,46 +54,45 @@ def has_failed(state: BatchState) -> tf.Tensor:
     return state.restarts > MAX_RESTARTS_WITHOUT_GAIN
 
 
-def rings(each: LbfgsState) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns both rings as float `[b, m, n]`."""
-    shape = [*tf.unstack(tf.shape(each.inner)[:2]), tf.shape(each.position)[1]]
-    return tf.reshape(each.position_deltas, shape), tf.reshape(each.gradient_deltas, shape)
+def pairs_of(each: LbfgsState) -> tf.Tensor:
+    """Returns the pairs as float `[b, m, 2, n]`."""
+    shape = [*tf.unstack(tf.shape(each.inner)[:2]), 2, tf.shape(each.position)[1]]
+    return tf.reshape(each.pairs, shape)
 
 
-def with_rows(ring: tf.Tensor, places: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-    """Returns the ring with some rows replaced, one by one and in place."""
+def with_pairs(ring: tf.Tensor, places: tf.Tensor, pairs: tf.Tensor) -> tf.Tensor:
+    """Returns the ring with some pairs replaced, one by one and in place."""
     return tf.while_loop(
         lambda index, _: index < tf.size(places),
         lambda index, rest: (
             index + 1,
-            tf.ensure_shape(with_row_in_place(rest, places[index], rows[index]), ring.shape),
+            tf.ensure_shape(
+                with_rows_in_place(rest, places[index], pairs[index : index + 1]), ring.shape
+            ),
         ),
         (tf.constant(0), ring),
         parallel_iterations=1,
     )[1]
 
 
-_RINGS = ("position_deltas", "gradient_deltas")
-
-
 def state_of(each: LbfgsState, row: tf.Tensor) -> LbfgsState:
     """Returns the state of one function."""
     history = tf.shape(each.inner)[1]
-    rows = {ring: getattr(each, ring)[row * history : (row + 1) * history] for ring in _RINGS}
-    return LbfgsState(*(part[row] for part in each))._replace(**rows)
+    pairs = each.pairs[row * history : (row + 1) * history]
+    parts = (part if part is each.pairs else part[row] for part in each)
+    return LbfgsState(*parts)._replace(pairs=pairs)
 
 
 def with_state(each: LbfgsState, row: tf.Tensor, one: LbfgsState) -> LbfgsState:
     """Returns the states with that of one function replaced."""
     history = tf.shape(each.inner)[1]
-    places = row * history + tf.range(history)
-    rings = {ring: with_rows(getattr(each, ring), places, getattr(one, ring)) for ring in _RINGS}
     parts = {
         name: with_entry(getattr(each, name), row, part)
         for name, part in one._asdict().items()
-        if name not in _RINGS
+        if name != "pairs"
     }
-    return LbfgsState(**parts, **rings)
+    pairs = with_rows_in_place(each.pairs, row * history, one.pairs)
+    return LbfgsState(**parts, pairs=tf.ensure_shape(pairs, each.pairs.shape))
 
 
 def with_entry(values: tf.Tensor, row: tf.Tensor, value: tf.Tensor) -> tf.Tensor:

@@ -36,8 +36,6 @@ from tf_style.optimizers.solution import (
     restored,
 )
 
-_RINGS = ("position_deltas", "gradient_deltas")  # Parts of the state that are too large to copy.
-
 
 def minimize_lbfgs(
     value_and_gradient: ValueAndGradient,
@@ -122,7 +120,7 @@ class LbfgsRun(NamedTuple):
     """A minimization between two slices.
 
     Attributes:
-        state: L-BFGS's own; its rings are slot handles, except under XLA.
+        state: L-BFGS's own; its pairs are in a slot, except under XLA.
         scale: factor of value and gradient.
         restarts: number of times that the history was cleared without a step since.
         since: steps made when the unit step last failed.
@@ -174,13 +172,13 @@ class Lbfgs:
 
     def resume(self, saved: State) -> LbfgsRun:
         """Restores what `Step.state` gave; see `slices.Method`."""
-        # NumPy has no bfloat16: such rings are saved as bits.
+        # NumPy has no bfloat16: such pairs are saved as bits.
         saved_as = tf.uint16 if self._stored_as == tf.bfloat16 else self._stored_as
         num_values = int(tf.size(self._start))
         kinds = state_kinds(num_values, self._history, self._start.dtype, stored_as=saved_as)
         tensors = restored(saved, kinds)
         if saved_as != self._stored_as:
-            tensors |= {ring: tf.bitcast(tensors[ring], self._stored_as) for ring in _RINGS}
+            tensors |= {"pairs": tf.bitcast(tensors["pairs"], self._stored_as)}
         kinds = {"scale": ([], tf.float64), "restarts": ([], tf.int64), "since": ([], tf.int64)}
         numbers = (tensor.numpy().item() for tensor in restored(saved, kinds).values())
         return LbfgsRun(self._stored(LbfgsState(**tensors)), *numbers)
@@ -227,36 +225,30 @@ class Lbfgs:
         return (stop,) if self._in_slots else ()
 
     def _stored(self, state: LbfgsState) -> LbfgsState:
-        """Returns the state with its rings in slots, except under XLA."""
-        if not self._in_slots:
-            return state
-        return state._replace(**{ring: slot(getattr(state, ring)) for ring in _RINGS})
+        """Returns the state with its pairs, too large to copy, in a slot; except under XLA."""
+        return state._replace(pairs=slot(state.pairs)) if self._in_slots else state
 
 
 def _saved(progress: LbfgsRun, stored_as: tf.DType) -> State:
-    """Returns the parts by name: slots replaced by their rings, bfloat16 by its bits."""
+    """Returns the parts by name: a slot replaced by its pairs, bfloat16 by its bits."""
     saved = {**progress.state._asdict(), **progress._asdict()}
     del saved["state"]
-    for ring in _RINGS:
-        if saved[ring].dtype == tf.resource:
-            saved[ring] = seen(saved[ring], stored_as)
-        if stored_as == tf.bfloat16:
-            saved[ring] = tf.bitcast(saved[ring], tf.uint16)
+    if saved["pairs"].dtype == tf.resource:
+        saved["pairs"] = seen(saved["pairs"], stored_as)
+    if stored_as == tf.bfloat16:
+        saved["pairs"] = tf.bitcast(saved["pairs"], tf.uint16)
     return saved
 
 
-def _on_slots(
+def _on_slot(
     function: Callable[[LbfgsState], LbfgsState], state: LbfgsState, stored_as: tf.DType
 ) -> LbfgsState:
-    """Returns `function(state)`, with the rings taken from their slots and put back."""
-    like = tf.TensorSpec([None, None], stored_as)
-    handles = {ring: getattr(state, ring) for ring in _RINGS}
-    state = function(
-        state._replace(**{ring: taken(handle, like) for ring, handle in handles.items()})
-    )
-    for ring, handle in handles.items():
-        put(handle, getattr(state, ring))
-    return state._replace(**handles)
+    """Returns `function(state)`, with the pairs taken from their slot and put back."""
+    handle = state.pairs
+    pairs = taken(handle, tf.TensorSpec([None, 2, None], stored_as))
+    state = function(state._replace(pairs=pairs))
+    put(handle, state.pairs)
+    return state._replace(pairs=handle)
 
 
 class _Graphs(NamedTuple):
@@ -272,8 +264,8 @@ def _graphs(
 ) -> _Graphs:
     in_place = not jit_compile  # XLA updates arrays in place by itself, without slots.
 
-    def on_rings(function: Callable[[LbfgsState], LbfgsState], state: LbfgsState) -> LbfgsState:
-        return _on_slots(function, state, stored_as) if in_place else function(state)
+    def on_pairs(function: Callable[[LbfgsState], LbfgsState], state: LbfgsState) -> LbfgsState:
+        return _on_slot(function, state, stored_as) if in_place else function(state)
 
     def flat(like: tf.Tensor, arguments: tuple, scale: tf.Tensor) -> Function:
         def function(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -301,7 +293,7 @@ def _graphs(
             is_stopped=stopped_by(flags),
             in_place=in_place,
         )
-        return on_rings(steps, state)
+        return on_pairs(steps, state)
 
     def search_graph(
         state: LbfgsState,
@@ -312,7 +304,7 @@ def _graphs(
     ) -> LbfgsState:
         function = flat(like, arguments, scale)
         step = functools.partial(search, function, first_step=first_step, in_place=in_place)
-        return on_rings(step, state)
+        return on_pairs(step, state)
 
     compiled = functools.partial(for_all_sizes, jit_compile=jit_compile)
     return _Graphs(compiled(advance_graph), compiled(search_graph))

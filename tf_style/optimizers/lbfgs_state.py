@@ -17,11 +17,11 @@ class LbfgsState(NamedTuple):
         position: float `[n]`.
         value: scalar, the value there.
         gradient: float `[n]`, the gradient there.
-        position_deltas: float `[m, n]`, a ring buffer: row k mod m holds the k-th pair. Of the
-            position's type, or bfloat16.
-        gradient_deltas: the same for gradients.
-        inner: float64 `[m, m]`, position_deltas times gradient_deltas transposed.
-        square: float64 `[m, m]`, gradient_deltas times gradient_deltas transposed.
+        pairs: float `[m, 2, n]`, a ring buffer: row k mod m holds the k-th pair of a position
+            delta and a gradient delta. Of the position's type, or bfloat16.
+        inner: float64 `[m, m]`, position deltas times gradient deltas transposed.
+        square: float64 `[m, m]`, gradient deltas times gradient deltas transposed.
+        along: float64 `[m, 2]`, the pairs times the gradient.
         num_pairs: int32, pairs stored since the history was last cleared.
         num_steps: int32, steps made.
         num_evaluations: int32, evaluations made.
@@ -32,10 +32,10 @@ class LbfgsState(NamedTuple):
     position: tf.Tensor
     value: tf.Tensor
     gradient: tf.Tensor
-    position_deltas: tf.Tensor
-    gradient_deltas: tf.Tensor
+    pairs: tf.Tensor
     inner: tf.Tensor
     square: tf.Tensor
+    along: tf.Tensor
     num_pairs: tf.Tensor
     num_steps: tf.Tensor
     num_evaluations: tf.Tensor
@@ -54,21 +54,17 @@ def initial_state(
     Args:
         position: float `[n]`, the start.
         history: number of pairs, m.
-        stored_as: type of the rings; the position's type if omitted.
+        stored_as: type of the pairs; the position's type if omitted.
     """
-
-    def ring() -> tf.Tensor:  # Each call makes its own buffer, to be changed in place.
-        return tf.zeros([history, tf.size(position)], stored_as or position.dtype)
-
     products = tf.zeros([history, history], tf.float64)
     return LbfgsState(
         position=position,
         value=tf.constant(float("inf"), position.dtype),
         gradient=tf.zeros_like(position),
-        position_deltas=ring(),
-        gradient_deltas=ring(),
+        pairs=tf.zeros([history, 2, tf.size(position)], stored_as or position.dtype),
         inner=products,
         square=products,
+        along=tf.zeros([history, 2], tf.float64),
         num_pairs=tf.constant(0),
         num_steps=tf.constant(-1),
         num_evaluations=tf.constant(0),
@@ -81,15 +77,15 @@ def state_kinds(
     num_values: int, history: int, dtype: tf.DType, *, stored_as: tf.DType | None = None
 ) -> dict[str, Kind]:
     """Returns the shapes and types of a state for a position `[n]`, by name."""
-    ring, products = [history, num_values], [history, history]
+    products = [history, history]
     return LbfgsState(
         position=([num_values], dtype),
         value=([], dtype),
         gradient=([num_values], dtype),
-        position_deltas=(ring, stored_as or dtype),
-        gradient_deltas=(ring, stored_as or dtype),
+        pairs=([history, 2, num_values], stored_as or dtype),
         inner=(products, tf.float64),
         square=(products, tf.float64),
+        along=([history, 2], tf.float64),
         num_pairs=([], tf.int32),
         num_steps=([], tf.int32),
         num_evaluations=([], tf.int32),

@@ -4,7 +4,6 @@ Pure functions from state to state. They know nothing about images and are part 
 graph.
 """
 
-import math
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
@@ -13,7 +12,7 @@ import tensorflow as tf
 from tf_style.graphs.tracing import called_when_reached
 from tf_style.optimizers.lbfgs_direction import step_direction
 from tf_style.optimizers.lbfgs_state import LbfgsState
-from tf_style.optimizers.ring_buffers import times, with_column, with_row, with_row_in_place
+from tf_style.optimizers.ring_buffers import filled, products, with_column, with_pair, with_row
 
 _SUFFICIENT_DECREASE = 1e-4  # Nocedal & Wright (2006), eq. 3.4.
 _LEAST_CURVATURE = 1e-6  # Smallest cosine between a step and its change of gradient.
@@ -42,12 +41,13 @@ def advance(
         first_step: root-mean-square length of a step without history.
         last_step: int32, number of the last step.
         is_stopped: returns whether to end before the next evaluation.
-        in_place: change the rings in place; False under XLA.
+        in_place: change the history in place, and read no more of it than is filled; False under
+            XLA.
         shortest: share of the unit step below which a step has failed.
     """
 
     def step(state: LbfgsState) -> LbfgsState:
-        direction = step_direction(state, first_step)
+        direction = step_direction(state, first_step, in_place=in_place)
         position = state.position + state.length * direction
         value, gradient = function(position)
         trial = judged(
@@ -133,11 +133,11 @@ def judged(
     )
 
 
-def is_curved(position_delta: tf.Tensor, gradient_delta: tf.Tensor) -> tf.Tensor:
-    """Returns whether pairs, float `[..., n]`, have enough curvature to be stored, bool `[...]`."""
-    curvature = tf.reduce_sum(position_delta * gradient_delta, -1)
-    lengths = (tf.norm(delta, axis=-1) for delta in (position_delta, gradient_delta))
-    return curvature > math.prod(lengths, start=_LEAST_CURVATURE)
+def is_curved(pair: tf.Tensor) -> tf.Tensor:
+    """Returns whether pairs, float `[..., 2, n]`, have enough curvature to be stored: `[...]`."""
+    product = tf.matmul(pair, pair, transpose_b=True)
+    lengths = tf.sqrt(product[..., 0, 0]) * tf.sqrt(product[..., 1, 1])
+    return product[..., 0, 1] > _LEAST_CURVATURE * lengths
 
 
 def advanced(
@@ -148,35 +148,38 @@ def advanced(
     *,
     in_place: bool = True,
 ) -> LbfgsState:
-    """Returns the state after a step; stores the pair if its curvature is positive."""
-    ring, dtype = state.position_deltas.dtype, position.dtype
-    # Rounded as they are stored, so that the products below match the rings.
-    position_delta = tf.cast(tf.cast(position - state.position, ring), dtype)
-    gradient_delta = tf.cast(tf.cast(gradient - state.gradient, ring), dtype)
-    is_stored = is_curved(position_delta, gradient_delta)
-    row = state.num_pairs % tf.shape(state.inner)[0]
-    position_delta = tf.where(is_stored, position_delta, tf.cast(state.position_deltas[row], dtype))
-    gradient_delta = tf.where(is_stored, gradient_delta, tf.cast(state.gradient_deltas[row], dtype))
-    put = with_row_in_place if in_place else with_row
-    position_deltas = put(state.position_deltas, row, position_delta)
-    gradient_deltas = put(state.gradient_deltas, row, gradient_delta)
+    """Returns the state after a step; stores the pair if its curvature is positive.
 
-    def products(deltas: tf.Tensor, delta: tf.Tensor) -> tf.Tensor:
-        return tf.cast(times(deltas, delta), tf.float64)
+    All products with the history come from one pass over it.
+    """
 
-    inner = with_row(state.inner, row, products(gradient_deltas, position_delta))
-    inner = with_column(inner, row, products(position_deltas, gradient_delta))
-    squares = products(gradient_deltas, gradient_delta)
+    def as_stored(delta: tf.Tensor) -> tf.Tensor:  # So that the products match the history.
+        return tf.cast(tf.cast(delta, state.pairs.dtype), position.dtype)
+
+    deltas = as_stored(position - state.position), as_stored(gradient - state.gradient)
+    vectors = tf.stack([*deltas, gradient])
+    pair = vectors[:2]
+    is_stored = is_curved(pair)
+    history = tf.shape(state.inner)[0]
+    row = state.num_pairs % history
+    pairs = with_pair(state.pairs, row, pair, is_stored, in_place=in_place)
+    num_pairs = state.num_pairs + tf.cast(is_stored, tf.int32)
+    found = tf.cast(products(vectors, filled(pairs, num_pairs, in_place=in_place)), tf.float64)
+    found = tf.pad(found, [[0, 0], [0, history - tf.shape(found)[1]], [0, 0]])
+    by_position_delta, by_gradient_delta, along = tf.unstack(found)
+    inner = with_row(state.inner, row, by_position_delta[:, 1])
+    inner = with_column(inner, row, by_gradient_delta[:, 0])
+    squares = by_gradient_delta[:, 1]
     square = with_column(with_row(state.square, row, squares), row, squares)
     return state._replace(
         position=position,
         value=value,
         gradient=gradient,
-        position_deltas=position_deltas,
-        gradient_deltas=gradient_deltas,
-        inner=inner,
-        square=square,
-        num_pairs=state.num_pairs + tf.cast(is_stored, tf.int32),
+        pairs=pairs,
+        inner=tf.where(is_stored, inner, state.inner),
+        square=tf.where(is_stored, square, state.square),
+        along=tf.ensure_shape(along, state.along.shape),
+        num_pairs=num_pairs,
         num_steps=state.num_steps + 1,
     )
 

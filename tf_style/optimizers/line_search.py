@@ -31,7 +31,7 @@ def search(
     """
     from tensorflow_probability.python.optimizer.linesearch import hager_zhang
 
-    direction = step_direction(state, first_step)
+    direction = step_direction(state, first_step, in_place=in_place)
 
     class Point(NamedTuple):  # TFP expects fields of these names.
         x: tf.Tensor
