@@ -1,15 +1,11 @@
-"""StableHLO programs, run by JAX in a process without TensorFlow."""
+"""StableHLO programs: what a folder holds. `test_stablehlo_tools.py` runs them with JAX."""
 
-import importlib
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from mini_network import make_mini_layers, use_mini_network
-from places import TOOLS
 
 import tf_style
 from tf_style.cli import main
@@ -31,19 +27,6 @@ def done(tmp_path_factory):
         return export_stablehlo(folder, config=settings(), height=32, width=40)
 
 
-@pytest.mark.slow
-def test_jax_computes_the_same_numbers(done):
-    assert done.signatures == ("targets", "loss_and_gradient_from_targets", "stylize")
-    found = subprocess.run(
-        [sys.executable, TOOLS / "exports/run_stablehlo.py", done.path, "--repeats=2"],
-        capture_output=True,
-        text=True,
-    )
-    assert found.returncode == 0, found.stderr
-    rows = [line.split(" | ")[0] for line in found.stdout.splitlines() if " | " in line]
-    assert rows == ["program", *done.signatures]
-
-
 def test_weights_are_arguments_and_the_folder_holds_sample_inputs(done):
     described = json.loads((done.path / "tf_style.json").read_text())
     given = {*np.load(done.path / "weights.npz"), *np.load(done.path / "arguments.npz")}
@@ -54,28 +37,6 @@ def test_weights_are_arguments_and_the_folder_holds_sample_inputs(done):
     # With the 13 kernels of the small network inside, the program would be larger.
     assert (done.path / "loss_and_gradient_from_targets.mlir").stat().st_size < 60_000
     assert tf_style.StyleConfig.from_dict(described["config"]) == settings()
-
-
-WITHOUT_TENSORFLOW = """
-import runpy, sys
-sys.modules["tensorflow"] = sys.modules["tf_style"] = None
-sys.argv = sys.argv[1:]
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
-
-
-@pytest.mark.slow
-def test_bench_gpu_runs_its_programs_without_tensorflow(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(TOOLS / "speed")
-    bench_gpu = importlib.import_module("bench_gpu")
-    bench_gpu.write(tmp_path, [16, 24], 0)
-    words = [sys.executable, "-c", WITHOUT_TENSORFLOW, TOOLS / "speed/bench_gpu.py"]
-    done = subprocess.run(
-        [*words, f"--read={tmp_path}", "--repeats=1"], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    rows = [line.split(" | ")[:2] for line in done.stdout.splitlines() if " | " in line]
-    assert rows[1:] == [[size, kind] for size in ("16", "24") for kind in ("float32", "bfloat16")]
 
 
 def test_invalid_options_are_refused(tmp_path):
