@@ -1,12 +1,9 @@
-"""StableHLO programs, run by JAX in a process without TensorFlow."""
+"""StableHLO programs: what a folder holds. `test_stablehlo_tools.py` runs them with JAX."""
 
 import functools
 import importlib
 import json
-import subprocess
-import sys
 
-import jax
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -14,7 +11,7 @@ from jax._src.interpreters.mlir import make_ir_context
 from jaxlib.mlir import ir
 from jaxlib.mlir.dialects import stablehlo
 from mini_network import make_mini_layers, use_mini_network
-from places import ROOT, TOOLS
+from places import TOOLS
 
 import tf_style
 from tf_style.cli import main
@@ -53,37 +50,12 @@ def done(tmp_path_factory):
 
 
 @pytest.fixture
-def run_stablehlo(monkeypatch):
+def step(done, monkeypatch):
+    """The compiled program `step`."""
     monkeypatch.syspath_prepend(TOOLS / "exports")
-    return importlib.import_module("run_stablehlo")
-
-
-def run_with(python, folder):
-    """Returns the version of JAX and the names of the programs that it has run and checked."""
-    found = subprocess.run(
-        [python, TOOLS / "exports/run_stablehlo.py", folder, "--repeats=2"],
-        capture_output=True,
-        text=True,
-    )
-    assert found.returncode == 0, found.stderr
-    first, *lines = found.stdout.splitlines()
-    return first.split()[1].strip(","), [line.split(" | ")[0] for line in lines if " | " in line]
-
-
-@pytest.mark.slow
-def test_jax_computes_the_same_numbers(done):
-    assert done.signatures == PROGRAMS
-    assert run_with(sys.executable, done.path) == (jax.__version__, ["program", *PROGRAMS])
-
-
-@pytest.mark.slow
-def test_the_other_jax_does_so_too(done):
-    python = ROOT / ".venv-jax/bin/python"
-    if not python.exists():
-        pytest.skip("needs .venv-jax: tools/exports/other_jax.sh makes it, from a Python 3.12")
-    version, rows = run_with(python, done.path)
-    assert rows == ["program", *PROGRAMS]
-    assert {each.rpartition(".")[0] for each in (version, jax.__version__)} == {"0.10", "0.11"}
+    stablehlo_jax = importlib.import_module("stablehlo_jax")
+    names = stablehlo_jax.described(done.path)["step"]
+    return stablehlo_jax.compiled(done.path / "step.mlir", names, "float32").execute
 
 
 def operations(path):
@@ -129,16 +101,13 @@ def test_other_optimizers_need_no_other_dialects(tmp_path, optimizer):
     assert dialects(operations(folder / "stylize.mlir")) <= PORTABLE
 
 
-def test_two_calls_of_step_go_the_way_of_the_optimizer(done, run_stablehlo):
-    program = json.loads((done.path / "tf_style.json").read_text())["programs"]["step"]
+def test_two_calls_of_step_go_the_way_of_the_optimizer(done, step):
     given = {**np.load(done.path / "weights.npz"), **np.load(done.path / "arguments.npz")}
-    device = jax.devices()[0]
-    step = run_stablehlo.compiled(done.path / "step.mlir", program, device, "float32")
     image, losses = given["image"], []
     # The history before the first call is of zeros.
     assert not any(np.any(given[name]) for name in History._fields)
     for _ in range(2):
-        found = step({name: jax.device_put(value, device) for name, value in given.items()})
+        found = step(given)
         given |= {name: np.asarray(found[name]) for name in ("image", *History._fields)}
         losses.append(float(found["loss"]))
     assert 0 < given["num_pairs"] <= 2 * STEPS
@@ -159,19 +128,16 @@ def test_two_calls_of_step_go_the_way_of_the_optimizer(done, run_stablehlo):
     np.testing.assert_allclose(given["image"], expected, atol=1e-4)
 
 
-def test_step_goes_on_with_other_targets_and_weights(done, run_stablehlo):
-    program = json.loads((done.path / "tf_style.json").read_text())["programs"]["step"]
+def test_step_goes_on_with_other_targets_and_weights(done, step):
     given = {**np.load(done.path / "weights.npz"), **np.load(done.path / "arguments.npz")}
-    device = jax.devices()[0]
-    step = run_stablehlo.compiled(done.path / "step.mlir", program, device, "float32")
-    found = step({name: jax.device_put(value, device) for name, value in given.items()})
+    found = step(given)
     given |= {name: np.asarray(found[name]) for name in ("image", *History._fields)}
     # Without style, the photograph itself has the smallest loss.
     given |= {"style_weight": np.float32(0.0), "tv_weight": np.float32(0.0)}
     before = np.abs(given["image"] - given["content"]).mean()
     losses = []
     for _ in range(3):
-        found = step({name: jax.device_put(value, device) for name, value in given.items()})
+        found = step(given)
         given |= {name: np.asarray(found[name]) for name in ("image", *History._fields)}
         losses.append(float(found["loss"]))
     assert losses == sorted(losses, reverse=True)
@@ -188,28 +154,6 @@ def test_weights_are_arguments_and_the_folder_holds_sample_inputs(done):
     # With the 13 kernels of the small network inside, the program would be larger.
     assert (done.path / "loss_and_gradient_from_targets.mlir").stat().st_size < 60_000
     assert tf_style.StyleConfig.from_dict(described["config"]) == settings()
-
-
-WITHOUT_TENSORFLOW = """
-import runpy, sys
-sys.modules["tensorflow"] = sys.modules["tf_style"] = None
-sys.argv = sys.argv[1:]
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
-
-
-@pytest.mark.slow
-def test_bench_gpu_runs_its_programs_without_tensorflow(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(TOOLS / "speed")
-    bench_gpu = importlib.import_module("bench_gpu")
-    bench_gpu.write(tmp_path, [16, 24], 0)
-    words = [sys.executable, "-c", WITHOUT_TENSORFLOW, TOOLS / "speed/bench_gpu.py"]
-    done = subprocess.run(
-        [*words, f"--read={tmp_path}", "--repeats=1"], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    rows = [line.split(" | ")[:2] for line in done.stdout.splitlines() if " | " in line]
-    assert rows[1:] == [[size, kind] for size in ("16", "24") for kind in ("float32", "bfloat16")]
 
 
 def test_invalid_options_are_refused(tmp_path):

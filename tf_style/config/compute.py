@@ -6,7 +6,7 @@ from tf_style._checks import check_choice, check_number
 from tf_style.config.fields import TypeChecked, option
 
 PRECISIONS = ("auto", "float32", "bfloat16")
-JIT_COMPILE = ("off", "objective", "loop")
+JIT_COMPILE = ("auto", "off", "objective", "loop")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,8 @@ class ComputeConfig(TypeChecked):
     jit_compile: str = option(
         "off",
         "What XLA compiles, once for each size: nothing ('off'), the 'objective' and its gradient, "
-        "or the whole 'loop' of the optimizer. For GPUs; slower on CPUs.",
+        "or the whole 'loop' of the optimizer. For GPUs; slower on CPUs. 'auto' is 'loop' where "
+        "TensorFlow sees a GPU, and 'off' on CPUs, with `deterministic` and with a time budget.",
     )
     memory_limit: float = option(
         0.0,

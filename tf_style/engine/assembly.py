@@ -10,6 +10,7 @@ import tensorflow as tf
 from tf_style.config.loss import LossConfig
 from tf_style.config.network import NetworkConfig
 from tf_style.config.style_config import StyleConfig
+from tf_style.engine.compilation import compiled_part
 from tf_style.engine.parametrization import PARAMETRIZATIONS
 from tf_style.engine.problem import Problem
 from tf_style.network.arithmetic import arithmetic, laid_out
@@ -55,8 +56,9 @@ def load_problem(
     if config.compute.deterministic:
         tf.config.experimental.enable_op_determinism()
     weights = load_weights(config.network.weights, notify=notify)
+    compiled = compiled_part(config.compute)
     if kind is None:
-        is_compiled = config.compute.jit_compile != "off"
+        is_compiled = compiled != "off"
         kind = arithmetic(
             config.compute.precision,
             deterministic=config.compute.deterministic,
@@ -66,7 +68,7 @@ def load_problem(
     recipe = _Recipe(
         weights.sha256,
         kind,
-        config.compute.jit_compile == "objective",
+        compiled == "objective",
         config.network,
         config.loss,
         config.optimizer.parametrization_in_use,

@@ -56,11 +56,12 @@ ends this run."""
 def can_share(config: StyleConfig, size: tuple[int, int]) -> bool:
     """Returns whether runs of a config for results of this size can be computed as a batch.
 
-    Those need our own L-BFGS, no clock, and memory for a whole batch without shortcuts.
+    Those need our own L-BFGS, no clock, and memory for a whole batch without shortcuts. XLA does
+    not compile a batch, so `jit_compile="auto"` means "off" in one.
     """
     if config.optimizer.optimizer != "lbfgs" or config.compute.time_budget:
         return False
-    if config.compute.jit_compile != "off":
+    if config.compute.jit_compile not in ("off", "auto"):
         return False
     steps = max(stage.steps for stage in stages_of(size, config))
     pixels = max(size[0] * size[1], MOST_PIXELS)

@@ -92,7 +92,7 @@ def check_graph(config: StyleConfig) -> None:
             "the pictures outside the graph: with `tf_style.match_colors` ('match'), "
             "`tf_style.with_luminance` ('content'), and `tf_style.shift_luminance` ('luminance')."
         )
-    if config.compute.jit_compile != "off":
+    if config.compute.jit_compile not in ("off", "auto"):
         raise ValueError(
             "Cannot use `jit_compile` in a graph. This is because XLA would compile each size "
             "anew; StableHLO programs are always compiled. Received: "

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tf_style.config.style_config import StyleConfig
+from tf_style.engine.compilation import compiled_part
 from tf_style.engine.memory_plan import SizePlan
 from tf_style.engine.problem import Problem, StageProblem
 from tf_style.engine.run_state import NOTHING_FINISHED, FinishedStages, RunState
@@ -90,7 +91,7 @@ class Solver:
 
         on_slice, is_cancellable = self.on_slice, self.cancellation is not None
         # A graph that calls back into Python cannot be compiled.
-        jit_compile = self.config.compute.jit_compile == "loop" and plan.tiling is None
+        jit_compile = plan.tiling is None and compiled_part(self.config.compute) == "loop"
         pacing = Pacing(
             slice_seconds=XLA_SECONDS if jit_compile and is_cancellable else Pacing.slice_seconds,
             pause_every=self.pause_every,

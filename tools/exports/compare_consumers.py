@@ -70,13 +70,14 @@ IN_JAX = """
 import sys
 tools, folder, inputs, outputs, shown = sys.argv[1:]
 sys.path.insert(0, tools)
-import json, pathlib, jax, numpy as np, run_stablehlo
-folder, device, found = pathlib.Path(folder), jax.devices()[0], {}
-given = run_stablehlo.on_device(folder / "weights.npz", device)
-given |= run_stablehlo.on_device(pathlib.Path(inputs), device)
-for name, program in json.loads((folder / "tf_style.json").read_text())["programs"].items():
-    run = run_stablehlo.compiled(folder / f"{name}.mlir", program, device, "float32")
-    found[name] = np.asarray(run(given)[json.loads(shown)[name]])
+import json, pathlib, numpy as np, stablehlo_jax
+folder, device, found = pathlib.Path(folder), stablehlo_jax.start(), {}
+given = stablehlo_jax.on_device(folder / "weights.npz", device)
+given |= stablehlo_jax.on_device(pathlib.Path(inputs), device)
+for name, names in stablehlo_jax.described(folder).items():
+    if result := json.loads(shown).get(name):
+        program = stablehlo_jax.compiled(folder / f"{name}.mlir", names, "float32")
+        found[name] = np.asarray(program.execute(given)[result])
 np.savez(outputs, **found)
 """
 

