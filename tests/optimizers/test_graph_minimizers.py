@@ -95,3 +95,32 @@ def test_at_the_minimum_no_step_is_made():
 def test_the_scale_is_the_power_of_two_that_brings_the_gradient_to_one(length, expected):
     assert float(unit_scale(tf.fill([7], length))) == expected
     assert float(unit_scale(tf.constant([1e35, -1e35]))) == 2.0**-100
+
+
+def test_for_xla_the_graph_of_lbfgs_holds_the_function_once():
+    calls = []
+
+    @tf.function
+    def graph(start):
+        def flat(position):
+            calls.append(position)
+            return tf.reduce_sum(position**2), 2.0 * position
+
+        return OPTIMIZERS["lbfgs"].in_graph(
+            flat, start, OptimizerConfig(), num_steps=3, in_place=False
+        )
+
+    assert float(graph(tf.ones([4])).value) < 4.0
+    assert len(calls) == 1
+
+
+def test_for_xla_a_step_that_is_a_thousand_times_too_long_is_shortened():
+    def steep(position):  # Its minimum is a thousandth of the first step away.
+        return 1e8 * tf.reduce_sum(position**2), 2e8 * position
+
+    start = tf.fill([4], tf.constant(1e-5, tf.float64))
+    options = {"num_steps": 1, "in_place": False}
+    found = OPTIMIZERS["lbfgs"].in_graph(steep, start, OptimizerConfig(), **options)
+    assert int(found.num_steps) == 1
+    assert int(found.num_evaluations) < 12
+    assert float(found.value) < float(steep(start)[0])

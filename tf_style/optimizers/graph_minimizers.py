@@ -12,7 +12,8 @@ import tensorflow as tf
 from tf_style.config.optimizer import OptimizerConfig
 from tf_style.optimizers.adam import AdamState, advance_adam
 from tf_style.optimizers.lbfgs_state import LbfgsState, initial_state, without_history
-from tf_style.optimizers.lbfgs_steps import Function, advance
+from tf_style.optimizers.lbfgs_steps import SHORTEST, Function, advance
+from tf_style.optimizers.line_search import search
 from tf_style.optimizers.scaling import scaled_function, unit_scale
 from tf_style.optimizers.solution import MAX_RESTARTS_WITHOUT_GAIN, GraphSolution
 from tf_style.optimizers.tfp_state import advance_tfp, num_steps_of, tfp_state
@@ -20,7 +21,7 @@ from tf_style.optimizers.tfp_state import advance_tfp, num_steps_of, tfp_state
 T = TypeVar("T")
 
 _ENOUGH = MAX_RESTARTS_WITHOUT_GAIN + 1  # Restarts that end the loop.
-_SHORTEST = 1e-4  # Share of the unit step. If so short a step fails, the history is cleared.
+_SHORTEST = 1e-4  # As `SHORTEST`, where no line search takes over.
 
 
 def minimize_lbfgs_in_graph(
@@ -34,8 +35,8 @@ def minimize_lbfgs_in_graph(
 ) -> GraphSolution:
     """Returns where L-BFGS ends; `lbfgs.minimize_lbfgs` describes the method.
 
-    Differs from it: where a unit step and shorter ones fail, still shorter ones are tried instead
-    of a line search. So the graph contains the function once.
+    Differs from it without `in_place`: where a unit step and shorter ones fail, still shorter ones
+    are tried instead of a line search. So an XLA program contains the function once.
 
     Args:
         function: maps a position `[n]` to its value and gradient `[n]`.
@@ -75,19 +76,27 @@ def minimize_scaled_lbfgs_in_graph(
         first_step: as for `minimize_lbfgs_in_graph`.
         in_place: as for `minimize_lbfgs_in_graph`.
     """
+    shortest = SHORTEST if in_place else _SHORTEST
     lengths = tf.constant([first_step * 0.1**restarts for restarts in range(_ENOUGH)])
 
     def attempt(run: _Scaled, restarts: tf.Tensor) -> tuple[_Scaled, tf.Tensor]:
         before, scale = run
         is_begin = before.num_steps < 0  # The first attempt only evaluates at the start.
+        scaled = scaled_function(function, scale)
         state = advance(
-            scaled_function(function, scale),
+            scaled,
             before,
             first_step=lengths[restarts],
             last_step=tf.where(is_begin, 0, num_steps),
             in_place=in_place,
-            shortest=_SHORTEST,
+            shortest=shortest,
         )
+        if in_place:
+            state = tf.cond(
+                state.failed,
+                lambda: search(scaled, state, first_step=lengths[restarts]),
+                lambda: state,
+            )
         is_new = is_begin & tf.equal(state.num_pairs, 0)
         more = tf.where(is_new, unit_scale(state.gradient), tf.ones_like(scale))
         factor = tf.cast(more, state.value.dtype)
