@@ -13,16 +13,19 @@ from tf_style.engine.parametrization import (
     spectrum_of_image,
 )
 
-SIZES = [(8, 8), (5, 12), (33, 7), (1, 6)]
+SIZES = [(8, 8), (5, 12), (33, 7), (1, 6), (6, 1), (2, 2), (1, 1), (101, 67)]
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 40])
-def test_the_matrices_are_the_orthonormal_cosine_transform(size):
-    basis = spectrum(size, size)
+def test_each_row_and_column_is_the_orthonormal_cosine_transform(size):
     expected = cosine_transform(size)
     np.testing.assert_allclose(expected @ expected.T, np.eye(size), atol=1e-12)
-    np.testing.assert_allclose(basis.rows, expected, atol=1e-6)
-    np.testing.assert_allclose(basis.columns, expected, atol=1e-6)
+    impulses = np.eye(size, dtype=np.float32)
+    for axis, shape in ((1, (size, 1)), (2, (1, size))):
+        images = np.repeat(impulses.reshape(size, *shape, 1), 3, 3)
+        found = spectrum_of_image(images, spectrum(*shape)).numpy()
+        assert found.shape == (3 * size, *shape), axis
+        np.testing.assert_allclose(found.reshape(size, 3, size)[:, 0], expected.T, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", PARAMETRIZATIONS)
@@ -45,6 +48,27 @@ def test_the_spectrum_is_that_of_the_float64_transform(size, rng):
     for channel in range(3):
         expected = rows @ image[0, ..., channel] @ columns.T / basis.scale.numpy()
         np.testing.assert_allclose(found[channel], expected, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_in_graphs_the_maps_are_the_same(jit_compile, rng):
+    image = tf.constant(rng.uniform(size=(2, 5, 12, 3)), tf.float32)
+
+    # XLA knows all sizes, other graphs none.
+    @tf.function(
+        autograph=False,
+        jit_compile=jit_compile,
+        input_signature=[tf.TensorSpec([2, 5, 12, 3] if jit_compile else [None] * 4)],
+    )
+    def there_and_back(image):
+        basis = spectrum(*tf.unstack(tf.shape(image)[1:3]), exponent=0.5)
+        position = spectrum_of_image(image, basis)
+        return position, image_of_spectrum(position, basis)
+
+    position, back = there_and_back(image)
+    expected = spectrum_of_image(image, spectrum(5, 12, 0.5))
+    np.testing.assert_allclose(position, expected, atol=1e-5)
+    np.testing.assert_allclose(back, image, atol=1e-5)
 
 
 def test_a_cosine_is_one_coefficient():

@@ -14,15 +14,19 @@ import tensorflow as tf
 class Spectrum(NamedTuple):
     """The change of variables at one size.
 
+    The cosine transform comes from a Fourier transform of half the width, because the values are
+    real: `[H, F]` with F = W // 2 + 1.
+
     Attributes:
-        rows: float32 `[H, H]`, orthonormal: the cosine transform along the height.
-        columns: float32 `[W, W]`, the same along the width.
         scale: float32 `[H, W]`, above 0: how far a unit step moves each frequency.
+        forth: complex64 `[2, H, F]`: what the Fourier transform, and the one with its rows
+            mirrored, are multiplied by.
+        back: complex64 `[2, H, F]`, the same for the inverse.
     """
 
-    rows: tf.Tensor
-    columns: tf.Tensor
     scale: tf.Tensor
+    forth: tf.Tensor
+    back: tf.Tensor
 
 
 def spectrum(
@@ -51,29 +55,47 @@ def spectrum(
     frequency = tf.maximum(frequency, lowest)  # The mean counts as the lowest.
     scale = frequency ** -tf.cast(exponent, tf.float64)
     scale /= tf.sqrt(tf.reduce_mean(tf.square(scale)))
-    matrices = (_cosines(height), _cosines(width), scale)
-    return Spectrum(*(tf.cast(matrix, tf.float32) for matrix in matrices))
+    forth, back = _turns(height, width)
+    return Spectrum(
+        tf.cast(scale, tf.float32), tf.cast(forth, tf.complex64), tf.cast(back, tf.complex64)
+    )
 
 
 def _steps(size: int | tf.Tensor) -> tf.Tensor:
     return tf.range(tf.cast(size, tf.float64), dtype=tf.float64)
 
 
-def _cosines(size: int | tf.Tensor) -> tf.Tensor:
-    """Returns the orthonormal matrix of the discrete cosine transform (DCT-II), float64."""
-    frequencies, places = _steps(size)[:, tf.newaxis], _steps(size) + 0.5
-    length = tf.cast(size, tf.float64)
-    matrix = tf.sqrt(2.0 / length) * tf.cos(math.pi / length * frequencies * places)
-    return tf.where(tf.equal(frequencies, 0.0), matrix / math.sqrt(2.0), matrix)
+def _turns(height: int | tf.Tensor, width: int | tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns `forth` and `back` of the orthonormal transform (DCT-II), complex128."""
+    rows = _steps(height)[:, tf.newaxis] / tf.cast(height, tf.float64)
+    columns = _steps(width // 2 + 1) / tf.cast(width, tf.float64)
+    angles = -0.5 * math.pi * tf.stack([columns + rows, columns - rows])
+    area = tf.cast(height, tf.float64) * tf.cast(width, tf.float64)
+    lengths = _without_mean(rows, 2.0, 1.0) * _without_mean(columns, 2.0, 1.0)
+    lengths = 0.5 * tf.sqrt(lengths / area)
+    turns = tf.complex(tf.cos(angles), tf.sin(angles))
+    forth = tf.cast(lengths, tf.complex128) * turns
+    back = tf.math.conj(turns[0]) / tf.cast(2.0 * lengths, tf.complex128)
+    mirrored = tf.complex(tf.zeros_like(rows), -_without_mean(rows, 1.0, 0.0)) * back
+    return forth, tf.stack([back, mirrored])
+
+
+def _without_mean(frequencies: tf.Tensor, value: float, at_mean: float) -> tf.Tensor:
+    return value + (at_mean - value) * tf.cast(tf.equal(frequencies, 0.0), tf.float64)
 
 
 def image_of_spectrum(position: tf.Tensor, basis: Spectrum) -> tf.Tensor:
     """Returns the images `[b, H, W, 3]` at a position `[3 b, H, W]`."""
-    channels = tf.matmul(position * basis.scale, basis.columns)
-    channels = tf.matmul(basis.rows, channels, transpose_a=True)
-    shape = tf.shape(channels)
-    channels = tf.reshape(channels, [shape[0] // 3, 3, shape[1], shape[2]])
-    return tf.transpose(channels, [0, 2, 3, 1])
+    height, width = tf.unstack(tf.shape(basis.scale))
+    values = position * basis.scale
+    # The Fourier transform of the image in the order of `_order`: Makhoul (1980), inverted.
+    upper = tf.reverse(values[..., width - width // 2 :], [2])
+    values = tf.complex(values[..., : width // 2 + 1], -tf.pad(upper, [[0, 0], [0, 0], [1, 0]]))
+    values = _turned(values, basis.back)
+    channels = tf.signal.irfft2d(values, tf.stack([height, width]))
+    channels = tf.reshape(channels, [-1, 3, height, width])
+    image = tf.transpose(channels, [0, 2, 3, 1])
+    return tf.gather(tf.gather(image, _places(height), axis=1), _places(width), axis=2)
 
 
 def spectrum_of_image(image: tf.Tensor, basis: Spectrum) -> tf.Tensor:
@@ -87,9 +109,36 @@ def spectrum_of_gradient(gradient: tf.Tensor, basis: Spectrum) -> tf.Tensor:
 
 
 def _transformed(image: tf.Tensor, basis: Spectrum) -> tf.Tensor:
-    shape = tf.shape(image)
-    channels = tf.reshape(tf.transpose(image, [0, 3, 1, 2]), [3 * shape[0], shape[1], shape[2]])
-    return tf.matmul(basis.rows, tf.matmul(channels, basis.columns, transpose_b=True))
+    """Returns the cosine transform `[3 b, H, W]`.
+
+    References:
+        Makhoul (1980), A Fast Cosine Transform in One and Two Dimensions.
+    """
+    height, width = tf.unstack(tf.shape(basis.scale))
+    image = tf.gather(tf.gather(image, _order(height), axis=1), _order(width), axis=2)
+    channels = tf.reshape(tf.transpose(image, [0, 3, 1, 2]), [-1, height, width])
+    values = _turned(tf.signal.rfft2d(channels), basis.forth)
+    upper = tf.reverse(tf.math.imag(values[..., 1 : (width + 1) // 2]), [2])
+    return tf.concat([tf.math.real(values), -upper], 2)
+
+
+def _turned(values: tf.Tensor, turns: tf.Tensor) -> tf.Tensor:
+    """Returns complex values `[n, H, F]` and the same with rows mirrored, times `turns`, added."""
+    height = tf.shape(values)[1]
+    mirrored = tf.gather(values, -tf.range(height) % height, axis=1)
+    return turns[0] * values + turns[1] * mirrored
+
+
+def _order(size: tf.Tensor) -> tf.Tensor:
+    """Returns even places in rising order, then odd ones in falling order."""
+    steps = tf.range(size)
+    return tf.where(2 * steps < size, 2 * steps, 2 * (size - steps) - 1)
+
+
+def _places(size: tf.Tensor) -> tf.Tensor:
+    """Returns where each place is in `_order`, its inverse."""
+    steps = tf.range(size)
+    return tf.where(tf.equal(steps % 2, 0), steps // 2, size - (steps + 1) // 2)
 
 
 class Parametrization(NamedTuple):
