@@ -109,12 +109,22 @@ def test_a_convolution_without_padding_is_the_middle_of_the_padded_one(rng):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_one_graph_serves_all_sizes(rng):
-    kernel = winograd.winograd_kernel(random(rng, 3, 3, 9, 11))
-    for height, width in ((4, 4), (5, 9), (1, 2)):
-        winograd.winograd_convolution(random(rng, 1, height, width, 9), kernel)
-    graph = winograd._winograd_graph(9, 11)  # No other test uses these numbers of channels.
-    assert graph.experimental_get_tracing_count() == 1
+def test_one_graph_serves_all_sizes_and_channels(rng):
+    for height, width, channels in ((4, 4, 9), (5, 9, 2), (1, 2, 9)):
+        kernel = winograd.winograd_kernel(random(rng, 3, 3, channels, 11))
+        winograd.winograd_convolution(random(rng, 1, height, width, channels), kernel)
+    assert winograd._winograd_graph().experimental_get_tracing_count() == 1
+
+
+def test_in_a_graph_winograds_convolution_keeps_the_known_sides(rng):
+    @tf.function(input_signature=[tf.TensorSpec([None, 5, None, 9])], autograph=False)
+    def convolve(inputs):
+        kernel = winograd.winograd_kernel(random(rng, 3, 3, 9, 11))
+        outputs = winograd.winograd_convolution(inputs, kernel)
+        assert outputs.shape.as_list() == [None, 5, None, 11]
+        return outputs
+
+    assert convolve(random(rng, 1, 5, 7, 9)).shape == (1, 5, 7, 11)
 
 
 def test_winograd_pays_only_with_many_channels_on_both_sides():

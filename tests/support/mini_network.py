@@ -26,12 +26,13 @@ def use_mini_network(monkeypatch, mini_layers):
     """Does the work of `mini_network`, for fixtures of other scopes."""
     from tf_style.engine import assembly
     from tf_style.export import saved_model
-    from tf_style.network import extractor
+    from tf_style.network import extractor, reading_ahead
     from tf_style.network.weights import Weights
 
     weights = Weights(mini_layers, "0" * 64)
     for module in (extractor, assembly):
         monkeypatch.setattr(module, "load_weights", lambda name, notify=None: weights)
+    monkeypatch.setattr(reading_ahead, "stored_weights", lambda name: None)
     means = {name: np.ones(kernel.shape[-1]) for name, (kernel, _) in mini_layers.items()}
     monkeypatch.setattr(extractor, "mean_activations", lambda: means)
     # Nothing here is to depend on how fast this machine computes in bfloat16.

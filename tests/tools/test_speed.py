@@ -1,4 +1,4 @@
-"""The bench against pastiche in tools/speed: sizes, order, tables."""
+"""The bench against pastiche in tools/speed: sizes, order, tables. And the bench of the start."""
 
 import json
 import re
@@ -110,3 +110,19 @@ def test_the_report_shows_what_was_not_reached(tmp_path):
     assert "not reached" in done.stdout
     (tmp_path / "bench.json").write_text("{")
     assert report(tmp_path / "bench.json").returncode == 2
+
+
+@pytest.mark.weights
+def test_the_bench_of_the_start_ends_at_the_first_evaluation():
+    command = [sys.executable, FOLDER / "bench_start.py", "--runs=1", "--", "--size=32"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    alone, first = (float(x) for x in re.findall(r": ([\d.]+) s, median of 1 ", done.stdout))
+    assert 0.0 < alone < first
+    rows = re.findall(r"^ *([\d.]+) +([\d.]+) +([\d.]+)  +(.+)$", done.stdout, re.MULTILINE)
+    assert {"import tensorflow", "targets", "first evaluation, traced and run"} <= {
+        row[-1] for row in rows
+    }
+    for begin, end, took, _ in rows:
+        assert 0.0 < float(begin) <= float(end) <= first + 0.01
+        assert abs(float(end) - float(begin) - float(took)) < 0.02

@@ -5,6 +5,7 @@ Takes flags; changes the environment and TensorFlow's configuration. TensorFlow 
 """
 
 import contextlib
+import gc
 import os
 import time
 from collections.abc import Iterator
@@ -40,7 +41,8 @@ def tune_tensorflow() -> None:
     The optimizer takes 3 of the 12 seconds to the first evaluation. On a CPU it does not make the
     graphs here any faster. With a GPU it stays on, because it chooses the layout of convolutions.
     """
-    import tensorflow as tf
+    with _without_collection():
+        import tensorflow as tf
 
     if hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) < 2:
         # In an evaluation by tiles, one thread waits for results of another.
@@ -49,6 +51,23 @@ def tune_tensorflow() -> None:
     if not tf.config.list_physical_devices("GPU"):
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     tf.config.list_logical_devices()
+
+
+@contextlib.contextmanager
+def _without_collection() -> Iterator[None]:
+    """Turns the search for cyclic garbage off, and exempts what exists at the end from it.
+
+    TensorFlow's import creates half a million objects that stay, so searching through them again
+    and again finds nothing; it takes a quarter of the time of the import (docs/notes/cli.md).
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 @contextlib.contextmanager

@@ -25,6 +25,7 @@ from tf_style.cli.request import Request
 from tf_style.config.style_config import StyleConfig
 from tf_style.files.atomic import fitting_name
 from tf_style.inputs.inputs import Inputs
+from tf_style.network.reading_ahead import WeightsAhead
 from tf_style.optimizers.cancellation import Cancellation
 from tf_style.transfer.checkpoints import Checkpoints
 
@@ -48,6 +49,7 @@ class Run:
         display: Display,
         is_verbose: bool,
         checkpoints: Checkpoints | None = None,
+        ahead: WeightsAhead | None = None,
     ) -> None:
         """Prepares the run without starting it.
 
@@ -59,6 +61,7 @@ class Run:
             display: shows progress and messages.
             is_verbose: whether to show TensorFlow's logs.
             checkpoints: writes the checkpoints of the run; None for no checkpoints.
+            ahead: the weights of the run, from `read_ahead`; read by the run if omitted.
         """
         self.left_at_once = False
         self._inputs = inputs
@@ -68,6 +71,7 @@ class Run:
         self._display = display
         self._is_verbose = is_verbose
         self._checkpoints = checkpoints
+        self._ahead = ahead
         self._events: queue.SimpleQueue[Callable[[], int | None]] = queue.SimpleQueue()
         self._cancellation = Cancellation()
         self._last: Progress | None = None
@@ -122,6 +126,7 @@ class Run:
                 pause_every=self._request.save_every or None,
                 started=checkpoints.started if checkpoints else started,
                 resume_from=checkpoints.resume_from if checkpoints else None,
+                ahead=self._ahead,
             )
             self._events.put(functools.partial(self._finish, result))
         except BaseException as error:  # Any error is raised in the main thread.

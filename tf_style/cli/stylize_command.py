@@ -146,10 +146,13 @@ def _resumed_job(options: RunOptions, values: flags.FlagValues) -> Job:
 
 def stylize(job: Job) -> int:
     """Checks the inputs and outputs, paints the picture, and returns the exit code."""
+    from tf_style.network.reading_ahead import read_ahead
+
     options, settings, request, _ = job
     sources = _check_files(job)
     folder, note = _checkpoint_folder(job)
     process.set_environment(quiet=not options.verbose)
+    ahead = None if options.dry_run else read_ahead(settings.network)
     inputs = _read_inputs(job)
     saved = _checkpoints(job, inputs, folder)
     _check_space(job, inputs, sources)
@@ -165,7 +168,7 @@ def stylize(job: Job) -> int:
             display.message(note)
         for line in [] if job.resumed else _notes(job, inputs):
             display.message(line)
-        work = Run(inputs, settings, request, sources, display, options.verbose, saved)
+        work = Run(inputs, settings, request, sources, display, options.verbose, saved, ahead)
         code = work.start()
     if work.left_at_once:
         sys.stdout.flush()

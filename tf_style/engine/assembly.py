@@ -15,6 +15,7 @@ from tf_style.engine.parametrization import PARAMETRIZATIONS
 from tf_style.engine.problem import Problem
 from tf_style.network.arithmetic import arithmetic, laid_out
 from tf_style.network.extractor import LAID_OUT_BFLOAT16, make_extractor
+from tf_style.network.reading_ahead import WeightsAhead
 from tf_style.network.weight_files import LayerArrays
 from tf_style.network.weights import load_weights
 from tf_style.objective.objective import Objective
@@ -38,6 +39,7 @@ def load_problem(
     kind: str | None = None,
     is_shared: bool = True,
     notify: Callable[[str], None] | None = None,
+    ahead: WeightsAhead | None = None,
 ) -> LoadedProblem:
     """Returns the problem that a config describes.
 
@@ -48,6 +50,7 @@ def load_problem(
         is_shared: return the same problem, with its traced graphs, for the same config; the
             problems of the last two configs stay in memory.
         notify: called with a line of text before weights are downloaded.
+        ahead: the weights of this config, from `read_ahead`; read here if omitted.
 
     Raises:
         OSError: if the weights cannot be downloaded or read.
@@ -55,7 +58,10 @@ def load_problem(
     """
     if config.compute.deterministic:
         tf.config.experimental.enable_op_determinism()
-    weights = load_weights(config.network.weights, notify=notify)
+    weights = None if ahead is None else ahead.result()
+    is_normalized = weights is not None and config.network.normalized
+    if weights is None:
+        weights = load_weights(config.network.weights, notify=notify)
     compiled = compiled_part(config.compute)
     if kind is None:
         is_compiled = compiled != "off"
@@ -74,7 +80,7 @@ def load_problem(
         config.optimizer.parametrization_in_use,
         config.optimizer.gamut,
         weights.layers,
-        config,
+        config.replace(normalized=False) if is_normalized else config,
     )
     return LoadedProblem(_shared(recipe) if is_shared else _made(recipe), weights.sha256)
 

@@ -35,13 +35,14 @@ def for_all_sizes(function: Callable, *, jit_compile: bool = False) -> Callable:
     return call
 
 
-def called_when_reached(function: Callable) -> Callable:
+def called_when_reached(function: Callable, **options: Any) -> Callable:
     """Returns the function as a graph of its own that a graph calls, and never contains.
 
     TensorFlow rewrites and loads it when it is first reached: a branch that is rarely taken costs
-    nothing before.
+    nothing before. `options` are those of `tf.function`.
     """
-    return tf.function(function, autograph=False, experimental_attributes={"_noinline": True})
+    attributes = {"_noinline": True}
+    return tf.function(function, autograph=False, experimental_attributes=attributes, **options)
 
 
 def unfolded(number: int) -> tf.Tensor:

@@ -64,31 +64,44 @@ def load_weights(name: str, *, notify: Callable[[str], None] | None = None) -> W
         OSError: if the weights cannot be fetched, or the cache cannot be written.
         ValueError: if the file, fetched or given, is wrong; names the layer and the reason.
     """
+    weights = stored_weights(name)
+    if weights is None:
+        weights = _with_digest(SOURCES[name](notify or (lambda text: None)))
+        _write_cache(_cache_file(name), weights)
+    return weights
+
+
+def stored_weights(name: str) -> Weights | None:
+    """Returns the weights that `name` stands for from a file; None if they must be fetched.
+
+    Raises:
+        FileNotFoundError: if `name` is a path without a file.
+        ValueError: if the given file is wrong; names the layer and the reason.
+    """
     if name not in SOURCES:
-        layers = read_weights_file(user_path(name))
-        return _with_digest(layers)
-    cached = cache_dir() / f"{name}.npz"
+        return _with_digest(read_weights_file(user_path(name)))
+    cached = _cache_file(name)
     if cached.exists():
         with contextlib.suppress(ValueError, OSError):  # A damaged cache file is replaced.
             weights = _with_digest(read_weights_file(cached))
             if weights.sha256 == DIGESTS.get(name, weights.sha256) and len(weights.layers) == 16:
                 return weights
-    layers = SOURCES[name](notify or (lambda text: None))
-    weights = _with_digest(layers)
-    _write_cache(cached, weights)
-    return weights
+    return None
 
 
 def is_at_hand(name: str) -> bool:
     """Returns whether `load_weights(name)` finds a file on this machine, without fetching."""
-    path = cache_dir() / f"{name}.npz" if name in SOURCES else user_path(name)
-    return path.is_file()
+    return (_cache_file(name) if name in SOURCES else user_path(name)).is_file()
 
 
 def cache_dir() -> Path:
     """Returns the folder for weights: `TF_STYLE_CACHE`, or else the platform's cache folder."""
     chosen = os.environ.get("TF_STYLE_CACHE")
     return user_path(chosen) if chosen else Path(platformdirs.user_cache_dir("tf_style"))
+
+
+def _cache_file(name: str) -> Path:
+    return cache_dir() / f"{name}.npz"
 
 
 def mean_activations() -> dict[str, np.ndarray]:

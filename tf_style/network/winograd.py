@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_style.graphs.gradients import custom_gradient, masked
+from tf_style.graphs.tracing import called_when_reached
 from tf_style.network.winograd_matrices import PATCH, POINTS, TILE, transform_matrices
 
 # Differs from Lavin & Gray (2016), section 4.3, who use the points 0, 1, 2 and their negatives:
@@ -54,17 +55,21 @@ def winograd_convolution(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     References:
         Lavin & Gray (2016), algorithm 1, F(4x4, 3x3).
     """
-    return _winograd_graph(*kernel.shape[1:])(inputs, kernel)
+    outputs = _winograd_graph()(inputs, kernel)
+    return tf.ensure_shape(outputs, [*inputs.shape[:3], kernel.shape[2]])
 
 
 @functools.cache
-def _winograd_graph(channels: int, filters: int) -> Callable[..., tf.Tensor]:
-    """Returns the convolution as one graph for all sizes, as it has hundreds of operations."""
+def _winograd_graph() -> Callable[..., tf.Tensor]:
+    """Returns the convolution as one graph for all sizes and channels: it has many operations.
+
+    It is called, never copied into the graph of the network, so TensorFlow loads it once.
+    """
     signature = [
-        tf.TensorSpec([None, None, None, channels], tf.float32),
-        tf.TensorSpec([POINTS, channels, filters], tf.float32),
+        tf.TensorSpec([None, None, None, None], tf.float32),
+        tf.TensorSpec([POINTS, None, None], tf.float32),
     ]
-    return tf.function(_winograd, input_signature=signature, autograph=False)
+    return called_when_reached(_winograd, input_signature=signature)
 
 
 def _winograd(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
@@ -76,7 +81,7 @@ def _winograd(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """
     shape = tf.shape(inputs)
     batch, height, width = shape[0], shape[1], shape[2]
-    channels, filters = kernel.shape[1:]
+    channels, filters = tf.unstack(tf.shape(kernel)[1:])
     down, across = -(-height // TILE), -(-width // TILE)
     index = _tile_index(batch, height, width, down, across)
     rows = tf.concat([tf.reshape(inputs, [-1, channels]), tf.zeros([1, channels])], 0)

@@ -14,6 +14,7 @@ from tf_style.engine.memory_plan import described, excess
 from tf_style.engine.plan import limit_for, plan_run
 from tf_style.engine.run_state import RunState
 from tf_style.inputs.inputs import Inputs
+from tf_style.network.reading_ahead import WeightsAhead
 from tf_style.optimizers.cancellation import Cancellation
 from tf_style.optimizers.solution import State, Status, restored
 from tf_style.transfer.progress import OnProgress, Progress, StyleResult, View, not_running
@@ -32,6 +33,7 @@ def optimize(
     notify: Callable[[str], None] | None = None,
     resume_from: State | None = None,
     also_saved: Mapping[str, Any] | None = None,
+    ahead: WeightsAhead | None = None,
 ) -> StyleResult:
     """Returns the result of minimizing the loss of the inputs.
 
@@ -46,6 +48,7 @@ def optimize(
         notify: called with a line of text.
         resume_from: what `Progress.state` gave in an optimization of the same inputs and config.
         also_saved: more arrays that `Progress.state` returns.
+        ahead: the weights of this config, from `read_ahead`; read here if omitted.
 
     Raises:
         FloatingPointError: if a loss term is not finite; names it.
@@ -55,7 +58,7 @@ def optimize(
     """
     size = inputs.content.shape[1:3]
     deadline = _deadline(config, started, size)
-    loaded = load_problem(config, notify=notify)
+    loaded = load_problem(config, notify=notify, ahead=ahead)
     report = Report(
         inputs,
         config,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from tf_style.config.style_config import StyleConfig
 from tf_style.inputs.inputs import Inputs
+from tf_style.network.reading_ahead import WeightsAhead
 from tf_style.optimizers.cancellation import Cancellation
 from tf_style.optimizers.solution import State
 from tf_style.transfer.fine_texture import with_fine_texture
@@ -23,6 +24,7 @@ def paint(
     pause_every: int | None = None,
     started: float | None = None,
     resume_from: State | None = None,
+    ahead: WeightsAhead | None = None,
 ) -> StyleResult:
     """Returns the result for inputs from `prepare_inputs`; see `stylize`.
 
@@ -36,6 +38,7 @@ def paint(
         started: when the time budget began, on the clock of `time.perf_counter`; now if omitted.
         resume_from: what `Progress.state` gave in a run of the same inputs and config. Regions are
             searched again.
+        ahead: the weights of this config, from `read_ahead`; read here if omitted.
     """
     started = time.perf_counter() if started is None else started
     inputs = with_regions(inputs, config, notify=notify)
@@ -62,6 +65,7 @@ def paint(
         notify=notify,
         resume_from=resume_from,
         also_saved=textured.textures,
+        ahead=ahead,
     )
 
 
