@@ -110,10 +110,12 @@ def test_a_convolution_without_padding_is_the_middle_of_the_padded_one(rng):
 
 
 def test_one_graph_serves_all_sizes_and_channels(rng):
+    counts = []
     for height, width, channels in ((4, 4, 9), (5, 9, 2), (1, 2, 9)):
         kernel = winograd.winograd_kernel(random(rng, 3, 3, channels, 11))
         winograd.winograd_convolution(random(rng, 1, height, width, channels), kernel)
-    assert winograd._winograd_graph().experimental_get_tracing_count() == 1
+        counts.append(winograd._winograd_graph().experimental_get_tracing_count())
+    assert counts == counts[:1] * 3
 
 
 def test_in_a_graph_winograds_convolution_keeps_the_known_sides(rng):

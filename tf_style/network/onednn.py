@@ -2,8 +2,9 @@
 
 TensorFlow's graph rewriting replaces convolutions by this operation, too. But only if their kernel
 is a constant of the graph does it keep the layout that oneDNN wants; variables are laid out at
-every call, which takes half of the time at 128 px. Constants would be copied into every graph and
-every file. Here the kernel is a variable that is promised never to change.
+every call, which takes a seventh of an evaluation at 128 px (docs/notes/network.md). Constants
+would be copied into every graph and every file. Here the kernel is a variable that is promised
+never to change.
 
 The operation exists on x86 processors only, and not under XLA; graphs that are saved must not hold
 it. Outside graphs it would keep the first kernel for all others, so it is not used there.
