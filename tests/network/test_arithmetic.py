@@ -153,3 +153,22 @@ def test_other_work_on_the_machine_does_not_decide(monkeypatch, seed):
 
     fast, slow = arithmetic._seconds(taking(0.5), taking(1.0))
     assert 0.48 < fast / slow < 0.52
+
+
+@pytest.mark.parametrize(
+    ("kind", "jit_compile", "gpus", "available", "expected"),
+    [
+        ("bfloat16", False, [], True, extractor.LAID_OUT_BFLOAT16),
+        ("bfloat16", False, [], False, "bfloat16"),
+        ("bfloat16", True, [], True, "bfloat16"),
+        ("bfloat16", False, ["gpu"], True, "bfloat16"),
+        ("winograd", False, [], True, "winograd"),
+        ("direct", False, [], True, "direct"),
+    ],
+)
+def test_kernels_are_laid_out_only_for_graphs_on_processors_that_have_the_operation(
+    machine, monkeypatch, kind, jit_compile, gpus, available, expected
+):
+    machine(features=NEW, gpus=gpus)
+    monkeypatch.setattr(arithmetic.onednn, "is_available", lambda: available)
+    assert arithmetic.laid_out(kind, jit_compile=jit_compile) == expected

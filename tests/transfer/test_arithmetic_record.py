@@ -7,7 +7,7 @@ import pytest
 
 import tf_style
 from tf_style.engine import assembly
-from tf_style.export import saved_model
+from tf_style.export import saved_model, stablehlo
 from tf_style.network import arithmetic
 from tf_style.provenance import description
 
@@ -31,3 +31,20 @@ def test_the_choice_of_auto_is_in_the_result_and_in_its_file(
 def test_an_export_says_it_too(monkeypatch):
     about = saved_model.about_model(tf_style.StyleConfig(), "0" * 64, "winograd")
     assert json.loads(json.dumps(about))["arithmetic"] == "winograd"
+
+
+@pytest.mark.parametrize("module", [saved_model, stablehlo])
+def test_exports_hold_operations_for_every_machine(monkeypatch, tmp_path, module):
+    asked = []
+
+    def load(config, *, kind, **options):
+        asked.append(kind)
+        raise NotImplementedError
+
+    monkeypatch.setattr(module, "load_problem", load)
+    export = {saved_model: saved_model.export_saved_model, stablehlo: stablehlo.export_stablehlo}
+    size = {"height": 32, "width": 40} if module is stablehlo else {}
+    config = tf_style.StyleConfig().replace(precision="bfloat16")
+    with pytest.raises(NotImplementedError):
+        export[module](tmp_path / "exported", config=config, **size)
+    assert asked == ["bfloat16"]
