@@ -1,5 +1,7 @@
 """Convolutions in bfloat16 and their gradients against float64 ones in NumPy."""
 
+import concurrent.futures
+
 import ml_dtypes
 import numpy as np
 import pytest
@@ -9,13 +11,14 @@ import tensorflow as tf
 from tf_style.network import bfloat16, onednn, winograd
 
 EIGHT_BITS = 2.0**-8  # Largest relative error of a value rounded to 8 significant bits.
+NEEDED = "This processor or TensorFlow lacks oneDNN's convolutions in bfloat16."
 CONVOLVES = {"any device": bfloat16.convolve, "oneDNN": onednn.convolve}
 
 
 @pytest.fixture(params=CONVOLVES)
 def convolve(request):
     if request.param == "oneDNN" and not onednn.is_available():
-        pytest.xfail("This processor or TensorFlow has no oneDNN for bfloat16.")
+        pytest.skip(NEEDED)
     return CONVOLVES[request.param]
 
 
@@ -100,6 +103,7 @@ def test_small_integers_are_exact(rng, convolve):
     np.testing.assert_array_equal(outputs, np.maximum(expected, 0.0))  # Up to 109: 7 bits.
 
 
+@pytest.mark.skipif(not onednn.is_available(), reason=NEEDED)
 def test_one_graph_of_laid_out_kernels_serves_all_sizes(rng):
     kernel = tf.Variable(rng.normal(size=(3, 3, 64, 48)), dtype=tf.bfloat16)
     bias = tf.Variable(rng.normal(size=48), dtype=tf.bfloat16)
@@ -143,3 +147,28 @@ def test_an_operation_that_computes_something_else_is_not_used(monkeypatch):
     twice = lambda inputs, *rest: bfloat16.convolve(inputs + inputs, *rest)  # noqa: E731
     monkeypatch.setattr(onednn, "convolve", twice)
     assert not onednn.is_available.__wrapped__()
+
+
+@pytest.mark.skipif(not onednn.is_available(), reason=NEEDED)
+def test_each_graph_keeps_its_own_kernels_in_loops_and_threads(rng):
+    inputs = tf.constant(rng.integers(-1, 2, (1, 9, 8, 16)), tf.bfloat16)
+
+    def graph_with(kernel):
+        @tf.function(autograph=False)
+        def graph():
+            # Sums of small integers are exact in bfloat16; the loop computes the same again.
+            def again(step, _):
+                return step + 1, onednn.convolve(inputs, tf.convert_to_tensor(kernel), "SAME")
+
+            first = onednn.convolve(inputs, tf.convert_to_tensor(kernel), "SAME")
+            return tf.while_loop(lambda step, _: step < 3, again, (0, first))[1]
+
+        return graph
+
+    kernels = [rng.integers(-1, 2, (3, 3, 16, 16)) for _ in range(2)]
+    graphs = [graph_with(tf.Variable(kernel, dtype=tf.bfloat16)) for kernel in kernels]
+    expected = [convolved(np.float64(inputs), np.float64(kernel)) for kernel in kernels]
+    with concurrent.futures.ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda number: graphs[number % 2](), range(12)))
+    for number, outputs in enumerate(found):
+        np.testing.assert_array_equal(tf.cast(outputs, tf.float64), expected[number % 2])

@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from tf_style import vgg19
 from tf_style.network import winograd
-from tf_style.network.extractor import LAID_OUT_BFLOAT16, PADDING_RULES, build_extractor
+from tf_style.network.arithmetic import laid_out
+from tf_style.network.extractor import PADDING_RULES, build_extractor
 from tf_style.network.keras_layers import BFloat16ReLU, StoredWinogradReLU, WinogradReLU
 from tf_style.network.weights import normalize
 
@@ -209,7 +210,7 @@ def test_padded_convolutions_are_direct_in_float32_and_all_are_rounded_in_bfloat
     assert "ConvolutionReLU" not in kinds(rounded).values()
 
 
-@pytest.mark.parametrize("arithmetic", ["bfloat16", LAID_OUT_BFLOAT16])
+@pytest.mark.parametrize("arithmetic", ["bfloat16", laid_out("bfloat16")])
 @pytest.mark.parametrize("padding", ["replicate", "reflect_all"])
 @pytest.mark.parametrize("pooling", ["avg", "max"])
 def test_features_can_stay_in_bfloat16(arithmetic, padding, pooling, mini_layers, rng):

@@ -17,7 +17,8 @@ from tf_style.config.network import NetworkConfig
 from tf_style.engine.pictures import pictures_of
 from tf_style.inputs.control_pictures import ControlPictures
 from tf_style.inputs.preparation import prepare_inputs
-from tf_style.network.extractor import LAID_OUT_BFLOAT16, make_extractor
+from tf_style.network.arithmetic import laid_out
+from tf_style.network.extractor import make_extractor
 from tf_style.objective.loss import loss_terms
 from tf_style.objective.region_targets import controlled_targets
 from tf_style.tiling import maps
@@ -100,7 +101,7 @@ def test_tiles_have_the_loss_and_gradient_of_the_whole_image(
     assert gap(ours, gradient) <= 1e-5
 
 
-@pytest.mark.parametrize("arithmetic", ["bfloat16", LAID_OUT_BFLOAT16])
+@pytest.mark.parametrize("arithmetic", ["bfloat16", laid_out("bfloat16")])
 def test_tiles_in_bfloat16_have_the_loss_and_gradient_of_the_whole_image(arithmetic, mini_layers):
     loss = tf_style.LossConfig()
     extractor = make_extractor(
@@ -193,7 +194,7 @@ import tensorflow as tf
 from mini_network import make_mini_layers
 from test_tiled_objective import FOUR
 import tf_style
-from tf_style.network.extractor import LAID_OUT_BFLOAT16, make_extractor
+from tf_style.network.extractor import make_extractor
 from tf_style.tiling.tiled_objective import TiledObjective
 from tf_style.tiling.tiles import Tiling
 config = tf_style.StyleConfig(network=tf_style.NetworkConfig(normalized=False))
@@ -233,7 +234,7 @@ import numpy as np
 from mini_network import make_mini_layers
 from test_tiled_objective import FOUR
 import tf_style
-from tf_style.network.extractor import LAID_OUT_BFLOAT16, make_extractor
+from tf_style.network.extractor import make_extractor
 from tf_style.tiling.tiled_objective import TiledObjective
 from tf_style.tiling.tiles import Tiling
 config = tf_style.StyleConfig(network=tf_style.NetworkConfig(normalized=False))

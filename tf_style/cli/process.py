@@ -7,6 +7,7 @@ Takes flags; changes the environment and TensorFlow's configuration. TensorFlow 
 import contextlib
 import gc
 import os
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,14 +61,15 @@ def _without_collection() -> Iterator[None]:
     TensorFlow's import creates half a million objects that stay, so searching through them again
     and again finds nothing; it takes a quarter of the time of the import (docs/notes/cli.md).
     """
-    was_enabled = gc.isenabled()
+    if "tensorflow" in sys.modules or not gc.isenabled():
+        yield
+        return
     gc.disable()
     try:
         yield
         gc.freeze()
     finally:
-        if was_enabled:
-            gc.enable()
+        gc.enable()
 
 
 @contextlib.contextmanager

@@ -15,8 +15,8 @@ class ComputeConfig(TypeChecked):
 
     precision: str = option(
         "auto",
-        "Precision of the network: 'float32', 'bfloat16' (8 bits of each feature; sums stay in "
-        "float32), or 'auto': bfloat16 where it is faster.",
+        "Precision of the network: 'float32', 'bfloat16' (features of 8 bits), or 'auto': "
+        "bfloat16 where it is faster.",
     )
     deterministic: bool = option(
         False,

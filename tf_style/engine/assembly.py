@@ -37,6 +37,7 @@ def load_problem(
     config: StyleConfig,
     *,
     kind: str | None = None,
+    is_local: bool = True,
     is_shared: bool = True,
     notify: Callable[[str], None] | None = None,
     ahead: WeightsAhead | None = None,
@@ -47,6 +48,8 @@ def load_problem(
         config: everything but the pictures.
         kind: arithmetic of the convolutions, as for `extractor.build_extractor`; if omitted, what
             the config's `precision` means on this machine.
+        is_local: let graphs hold operations that only this machine may have, if `kind` is omitted:
+            they must not be saved.
         is_shared: return the same problem, with its traced graphs, for the same config; the
             problems of the last two configs stay in memory.
         notify: called with a line of text before weights are downloaded.
@@ -70,7 +73,8 @@ def load_problem(
             deterministic=config.compute.deterministic,
             jit_compile=is_compiled,
         )
-        kind = laid_out(kind, jit_compile=is_compiled)
+        if is_local:
+            kind = laid_out(kind, jit_compile=is_compiled)
     recipe = _Recipe(
         weights.sha256,
         kind,

@@ -57,7 +57,8 @@ def can_share(config: StyleConfig, size: tuple[int, int]) -> bool:
     """Returns whether runs of a config for results of this size can be computed as a batch.
 
     Those need our own L-BFGS, no clock, and memory for a whole batch without shortcuts. XLA does
-    not compile a batch, so `jit_compile="auto"` means "off" in one.
+    not compile a batch, so `jit_compile="auto"` means "off" in one; pictures that run one by one
+    are compiled.
     """
     if config.optimizer.optimizer != "lbfgs" or config.compute.time_budget:
         return False

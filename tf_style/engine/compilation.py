@@ -1,4 +1,4 @@
-"""What XLA compiles in a run on this machine: one place for what `jit_compile` means."""
+"""What XLA compiles in a run on this machine."""
 
 import functools
 

@@ -33,10 +33,10 @@ class VGG19Features(keras.layers.Layer):
     default differs: average pooling, the border repeated instead of zeros in the first layer, and
     filters scaled to a mean activation of 1, which changes features by a factor for each channel.
 
-    Everything is computed in float32, whatever Keras' global dtype policy: bfloat16 features
-    have only two digits, and Gram matrices of float16 features overflow. `arithmetic="bfloat16"`
-    asks for features of two digits, as float32. A `dtype` of the layer itself rounds its features,
-    at the end, to that policy's compute dtype.
+    Except with `arithmetic="bfloat16"`, whose features have only two digits, everything is
+    computed in float32, whatever Keras' global dtype policy: Gram matrices of float16 features
+    overflow. A `dtype` of the layer itself rounds its features, at the end, to that policy's
+    compute dtype.
 
     A `.keras` file contains the weights, so loading it fetches none. A config alone
     (`from_config`, `clone_model`) only names them; they are loaded when the layer is built.

@@ -65,7 +65,8 @@ def laid_out(kind: str, *, jit_compile: bool = False) -> str:
 def bfloat16_pays(float32: str) -> bool:
     """Returns whether convolutions are faster in bfloat16 than in this arithmetic.
 
-    It is measured once for each process, in about 0.1 s; threads that ask meanwhile wait.
+    It is measured once for each process, in a few tenths of a second; threads that ask meanwhile
+    wait.
     """
     with _MEASURING:
         return _measured(float32)

@@ -2,8 +2,9 @@
 
 Takes and gives bfloat16 `[batch, h, w, channels]`, so that no layer converts what the next one
 rounds again. Products are added up in float32, bias and ReLU included, and rounded once, to 8 bits
-of mantissa. TensorFlow's graph rewriting makes one operation of convolution, bias and ReLU. ReLU's
-gradient needs only the outputs, which are kept, in two bytes for each value.
+of mantissa: convolution, bias and ReLU are one operation, of `onednn`, or made by XLA or by
+TensorFlow's graph rewriting, without which each of the three rounds. ReLU's gradient needs only the
+outputs, which are kept, in two bytes for each value.
 """
 
 from collections.abc import Callable

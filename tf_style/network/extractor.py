@@ -75,11 +75,11 @@ STORED_WINOGRAD = "stored_winograd"
 LAID_OUT_BFLOAT16 = "laid_out_bfloat16"
 """The arithmetic "bfloat16" for graphs on this processor that are not saved.
 
-Needs `onednn.is_available()`. Each graph lays the kernels out at its first call.
+`arithmetic.laid_out` gives it where it can be used. Each graph lays the kernels out at its first
+call and keeps them so, whatever weights are set later.
 """
 
 _IN_BFLOAT16 = ("bfloat16", LAID_OUT_BFLOAT16)
-_INTERNAL = (STORED_WINOGRAD, LAID_OUT_BFLOAT16)
 
 _DTYPE = "float32"  # Not Keras' global policy: Gram matrices overflow under "mixed_float16".
 
@@ -150,7 +150,7 @@ def build_extractor(
         layers: names or aliases of the layers whose features are wanted, at least one.
         pooling: "avg" or "max".
         padding: a key of `PADDING_RULES`; "zeros" is how the network was trained.
-        arithmetic: one of `ARITHMETICS`, or `STORED_WINOGRAD` or `LAID_OUT_BFLOAT16`.
+        arithmetic: one of `ARITHMETICS`.
         features_dtype: "float32", or "bfloat16": leave the features of arithmetic "bfloat16" as
             they are. Others are float32.
 
@@ -164,7 +164,7 @@ def build_extractor(
     check_choice("pooling", pooling, POOLING_LAYERS)
     check_choice("padding", padding, PADDING_RULES)
     check_choice("features_dtype", features_dtype, ("float32", "bfloat16"))
-    if arithmetic not in _INTERNAL:
+    if arithmetic not in (STORED_WINOGRAD, LAID_OUT_BFLOAT16):  # Of the package itself.
         check_choice("arithmetic", arithmetic, ARITHMETICS)
     asked = [vgg19.canonical_layer(layer, argument="layers") for layer in layers]
     if not asked:

@@ -11,11 +11,10 @@ it. Outside graphs it would keep the first kernel for all others, so it is not u
 """
 
 import functools
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.core.framework.attr_value_pb2 import AttrValue
-from tensorflow.python.framework import ops
 
 from tf_style.network import bfloat16
 
@@ -28,12 +27,19 @@ def convolve(
     """Is a `bfloat16.Convolve` for graphs on CPUs; the kernel must be the same at every call."""
     if tf.executing_eagerly():
         return bfloat16.convolve(inputs, kernel, padding, bias)
+    # Private, so imported only where `is_available` can catch that they have moved.
+    from tensorflow.core.framework.attr_value_pb2 import AttrValue
+    from tensorflow.python.framework import ops
+
+    def several(**values: Any) -> AttrValue:
+        return AttrValue(list=AttrValue.ListValue(**values))
+
     dtype = inputs.dtype.as_datatype_enum
     attributes = {
         "T": AttrValue(type=dtype),
-        "strides": _list(i=[1, 1, 1, 1]),
+        "strides": several(i=[1, 1, 1, 1]),
         "padding": AttrValue(s=b"EXPLICIT" if padding == "FULL" else padding.encode()),
-        "explicit_paddings": _list(i=_FULL if padding == "FULL" else []),
+        "explicit_paddings": several(i=_FULL if padding == "FULL" else []),
         "is_filter_const": AttrValue(b=True),
         "_kernel": AttrValue(s=b"MklNameChangeOp"),
     }
@@ -42,10 +48,10 @@ def convolve(
     else:
         name, tensors = "_MklNativeFusedConv2D", [inputs, kernel, bias]
         attributes |= {
-            "TArgs": _list(type=[dtype]),
+            "TArgs": several(type=[dtype]),
             "num_args": AttrValue(i=1),
             "num_host_args": AttrValue(i=0),
-            "fused_ops": _list(s=[b"BiasAdd", b"Relu"]),
+            "fused_ops": several(s=[b"BiasAdd", b"Relu"]),
         }
     graph = ops.get_default_graph()
     operation = graph._create_op_internal(
@@ -56,10 +62,6 @@ def convolve(
         name="convolution",
     )
     return operation.outputs[0]
-
-
-def _list(**values: list) -> AttrValue:
-    return AttrValue(list=AttrValue.ListValue(**values))
 
 
 @functools.cache
@@ -78,13 +80,21 @@ def is_available() -> bool:
     def both() -> list[tf.Tensor]:
         found = []
         for function in (convolve, bfloat16.convolve):
-            outputs = function(inputs, kernel, "SAME", tf.zeros([16], tf.bfloat16))
+            outputs = function(inputs, kernel, "VALID", tf.ones([16], tf.bfloat16))
             found += [outputs, function(outputs, kernel, "FULL")]
+            outputs = function(inputs, kernel, "SAME", tf.ones([16], tf.bfloat16))
+            found += [outputs, function(outputs, kernel, "SAME")]
         return found
 
     try:
-        *direct, known, known_back = both()
-    except (AttributeError, TypeError, ValueError, NotImplementedError, tf.errors.OpError):
+        found = both()
+    except (
+        ImportError,
+        AttributeError,
+        TypeError,
+        ValueError,
+        NotImplementedError,
+        tf.errors.OpError,
+    ):
         return False
-    pairs = zip(direct, (known, known_back), strict=True)
-    return all(np.array_equal(one, other) for one, other in pairs)
+    return all(np.array_equal(*pair) for pair in zip(found[:4], found[4:], strict=True))

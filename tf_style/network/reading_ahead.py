@@ -3,7 +3,8 @@
 No TensorFlow here: the point is to read while TensorFlow is being imported.
 """
 
-from concurrent.futures import Future, ThreadPoolExecutor
+import threading
+from concurrent.futures import Future
 from typing import TypeAlias
 
 from tf_style.config.network import NetworkConfig
@@ -15,9 +16,16 @@ WeightsAhead: TypeAlias = Future[Weights | None]
 
 def read_ahead(config: NetworkConfig) -> WeightsAhead:
     """Starts to read the weights of a config; its errors are those of `stored_weights`."""
-    threads = ThreadPoolExecutor(1, "tf_style_weights")
-    ahead = threads.submit(_read, config)
-    threads.shutdown(wait=False)
+    ahead: WeightsAhead = Future()
+
+    def read() -> None:
+        try:
+            ahead.set_result(_read(config))
+        except Exception as error:  # `result` raises it.
+            ahead.set_exception(error)
+
+    # A daemon, so that a program which ends early does not wait for it.
+    threading.Thread(target=read, name="tf_style_weights", daemon=True).start()
     return ahead
 
 

@@ -43,8 +43,8 @@ class Objective:
         """Makes the objective.
 
         Args:
-            extractor: from `build_extractor`, with at least `config.layers`. With features in
-                bfloat16, losses are still computed in float32.
+            extractor: from `build_extractor`, with at least `config.layers`. Features may be
+                bfloat16; losses are float32.
             config: layers and weights.
 
         Raises:

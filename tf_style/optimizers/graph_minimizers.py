@@ -21,7 +21,7 @@ from tf_style.optimizers.tfp_state import advance_tfp, num_steps_of, tfp_state
 T = TypeVar("T")
 
 _ENOUGH = MAX_RESTARTS_WITHOUT_GAIN + 1  # Restarts that end the loop.
-_SHORTEST = 1e-4  # As `SHORTEST`, where no line search takes over.
+_SHORTEST_WITHOUT_SEARCH = 1e-4  # As `SHORTEST`, where no line search takes over.
 
 
 def minimize_lbfgs_in_graph(
@@ -76,7 +76,7 @@ def minimize_scaled_lbfgs_in_graph(
         first_step: as for `minimize_lbfgs_in_graph`.
         in_place: as for `minimize_lbfgs_in_graph`.
     """
-    shortest = SHORTEST if in_place else _SHORTEST
+    shortest = SHORTEST if in_place else _SHORTEST_WITHOUT_SEARCH
     lengths = tf.constant([first_step * 0.1**restarts for restarts in range(_ENOUGH)])
 
     def attempt(run: _Scaled, restarts: tf.Tensor) -> tuple[_Scaled, tf.Tensor]:

@@ -135,9 +135,10 @@ def judged(
 
 def is_curved(pair: tf.Tensor) -> tf.Tensor:
     """Returns whether pairs, float `[..., 2, n]`, have enough curvature to be stored: `[...]`."""
-    product = tf.matmul(pair, pair, transpose_b=True)
-    lengths = tf.sqrt(product[..., 0, 0]) * tf.sqrt(product[..., 1, 1])
-    return product[..., 0, 1] > _LEAST_CURVATURE * lengths
+    # Not a matrix product: GPUs round its factors to ten bits.
+    position_delta, gradient_delta = tf.unstack(pair, axis=-2)
+    lengths = tf.norm(position_delta, axis=-1) * tf.norm(gradient_delta, axis=-1)
+    return tf.reduce_sum(position_delta * gradient_delta, -1) > _LEAST_CURVATURE * lengths
 
 
 def advanced(

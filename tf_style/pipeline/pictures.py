@@ -56,8 +56,9 @@ def stylizer(
     check_graph(config)
     check_choice("on_error", on_error, ON_ERROR)
     smallest = smallest_side(config)
-    # Not shared: a strategy's variables must be made in its scope.
-    problem = load_problem(config, is_shared=False, notify=notify).problem
+    # Not local: datasets can be saved, or sent to other machines. Not shared: a strategy's
+    # variables must be made in its scope.
+    problem = load_problem(config, is_local=False, is_shared=False, notify=notify).problem
 
     @tf.function(input_signature=[tf.TensorSpec(IMAGE, tf.float32)] * 2, autograph=False)
     def stylize(content: tf.Tensor, style: tf.Tensor) -> tf.Tensor:

@@ -21,7 +21,7 @@ import numpy as np
 from tf_style._version import __version__
 from tf_style.files import atomic
 
-_NAME, _FORMAT = b"tf_style checkpoint ", b"1\n"
+_NAME, _FORMAT = b"tf_style checkpoint ", b"2\n"
 _DTYPES = ("bool", "uint8", "uint16", "int32", "int64", "float32", "float64")
 _MOST_HEADER = 1_000_000  # Bytes; typical headers have 4,000.
 _CHUNK = 16_000_000

@@ -5,11 +5,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 [ -x .venv-jax/bin/python ] && exit
-wanted=$(python -c 'import jax; print("0.10" if jax.__version__ >= "0.11" else "0.11")')
+wanted=$(python -c 'import jax; print("0.10" if jax.__version_info__ >= (0, 11) else "0.11")')
 for python in python3.12 python3.13 python3.14 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[234].*/bin/python; do
   if "$python" -c '' 2>/dev/null; then
-    "$python" -m venv .venv-jax
-    .venv-jax/bin/pip install --quiet "jax==$wanted.*" numpy
+    "$python" -m venv .venv-jax.part
+    .venv-jax.part/bin/python -m pip install --quiet "jax==$wanted.*" numpy
+    mv .venv-jax.part .venv-jax
     exit
   fi
 done

@@ -97,7 +97,7 @@ def write(
         wanted.append(("evaluation", size, size))
         if size == sizes[0]:
             wanted += [("stylize", stylize, stylize)] if stylize else []
-            wanted += [("step", *step)] if all(step) and "step" in stablehlo.PROGRAMS else []
+            wanted += [("step", *step)] if all(step) else []
         wanted.append(("pastiche", size, size))
     for precision in ("float32", "bfloat16"):
         config = tf_style.StyleConfig().replace(precision=precision, **settings)
