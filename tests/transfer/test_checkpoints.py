@@ -62,7 +62,7 @@ def test_the_file_has_the_documented_format(file):
     # Read by hand, as the docstring of the module describes it.
     data = file.read_bytes()
     line, rest = data.split(b"\n", 1)
-    assert line == b"tf_style checkpoint 1"
+    assert line == b"tf_style checkpoint 2"
     (length,) = struct.unpack("<Q", rest[:8])
     header = json.loads(rest[8 : 8 + length])
     assert header["tf_style"] == tf_style.__version__
@@ -96,7 +96,7 @@ def test_a_file_with_data_after_its_end_is_refused(file):
 def forged(path, header, data=b""):
     """Writes a file with a correct hash and any header."""
     head = header if isinstance(header, bytes) else json.dumps(header).encode()
-    data = b"tf_style checkpoint 1\n" + struct.pack("<Q", len(head)) + head + data
+    data = b"tf_style checkpoint 2\n" + struct.pack("<Q", len(head)) + head + data
     path.write_bytes(data + hashlib.sha256(data).digest())
     return path
 
@@ -130,15 +130,15 @@ def test_a_forged_header_is_refused_before_anything_is_read(tmp_path, header):
 
 
 def test_a_forged_length_takes_no_memory(tmp_path):
-    data = b"tf_style checkpoint 1\n" + struct.pack("<Q", 2**62)
+    data = b"tf_style checkpoint 2\n" + struct.pack("<Q", 2**62)
     (tmp_path / "long").write_bytes(data + hashlib.sha256(data).digest())
     with pytest.raises(CheckpointError, match="truncated or damaged"):
         checkpoint_file.read(tmp_path / "long")
 
 
 def test_other_formats_and_versions_are_named(tmp_path, file):
-    file.write_bytes(file.read_bytes().replace(b"checkpoint 1\n", b"checkpoint 2\n"))
-    with pytest.raises(CheckpointError, match="must have format 1. Received: format '2'"):
+    file.write_bytes(file.read_bytes().replace(b"checkpoint 2\n", b"checkpoint 1\n"))
+    with pytest.raises(CheckpointError, match="must have format 2. Received: format '1'"):
         checkpoint_file.read(file)
     with pytest.raises(CheckpointError, match=r"version '0\.0\.1'.* Resume with that version"):
         checkpoint_file.read(forged(tmp_path / "old", {**GOOD, "tf_style": "0.0.1"}))
