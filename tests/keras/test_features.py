@@ -49,17 +49,22 @@ def test_symbolic_shapes_are_those_of_the_features(mini_network, image):
     assert layer(keras.Input((None, None, 3)))["block2_pool"].shape == (None, None, None, 5)
 
 
+@pytest.mark.parametrize("arithmetic", ["direct", "bfloat16"])
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-def test_features_are_float32_whatever_the_global_policy(policy, mini_network, image):
-    expected = VGG19Features(NAMES)(image)
+def test_features_are_float32_whatever_the_global_policy(policy, arithmetic, mini_network, image):
+    options = {"arithmetic": arithmetic}
+    expected = VGG19Features(NAMES, **options)(image)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
-        found = VGG19Features(NAMES)(image)
-        rounded = VGG19Features(NAMES, dtype=policy)(image)
+        layer = VGG19Features(NAMES, **options)
+        found = layer(image)
+        symbolic = layer(keras.Input((None, None, 3)))
+        rounded = VGG19Features(NAMES, dtype=policy, **options)(image)
     finally:
         keras.config.set_dtype_policy(before)
     for name in NAMES:
+        assert symbolic[name].dtype == "float32"
         np.testing.assert_array_equal(found[name], expected[name])
         assert rounded[name].dtype == policy.removeprefix("mixed_")
         np.testing.assert_array_equal(rounded[name], tf.cast(expected[name], rounded[name].dtype))

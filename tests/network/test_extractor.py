@@ -273,3 +273,19 @@ def test_kernels_left_out_of_a_file_are_computed_at_the_first_call(rng, tmp_path
         features, gradient = model.gradient(image)
         np.testing.assert_allclose(features, expected, atol=1e-5)
         np.testing.assert_allclose(gradient, slope, atol=1e-5)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_bfloat16_does_not_depend_on_the_global_policy(policy, mini_layers, rng):
+    image = rng.uniform(size=(1, 12, 15, 3)).astype("float32")
+    options = {"layers": ["conv2_1"], "arithmetic": "bfloat16"}
+    expected = build_extractor(mini_layers, **options)(image)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = build_extractor(mini_layers, **options)
+        found = model(image)
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert model.output["block2_conv1"].dtype == "float32"
+    np.testing.assert_array_equal(found["block2_conv1"], expected["block2_conv1"])

@@ -190,7 +190,8 @@ def build_extractor(
             features = POOLING_LAYERS[pooling](name=name, dtype=features.dtype)(features)
         if name in asked:
             converts = rounds and features_dtype == _DTYPE
-            outputs[name] = InFloat32(name=f"{name}_float32")(features) if converts else features
+            as_float32 = InFloat32(name=f"{name}_float32", dtype=_DTYPE)
+            outputs[name] = as_float32(features) if converts else features
     model = keras.Model(image, outputs, name="vgg19")
     model.trainable = False
     return model

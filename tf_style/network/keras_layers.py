@@ -60,7 +60,12 @@ class BFloat16ReLU(keras.layers.Layer):
 
         def weight(name: str, *shape: int) -> keras.Variable:
             return self.add_weight(
-                shape=shape, initializer="zeros", dtype="bfloat16", name=name, trainable=False
+                shape=shape,
+                initializer="zeros",
+                dtype="bfloat16",
+                autocast=False,  # Whatever policy a layer around this one has.
+                name=name,
+                trainable=False,
             )
 
         self.kernel = weight("kernel", 3, 3, 3 * channels if self.splits else channels, filters)
