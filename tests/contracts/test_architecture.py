@@ -29,6 +29,8 @@ FOLDERS = [
     "tiling",
     "engine",
     "keras",
+    "feedforward",
+    "training",
     "transfer",
     "export",
     "portable",

@@ -81,7 +81,7 @@ def prepare_inputs(
     has_masks = bool(several(controls.style_masks))
     originals, style_notes = [], []
     for picture, name in _named("style", style):
-        original, lines = _read_style(
+        original, lines = read_style(
             picture, name, smallest, edge, keep_margins=config.keep_margins or has_masks
         )
         originals.append(original)
@@ -125,7 +125,7 @@ def prepare_inputs(
         return inputs
     one_scale = config.replace(style_scales="")
     edge = style_edge(size, one_scale, 1.0)
-    picture, lines = _read_style(
+    picture, lines = read_style(
         controls.fine_style, "fine_style", smallest, edge, keep_margins=config.keep_margins
     )
     (fine,), *_ = _at_scales([picture], size, one_scale)
@@ -213,12 +213,23 @@ def _visible(picture: reading.Picture, argument: str) -> tuple[reading.Picture, 
     ]
 
 
-def _read_style(
+def read_style(
     picture: Any, argument: str, smallest: int, long_edge: int | None, *, keep_margins: bool
 ) -> tuple[reading.Picture, list[str]]:
     """Returns a style picture without its margins, and notes on what was left out.
 
     Its transparent parts are filled with colors that continue the visible ones.
+
+    Args:
+        picture: whatever `reading.read_picture` takes.
+        argument: its name in error messages.
+        smallest: px that each side must have.
+        long_edge: the longer edge that is needed, px; None for the whole picture.
+        keep_margins: whether to keep uniform margins.
+
+    Raises:
+        OSError: if a file is missing or cannot be read.
+        ValueError: if it is damaged, or too small.
     """
     found = reading.read_picture(picture, argument=argument, long_edge=long_edge)
     check_sides(argument, found.size, smallest)

@@ -1,0 +1,112 @@
+"""Options of the training of style networks. No TensorFlow here."""
+
+import dataclasses
+from typing import Any
+
+from tf_style._checks import check_number
+from tf_style.config.compute import ComputeConfig
+from tf_style.config.fields import TypeChecked, option
+from tf_style.config.loss import LossConfig
+from tf_style.config.network import NetworkConfig
+
+CROP_SHARES = (0.35, 0.85, 1.0)
+"""Until which share of a training each size of `crops` is used, if there are three."""
+
+
+def _loss() -> LossConfig:
+    """Returns the losses of a training: the default's, with all style layers alike.
+
+    A network cannot match shallow layers as closely as an optimizer does, and large forms come
+    from deep ones. The content's power is lower, because its loss is far from its end for long.
+    """
+    layers = tuple((name, 0.2) for name, _ in LossConfig().style_layers)
+    return LossConfig(style_layers=layers, style_weight=3.0, content_power=2.0)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingConfig(TypeChecked):
+    """Everything that determines a trained network, except the pictures."""
+
+    minutes: float = option(
+        10.0,
+        "How long to train, in minutes, without the start. The network is usable at any moment; "
+        "the last third is worth the most.",
+    )
+    steps: int = option(
+        0, "Train for this many steps instead of --minutes: the same on every machine."
+    )
+    batch: int = option(4, "Photographs in a step.")
+    crops: str = option(
+        "128,160,224",
+        "Sides of the square parts of photographs that are painted, in px, from the beginning of "
+        "the training to its end.",
+    )
+    style_edge: int = option(
+        448,
+        "Longer edge of the painting in px: strokes get the size that they have in it. They are "
+        "that large in pictures of every size.",
+    )
+    learning_rate: float = option(0.002, "Length of a step of Adam; it falls in the last third.")
+    stability_weight: float = option(
+        15.0,
+        "Weight of the mean squared difference between the answers to a photograph and to the same "
+        "photograph moved by a few pixels, with noise: without it, films flicker.",
+    )
+    adversarial_weight: float = option(
+        0.0,
+        "Weight of a discriminator that tells painted parts from parts of the painting, beside the "
+        "style loss; 0 is off.",
+    )
+    any_share: float = option(
+        0.0,
+        "Share of the photographs that are painted in the style of another picture, a part or a "
+        "recoloring of one: teaches the network to paint in any style at once.",
+    )
+    seed: int = option(0, "Seed of the first weights and of all random choices.")
+    network: NetworkConfig = dataclasses.field(default_factory=NetworkConfig)
+    loss: LossConfig = dataclasses.field(default_factory=_loss)
+    compute: ComputeConfig = dataclasses.field(default_factory=ComputeConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_number("minutes", self.minutes, minimum=0.01, maximum=100_000.0)
+        check_number("steps", self.steps, minimum=0, maximum=100_000_000)
+        check_number("batch", self.batch, minimum=1, maximum=1024)
+        check_number("style_edge", self.style_edge, minimum=64, maximum=4096)
+        check_number("learning_rate", self.learning_rate, minimum=1e-7, maximum=1.0)
+        for name in ("stability_weight", "adversarial_weight"):
+            check_number(name, getattr(self, name), minimum=0.0, maximum=1e6)
+        check_number("any_share", self.any_share, minimum=0.0, maximum=1.0)
+        check_number("seed", self.seed, minimum=0, maximum=2**31 - 1)
+        _ = self.crop_sides
+        if self.compute.deterministic and not self.steps:
+            raise ValueError(
+                "Cannot use `deterministic` without `steps`. This is because the number of steps "
+                f"that fit into a time varies from run to run. Received: minutes={self.minutes:g}. "
+                "Use `steps`."
+            )
+
+    @property
+    def crop_sides(self) -> tuple[int, ...]:
+        """The sides of `crops`, px."""
+        try:
+            sides = tuple(int(side) for side in self.crops.split(","))
+        except ValueError:
+            sides = ()
+        if not sides or not all(64 <= side <= 2048 for side in sides):
+            raise ValueError(
+                "`crops` must be whole numbers within 64..2048, separated by commas. Received: "
+                f"crops={self.crops!r}."
+            )
+        return sides
+
+    def crop_side(self, share: float) -> int:
+        """Returns the side of crops in px, when `share` of the training has passed, 0..1."""
+        sides = self.crop_sides
+        if len(sides) == len(CROP_SHARES):
+            return next(s for s, end in zip(sides, CROP_SHARES, strict=True) if share <= end)
+        return sides[min(int(share * len(sides)), len(sides) - 1)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns every option in plain JSON types."""
+        return dataclasses.asdict(self)

@@ -1,0 +1,105 @@
+"""The shape of a style network: its layers, and the numbers that make it up.
+
+A network shrinks the photograph to a quarter of its sides, passes it through residual blocks and
+enlarges it again. Every convolution but the last is followed by conditional instance normalization:
+a style is nothing but the scales and shifts of these normalizations, so that one network paints
+many styles. No TensorFlow here.
+
+References:
+    Johnson, Alahi & Fei-Fei (2016), Perceptual losses for real-time style transfer;
+    Dumoulin, Shlens & Kudlur (2017), A learned representation for artistic style.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from tf_style import vgg19
+from tf_style._checks import checked_integer
+
+STRIDE = 4
+"""Sides are divided by this before the residual blocks; padded pictures are multiples of it."""
+
+PAINTING_LAYERS = tuple(f"block{block}_conv1" for block in range(1, 6))
+"""The layers of VGG-19 whose means and deviations describe a painting to the predictor."""
+
+NUM_STATISTICS = 2 * sum(vgg19.KERNEL_SHAPES[layer][-1] for layer in PAINTING_LAYERS)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """The size of a network.
+
+    Attributes:
+        edge_filters: filters at half of the picture's sides.
+        filters: filters at a quarter of them.
+        blocks: residual blocks.
+        hidden: units of the predictor between a painting's statistics and its style.
+    """
+
+    edge_filters: int = 32
+    filters: int = 64
+    blocks: int = 5
+    hidden: int = 128
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            checked_integer(field.name, getattr(self, field.name), minimum=1, maximum=1024)
+
+    @property
+    def kernels(self) -> dict[str, tuple[int, int, int, int]]:
+        """The kernels' shapes `[height, width, in, filters]` by name, in the order of use."""
+        edge, inner = self.edge_filters, self.filters
+        blocks = {
+            f"block{block}_conv{number}": (3, 3, inner, inner)
+            for block in range(1, self.blocks + 1)
+            for number in (1, 2)
+        }
+        return {
+            "shrink1": (5, 5, 3, edge),
+            "shrink2": (3, 3, edge, inner),
+            **blocks,
+            "enlarge1": (3, 3, inner, edge),
+            "enlarge2": (3, 3, edge, 3),
+        }
+
+    @property
+    def normalized(self) -> dict[str, int]:
+        """The filters of each convolution that is followed by a normalization, by its name."""
+        return {name: shape[-1] for name, shape in self.kernels.items() if name != "enlarge2"}
+
+    @property
+    def style_size(self) -> int:
+        """The numbers that make up a style: a scale and a shift for each normalized filter."""
+        return 2 * sum(self.normalized.values())
+
+
+def parameter_shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
+    """Returns the shapes of all that a network learns, by name, without its styles.
+
+    They are the kernels, "bias" of the last convolution, and the predictor's two layers.
+    """
+    return {
+        **architecture.kernels,
+        "bias": (3,),
+        "predictor1": (NUM_STATISTICS, architecture.hidden),
+        "predictor1_bias": (architecture.hidden,),
+        "predictor2": (architecture.hidden, architecture.style_size),
+        "predictor2_bias": (architecture.style_size,),
+    }
+
+
+def initial_parameters(architecture: Architecture, seed: int) -> dict[str, np.ndarray]:
+    """Returns random numbers to start from, float32, by the names of `parameter_shapes`.
+
+    Kernels have the deviations of He et al. (2015), smaller in the last layers of network and
+    predictor, so that first pictures are gray and first styles neutral. Biases are 0.
+    """
+    rng = np.random.default_rng(seed)
+    calm = {"enlarge2": 0.3, "predictor1": 0.5**0.5, "predictor2": 0.1 * 0.5**0.5}
+    parameters = {}
+    for name, shape in parameter_shapes(architecture).items():
+        deviation = 0.0 if len(shape) == 1 else np.sqrt(2.0 / np.prod(shape[:-1]))
+        values = rng.normal(scale=calm.get(name, 1.0) * deviation, size=shape)
+        parameters[name] = values.astype(np.float32)
+    return parameters

@@ -1,0 +1,229 @@
+"""Parts of photographs and of style pictures for each step of a training, read by `tf.data`.
+
+Everything that is random follows from the seed and the number of the step, so that a training that
+goes on sees what it would have seen.
+"""
+
+import collections
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from tf_style._checks import one_line, user_path
+from tf_style.images.reading import over_white, read_picture
+from tf_style.images.resizing import fit, resize
+
+SUFFIXES = (
+    ".avif", ".bmp", ".gif", ".heic", ".heif", ".jpeg", ".jpg", ".jxl", ".png", ".tif", ".tiff",
+    ".webp",
+)  # fmt: skip
+"""Suffixes of the files in a folder that are taken for photographs."""
+
+_KEPT_EDGE = 640  # Px; photographs are kept in memory at this size.
+_KEPT_BYTES = 1_000_000_000
+_ZOOM = 2.0  # Shorter edges of photographs are at most this many times a crop's side.
+_PARALLEL = 2
+
+_CROPS, _STYLES, _ORDER = 0, 1, 2  # Streams of random numbers.
+
+
+class NoPhotographsError(ValueError):
+    """Raised if there is no photograph to train on."""
+
+
+def listed(folder: str | Path) -> tuple[list[Path], list[str]]:
+    """Returns the photographs in a folder and below it, sorted, and notes on what is left out.
+
+    Args:
+        folder: a folder, or a single photograph.
+
+    Raises:
+        FileNotFoundError: if there is no such folder.
+        NoPhotographsError: if it has no photograph.
+    """
+    path = user_path(folder, "photos")
+    if path.is_file():
+        return [path], []
+    if not path.is_dir():
+        raise FileNotFoundError(
+            f"`photos` must be a folder of photographs. Received: photos='{path}', which does not "
+            "exist."
+        )
+    files = sorted(file for file in path.rglob("*") if file.is_file() and file.name[0] != ".")
+    found = [file for file in files if file.suffix.lower() in SUFFIXES]
+    if not found:
+        raise NoPhotographsError(
+            f"`photos` must have at least one photograph ({', '.join(SUFFIXES)}). Received: "
+            f"photos='{path}', with {len(files)} other files."
+        )
+    notes = []
+    if others := len(files) - len(found):
+        notes.append(f"`photos` has {others} files that are no pictures by their names.")
+    return found, notes
+
+
+class Photographs:
+    """Photographs by number, reduced and kept in memory; bad files are told once and left out."""
+
+    def __init__(self, paths: Sequence[Path], notify: Callable[[str], None] | None = None) -> None:
+        """Takes the paths; reads nothing yet.
+
+        Args:
+            paths: from `listed`.
+            notify: called, from other threads, with a line for each file that cannot be read.
+        """
+        self._paths = list(paths)
+        self._notify = notify or (lambda _: None)
+        self._kept: collections.OrderedDict[int, np.ndarray] = collections.OrderedDict()
+        self._bad: set[int] = set()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def number(self, index: int) -> np.ndarray:
+        """Returns a photograph, or the next one that can be read: uint8 `[h, w, 3]`.
+
+        Raises:
+            NoPhotographsError: if none can be read.
+        """
+        for offset in range(len(self._paths)):
+            found = self._read((index + offset) % len(self._paths))
+            if found is not None:
+                return found
+        raise NoPhotographsError(
+            f"`photos` must have at least one photograph that can be read. Received: "
+            f"{len(self._paths)} files, all damaged."
+        )
+
+    def _read(self, index: int) -> np.ndarray | None:
+        with self._lock:
+            if index in self._kept:
+                self._kept.move_to_end(index)
+                return self._kept[index]
+            if index in self._bad:
+                return None
+        path = self._paths[index]
+        try:
+            picture = read_picture(path, argument="photos", long_edge=_KEPT_EDGE)
+        except Exception as error:  # Decoders and file systems have many kinds.
+            with self._lock:
+                is_new = index not in self._bad
+                self._bad.add(index)
+            if is_new:
+                self._notify(f"{path.name}: left out: {one_line(error)}.")
+            return None
+        image = over_white(picture)
+        if max(image.shape[1:3]) > _KEPT_EDGE:
+            image = resize(image, fit(image.shape[1:3], _KEPT_EDGE))
+        pixels = np.rint(255.0 * image[0]).astype(np.uint8)
+        with self._lock:
+            self._kept[index] = pixels
+            while sum(each.nbytes for each in self._kept.values()) > _KEPT_BYTES:
+                self._kept.popitem(last=False)
+        return pixels
+
+
+def crops(
+    photographs: Photographs, *, first: int, batch: int, side: int, seed: int
+) -> tf.data.Dataset:
+    """Returns a dataset without end of batches of parts of photographs.
+
+    Each epoch has its own order. A part has a random place and scale, and is mirrored half of the
+    time.
+
+    Args:
+        photographs: what to cut from.
+        first: number of the step that the first batch is for.
+        batch: parts in a batch.
+        side: of the square parts, px.
+        seed: of everything random.
+
+    Returns:
+        Float32 `[batch, side, side, 3]`, RGB 0..1.
+    """
+
+    def crop(number: np.int64) -> np.ndarray:
+        epoch, place = divmod(int(number), len(photographs))
+        order = np.random.default_rng([seed, _ORDER, epoch]).permutation(len(photographs))
+        rng = np.random.default_rng([seed, _CROPS, int(number)])
+        return to_unit(part_of(photographs.number(order[place]), side, rng))
+
+    def element(number: tf.Tensor) -> tf.Tensor:
+        part = tf.numpy_function(crop, [number], tf.float32)
+        return tf.ensure_shape(part, [side, side, 3])
+
+    numbers = tf.data.Dataset.counter(first * batch)
+    parts = numbers.map(element, num_parallel_calls=_PARALLEL, deterministic=True)
+    return parts.batch(batch, drop_remainder=True).prefetch(2)
+
+
+def style_parts(
+    photographs: Photographs, styles: Sequence[np.ndarray], *, first: int, side: int, seed: int
+) -> tf.data.Dataset:
+    """Returns a dataset without end of pictures in whose style to paint, one for each step.
+
+    Half of them are parts of the paintings, half of photographs; three quarters are recolored.
+
+    Args:
+        photographs: what to cut from.
+        styles: paintings, float32 `[1, h, w, 3]`, RGB 0..1.
+        first: number of the first step.
+        side: of the square parts, px.
+        seed: of everything random.
+
+    Returns:
+        Float32 `[1, side, side, 3]`, RGB 0..1.
+    """
+    painted = [np.rint(255.0 * style[0]).astype(np.uint8) for style in styles]
+
+    def part(number: np.int64) -> np.ndarray:
+        rng = np.random.default_rng([seed, _STYLES, int(number)])
+        if rng.random() < 0.5:
+            source = painted[rng.integers(len(painted))]
+        else:
+            source = photographs.number(int(rng.integers(len(photographs))))
+        found = to_unit(part_of(source, side, rng))
+        return recolored(found, rng) if rng.random() < 0.75 else found
+
+    def element(number: tf.Tensor) -> tf.Tensor:
+        return tf.ensure_shape(tf.numpy_function(part, [number], tf.float32), [side, side, 3])
+
+    numbers = tf.data.Dataset.counter(first)
+    return numbers.map(element, num_parallel_calls=1, deterministic=True).batch(1).prefetch(2)
+
+
+def to_unit(pixels: np.ndarray) -> np.ndarray:
+    """Returns pixels, uint8 0..255, as float32 0..1."""
+    return pixels.astype(np.float32) / np.float32(255.0)
+
+
+def part_of(pixels: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
+    """Returns a random square part of a picture at a random scale, uint8 `[side, side, 3]`."""
+    height, width = pixels.shape[:2]
+    # As many pixels of the picture as the part shows at its scale, at most all.
+    extent = min(height, width) / rng.uniform(1.0, _ZOOM)
+    top, left = rng.uniform(0.0, height - extent), rng.uniform(0.0, width - extent)
+    box = (left, top, left + extent, top + extent)
+    picture = Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC, box)
+    part = np.asarray(picture)
+    return part[:, ::-1] if rng.random() < 0.5 else part
+
+
+def recolored(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Returns an image in other colors: a random linear map around its mean, another contrast.
+
+    Args:
+        image: float32 `[h, w, 3]`, RGB 0..1.
+        rng: makes the choices.
+    """
+    mean = image.mean((0, 1), dtype=np.float64)
+    turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    share = rng.uniform(0.3, 1.0)
+    color_map = rng.uniform(0.6, 1.6) * (share * turn + (1.0 - share) * np.eye(3))
+    moved = (image - mean) @ color_map + rng.uniform(0.15, 0.85, 3)
+    return np.clip(moved, 0.0, 1.0).astype(np.float32)

@@ -1,0 +1,178 @@
+"""One step of a training, as a pure function: a state and a batch to the next state and losses.
+
+The loss of painted pictures and its gradient are those of the optimizer (`objective.Objective`);
+the chain rule carries the gradient on into the network. So every style loss, layer and weight of
+the config can be trained with.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from tf_style.config.training import TrainingConfig
+from tf_style.feedforward.architecture import Architecture
+from tf_style.feedforward.painting import paint
+from tf_style.feedforward.predictor import painting_statistics, predicted_styles
+from tf_style.objective.objective import Objective
+from tf_style.objective.targets import Targets, style_targets
+from tf_style.training.stability import stability_loss, still_and_moved
+from tf_style.training.state import TrainingState, after_step
+
+STYLES = "styles"
+"""The name of the named styles among the parameters, float32 `[styles, style_size]`: each is what
+is added to the style that the predictor gives for its painting."""
+
+
+class Painting(NamedTuple):
+    """What paintings ask of pictures, for `n` of them.
+
+    Attributes:
+        statistics: float32 `[n, NUM_STATISTICS]`, for the predictor.
+        targets: style statistics by layer, float32 `[n, ...]`.
+        scales: of total variation, float32 `[n]`, by name.
+    """
+
+    statistics: tf.Tensor
+    targets: Mapping[str, Any]
+    scales: Mapping[str, tf.Tensor]
+
+
+class Batch(NamedTuple):
+    """What a step looks at.
+
+    Attributes:
+        photographs: float32 `[b, h, w, 3]`, RGB 0..1.
+        named: int32 `[m]`, m at most b: the named styles of the first m photographs.
+        style: float32 `[1, h', w', 3]`, RGB 0..1: the picture in whose style the others are
+            painted; `[0, h', w', 3]` if m is b.
+        move: int32 `[2]`, pixels by which the photographs are moved.
+        seed: int32 `[2]`, of the noise.
+        rate: float32 scalar, the learning rate.
+    """
+
+    photographs: tf.Tensor
+    named: tf.Tensor
+    style: tf.Tensor
+    move: tf.Tensor
+    seed: tf.Tensor
+    rate: tf.Tensor
+
+
+class StepLosses(NamedTuple):
+    """Losses of a step, float32 scalars: means over the batch.
+
+    Attributes:
+        total: what is minimized.
+        content: unweighted; with relative losses 1 if nothing of the photograph is left.
+        style: unweighted, mean over the layers; with relative losses 1 for a picture without any.
+        stability: unweighted.
+    """
+
+    total: tf.Tensor
+    content: tf.Tensor
+    style: tf.Tensor
+    stability: tf.Tensor
+
+
+def paintings(objective: Objective, pictures: tf.Tensor) -> Painting:
+    """Returns what pictures, float32 `[n, h, w, 3]`, RGB 0..1, ask of others in their style."""
+    features = objective.features(pictures)
+    return Painting(
+        painting_statistics(features),
+        style_targets(objective.config, features),
+        objective.variation_scale(pictures),
+    )
+
+
+class TrainingStep:
+    """A step of the training of one network; `__call__` is pure."""
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        objective: Objective,
+        config: TrainingConfig,
+        *,
+        trained: Sequence[str] | None = None,
+    ) -> None:
+        """Makes the step.
+
+        Args:
+            architecture: of the network.
+            objective: of the config's losses; its extractor must give `PAINTING_LAYERS` too.
+            config: weights, and the share of photographs without a named style.
+            trained: names of the parameters that are trained; all if omitted.
+        """
+        self.architecture = architecture
+        self.objective = objective
+        self.config = config
+        self.trained = trained
+        self.dtype = dtype_of(objective)
+
+    def __call__(
+        self, state: TrainingState, batch: Batch, named: Painting
+    ) -> tuple[TrainingState, StepLosses]:
+        """Returns the state after a step, and the losses before it.
+
+        Args:
+            state: of the parameters of the network, and of `STYLES`.
+            batch: what the step looks at.
+            named: the paintings of the named styles.
+        """
+        wanted = tf.nest.map_structure(lambda table: tf.gather(table, batch.named), named)
+        count, num_named = tf.shape(batch.photographs)[0], tf.shape(batch.named)[0]
+        if self.config.any_share > 0.0:
+            other = paintings(self.objective, batch.style)
+            wanted = tf.nest.map_structure(
+                lambda of_named, of_other: tf.concat(
+                    [of_named, tf.repeat(of_other, count - num_named, 0)], 0
+                ),
+                wanted,
+                other,
+            )
+        still, moved = still_and_moved(batch.photographs, batch.move, batch.seed)
+        content = self.objective.content_targets(still)
+        targets = Targets(
+            content, wanted.targets, scales=self.objective.scales(content, dict(wanted.scales))
+        )
+        stability_weight = self.config.stability_weight
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            trained = {name: state.parameters[name] for name in self.trained or state.parameters}
+            tape.watch(trained)
+            styles = predicted_styles(state.parameters, wanted.statistics)
+            own = tf.gather(state.parameters[STYLES], batch.named)
+            styles += tf.pad(own, [[0, count - num_named], [0, 0]])
+            if stability_weight:
+                both = self._painted(state, tf.concat([still, moved], 0), tf.tile(styles, [2, 1]))
+                pictures, others = tf.split(both, 2)
+                stability = stability_loss(pictures, others, batch.move)
+            else:
+                pictures, stability = self._painted(state, still, styles), tf.zeros([])
+        terms, by_pictures = self.objective.terms_and_gradient(pictures, targets, per_sample=True)
+        gradients = tape.gradient(
+            [pictures, stability],
+            trained,
+            output_gradients=[by_pictures / tf.cast(count, tf.float32), stability_weight],
+        )
+        layers = {
+            part: [tf.reduce_mean(loss) for name, loss in terms.layers.items() if part in name]
+            for part in ("content/", "style/")
+        }
+        losses = StepLosses(
+            tf.reduce_mean(terms.total) + stability_weight * stability,
+            tf.add_n(layers["content/"]),
+            tf.add_n(layers["style/"]) / len(layers["style/"]),
+            stability,
+        )
+        return after_step(state, gradients, batch.rate), losses
+
+    def _painted(
+        self, state: TrainingState, photographs: tf.Tensor, styles: tf.Tensor
+    ) -> tf.Tensor:
+        return paint(self.architecture, state.parameters, photographs, styles, dtype=self.dtype)
+
+
+def dtype_of(objective: Objective) -> tf.DType:
+    """Returns the type of the features of the extractor: the network is computed in it, too."""
+    return tf.as_dtype(next(iter(objective.extractor.output.values())).dtype)
