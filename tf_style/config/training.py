@@ -46,6 +46,9 @@ class TrainingConfig(TypeChecked):
         "Longer edge of the painting in px: strokes get the size that they have in it. They are "
         "that large in pictures of every size.",
     )
+    keep_margins: bool = option(
+        False, "Keep uniform margins of paintings, such as paper around a print."
+    )
     learning_rate: float = option(0.002, "Length of a step of Adam; it falls in the last third.")
     stability_weight: float = option(
         15.0,

@@ -29,7 +29,7 @@ _CHOICES, _TURNS = 3, 4  # Streams of random numbers, beside those of `photograp
 _NO_STYLE = tf.zeros([0, _STYLE_SIDE, _STYLE_SIDE, 3])
 
 
-class DivergedError(ArithmeticError):
+class DivergedError(FloatingPointError):
     """The losses of a training became NaN or infinite."""
 
 

@@ -1,0 +1,228 @@
+"""The checkpoints of a training: its state, the network that it began from, and what identifies it.
+
+Takes a job and a state; gives a file, and both back. A checkpoint needs no other file but the
+paintings and the photographs.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from tf_style._version import __version__
+from tf_style.config.training import TrainingConfig
+from tf_style.config.training_options import options_of
+from tf_style.feedforward.architecture import Architecture, parameter_shapes
+from tf_style.feedforward.network_file import StyleNetwork
+from tf_style.files import array_file, checkpoint_folder
+from tf_style.files.array_file import ArrayFile
+from tf_style.training.preparation import TrainingJob
+from tf_style.training.state import TrainingState
+from tf_style.training.training import Reached
+
+_KEPT = "kept/"
+_LENGTHS = ("minutes", "steps")
+"""Options that may change when a training goes on."""
+
+
+class TrainingCheckpointError(ValueError):
+    """Raised for a file that is no checkpoint of a training, damaged, or of another version."""
+
+
+_KIND = array_file.Kind(
+    "training", 1, TrainingCheckpointError, "Resume with the version that wrote it."
+)
+
+
+class Saved(NamedTuple):
+    """A training that was interrupted.
+
+    Attributes:
+        file: the checkpoint.
+        state: to go on from.
+        reached: how far it had come.
+        base: the network that it began from; its numbers where only styles are trained, else only
+            its architecture matters.
+        only_styles: whether it adds styles to `base`.
+    """
+
+    file: ArrayFile
+    state: TrainingState
+    reached: Reached
+    base: StyleNetwork
+    only_styles: bool
+
+
+def describe(job: TrainingJob, architecture: Architecture) -> dict[str, Any]:
+    """Returns what identifies a training, in plain JSON types."""
+    base = job.base if job.only_styles else None
+    return {
+        "config": options_of(job.config),
+        "paintings": job.hashes,
+        "architecture": dataclasses.asdict(architecture),
+        "only_styles": job.only_styles,
+        "start": dict(job.start),
+        "about": dict(base.about) if base else {},
+    }
+
+
+def write(
+    path: Path,
+    description: Mapping[str, Any],
+    state: TrainingState,
+    reached: Reached,
+    kept: Mapping[str, np.ndarray],
+) -> None:
+    """Writes a checkpoint.
+
+    Args:
+        path: the file.
+        description: from `describe`, and anything else to be saved.
+        state: of the training.
+        reached: how far it has come.
+        kept: styles that the network keeps.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    about = {**description, "step": reached.step, "seconds": reached.seconds}
+    arrays = {**_flat(state), **{f"{_KEPT}{name}": style for name, style in kept.items()}}
+    array_file.write(path, _KIND, about, arrays)
+
+
+def read(path: Path) -> ArrayFile:
+    """Returns the contents of a checkpoint, after checking the whole file.
+
+    Raises:
+        OSError: if it cannot be read.
+        TrainingCheckpointError: if it is no checkpoint of a training, damaged, or from another
+            version.
+    """
+    found = array_file.read(path, _KIND)
+    if found.version != __version__:
+        raise TrainingCheckpointError(
+            f"'{path}' must be from tf_style {__version__}. Received: version {found.version!r}. "
+            "Resume with that version, or start anew."
+        )
+    return found
+
+
+def newest(folder: Path, *, argument: str) -> Saved:
+    """Returns the training of the newest checkpoint in a folder.
+
+    Args:
+        folder: the folder of the checkpoints.
+        argument: name of the folder in error messages.
+
+    Raises:
+        OSError: if there is no checkpoint, or it cannot be read.
+        TrainingCheckpointError: if it is damaged or from another version; names a way out.
+    """
+    file = checkpoint_folder.newest(folder, read, argument=argument)
+    description, arrays = file.description, dict(file.arrays)
+    try:
+        architecture = Architecture(**description["architecture"])
+        state = _unflattened(arrays)
+        shapes = parameter_shapes(architecture)
+        if any(state.averages[name].shape != shape for name, shape in shapes.items()):
+            raise ValueError("its arrays do not fit together")
+        for part in (state.parameters, state.first, state.second):
+            if {name: each.shape for name, each in part.items()} != {
+                name: each.shape for name, each in state.averages.items()
+            }:
+                raise ValueError("its arrays do not fit together")
+        base = StyleNetwork(
+            architecture,
+            {name: arrays[f"averages/{name}"] for name in shapes},
+            {
+                name.removeprefix(_KEPT): array
+                for name, array in arrays.items()
+                if name.startswith(_KEPT)
+            },
+            dict(description["about"]),
+        )
+        reached = Reached(int(description["step"]), float(description["seconds"]))
+        return Saved(file, state, reached, base, bool(description["only_styles"]))
+    except (ValueError, TypeError, KeyError) as error:
+        raise TrainingCheckpointError(
+            f"'{file.path}' is no checkpoint of a training of this version: {error}. Start anew."
+        ) from error
+
+
+def resumed_job(job: TrainingJob, saved: Saved) -> TrainingJob:
+    """Returns a job that goes on with a saved training.
+
+    Args:
+        job: with the paintings and options of now.
+        saved: what was interrupted.
+
+    Raises:
+        ValueError: if the training was another one, or has nothing left to do.
+    """
+    check_same(saved.file, "paintings", job.hashes)
+    options = {
+        name: value for name, value in options_of(job.config).items() if name not in _LENGTHS
+    }
+    check_same(saved.file, "config", options)
+    _check_unfinished(job.config, saved.reached)
+    start = saved.file.description.get("start")
+    return job._replace(
+        base=saved.base,
+        only_styles=saved.only_styles,
+        start=dict(start) if isinstance(start, dict) else {},
+    )
+
+
+def check_same(file: ArrayFile, what: str, expected: Mapping[str, Any]) -> None:
+    """Raises ValueError, with the names of what differs, if a checkpoint is of another training."""
+    found = file.description.get(what)
+    found = found if isinstance(found, dict) else {}
+    names = [*expected, *(name for name in found if name not in (*expected, *_LENGTHS))]
+    other = [name for name in names if found.get(name) != expected.get(name)]
+    if other:
+        raise ValueError(
+            f"'{file.path}' must be from a training with the same {what}. Received: different "
+            f"{', '.join(other)}. Use those that it began with, or remove '{file.path.parent}' to "
+            "start anew."
+        )
+
+
+def _check_unfinished(config: TrainingConfig, reached: Reached) -> None:
+    """Raises ValueError if all steps have been made."""
+    if config.steps:
+        name, limit, done = "steps", float(config.steps), float(reached.step)
+    else:
+        name, limit, done = "minutes", config.minutes, reached.seconds / 60.0
+    if done >= limit:
+        raise ValueError(
+            f"`{name}` must be more than the training has had, {done:g}. Received: "
+            f"{name}={limit:g}. Give more of them, as in --{name}={2.0 * limit:g}."
+        )
+
+
+def _flat(state: TrainingState) -> dict[str, Any]:
+    """Returns the arrays of a state by name."""
+    arrays: dict[str, Any] = {}
+    for part, value in state._asdict().items():
+        if isinstance(value, Mapping):
+            arrays.update({f"{part}/{name}": each for name, each in value.items()})
+        else:
+            arrays[part] = value
+    return arrays
+
+
+def _unflattened(arrays: Mapping[str, np.ndarray]) -> TrainingState:
+    """Returns the state whose arrays `_flat` has named."""
+    parts: dict[str, Any] = {}
+    for name, array in arrays.items():
+        part, is_nested, inner = name.partition("/")
+        if part in TrainingState._fields:
+            tensor = tf.constant(array)
+            if is_nested:
+                parts.setdefault(part, {})[inner] = tensor
+            else:
+                parts[part] = tensor
+    return TrainingState(**parts)
