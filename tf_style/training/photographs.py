@@ -214,6 +214,23 @@ def part_of(pixels: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarr
     return part[:, ::-1] if rng.random() < 0.5 else part
 
 
+def own_part(image: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
+    """Returns a random square part of a painting at its own scale, float32 `[side, side, 3]`.
+
+    Mirrored half of the time. A painting that is narrower is continued by its mirror image.
+
+    Args:
+        image: float32 `[1, h, w, 3]`, RGB 0..1.
+        side: px.
+        rng: makes the choices.
+    """
+    lacking = [max(0, side - length) for length in image.shape[1:3]]
+    wide = np.pad(image[0], [*((0, more) for more in lacking), (0, 0)], "symmetric")
+    top, left = (int(rng.integers(length - side + 1)) for length in wide.shape[:2])
+    part = wide[top : top + side, left : left + side]
+    return part[:, ::-1] if rng.random() < 0.5 else part
+
+
 def recolored(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Returns an image in other colors: a random linear map around its mean, another contrast.
 
