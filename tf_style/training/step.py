@@ -34,7 +34,7 @@ class Painting(NamedTuple):
     """What paintings ask of pictures, for `n` of them.
 
     Attributes:
-        statistics: float32 `[n, NUM_STATISTICS]`, for the predictor.
+        statistics: float32 `[n, statistics]`, for the predictor.
         targets: style statistics by layer, float32 `[n, ...]`.
         scales: of total variation, float32 `[n]`, by name.
     """

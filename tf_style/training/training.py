@@ -86,6 +86,7 @@ class Training:
         *,
         styles: Mapping[str, np.ndarray],
         photographs: Photographs,
+        architecture: Architecture | None = None,
         base: StyleNetwork | None = None,
         only_styles: bool = False,
     ) -> None:
@@ -96,6 +97,7 @@ class Training:
             config: everything but the pictures.
             styles: paintings by name, float32 `[1, h, w, 3]`, RGB 0..1.
             photographs: what is painted.
+            architecture: of a new network; the default if omitted, or that of `base`.
             base: the network to start from; random numbers if omitted.
             only_styles: leave all numbers of the network as they are, and train only the scales and
                 shifts of the new styles. The network keeps the styles that it has.
@@ -103,7 +105,7 @@ class Training:
         self.config = config
         self.base = base
         self.only_styles = only_styles
-        self.architecture = Architecture() if base is None else base.architecture
+        self.architecture = base.architecture if base else architecture or Architecture()
         self.step = TrainingStep(
             self.architecture, objective, config, trained=(STYLES,) if only_styles else None
         )
