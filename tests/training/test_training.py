@@ -82,7 +82,10 @@ def test_gradients_are_those_of_the_loss(make_training, rng):
     training = make_training(config)
     state = training.initial()
     state = state._replace(
-        parameters={**state.parameters, STYLES: 0.3 * tf.random.stateless_normal([2, TINY.style_size], [1, 2])}
+        parameters={
+            **state.parameters,
+            STYLES: 0.3 * tf.random.stateless_normal([2, TINY.style_size], [1, 2]),
+        }
     )
     photographs, style = next(training._batches(0, 64))
     batch = training._batch(0, 0.5, photographs, style)
