@@ -13,6 +13,7 @@ from tf_style.training.photographs import (
     part_of,
     recolored,
     style_parts,
+    with_contrast,
 )
 
 
@@ -102,6 +103,16 @@ def test_a_narrow_painting_is_continued_by_its_mirror_image(rng):
     part = own_part(image, 32, rng)
     assert part.shape == (32, 32, 3)
     np.testing.assert_array_equal(part[20:], part[19:7:-1])
+
+
+def test_nearly_flat_parts_get_contrast(rng):
+    image = rng.uniform(0.7, 0.8, size=[40, 40, 3]).astype(np.float32)
+    found = with_contrast(image)
+    assert found.std() == pytest.approx(0.15, rel=0.01)
+    assert np.corrcoef(found.ravel(), image.ravel())[0, 1] > 0.999
+    rich = rng.uniform(size=[9, 9, 3]).astype(np.float32)
+    np.testing.assert_array_equal(with_contrast(rich), rich)
+    assert np.isfinite(with_contrast(np.full([9, 9, 3], 0.2, np.float32))).all()
 
 
 def test_recoloring_keeps_forms_and_range(rng):

@@ -21,7 +21,7 @@ def _loss() -> LossConfig:
     from deep ones. The content's power is lower, because its loss is far from its end for long.
     """
     layers = tuple((name, 0.2) for name, _ in LossConfig().style_layers)
-    return LossConfig(style_layers=layers, style_weight=3.0, content_power=2.0)
+    return LossConfig(style_layers=layers, content_power=2.0)
 
 
 @with_flat_names
