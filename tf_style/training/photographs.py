@@ -168,8 +168,8 @@ def style_parts(
 ) -> tf.data.Dataset:
     """Returns a dataset without end of pictures in whose style to paint, one for each step.
 
-    Half of them are parts of the paintings, half of photographs; three quarters are recolored. Parts
-    that are nearly flat get more contrast: relative to their features, any loss is large.
+    Half of them are parts of the paintings, half of photographs; three quarters are recolored.
+    Parts that are nearly flat get more contrast: relative to their features, any loss is large.
 
     Args:
         photographs: what to cut from.
