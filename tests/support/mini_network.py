@@ -28,14 +28,15 @@ def use_mini_network(monkeypatch, mini_layers):
     from tf_style.export import saved_model
     from tf_style.network import extractor, reading_ahead
     from tf_style.network.weights import Weights
+    from tf_style.training import assembly as training_assembly
 
     weights = Weights(mini_layers, "0" * 64)
-    for module in (extractor, assembly):
+    for module in (extractor, assembly, training_assembly):
         monkeypatch.setattr(module, "load_weights", lambda name, notify=None: weights)
     monkeypatch.setattr(reading_ahead, "stored_weights", lambda name: None)
     means = {name: np.ones(kernel.shape[-1]) for name, (kernel, _) in mini_layers.items()}
     monkeypatch.setattr(extractor, "mean_activations", lambda: means)
     # Nothing here is to depend on how fast this machine computes in bfloat16.
-    for module in (saved_model, assembly):
+    for module in (saved_model, assembly, training_assembly):
         monkeypatch.setattr(module, "arithmetic", lambda precision, **_: "direct")
     # Problems stay cached from test to test, by the hash of their weights: tracing takes seconds.

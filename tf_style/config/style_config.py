@@ -5,17 +5,22 @@ config written with `to_json` repeats a run exactly.
 """
 
 import dataclasses
-import functools
 import json
-import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tf_style._checks import check_choice, check_number, one_line, shown, suggestion
+from tf_style._checks import check_choice, check_number, one_line, shown
 from tf_style.config.compute import ComputeConfig
 from tf_style.config.control import ControlConfig
 from tf_style.config.earlier import completed
-from tf_style.config.fields import TypeChecked, option, typed_fields
+from tf_style.config.fields import TypeChecked, option
+from tf_style.config.flat_names import (
+    flat_fields,
+    flat_values,
+    groups_of,
+    replaced,
+    with_flat_names,
+)
 from tf_style.config.loss import LossConfig
 from tf_style.config.network import NetworkConfig
 from tf_style.config.optimizer import OptimizerConfig
@@ -33,6 +38,7 @@ PREVIEW_EDGE = 192
 """Longer edge of a preview, px: about ten seconds on two cores."""
 
 
+@with_flat_names
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StyleConfig(TypeChecked):
     """Everything that determines the result, except the pictures themselves.
@@ -85,7 +91,7 @@ class StyleConfig(TypeChecked):
     compute: ComputeConfig = dataclasses.field(default_factory=ComputeConfig)
     control: ControlConfig = dataclasses.field(default_factory=ControlConfig)
 
-    if TYPE_CHECKING:  # What `_accept_flat_names` makes of it.
+    if TYPE_CHECKING:  # What `with_flat_names` makes of it.
 
         def __init__(self, **options: Unpack[Arguments]) -> None: ...
 
@@ -137,11 +143,7 @@ class StyleConfig(TypeChecked):
                 "`preset` cannot be replaced, as it names where the settings came from. Use "
                 f"`tf_style.preset({options['preset']!r})` and replace single options of it."
             )
-        for name in options:
-            if name not in FIELDS:
-                raise ValueError(_unknown(name))
-        groups = {group: getattr(self, group) for group in GROUPS}
-        return dataclasses.replace(self, **_grouped(options, groups))
+        return replaced(self, options)
 
     def previewed(self) -> "StyleConfig":
         """Returns the config of a small picture that shows what the full one will look like.
@@ -172,11 +174,7 @@ class StyleConfig(TypeChecked):
 
     def to_dict(self) -> dict[str, Any]:
         """Returns every option by flat name, in plain JSON types."""
-        values = {}
-        for name, (group, _, _) in FIELDS.items():
-            value = getattr(getattr(self, group) if group else self, name)
-            values[name] = dict(value) if isinstance(value, tuple) else value
-        return values
+        return flat_values(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "StyleConfig":
@@ -213,71 +211,11 @@ class StyleConfig(TypeChecked):
         return cls.from_dict(values)
 
 
-def _fields() -> dict[str, tuple[str, dataclasses.Field, Any]]:
-    table: dict[str, tuple[str, dataclasses.Field, Any]] = {}
-    for field, kind in typed_fields(StyleConfig):
-        if dataclasses.is_dataclass(kind):
-            for inner, inner_kind in typed_fields(typing.cast(type, kind)):
-                table[inner.name] = (field.name, inner, inner_kind)
-        else:
-            table[field.name] = ("", field, kind)
-    return table
-
-
-FIELDS: dict[str, tuple[str, dataclasses.Field, Any]] = _fields()
+FIELDS = flat_fields(StyleConfig)
 """(group in StyleConfig or "", field, type) of every option, by flat name."""
 
 
-GROUPS = tuple(dict.fromkeys(group for group, _, _ in FIELDS.values() if group))
-
-
-def _unknown(name: str) -> str:
-    return f"`{name[:80]}` must be an option of StyleConfig." + suggestion(name, FIELDS)
-
-
-def _grouped(options: Mapping[str, Any], groups: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the fields of StyleConfig that options by flat name give.
-
-    Args:
-        options: values by flat name.
-        groups: the groups whose other options stay as they are.
-    """
-    fields: dict[str, Any] = {}
-    changes: dict[str, dict[str, Any]] = {}
-    for name, value in options.items():
-        group = FIELDS[name][0]
-        if group:
-            changes.setdefault(group, {})[name] = value
-        else:
-            fields[name] = value
-    for group, values in changes.items():
-        fields[group] = dataclasses.replace(groups[group], **values)
-    return fields
-
-
-def _accept_flat_names(init: Callable[..., None]) -> Callable[..., None]:
-    """Returns the `__init__` of StyleConfig that also takes the options of its groups."""
-
-    @functools.wraps(init)
-    def accepting(self: StyleConfig, **options: Any) -> None:
-        given = [name for name in GROUPS if name in options]
-        # `optimizer` is a group, and the name of a method in it.
-        names = [name for name in given if not isinstance(options[name], str)]
-        groups = {name: options.pop(name) for name in names}
-        for name in options:
-            if name not in FIELDS:
-                raise ValueError(_unknown(name))
-        defaults = {
-            field.name: field.default_factory()
-            for field in dataclasses.fields(StyleConfig)
-            if field.default_factory is not dataclasses.MISSING
-        }
-        init(self, **{**groups, **_grouped(options, {**defaults, **groups})})
-
-    return accepting
-
-
-StyleConfig.__init__ = _accept_flat_names(StyleConfig.__init__)  # type: ignore[method-assign]
+GROUPS = groups_of(FIELDS)
 
 
 def preset(name: str) -> StyleConfig:

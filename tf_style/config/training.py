@@ -1,11 +1,12 @@
 """Options of the training of style networks. No TensorFlow here."""
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tf_style._checks import check_number
-from tf_style.config.compute import ComputeConfig
+from tf_style._checks import check_choice, check_number
+from tf_style.config.compute import PRECISIONS
 from tf_style.config.fields import TypeChecked, option
+from tf_style.config.flat_names import flat_values, replaced, with_flat_names
 from tf_style.config.loss import LossConfig
 from tf_style.config.network import NetworkConfig
 
@@ -20,9 +21,10 @@ def _loss() -> LossConfig:
     from deep ones. The content's power is lower, because its loss is far from its end for long.
     """
     layers = tuple((name, 0.2) for name, _ in LossConfig().style_layers)
-    return LossConfig(style_layers=layers, style_weight=3.0, content_power=2.0)
+    return LossConfig(style_layers=layers, content_power=2.0)
 
 
+@with_flat_names
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingConfig(TypeChecked):
     """Everything that determines a trained network, except the pictures."""
@@ -66,9 +68,22 @@ class TrainingConfig(TypeChecked):
         "recoloring of one: teaches the network to paint in any style at once.",
     )
     seed: int = option(0, "Seed of the first weights and of all random choices.")
+    precision: str = option(
+        "auto",
+        "Precision of the networks: 'float32', 'bfloat16' (features of 8 bits), or 'auto': "
+        "bfloat16 where it is faster.",
+    )
+    deterministic: bool = option(
+        False,
+        "Give the same network, bit for bit, in every run on the same machine. In Python this "
+        "stays on for the whole process, because TensorFlow cannot turn it off again.",
+    )
     network: NetworkConfig = dataclasses.field(default_factory=NetworkConfig)
     loss: LossConfig = dataclasses.field(default_factory=_loss)
-    compute: ComputeConfig = dataclasses.field(default_factory=ComputeConfig)
+
+    if TYPE_CHECKING:  # What `with_flat_names` makes of it.
+
+        def __init__(self, **options: Any) -> None: ...
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -81,8 +96,9 @@ class TrainingConfig(TypeChecked):
             check_number(name, getattr(self, name), minimum=0.0, maximum=1e6)
         check_number("any_share", self.any_share, minimum=0.0, maximum=1.0)
         check_number("seed", self.seed, minimum=0, maximum=2**31 - 1)
-        _ = self.crop_sides
-        if self.compute.deterministic and not self.steps:
+        check_choice("precision", self.precision, PRECISIONS)
+        _ = self.crop_sides  # Raises if they are wrong.
+        if self.deterministic and not self.steps:
             raise ValueError(
                 "Cannot use `deterministic` without `steps`. This is because the number of steps "
                 f"that fit into a time varies from run to run. Received: minutes={self.minutes:g}. "
@@ -110,6 +126,15 @@ class TrainingConfig(TypeChecked):
             return next(s for s, end in zip(sides, CROP_SHARES, strict=True) if share <= end)
         return sides[min(int(share * len(sides)), len(sides) - 1)]
 
+    def replace(self, /, **options: Any) -> "TrainingConfig":
+        """Returns a copy with some options changed, by flat name, e.g. `style_weight=5`.
+
+        Raises:
+            ValueError: on an unknown name (suggests the nearest) or a value out of range.
+            TypeError: on a value of a wrong type.
+        """
+        return replaced(self, options)
+
     def to_dict(self) -> dict[str, Any]:
-        """Returns every option in plain JSON types."""
-        return dataclasses.asdict(self)
+        """Returns every option by flat name, in plain JSON types."""
+        return flat_values(self)

@@ -23,7 +23,7 @@ STRIDE = 4
 PAINTING_LAYERS = tuple(f"block{block}_conv1" for block in range(1, 6))
 """The layers of VGG-19 whose means and deviations describe a painting to the predictor."""
 
-NUM_STATISTICS = 2 * sum(vgg19.KERNEL_SHAPES[layer][-1] for layer in PAINTING_LAYERS)
+_NUM_STATISTICS = 2 * sum(vgg19.KERNEL_SHAPES[layer][-1] for layer in PAINTING_LAYERS)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,16 +35,18 @@ class Architecture:
         filters: filters at a quarter of them.
         blocks: residual blocks.
         hidden: units of the predictor between a painting's statistics and its style.
+        statistics: numbers that describe a painting, two for each filter of `PAINTING_LAYERS`.
     """
 
     edge_filters: int = 32
     filters: int = 64
     blocks: int = 5
     hidden: int = 128
+    statistics: int = _NUM_STATISTICS
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            checked_integer(field.name, getattr(self, field.name), minimum=1, maximum=1024)
+            checked_integer(field.name, getattr(self, field.name), minimum=1, maximum=65536)
 
     @property
     def kernels(self) -> dict[str, tuple[int, int, int, int]]:
@@ -82,7 +84,7 @@ def parameter_shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
     return {
         **architecture.kernels,
         "bias": (3,),
-        "predictor1": (NUM_STATISTICS, architecture.hidden),
+        "predictor1": (architecture.statistics, architecture.hidden),
         "predictor1_bias": (architecture.hidden,),
         "predictor2": (architecture.hidden, architecture.style_size),
         "predictor2_bias": (architecture.style_size,),

@@ -18,7 +18,7 @@ _FLOOR = 0.01  # Of means and deviations, whose mean over photographs is about 1
 
 
 def painting_statistics(features: Mapping[str, tf.Tensor]) -> tf.Tensor:
-    """Returns what describes a painting to the predictor, float32 `[b, NUM_STATISTICS]`.
+    """Returns what describes a painting to the predictor, float32 `[b, statistics]`.
 
     Args:
         features: float `[b, h, w, c]` of `PAINTING_LAYERS`, of the normalized network.
@@ -37,9 +37,9 @@ def predicted_styles(parameters: Mapping[str, tf.Tensor], statistics: tf.Tensor)
     """Returns the styles of paintings, float32 `[b, style_size]`.
 
     Args:
-        parameters: "predictor1" `[NUM_STATISTICS, hidden]`, "predictor2" `[hidden, style_size]` and
+        parameters: "predictor1" `[statistics, hidden]`, "predictor2" `[hidden, style_size]` and
             their biases, "predictor1_bias" and "predictor2_bias".
-        statistics: float32 `[b, NUM_STATISTICS]`.
+        statistics: float32 `[b, statistics]`.
     """
     hidden = statistics @ parameters["predictor1"] + parameters["predictor1_bias"]
     return tf.nn.relu(hidden) @ parameters["predictor2"] + parameters["predictor2_bias"]

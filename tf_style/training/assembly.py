@@ -27,10 +27,10 @@ def load_objective(
         OSError: if the weights cannot be downloaded or read.
         ValueError: if the weights are invalid.
     """
-    if config.compute.deterministic:
+    if config.deterministic:
         tf.config.experimental.enable_op_determinism()
     weights = load_weights(config.network.weights, notify=notify)
-    kind = arithmetic(config.compute.precision, deterministic=config.compute.deterministic)
+    kind = arithmetic(config.precision, deterministic=config.deterministic)
     extractor = make_extractor(
         weights.layers,
         config.network,

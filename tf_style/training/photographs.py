@@ -24,6 +24,7 @@ SUFFIXES = (
 )  # fmt: skip
 """Suffixes of the files in a folder that are taken for photographs."""
 
+_LEAST_DEVIATION = 0.15  # Of the values of a style part, so that its features are no noise.
 _KEPT_EDGE = 640  # Px; photographs are kept in memory at this size.
 _KEPT_BYTES = 1_000_000_000
 _ZOOM = 2.0  # Shorter edges of photographs are at most this many times a crop's side.
@@ -169,6 +170,7 @@ def style_parts(
     """Returns a dataset without end of pictures in whose style to paint, one for each step.
 
     Half of them are parts of the paintings, half of photographs; three quarters are recolored.
+    Parts that are nearly flat get more contrast: relative to their features, any loss is large.
 
     Args:
         photographs: what to cut from.
@@ -189,7 +191,7 @@ def style_parts(
         else:
             source = photographs.number(int(rng.integers(len(photographs))))
         found = to_unit(part_of(source, side, rng))
-        return recolored(found, rng) if rng.random() < 0.75 else found
+        return with_contrast(recolored(found, rng) if rng.random() < 0.75 else found)
 
     def element(number: tf.Tensor) -> tf.Tensor:
         return tf.ensure_shape(tf.numpy_function(part, [number], tf.float32), [side, side, 3])
@@ -215,6 +217,23 @@ def part_of(pixels: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarr
     return part[:, ::-1] if rng.random() < 0.5 else part
 
 
+def own_part(image: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
+    """Returns a random square part of a painting at its own scale, float32 `[side, side, 3]`.
+
+    Mirrored half of the time. A painting that is narrower is continued by its mirror image.
+
+    Args:
+        image: float32 `[1, h, w, 3]`, RGB 0..1.
+        side: px.
+        rng: makes the choices.
+    """
+    lacking = [max(0, side - length) for length in image.shape[1:3]]
+    wide = np.pad(image[0], [*((0, more) for more in lacking), (0, 0)], "symmetric")
+    top, left = (int(rng.integers(length - side + 1)) for length in wide.shape[:2])
+    part = wide[top : top + side, left : left + side]
+    return part[:, ::-1] if rng.random() < 0.5 else part
+
+
 def recolored(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Returns an image in other colors: a random linear map around its mean, another contrast.
 
@@ -228,3 +247,17 @@ def recolored(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     color_map = rng.uniform(0.6, 1.6) * (share * turn + (1.0 - share) * np.eye(3))
     moved = (image - mean) @ color_map + rng.uniform(0.15, 0.85, 3)
     return np.clip(moved, 0.0, 1.0).astype(np.float32)
+
+
+def with_contrast(image: np.ndarray) -> np.ndarray:
+    """Returns an image with a standard deviation of at least 0.15, except for what is clipped.
+
+    Args:
+        image: float32 `[h, w, 3]`, RGB 0..1.
+    """
+    deviation = float(image.std())
+    if deviation >= _LEAST_DEVIATION:
+        return image
+    center = np.float32(0.5 + 0.5 * (image.mean() - 0.5))
+    factor = np.float32(_LEAST_DEVIATION / max(deviation, 1e-3))
+    return np.clip(center + factor * (image - image.mean()), 0.0, 1.0)

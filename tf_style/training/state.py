@@ -42,8 +42,6 @@ def initial_state(parameters: Mapping[str, np.ndarray]) -> TrainingState:
 def after_step(state: TrainingState, gradients: Named, rate: tf.Tensor) -> TrainingState:
     """Returns the state after one step of Adam.
 
-    Gradients longer than 2 are shortened to 2: the first ones are ten times as long.
-
     Args:
         state: before the step.
         gradients: of the loss, by name; parameters without one stay as they are.
@@ -53,17 +51,21 @@ def after_step(state: TrainingState, gradients: Named, rate: tf.Tensor) -> Train
         Kingma & Ba (2015), Adam, algorithm 1. Differs: beta2 is 0.99, not 0.999, because trainings
         have few steps.
     """
-    norm = tf.linalg.global_norm(list(gradients.values()))
-    shorter = tf.minimum(1.0, _LARGEST_NORM / tf.maximum(norm, 1e-12))
     count = state.step + 1.0
     rate *= tf.sqrt(1.0 - _BETA2**count) / (1.0 - _BETA1**count)
     kept = tf.minimum(_AVERAGED, (1.0 + count) / (10.0 + count))
     parameters, first, second = dict(state.parameters), dict(state.first), dict(state.second)
     averages = dict(state.averages)
     for name, gradient in gradients.items():
-        gradient = shorter * gradient
         first[name] = _BETA1 * first[name] + (1.0 - _BETA1) * gradient
         second[name] = _BETA2 * second[name] + (1.0 - _BETA2) * tf.square(gradient)
         parameters[name] -= rate * first[name] / (tf.sqrt(second[name]) + _EPSILON)
         averages[name] = kept * averages[name] + (1.0 - kept) * parameters[name]
     return TrainingState(count, parameters, first, second, averages)
+
+
+def shortened(gradients: Named) -> dict[str, tf.Tensor]:
+    """Returns gradients whose common length is at most 2: the first ones are ten times as long."""
+    norm = tf.linalg.global_norm(list(gradients.values()))
+    shorter = tf.minimum(1.0, _LARGEST_NORM / tf.maximum(norm, 1e-12))
+    return {name: shorter * gradient for name, gradient in gradients.items()}

@@ -16,8 +16,14 @@ from tf_style.feedforward.painting import paint
 from tf_style.feedforward.predictor import painting_statistics, predicted_styles
 from tf_style.objective.objective import Objective
 from tf_style.objective.targets import Targets, style_targets
+from tf_style.training.discriminator import (
+    PREFIX,
+    adversarial_loss,
+    discriminator_loss,
+    judged,
+)
 from tf_style.training.stability import stability_loss, still_and_moved
-from tf_style.training.state import TrainingState, after_step
+from tf_style.training.state import TrainingState, after_step, shortened
 
 STYLES = "styles"
 """The name of the named styles among the parameters, float32 `[styles, style_size]`: each is what
@@ -28,7 +34,7 @@ class Painting(NamedTuple):
     """What paintings ask of pictures, for `n` of them.
 
     Attributes:
-        statistics: float32 `[n, NUM_STATISTICS]`, for the predictor.
+        statistics: float32 `[n, statistics]`, for the predictor.
         targets: style statistics by layer, float32 `[n, ...]`.
         scales: of total variation, float32 `[n]`, by name.
     """
@@ -46,6 +52,8 @@ class Batch(NamedTuple):
         named: int32 `[m]`, m at most b: the named styles of the first m photographs.
         style: float32 `[1, h', w', 3]`, RGB 0..1: the picture in whose style the others are
             painted; `[0, h', w', 3]` if m is b.
+        parts: float32 `[m, h, w, 3]`, RGB 0..1: parts of the named styles' paintings, for the
+            discriminator; `[0, h, w, 3]` without one.
         move: int32 `[2]`, pixels by which the photographs are moved.
         seed: int32 `[2]`, of the noise.
         rate: float32 scalar, the learning rate.
@@ -54,6 +62,7 @@ class Batch(NamedTuple):
     photographs: tf.Tensor
     named: tf.Tensor
     style: tf.Tensor
+    parts: tf.Tensor
     move: tf.Tensor
     seed: tf.Tensor
     rate: tf.Tensor
@@ -67,12 +76,16 @@ class StepLosses(NamedTuple):
         content: unweighted; with relative losses 1 if nothing of the photograph is left.
         style: unweighted, mean over the layers; with relative losses 1 for a picture without any.
         stability: unweighted.
+        adversarial: unweighted, of the network; 0 without a discriminator.
+        discriminator: of the discriminator: 2 if it is no better than chance, 0 if it is sure.
     """
 
     total: tf.Tensor
     content: tf.Tensor
     style: tf.Tensor
     stability: tf.Tensor
+    adversarial: tf.Tensor
+    discriminator: tf.Tensor
 
 
 def paintings(objective: Objective, pictures: tf.Tensor) -> Painting:
@@ -102,7 +115,7 @@ class TrainingStep:
             architecture: of the network.
             objective: of the config's losses; its extractor must give `PAINTING_LAYERS` too.
             config: weights, and the share of photographs without a named style.
-            trained: names of the parameters that are trained; all if omitted.
+            trained: names of the network's parameters that are trained; all if omitted.
         """
         self.architecture = architecture
         self.objective = objective
@@ -136,34 +149,44 @@ class TrainingStep:
         targets = Targets(
             content, wanted.targets, scales=self.objective.scales(content, dict(wanted.scales))
         )
-        stability_weight = self.config.stability_weight
+        weights = self.config.stability_weight, self.config.adversarial_weight
+        judge, network = _divided(state.parameters)
+        trained = {name: network[name] for name in self.trained or network}
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            trained = {name: state.parameters[name] for name in self.trained or state.parameters}
             tape.watch(trained)
             styles = predicted_styles(state.parameters, wanted.statistics)
             own = tf.gather(state.parameters[STYLES], batch.named)
             styles += tf.pad(own, [[0, count - num_named], [0, 0]])
-            if stability_weight:
+            stability = adversarial = tf.zeros([])
+            if weights[0]:
                 both = self._painted(state, tf.concat([still, moved], 0), tf.tile(styles, [2, 1]))
                 pictures, others = tf.split(both, 2)
                 stability = stability_loss(pictures, others, batch.move)
             else:
-                pictures, stability = self._painted(state, still, styles), tf.zeros([])
+                pictures = self._painted(state, still, styles)
+            if judge:
+                adversarial = adversarial_loss(judged(judge, pictures[:num_named], batch.named))
         terms, by_pictures = self.objective.terms_and_gradient(pictures, targets, per_sample=True)
         gradients = tape.gradient(
-            [pictures, stability],
+            [pictures, stability, adversarial],
             trained,
-            output_gradients=[by_pictures / tf.cast(count, tf.float32), stability_weight],
+            output_gradients=[by_pictures / tf.cast(count, tf.float32), *weights],
         )
+        gradients, judging = shortened(gradients), tf.zeros([])
+        if judge:
+            judging, by_judge = _judging(judge, batch, pictures[:num_named])
+            gradients |= shortened(by_judge)
         layers = {
             part: [tf.reduce_mean(loss) for name, loss in terms.layers.items() if part in name]
             for part in ("content/", "style/")
         }
         losses = StepLosses(
-            tf.reduce_mean(terms.total) + stability_weight * stability,
+            tf.reduce_mean(terms.total) + weights[0] * stability + weights[1] * adversarial,
             tf.add_n(layers["content/"]),
             tf.add_n(layers["style/"]) / len(layers["style/"]),
             stability,
+            adversarial,
+            judging,
         )
         return after_step(state, gradients, batch.rate), losses
 
@@ -171,6 +194,26 @@ class TrainingStep:
         self, state: TrainingState, photographs: tf.Tensor, styles: tf.Tensor
     ) -> tf.Tensor:
         return paint(self.architecture, state.parameters, photographs, styles, dtype=self.dtype)
+
+
+def _divided(
+    parameters: Mapping[str, tf.Tensor],
+) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+    """Returns the parameters of the discriminator, none without one, and those of the network."""
+    judge = {name: value for name, value in parameters.items() if name.startswith(PREFIX)}
+    return judge, {name: value for name, value in parameters.items() if name not in judge}
+
+
+def _judging(
+    judge: dict[str, tf.Tensor], batch: Batch, pictures: tf.Tensor
+) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    """Returns the discriminator's loss and its gradient."""
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(judge)
+        loss = discriminator_loss(
+            judged(judge, batch.parts, batch.named), judged(judge, pictures, batch.named)
+        )
+    return loss, tape.gradient(loss, judge)
 
 
 def dtype_of(objective: Objective) -> tf.DType:

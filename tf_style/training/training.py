@@ -12,12 +12,13 @@ import numpy as np
 import tensorflow as tf
 
 from tf_style.config.training import TrainingConfig
-from tf_style.feedforward.architecture import Architecture, initial_parameters
+from tf_style.feedforward.architecture import Architecture, initial_parameters, parameter_shapes
 from tf_style.feedforward.network_file import StyleNetwork
 from tf_style.feedforward.predictor import predicted_styles
 from tf_style.objective.objective import Objective
 from tf_style.training import photographs as reading
-from tf_style.training.photographs import Photographs
+from tf_style.training.discriminator import initial_discriminator
+from tf_style.training.photographs import Photographs, own_part
 from tf_style.training.stability import REACH
 from tf_style.training.state import TrainingState, initial_state
 from tf_style.training.step import STYLES, Batch, Painting, StepLosses, TrainingStep, paintings
@@ -68,6 +69,7 @@ _ANY_BATCH = Batch(  # One graph for all sizes.
     tf.TensorSpec([None, None, None, 3]),
     tf.TensorSpec([None], tf.int32),
     tf.TensorSpec([None, None, None, 3]),
+    tf.TensorSpec([None, None, None, 3]),
     tf.TensorSpec([2], tf.int32),
     tf.TensorSpec([2], tf.int32),
     tf.TensorSpec([]),
@@ -84,6 +86,7 @@ class Training:
         *,
         styles: Mapping[str, np.ndarray],
         photographs: Photographs,
+        architecture: Architecture | None = None,
         base: StyleNetwork | None = None,
         only_styles: bool = False,
     ) -> None:
@@ -94,6 +97,7 @@ class Training:
             config: everything but the pictures.
             styles: paintings by name, float32 `[1, h, w, 3]`, RGB 0..1.
             photographs: what is painted.
+            architecture: of a new network; the default if omitted, or that of `base`.
             base: the network to start from; random numbers if omitted.
             only_styles: leave all numbers of the network as they are, and train only the scales and
                 shifts of the new styles. The network keeps the styles that it has.
@@ -101,11 +105,12 @@ class Training:
         self.config = config
         self.base = base
         self.only_styles = only_styles
-        self.architecture = Architecture() if base is None else base.architecture
+        self.architecture = base.architecture if base else architecture or Architecture()
         self.step = TrainingStep(
             self.architecture, objective, config, trained=(STYLES,) if only_styles else None
         )
         self._styles = dict(styles)
+        self._pictures = list(styles.values())
         self._photographs = photographs
         self._graph = tf.function(self.step, autograph=False)
         found = [paintings(objective, tf.constant(style)) for style in styles.values()]
@@ -118,7 +123,10 @@ class Training:
         else:
             parameters = dict(self.base.parameters)
         size = len(self._styles), self.architecture.style_size
-        return initial_state({**parameters, STYLES: np.zeros(size, np.float32)})
+        parameters[STYLES] = np.zeros(size, np.float32)
+        if self.config.adversarial_weight:
+            parameters |= initial_discriminator(len(self._styles), self.config.seed)
+        return initial_state(parameters)
 
     def steps(
         self, state: TrainingState, reached: Reached = _NOTHING
@@ -168,8 +176,10 @@ class Training:
             state: of this training.
             about: how it was trained, in plain JSON types.
         """
-        parameters = {name: value.numpy() for name, value in state.averages.items()}
-        own = parameters.pop(STYLES)
+        parameters = {
+            name: state.averages[name].numpy() for name in parameter_shapes(self.architecture)
+        }
+        own = state.averages[STYLES].numpy()
         predicted = predicted_styles(state.averages, self.paintings.statistics).numpy()
         styles = dict(zip(self._styles, predicted + own, strict=True))
         if self.only_styles and self.base is not None:
@@ -190,7 +200,7 @@ class Training:
             return ((photographs, _NO_STYLE) for photographs in parts)
         others = reading.style_parts(
             self._photographs,
-            list(self._styles.values()),
+            self._pictures,
             first=first,
             side=_STYLE_SIDE,
             seed=config.seed,
@@ -205,12 +215,17 @@ class Training:
         first = step * num_named
         # In turn, in an order that changes each time all have been painted.
         named = [self._turn(number) for number in range(first, first + num_named)]
+        parts = np.zeros([0, *photographs.shape[1:]], np.float32)
+        if config.adversarial_weight:
+            side = photographs.shape[1] - 2 * REACH
+            parts = np.stack([own_part(self._pictures[style], side, rng) for style in named])
         rising = min(1.0, (step + 1) / _WARM_UP)
         falling = max(_LEAST, min(1.0, (1.0 - share) / (1.0 - _FALLS_FROM)))
         return Batch(
             photographs,
             tf.constant(named, tf.int32, [num_named]),
             style,
+            tf.constant(parts),
             tf.constant(rng.integers(-REACH, REACH + 1, 2), tf.int32),
             tf.constant(rng.integers(0, 2**31, 2), tf.int32),
             tf.constant(config.learning_rate * rising * falling, tf.float32),

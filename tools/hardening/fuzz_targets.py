@@ -37,6 +37,7 @@ from tf_style.cli import settings as settings_file
 from tf_style.cli.flags import config_table, make_flags
 from tf_style.config import presets, style_config
 from tf_style.export.options import ABOUT
+from tf_style.feedforward import architecture, network_file
 from tf_style.images import metadata, reading, sources, writing
 from tf_style.inputs import masks
 from tf_style.inputs.sizes import Sizes
@@ -831,20 +832,43 @@ def _checkpoint_seeds() -> list[bytes]:
     return found
 
 
-_CHECKPOINT_START = len(b"tf_style checkpoint 1\n") + 8
+def _array_file(kind: str) -> Format:
+    """Returns the parts of a file of named arrays whose first line is `kind`."""
+    line = f"tf_style {kind}\n".encode()
+    begin = len(line) + 8
+
+    def split(data: bytes) -> list[tuple[bytes, bytes]]:
+        (length,) = struct.unpack("<Q", data[begin - 8 : begin])
+        header = data[begin : begin + length]
+        return [(b"header", header), (b"arrays", data[begin + length : -32])]
+
+    def join(parts: list[tuple[bytes, bytes]]) -> bytes:
+        header = b"".join(data for name, data in parts if name == b"header")
+        arrays = b"".join(data for name, data in parts if name != b"header")
+        start = line + struct.pack("<Q", len(header))
+        return start + header + arrays + hashlib.sha256(start + header + arrays).digest()
+
+    return Format(split, join)
 
 
-def _split_checkpoint(data: bytes) -> list[tuple[bytes, bytes]]:
-    (length,) = struct.unpack("<Q", data[_CHECKPOINT_START - 8 : _CHECKPOINT_START])
-    header = data[_CHECKPOINT_START : _CHECKPOINT_START + length]
-    return [(b"header", header), (b"arrays", data[_CHECKPOINT_START + length : -32])]
+def _read_network(data: bytes) -> None:
+    network = network_file.read_network(Path("a.tfstyle"))
+    values = [*network.parameters.values(), *network.styles.values()]
+    _require(all(np.isfinite(value).all() for value in values), "only finite numbers")
+    _require(2 * sum(value.size for value in values) < len(data), "no more than the file holds")
 
 
-def _join_checkpoint(parts: list[tuple[bytes, bytes]]) -> bytes:
-    header = b"".join(data for name, data in parts if name == b"header")
-    arrays = b"".join(data for name, data in parts if name != b"header")
-    start = b"tf_style checkpoint 1\n" + struct.pack("<Q", len(header))
-    return start + header + arrays + hashlib.sha256(start + header + arrays).digest()
+def _network_seeds() -> list[bytes]:
+    shape = architecture.Architecture(edge_filters=2, filters=2, blocks=1, hidden=1, statistics=3)
+    parameters = architecture.initial_parameters(shape, 0)
+    found = []
+    for names in ((), ("wave",), ("wave", "scream")):
+        styles = {name: np.ones(shape.style_size, np.float32) for name in names}
+        network = network_file.StyleNetwork(shape, parameters, styles, {"steps": 5})
+        network_file.write_network(Path("seed.tfstyle"), network)
+        found.append(Path("seed.tfstyle").read_bytes())
+        Path("seed.tfstyle").unlink()
+    return found
 
 
 def _read_trace(data: bytes) -> None:
@@ -944,7 +968,11 @@ TARGETS: dict[str, Target] = {
     ),
     "checkpoints": Target(
         _checkpoint_seeds, _read_checkpoint, ("checkpoint", "`"), (ValueError, TypeError, OSError),
-        JSON_TOKENS, (Format(_split_checkpoint, _join_checkpoint),), "run/00000001.checkpoint",
+        JSON_TOKENS, (_array_file("checkpoint 2"),), "run/00000001.checkpoint",
+    ),
+    "networks": Target(
+        _network_seeds, _read_network, ("a.tfstyle",), (ValueError, OSError), JSON_TOKENS,
+        (_array_file("network 1"),), "a.tfstyle",
     ),
     "traces": Target(
         _trace_seeds, _read_trace, (), (), JSON_TOKENS, (), "trace.jsonl",

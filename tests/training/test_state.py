@@ -1,0 +1,50 @@
+"""One step of Adam, against Keras' own."""
+
+import numpy as np
+import tensorflow as tf
+
+from tf_style._keras import keras
+from tf_style.training.state import after_step, initial_state, shortened
+
+
+def test_steps_are_those_of_adam_in_keras(rng):
+    start = {name: rng.normal(size=shape) for name, shape in {"a": (3, 2), "b": (4,)}.items()}
+    variables = {name: keras.Variable(value, dtype="float32") for name, value in start.items()}
+    keras_adam = keras.optimizers.Adam(0.01, beta_1=0.9, beta_2=0.99, epsilon=1e-8)
+    state = initial_state(start)
+    for _ in range(5):
+        gradients = {
+            name: tf.constant(rng.normal(size=value.shape), tf.float32)
+            for name, value in start.items()
+        }
+        state = after_step(state, gradients, tf.constant(0.01))
+        keras_adam.apply([gradients[name] for name in start], list(variables.values()))
+    assert float(state.step) == 5.0
+    for name, variable in variables.items():
+        np.testing.assert_allclose(state.parameters[name], variable.numpy(), atol=1e-6)
+
+
+def test_parameters_without_a_gradient_keep_every_bit(rng):
+    state = initial_state({"a": rng.normal(size=3), "b": rng.normal(size=3)})
+    after = after_step(state, {"a": tf.ones(3)}, tf.constant(0.1))
+    for before_part, after_part in zip(state[1:], after[1:], strict=True):
+        np.testing.assert_array_equal(before_part["b"], after_part["b"])
+    assert np.abs(after.parameters["a"] - state.parameters["a"]).min() > 0.05
+
+
+def test_averages_follow_the_parameters():
+    state, rate = initial_state({"a": np.zeros(1)}), tf.constant(0.1)
+    expected = 0.0
+    for step in range(1, 30):
+        state = after_step(state, {"a": -tf.ones(1)}, rate)
+        kept = min(0.995, (1.0 + step) / (10.0 + step))
+        expected = kept * expected + (1.0 - kept) * float(state.parameters["a"][0])
+    np.testing.assert_allclose(state.averages["a"], [expected], rtol=1e-5)
+
+
+def test_only_long_gradients_are_shortened():
+    long = shortened({"a": tf.constant([3.0, 0.0]), "b": tf.constant([4.0])})
+    np.testing.assert_allclose(long["a"], [1.2, 0.0], rtol=1e-6)
+    np.testing.assert_allclose(long["b"], [1.6], rtol=1e-6)
+    np.testing.assert_array_equal(shortened({"a": tf.constant([0.3])})["a"], [np.float32(0.3)])
+    np.testing.assert_array_equal(shortened({"a": tf.zeros(2)})["a"], [0.0, 0.0])

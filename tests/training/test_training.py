@@ -1,0 +1,176 @@
+"""Trainings with a tiny network: losses fall, gradients are right, and what is frozen stays."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+from tiny_style_network import TINY, make_tiny_network
+
+from tf_style.config.training import TrainingConfig
+from tf_style.training.assembly import load_objective
+from tf_style.training.photographs import Photographs
+from tf_style.training.step import STYLES
+from tf_style.training.training import DivergedError, Reached, Training
+
+CONFIG = TrainingConfig(steps=12, batch=2, crops="64", learning_rate=0.01, seed=5)
+
+
+@pytest.fixture
+def styles(rng):
+    """Two paintings: waves of a color each."""
+    rows = np.sin(np.arange(72.0) / 3.0)[None, :, None, None] * np.ones([1, 1, 80, 1])
+    return {
+        name: np.float32(0.5 + 0.4 * rows * color)
+        for name, color in {"red": [1.0, 0.2, 0.1], "blue": [-0.3, 0.1, 1.0]}.items()
+    }
+
+
+@pytest.fixture
+def photographs(tmp_path, rng):
+    paths = []
+    for index in range(3):
+        coarse = Image.fromarray(rng.integers(0, 256, (9, 11, 3), np.uint8))
+        paths.append(tmp_path / f"{index}.png")
+        coarse.resize((110, 90), Image.Resampling.BICUBIC).save(paths[-1])
+    return Photographs(paths)
+
+
+@pytest.fixture
+def make_training(mini_network, styles, photographs):
+    def make(config=CONFIG, **options):
+        if "base" not in options:
+            options["architecture"] = TINY
+        objective = load_objective(config)
+        return Training(objective, config, styles=styles, photographs=photographs, **options)
+
+    return make
+
+
+def run(training, state=None, reached=None, count=None):
+    """All progress of a training, or of its first steps."""
+    steps = training.steps(training.initial() if state is None else state, reached or Reached())
+    found = []
+    for progress in steps:
+        found.append(progress)
+        if len(found) == count:
+            break
+    return found
+
+
+def assert_same(first, second):
+    tf.nest.map_structure(np.testing.assert_array_equal, first, second)
+
+
+def test_the_loss_falls_and_a_resumed_training_is_the_same_to_the_bit(make_training):
+    config = CONFIG.replace(any_share=0.5, crops="64,72")
+    training = make_training(config)
+    whole = run(training)
+    assert [progress.reached.step for progress in whole] == list(range(1, 13))
+    assert {progress.side for progress in whole} == {64, 72}
+    first, last = (np.mean([p.losses.style for p in part]) for part in (whole[:4], whole[-4:]))
+    assert last < 0.9 * first
+    begun = run(training, count=5)[-1]
+    resumed = run(make_training(config), begun.state, begun.reached)
+    assert_same(resumed[-1].state, whole[-1].state)
+    network = training.network(whole[-1].state, {"steps": 12})
+    assert list(network.styles) == ["red", "blue"]
+    assert np.abs(network.styles["red"] - network.styles["blue"]).max() > 1e-3
+
+
+def test_gradients_are_those_of_the_loss(make_training, rng):
+    config = CONFIG.replace(stability_weight=30.0)
+    training = make_training(config)
+    state = training.initial()
+    state = state._replace(
+        parameters={
+            **state.parameters,
+            STYLES: 0.3 * tf.random.stateless_normal([2, TINY.style_size], [1, 2]),
+        }
+    )
+    photographs, style = next(training._batches(0, 64))
+    batch = training._batch(0, 0.5, photographs, style)
+    graph = tf.function(training.step, autograph=False)
+
+    def loss(moved):
+        parameters = {name: state.parameters[name] + change for name, change in moved.items()}
+        return float(graph(state._replace(parameters=parameters), batch, training.paintings)[1][0])
+
+    after, _ = graph(state, batch, training.paintings)
+    gradients = {name: 10.0 * first for name, first in after.first.items()}  # First is a tenth.
+    slopes, expected = [], []
+    for names in (["shrink1", "enlarge1"], [STYLES], ["predictor2", "bias"], ["block1_conv2"]):
+        # Along the gradient of a few parameters: there the slope is far above rounding.
+        lengths = np.sqrt(sum(np.sum(np.square(gradients[name])) for name in names))
+        step = {
+            name: (gradients[name] / lengths if name in names else tf.zeros_like(value))
+            for name, value in gradients.items()
+        }
+        small = 0.004
+        plus, minus = (loss({k: sign * small * v for k, v in step.items()}) for sign in (1, -1))
+        slopes.append((plus - minus) / (2.0 * small))
+        expected.append(lengths)
+    # The gradient is shortened to a common length: the ratios of its parts are known.
+    slopes, expected = np.array(slopes), np.array(expected)
+    np.testing.assert_allclose(slopes / slopes.sum(), expected / expected.sum(), rtol=0.03)
+
+
+def test_new_styles_leave_the_network_and_its_styles_as_they_are(make_training):
+    base = make_tiny_network("old")
+    training = make_training(base=base, only_styles=True)
+    found = run(training)
+    network = training.network(found[-1].state, {})
+    assert list(network.styles) == ["old", "red", "blue"]
+    np.testing.assert_array_equal(network.styles["old"], base.styles["old"])
+    assert_same(dict(network.parameters), dict(base.parameters))
+    assert found[-1].losses.style < found[0].losses.style
+    for name, value in base.parameters.items():
+        np.testing.assert_array_equal(found[-1].state.parameters[name], value)
+
+
+def test_a_discriminator_learns_and_is_not_part_of_the_network(make_training):
+    training = make_training(CONFIG.replace(adversarial_weight=0.1))
+    found = run(training)
+    assert found[0].losses.discriminator == pytest.approx(2.0, abs=0.5)
+    assert found[-1].losses.discriminator < found[0].losses.discriminator
+    assert found[0].losses.adversarial != 0.0
+    network = training.network(found[-1].state, {})
+    assert not any(name.startswith("discriminator") for name in network.parameters)
+
+
+def test_losses_that_are_no_numbers_end_the_training(make_training):
+    training = make_training()
+    state = training.initial()
+    broken = {**state.parameters, "bias": tf.fill([3], np.nan)}
+    with pytest.raises(DivergedError, match="after step 0.*smaller `learning_rate`"):
+        next(training.steps(state._replace(parameters=broken)))
+
+
+def test_every_named_style_has_its_turn(make_training):
+    training = make_training(CONFIG.replace(batch=3))
+    turns = [training._turn(number) for number in range(20)]
+    assert all({turns[index], turns[index + 1]} == {0, 1} for index in range(0, 20, 2))
+    assert turns[::2] != [turns[0]] * 10
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"crops": "12"}, "`crops` must be whole numbers within 64..2048"),
+        ({"crops": "a,128"}, "`crops` must be whole numbers"),
+        ({"minutes": 0.0}, "`minutes` must lie within"),
+        ({"any_share": 1.5}, "`any_share` must lie within"),
+        ({"deterministic": True, "steps": 0}, "Cannot use `deterministic` without `steps`"),
+        ({"learning_rate": 0.0}, "`learning_rate` must lie within"),
+    ],
+)
+def test_wrong_options_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        TrainingConfig().replace(**options)
+
+
+def test_crops_grow_with_the_training():
+    config = TrainingConfig(crops="128,160,224")
+    assert [config.crop_side(share) for share in (0.0, 0.3, 0.5, 0.9, 1.0)] == [
+        128, 128, 160, 224, 224,
+    ]  # fmt: skip
+    assert TrainingConfig(crops="96").crop_side(0.99) == 96
