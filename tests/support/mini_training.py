@@ -1,11 +1,10 @@
-"""What a training needs to take a second: small weights, a small network, few small pictures."""
+"""What a training needs to take a second: a small network, few small pictures, few steps."""
 
 import numpy as np
-from mini_network import MINI_CHANNELS
 from PIL import Image
+from tiny_style_network import make_tiny_network
 
 from tf_style.config.training import TrainingConfig
-from tf_style.config.training_options import with_options
 
 TINY = {
     "steps": 3,
@@ -17,37 +16,16 @@ TINY = {
 """Options of a training of three small steps."""
 
 
-def use_mini_training(monkeypatch, mini_layers):
-    """Trainings use the small weights, and networks have a predictor that fits them."""
-    from tf_style.feedforward import architecture
-    from tf_style.network import extractor
-    from tf_style.network.weights import Weights
-    from tf_style.training import assembly
-
-    means = {name: np.ones(kernel.shape[-1]) for name, (kernel, _) in mini_layers.items()}
-    monkeypatch.setattr(extractor, "mean_activations", lambda: means)
-    monkeypatch.setattr(
-        assembly, "load_weights", lambda name, notify=None: Weights(mini_layers, "0" * 64)
-    )
-    monkeypatch.setattr(assembly, "arithmetic", lambda precision, **_: "direct")
-    monkeypatch.setattr(architecture, "NUM_STATISTICS", 2 * sum(MINI_CHANNELS))
-
-
 def tiny_config(**options):
     """Returns the config of a tiny training."""
-    return with_options(TrainingConfig(), {**TINY, **options})
+    return TrainingConfig(**{**TINY, **options})
 
 
-def write_tiny_network(path, styles=()):
-    """Writes a small random network, with random styles of these names."""
-    from tf_style.feedforward.architecture import Architecture, initial_parameters
-    from tf_style.feedforward.network_file import StyleNetwork, write_network
+def write_tiny_network(path, *styles):
+    """Writes a small random network, with random styles of these names; returns the path."""
+    from tf_style.feedforward.network_file import write_network
 
-    shape = Architecture(edge_filters=4, filters=8, blocks=1, hidden=8)
-    rng = np.random.default_rng(5)
-    numbers = {name: rng.normal(0.0, 0.1, shape.style_size) for name in styles}
-    about = {"config": {"minutes": 1.0}}
-    write_network(path, StyleNetwork(shape, initial_parameters(shape, 3), numbers, about))
+    write_network(path, make_tiny_network(*styles)._replace(about={"config": {"minutes": 1.0}}))
     return path
 
 
@@ -83,7 +61,7 @@ def use_still_training(monkeypatch):
         def steps(self, state, reached=Reached()):  # noqa: B008
             while self.share(reached) < 1.0:
                 reached = Reached(reached.step + 1, reached.seconds + 10.0)
-                losses = StepLosses(2.0, 0.5, 0.25, 0.125)
+                losses = StepLosses(2.0, 0.5, 0.25, 0.125, 0.0, 0.0)
                 yield TrainingProgress(reached, self.share(reached), losses, 64, state)
 
         def network(self, state, about):

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from mini_training import (
     tiny_config,
-    use_mini_training,
     use_still_training,
     write_pictures,
     write_tiny_network,
@@ -19,11 +18,9 @@ from tf_style.files import atomic, checkpoint_folder
 from tf_style.training import checkpoints, run
 from tf_style.training.preparation import prepare
 from tf_style.training.run import TrainingFiles, TrainingStatus
+from tf_style.training.step import StepLosses
 
-
-@pytest.fixture(autouse=True)
-def small(monkeypatch, mini_layers):
-    use_mini_training(monkeypatch, mini_layers)
+pytestmark = pytest.mark.usefixtures("mini_network")
 
 
 @pytest.fixture
@@ -36,7 +33,7 @@ def pictures(tmp_path):
 
 @pytest.fixture
 def base(tmp_path):
-    return write_tiny_network(tmp_path / "base.tfstyle", ["older", "oldest"])
+    return write_tiny_network(tmp_path / "base.tfstyle", "older", "oldest")
 
 
 def arrays_of(folder):
@@ -101,7 +98,7 @@ def test_added_styles_leave_the_network_and_its_other_styles_as_they_are(picture
     # Three photographs and the painting's row, two columns, each of 256 px with a frame of 4.
     with Image.open(preview) as picture:
         assert picture.size == (2 * 264, 4 * 264)
-    assert scalars_in(tmp_path / "logs") == {"total", "content", "style", "stability", "side"}
+    assert scalars_in(tmp_path / "logs") == {*StepLosses._fields, "side"}
 
 
 def scalars_in(folder):

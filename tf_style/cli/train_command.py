@@ -20,6 +20,7 @@ from tf_style._checks import check_name, user_path
 from tf_style.cli import flags, overwriting, process, progress_bar, resuming
 from tf_style.cli.run import INTERRUPTED
 from tf_style.cli.train_request import (
+    FIELDS,
     POSITIONAL,
     TrainingRequest,
     TrainOptions,
@@ -27,7 +28,6 @@ from tf_style.cli.train_request import (
     resumed,
 )
 from tf_style.config.training import TrainingConfig
-from tf_style.config.training_options import FIELDS
 from tf_style.files import checkpoint_folder
 from tf_style.files.atomic import fitting_name
 from tf_style.optimizers.cancellation import Cancellation
@@ -288,7 +288,7 @@ def _view(config: TrainingConfig) -> Callable[["TrainingProgress"], progress_bar
 
     def view(progress: "TrainingProgress") -> progress_bar.Shown:
         recent.append(progress.losses)
-        _, content, style, stability = np.mean(recent, 0)
+        _, content, style, stability, adversarial, _ = np.mean(recent, 0)
         step, seconds = progress.reached
         if config.steps:
             completed, total = float(step), float(config.steps)
@@ -301,7 +301,8 @@ def _view(config: TrainingConfig) -> Callable[["TrainingProgress"], progress_bar
             total,
             f"{step}/{config.steps}" if config.steps else f"{step}",
             f"{progress.side} px, content {content:.3f}, style {style:.3f}, "
-            f"stability {stability:.4f}",
+            f"stability {stability:.4f}"
+            + (f", adversarial {adversarial:.3f}" if config.adversarial_weight else ""),
             f"{left:.0f} s left",
         )
 

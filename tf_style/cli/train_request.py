@@ -14,8 +14,8 @@ from tf_style._checks import check_number, exists, user_path
 from tf_style.cli import flags
 from tf_style.cli.request import absolute
 from tf_style.config.fields import option, typed_fields
+from tf_style.config.flat_names import Fields, flat_fields
 from tf_style.config.training import TrainingConfig
-from tf_style.config.training_options import FIELDS, with_options
 from tf_style.feedforward.bundled import DEFAULT
 from tf_style.files.atomic import fitting_name
 from tf_style.training.preparation import NO_NETWORK, named_paintings
@@ -27,6 +27,27 @@ _WITH_RESUME = (
     "resume", "photos", "output", "overwrite", "minutes", "steps", "quiet", "verbose",
 )  # fmt: skip
 """The flags that may be given with `--resume`."""
+
+
+_UNUSED = ("mask_mode",)
+"""Options of the loss that a training does not use: they are no flags, so none is ignored."""
+
+
+def _fields() -> Fields:
+    """Returns the options of a training, with its own defaults where those of its groups differ."""
+    defaults, table = TrainingConfig(), {}
+    for name, (group, field, kind) in flat_fields(TrainingConfig).items():
+        if group:
+            value = getattr(getattr(defaults, group), name)
+            field = dataclasses.field(default=value, metadata=field.metadata)
+            field.name = name
+        if name not in _UNUSED:
+            table[name] = (group, field, kind)
+    return table
+
+
+FIELDS = _fields()
+"""(group in `TrainingConfig` or "", field, type) of every flag that is an option of it."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -204,7 +225,7 @@ def config_of(values: absl_flags.FlagValues) -> TrainingConfig:
             "Cannot use `minutes` with `steps`. This is because each sets how long to train. "
             f"Received: minutes={given['minutes']:g}, steps={given['steps']}. Leave out one."
         )
-    return with_options(TrainingConfig(), given)
+    return TrainingConfig().replace(**given)
 
 
 def resumed(
@@ -235,4 +256,4 @@ def resumed(
     lengths = {name: values[name].value for name in ("minutes", "steps") if name in given}
     if "minutes" in lengths:
         lengths = {"steps": 0, **lengths}
-    return request, with_options(TrainingConfig(), {**config, **lengths})
+    return request, TrainingConfig().replace(**{**config, **lengths})

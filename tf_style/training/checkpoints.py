@@ -14,7 +14,6 @@ import tensorflow as tf
 
 from tf_style._version import __version__
 from tf_style.config.training import TrainingConfig
-from tf_style.config.training_options import options_of
 from tf_style.feedforward.architecture import Architecture, parameter_shapes
 from tf_style.feedforward.network_file import StyleNetwork
 from tf_style.files import array_file, checkpoint_folder
@@ -60,7 +59,7 @@ def describe(job: TrainingJob, architecture: Architecture) -> dict[str, Any]:
     """Returns what identifies a training, in plain JSON types."""
     base = job.base if job.only_styles else None
     return {
-        "config": options_of(job.config),
+        "config": job.config.to_dict(),
         "paintings": job.hashes,
         "architecture": dataclasses.asdict(architecture),
         "only_styles": job.only_styles,
@@ -163,9 +162,7 @@ def resumed_job(job: TrainingJob, saved: Saved) -> TrainingJob:
         ValueError: if the training was another one, or has nothing left to do.
     """
     check_same(saved.file, "paintings", job.hashes)
-    options = {
-        name: value for name, value in options_of(job.config).items() if name not in _LENGTHS
-    }
+    options = {name: value for name, value in job.config.to_dict().items() if name not in _LENGTHS}
     check_same(saved.file, "config", options)
     _check_unfinished(job.config, saved.reached)
     start = saved.file.description.get("start")

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from tf_style._checks import one_line
-from tf_style.config.training_options import options_of
 from tf_style.feedforward.network_file import StyleNetwork, write_network
 from tf_style.files import checkpoint_folder
 from tf_style.images.writing import save_picture
@@ -280,7 +279,7 @@ def _check_photographs(
     notify: Callable[[str], None],
 ) -> None:
     """Tells that the photographs are others than before; refuses them with `deterministic`."""
-    if job.config.compute.deterministic:
+    if job.config.deterministic:
         checkpoints.check_same(saved.file, "photographs", found)
     elif saved.file.description.get("photographs") != found:
         notify("`photos` has other files than before; the training goes on with them.")
@@ -292,7 +291,7 @@ def _about(job: TrainingJob, num_photographs: int) -> dict[str, Any]:
         "paintings": job.hashes,
         "photographs": num_photographs,
         "start": dict(job.start),
-        "config": options_of(job.config),
+        "config": job.config.to_dict(),
     }
     if not job.only_styles or job.base is None:
         return about
