@@ -4,6 +4,7 @@ import errno
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from mini_training import (
     tiny_config,
     use_still_training,
@@ -14,6 +15,7 @@ from PIL import Image
 
 import tf_style
 from tf_style.feedforward.network_file import read_network
+from tf_style.feedforward.painting import paint
 from tf_style.files import atomic, checkpoint_folder
 from tf_style.training import checkpoints, run
 from tf_style.training.preparation import prepare
@@ -70,7 +72,14 @@ def test_a_resumed_training_equals_one_without_a_break_to_the_bit(pictures, base
     assert "parameters/styles" in changed
 
 
-def test_added_styles_leave_the_network_and_its_other_styles_as_they_are(pictures, base, tmp_path):
+def painted(network, name, photograph):
+    style = tf.constant(network.styles[name][np.newaxis])
+    return paint(network.architecture, network.parameters, tf.constant(photograph), style)
+
+
+def test_added_styles_leave_the_network_and_its_other_styles_as_they_are(
+    pictures, base, tmp_path, rng
+):
     output, preview = tmp_path / "more.tfstyle", tmp_path / "sheet.png"
     folder = tmp_path / "checkpoints"
     options = {
@@ -92,6 +101,10 @@ def test_added_styles_leave_the_network_and_its_other_styles_as_they_are(picture
         np.testing.assert_array_equal(after.parameters[name], array)
     for name, array in before.styles.items():
         np.testing.assert_array_equal(after.styles[name], array)
+    photograph = rng.random((1, 32, 40, 3), np.float32)
+    np.testing.assert_array_equal(
+        painted(after, "older", photograph), painted(before, "older", photograph)
+    )
     assert (after.styles["wave"] != first.styles["wave"]).any()
     assert after.about["config"] == before.about["config"]
     assert list(after.about["added"][0]["paintings"]) == ["wave"]

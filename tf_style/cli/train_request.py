@@ -4,6 +4,7 @@ Takes parsed flags or a checkpoint; gives a `TrainingRequest`. No TensorFlow her
 """
 
 import dataclasses
+import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -203,7 +204,10 @@ class TrainingRequest:
         fields: dict[str, Any] = {}
         for field, kind in typed_fields(cls):
             value = saved.get(field.name)
-            if type(value) is not (dict if field.name == "styles" else kind):
+            if typing.get_origin(kind) is dict and isinstance(value, dict):
+                value = value if all(type(each) is str for each in value.values()) else None
+                kind = dict
+            if type(value) is not kind:
                 raise ValueError(
                     "A checkpoint must come from the command line to be resumed. Received: one "
                     f"without its {field.name}. Resume it with "

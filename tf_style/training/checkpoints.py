@@ -5,6 +5,7 @@ paintings and the photographs.
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,14 +13,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from tf_style._checks import check_number, checked_integer, one_line
 from tf_style._version import __version__
 from tf_style.config.training import TrainingConfig
 from tf_style.feedforward.architecture import Architecture, parameter_shapes
 from tf_style.feedforward.network_file import StyleNetwork
 from tf_style.files import array_file, checkpoint_folder
 from tf_style.files.array_file import ArrayFile
+from tf_style.training.discriminator import PREFIX
 from tf_style.training.preparation import TrainingJob
 from tf_style.training.state import TrainingState
+from tf_style.training.step import STYLES
 from tf_style.training.training import Reached
 
 _KEPT = "kept/"
@@ -121,34 +125,44 @@ def newest(folder: Path, *, argument: str) -> Saved:
         TrainingCheckpointError: if it is damaged or from another version; names a way out.
     """
     file = checkpoint_folder.newest(folder, read, argument=argument)
-    description, arrays = file.description, dict(file.arrays)
     try:
-        architecture = Architecture(**description["architecture"])
-        state = _unflattened(arrays)
-        shapes = parameter_shapes(architecture)
-        if any(state.averages[name].shape != shape for name, shape in shapes.items()):
-            raise ValueError("its arrays do not fit together")
-        for part in (state.parameters, state.first, state.second):
-            if {name: each.shape for name, each in part.items()} != {
-                name: each.shape for name, each in state.averages.items()
-            }:
-                raise ValueError("its arrays do not fit together")
-        base = StyleNetwork(
-            architecture,
-            {name: arrays[f"averages/{name}"] for name in shapes},
-            {
-                name.removeprefix(_KEPT): array
-                for name, array in arrays.items()
-                if name.startswith(_KEPT)
-            },
-            dict(description["about"]),
-        )
-        reached = Reached(int(description["step"]), float(description["seconds"]))
-        return Saved(file, state, reached, base, bool(description["only_styles"]))
+        return _restored(file)
     except (ValueError, TypeError, KeyError) as error:
         raise TrainingCheckpointError(
-            f"'{file.path}' is no checkpoint of a training of this version: {error}. Start anew."
+            f"'{file.path}' is no checkpoint of a training of this version: {one_line(error)}. "
+            "Start anew."
         ) from error
+
+
+def _restored(file: ArrayFile) -> Saved:
+    """Returns the training in a file; raises ValueError, TypeError or KeyError if it is none."""
+    description, arrays = file.description, dict(file.arrays)
+    architecture = Architecture(**description["architecture"])
+    state = _unflattened(arrays)
+    shapes: dict[str, tuple[int, ...]] = dict(parameter_shapes(architecture))
+    shapes[STYLES] = (len(description["paintings"]), architecture.style_size)
+    # A discriminator's numbers are beside those of the network.
+    for name, array in state.parameters.items():
+        if name.startswith(PREFIX):
+            shapes[name] = tuple(array.shape)
+    for part in (state.parameters, state.first, state.second, state.averages):
+        if {name: tuple(array.shape) for name, array in part.items()} != shapes:
+            raise ValueError("its arrays do not fit together")
+    flat = [state.step, *(a for part in state[1:] for a in part.values())]
+    if state.step.shape != () or any(array.dtype != tf.float32 for array in flat):
+        raise ValueError("its arrays do not fit together")
+    kept = {
+        name.removeprefix(_KEPT): array for name, array in arrays.items() if name.startswith(_KEPT)
+    }
+    if any(style.shape != (architecture.style_size,) for style in kept.values()):
+        raise ValueError("its styles do not fit the network")
+    check_number("seconds", description["seconds"], minimum=0.0, maximum=1e12)
+    reached = Reached(
+        checked_integer("step", description["step"], minimum=0), float(description["seconds"])
+    )
+    parameters = {name: arrays[f"averages/{name}"] for name in parameter_shapes(architecture)}
+    base = StyleNetwork(architecture, parameters, kept, dict(description["about"]))
+    return Saved(file, state, reached, base, bool(description["only_styles"]))
 
 
 def resumed_job(job: TrainingJob, saved: Saved) -> TrainingJob:
@@ -196,7 +210,7 @@ def _check_unfinished(config: TrainingConfig, reached: Reached) -> None:
     if done >= limit:
         raise ValueError(
             f"`{name}` must be more than the training has had, {done:g}. Received: "
-            f"{name}={limit:g}. Give more of them, as in --{name}={2.0 * limit:g}."
+            f"{name}={limit:g}. Give more of them, as in --{name}={math.ceil(2.0 * done)}."
         )
 
 
