@@ -26,7 +26,7 @@ from tf_style.training.step import STYLES, Batch, Painting, StepLosses, Training
 _STYLE_SIDE = 224  # Px, of the parts of other pictures in whose style is painted.
 _WARM_UP = 20  # Steps in which the learning rate rises.
 _FALLS_FROM, _LEAST = 0.65, 0.02  # Share of the training, and of the learning rate.
-_STYLES_FASTER = 10.0  # Scales and shifts alone have to move farther than numbers of kernels.
+_STYLES_FASTER = 15.0  # Scales and shifts alone have to move farther than numbers of kernels.
 _CHOICES, _TURNS = 3, 4  # Streams of random numbers, beside those of `photographs`.
 _NO_STYLE = tf.zeros([0, _STYLE_SIDE, _STYLE_SIDE, 3])
 
