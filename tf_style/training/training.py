@@ -26,6 +26,7 @@ from tf_style.training.step import STYLES, Batch, Painting, StepLosses, Training
 _STYLE_SIDE = 224  # Px, of the parts of other pictures in whose style is painted.
 _WARM_UP = 20  # Steps in which the learning rate rises.
 _FALLS_FROM, _LEAST = 0.65, 0.02  # Share of the training, and of the learning rate.
+_STYLES_FASTER = 15.0  # Scales and shifts alone have to move farther than numbers of kernels.
 _CHOICES, _TURNS = 3, 4  # Streams of random numbers, beside those of `photographs`.
 _NO_STYLE = tf.zeros([0, _STYLE_SIDE, _STYLE_SIDE, 3])
 
@@ -221,6 +222,7 @@ class Training:
             parts = np.stack([own_part(self._pictures[style], side, rng) for style in named])
         rising = min(1.0, (step + 1) / _WARM_UP)
         falling = max(_LEAST, min(1.0, (1.0 - share) / (1.0 - _FALLS_FROM)))
+        rate = config.learning_rate * (_STYLES_FASTER if self.only_styles else 1.0)
         return Batch(
             photographs,
             tf.constant(named, tf.int32, [num_named]),
@@ -228,7 +230,7 @@ class Training:
             tf.constant(parts),
             tf.constant(rng.integers(-REACH, REACH + 1, 2), tf.int32),
             tf.constant(rng.integers(0, 2**31, 2), tf.int32),
-            tf.constant(config.learning_rate * rising * falling, tf.float32),
+            tf.constant(rate * rising * falling, tf.float32),
         )
 
     def _turn(self, number: int) -> int:
