@@ -212,7 +212,7 @@ class Training:
         """Returns the batch of a step; every choice follows from the seed and the step."""
         config = self.config
         rng = np.random.default_rng([config.seed, _CHOICES, step])
-        num_named = config.batch - round(config.any_share * config.batch)
+        num_named = config.num_named
         first = step * num_named
         # In turn, in an order that changes each time all have been painted.
         named = [self._turn(number) for number in range(first, first + num_named)]
