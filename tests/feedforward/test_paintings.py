@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from tiny_networks import tiny_network
 
-from tf_style.feedforward import architecture, paintings
+from tf_style.feedforward import architecture, paintings, preparation
 from tf_style.network import extractor
 
 
@@ -13,7 +13,7 @@ def test_a_painting_is_reduced_to_the_size_of_the_training_and_never_enlarged(tm
     for size, expected in [((600, 300), (448, 224)), ((120, 90), (120, 90))]:
         path = tmp_path / "painting.png"
         Image.fromarray(rng.integers(0, 256, (*size[::-1], 3), np.uint8)).save(path)
-        image, notes = paintings.read_painting(path)
+        image, notes = preparation.read_painting(path)
         assert image.shape == (1, *expected[::-1], 3)
         assert notes == []
 
@@ -22,7 +22,7 @@ def test_a_painting_too_small_for_the_layers_is_refused(tmp_path):
     path = tmp_path / "painting.png"
     Image.new("RGB", (12, 40)).save(path)
     with pytest.raises(ValueError, match="`style` must have at least 16 px"):
-        paintings.read_painting(path)
+        preparation.read_painting(path)
 
 
 def test_the_predictor_reads_logarithms_of_means_and_deviations(monkeypatch, mini_network, rng):

@@ -10,19 +10,13 @@ from typing import TypeAlias
 import numpy as np
 import tensorflow as tf
 
-from tf_style.feedforward.architecture import STRIDE, Architecture
+from tf_style.feedforward.architecture import MARGIN, STRIDE, Architecture
 
 Parameters: TypeAlias = Mapping[str, tf.Tensor]
 """What a network has learned, float32, by the names of `architecture.parameter_shapes`."""
 
 Statistics: TypeAlias = Mapping[str, tuple[tf.Tensor, tf.Tensor]]
 """Means and variances over the positions, float32 `[b, filters]`, by the convolution's name."""
-
-MARGIN = 16
-"""Pixels that are mirrored beyond each border before the first convolution."""
-
-LEAST_SIDE = MARGIN + STRIDE
-"""The smallest side of a photograph, px: fewer cannot be mirrored."""
 
 _FLOOR = 1e-5
 _BOX = np.array([1.0, 1.0])
@@ -42,8 +36,9 @@ def paint(
     Args:
         architecture: of the network.
         parameters: of the network.
-        photographs: float32 `[b, h, w, 3]`, RGB 0..1, at least `LEAST_SIDE` px on each side.
-        styles: float32 `[b or 1, architecture.style_size]`: for each normalization the scales
+        photographs: float32 `[b, h, w, 3]`, RGB 0..1, of at least `architecture.LEAST_SIDE` px on
+            each side.
+        styles: float32 `[b or 1, style_size]`: for each normalization the scales
             minus 1, then the shifts.
         dtype: of the features. In bfloat16 a picture differs by about one step of 8 bits.
     """

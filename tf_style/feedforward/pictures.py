@@ -4,16 +4,17 @@ Takes a photograph and styles as arrays; gives the painted picture. Operations r
 because tracing a graph takes longer than painting.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from tf_style.feedforward.architecture import STRIDE
+from tf_style.config.fast import MOST_STRENGTH, FastConfig
+from tf_style.config.style_config import StyleConfig
+from tf_style.feedforward.architecture import MARGIN, STRIDE
 from tf_style.feedforward.network_file import StyleNetwork
 from tf_style.feedforward.painting import (
-    MARGIN,
     Statistics,
     padded,
     paint,
@@ -21,6 +22,8 @@ from tf_style.feedforward.painting import (
     reach,
 )
 from tf_style.images.resizing import resize
+from tf_style.inputs.coloring import painted_style
+from tf_style.inputs.inputs import Inputs
 from tf_style.network.processor import processor_features
 
 MOST_PIXELS = 4_000_000
@@ -40,6 +43,54 @@ def fast_dtype(bits: int = 8) -> tf.DType:
     return tf.bfloat16 if bits == 8 and has_units and is_on_cpu else tf.float32
 
 
+def paint_inputs(
+    network: StyleNetwork,
+    inputs: Inputs,
+    styles: Sequence[np.ndarray],
+    config: FastConfig,
+    *,
+    dtype: tf.DType = tf.float32,
+) -> np.ndarray:
+    """Returns the content of a run painted by a network, each region in its style.
+
+    A region is painted as a part of the whole picture, and soft masks blend what was painted. What
+    is to be kept, or has no region, is the content.
+
+    Args:
+        network: what paints.
+        inputs: the pictures of the run; its style pictures do not matter.
+        styles: float32 `[style_size]`, one for each of `inputs.styles`.
+        config: `strength`, and `color` for its rule 'match'.
+        dtype: of the features.
+
+    Returns:
+        Float32 `[1, H, W, 3]`, RGB 0..1.
+    """
+    content, regions = inputs.content, inputs.regions
+    matched = StyleConfig(color=config.color)
+    weights = {"content_weights": inputs.alpha, "style_weights": inputs.alpha}
+    if inputs.alpha is not None and not inputs.alpha.any():
+        weights = {}
+
+    def painted(style: np.ndarray, strength: float) -> np.ndarray:
+        strength = min(strength, MOST_STRENGTH)
+        picture = paint_picture(network, content, style, strength=strength, dtype=dtype)
+        if config.color != "match":
+            return picture
+        return painted_style(picture, content, "match", matched, **weights)
+
+    if regions is None:
+        image = painted(inputs.blend @ np.stack(styles), config.strength)
+    else:
+        shares = regions.content / np.maximum(regions.content.sum(-1, keepdims=True), 1.0)
+        rows = np.concatenate([regions.blend @ np.stack(styles), regions.strengths[:, None]], 1)
+        image = content
+        for row in np.unique(rows, axis=0):  # Regions that share a style share a pass.
+            share = shares[..., (rows == row).all(1)].sum(-1, keepdims=True)
+            image = image + share * (painted(row[:-1], config.strength * row[-1]) - content)
+    return image if inputs.keep is None else content + (1.0 - inputs.keep) * (image - content)
+
+
 def paint_picture(
     network: StyleNetwork,
     photograph: np.ndarray,
@@ -57,7 +108,7 @@ def paint_picture(
 
     Args:
         network: what paints.
-        photograph: float32 `[1, H, W, 3]`, RGB 0..1, at least `painting.LEAST_SIDE` px on each
+        photograph: float32 `[1, H, W, 3]`, RGB 0..1, at least `architecture.LEAST_SIDE` px on each
             side.
         style: float32 `[style_size]`: scales and shifts.
         strength: of the style, 0..2.

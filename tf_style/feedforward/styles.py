@@ -31,6 +31,18 @@ class Chosen(NamedTuple):
         """Returns those that the network does not know by name: paths of paintings."""
         return [source for source in self.sources if source not in network.styles]
 
+    def is_blend(self, num_masks: int) -> bool:
+        """Returns whether all styles are one, rather than one for each of so many masks."""
+        return self.weights is not None or num_masks < 2
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The styles with their weights, and paintings without their folders."""
+        names = [PurePath(source).name for source in self.sources]
+        if self.weights is None:
+            return tuple(names)
+        return tuple(f"{name}:{weight:g}" for name, weight in zip(names, self.weights, strict=True))
+
 
 def chosen_styles(
     texts: Sequence[str], network: StyleNetwork, *, argument: str = "style"
