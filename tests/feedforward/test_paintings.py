@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_networks import tiny_network
+from tiny_networks import tiny_network, with_mini_predictor
 
 from tf_style.feedforward import architecture, paintings, preparation
 from tf_style.network import extractor
@@ -35,12 +35,11 @@ def test_the_predictor_reads_logarithms_of_means_and_deviations(monkeypatch, min
         features = found[layer].reshape(-1, found[layer].shape[-1])
         parts += [np.log(0.01 + features.mean(0)), np.log(0.01 + features.std(0))]
     row = np.concatenate(parts)
-    network = tiny_network()
-    parameters = dict(network.parameters)
-    parameters["predictor1"] = rng.normal(size=(len(row), 8)).astype(np.float32)
+    network = with_mini_predictor(tiny_network())
+    parameters = network.parameters
     hidden = np.maximum(row @ parameters["predictor1"] + parameters["predictor1_bias"], 0.0)
     expected = hidden @ parameters["predictor2"] + parameters["predictor2_bias"]
-    (style,) = paintings.styles_of(network._replace(parameters=parameters), [painting])
+    (style,) = paintings.styles_of(network, [painting])
     np.testing.assert_allclose(style, expected, rtol=2e-3, atol=2e-4)
 
 

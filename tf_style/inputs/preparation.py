@@ -171,7 +171,7 @@ def _start(
     config: StyleConfig,
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Returns the start image that `init` names, float32 `[1, H, W, 3]`, RGB, and notes on it."""
-    if config.init == "content":
+    if config.init in ("content", "fast"):  # `fast_start` replaces it, with TensorFlow.
         return content, ()
     if config.init == "style":
         start = resizing.cover(style, content.shape[1:3])
