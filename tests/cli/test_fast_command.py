@@ -1,6 +1,7 @@
 """`tf_style fast`: from arguments to the saved picture, and what is refused."""
 
 import re
+import types
 
 import numpy as np
 import pytest
@@ -191,6 +192,36 @@ def test_any_painting_is_a_style(run, network, monkeypatch, picture_file):
     np.testing.assert_array_equal(pixels_of("mixed.png"), painted(network, style))
 
 
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_painting_is_tuned_until_time_or_the_user_ends_it(
+    run, network, monkeypatch, picture_file, interrupted
+):
+    from tf_style.training import assembly, tuning
+
+    picture_file("painting.png", 64, 48)
+    given = {}
+
+    def tuned(objective, config, network, paintings, photograph):
+        given.update(config=config, paintings=paintings, photograph=photograph)
+        for step in (1, 2):
+            reached = types.SimpleNamespace(reached=types.SimpleNamespace(step=step))
+            styles = {"painting.png": step * network.styles["two"]}
+            yield types.SimpleNamespace(styles=styles, progress=reached)
+        if interrupted:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(tuning, "tuned", tuned)
+    monkeypatch.setattr(assembly, "load_objective", lambda config, notify: None)
+    printed = run("photo.png", "out.png", "--style=painting.png", "--tune_seconds=30")
+    assert "Tuning for 30 s" in printed
+    assert "Tuned in 2 steps." in printed
+    expected = painted(network, 2.0 * network.styles["two"])
+    np.testing.assert_array_equal(pixels_of("out.png"), expected)
+    assert given["config"].minutes == 0.5
+    np.testing.assert_array_equal(given["photograph"], photograph())
+    np.testing.assert_array_equal(given["paintings"]["painting.png"], photograph("painting.png"))
+
+
 def test_only_what_was_made_from_the_same_is_replaced(run):
     run("photo.png", "out.png", "--style=one")
     run("photo.png", "out.png", "--style=one", "--strength=0.5")
@@ -227,6 +258,10 @@ def test_metadata_can_be_left_out(run):
         (["photo.png", "out.png", "--style=one", "--size=19"], "at least 20 px on each side"),
         (["photo.png", "out.png", "--style=one", "--strength=3"], "`strength` must lie"),
         (["photo.png", "out.png", "--style=one", "--color=blue"], "`color` must be one of"),
+        (
+            ["photo.png", "out.png", "--style=one", "--tune_seconds=9"],
+            "Cannot use `tune_seconds` without a painting",
+        ),
         (["photo.png", "out.png", "--style=one:1,two"], "each style a weight"),
         (["photo.png", "out.png", "--fast_styles=one"], "Did you mean --style?"),
         (["photo.png", "out.png", "--style=one", "--network=none.tfstyle"], "`network` must be an"),

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tf_style._checks import exists, user_path
+from tf_style._checks import check_number, exists, shown, user_path
 from tf_style.cli import flags, overwriting, process, saving
 from tf_style.config.fast import FastConfig
 from tf_style.config.fields import option, typed_fields
@@ -50,6 +50,11 @@ class FastOptions:
         "A style of the network (see --list_styles), or the file of any painting. Several are a "
         "blend, with weights as in 'great_wave:0.7,the_scream:0.3' or without; or one for each of "
         "--content_masks.",
+    )
+    tune_seconds: float = option(
+        0.0,
+        "For paintings: before painting, tune their styles on the photograph for about this many "
+        "seconds. Where the network alone is weak, 60 help. Ctrl-C ends it early.",
     )
     list_styles: bool = option(False, "Print the names of the network's styles, and do no more.")
     content_masks: flags.FILES = option(
@@ -135,7 +140,14 @@ def _prepared(options: FastOptions, config: FastConfig, network: StyleNetwork) -
             f"{', '.join(missing)} must be given, as in: tf_style fast photo.jpg out.png "
             "--style=great_wave. See tf_style fast --help."
         )
+    check_number("tune_seconds", options.tune_seconds, minimum=0.0, maximum=86_400.0)
     chosen = chosen_styles(options.style, network)
+    if options.tune_seconds and not chosen.paintings(network):
+        raise ValueError(
+            "Cannot use `tune_seconds` without a painting. This is because styles of the network "
+            f"have been trained for long. Received: style={shown(','.join(options.style))}. Leave "
+            "it out, or give the file of a painting."
+        )
     named = [options.content, *options.content_masks, options.keep, config.network]
     named += chosen.paintings(network)
     sources = [user_path(name) for name in named if name and exists(name)]
@@ -186,13 +198,35 @@ def _painted(job: _Job) -> np.ndarray:
 def _styles(job: _Job) -> list[np.ndarray]:
     """Returns scales and shifts of each style that was asked for."""
     predicted: dict[str, np.ndarray] = {}
-    if job.paintings:
+    if job.paintings and job.options.tune_seconds:
+        predicted = _tuned(job)
+    elif job.paintings:
         from tf_style.feedforward.paintings import styles_of  # It imports Keras.
 
         found = styles_of(job.network, list(job.paintings.values()), notify=print)
         predicted = dict(zip(job.paintings, found, strict=True))
     known = {**predicted, **job.network.styles}
     return [known[source] for source in job.chosen.sources]
+
+
+def _tuned(job: _Job) -> dict[str, np.ndarray]:
+    """Returns the styles of the paintings, tuned on the photograph until time or Ctrl-C ends it."""
+    from tf_style.training.assembly import load_objective
+    from tf_style.training.tuning import Tuned, tuned, tuning_config
+
+    seconds = job.options.tune_seconds
+    config = tuning_config(seconds)
+    objective = load_objective(config, notify=print)
+    print(f"Tuning for {seconds:g} s on the photograph; Ctrl-C ends it early.", flush=True)
+    ends: list[Tuned] = []
+    try:
+        for now in tuned(objective, config, job.network, job.paintings, job.inputs.content):
+            ends = [now]
+    except KeyboardInterrupt:
+        if not ends:
+            raise
+    print(f"Tuned in {ends[0].progress.reached.step} steps.", flush=True)
+    return ends[0].styles
 
 
 def _write(job: _Job, image: np.ndarray, path: Path) -> None:
