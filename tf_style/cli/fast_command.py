@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tf_style._checks import check_number, exists, shown, user_path
+from tf_style._checks import exists, shown, user_path
 from tf_style.cli import flags, overwriting, process, saving
 from tf_style.config.fast import FastConfig
 from tf_style.config.fields import option, typed_fields
@@ -50,11 +50,6 @@ class FastOptions:
         "A style of the network (see --list_styles), or the file of any painting. Several are a "
         "blend, with weights as in 'great_wave:0.7,the_scream:0.3' or without; or one for each of "
         "--content_masks.",
-    )
-    tune_seconds: float = option(
-        0.0,
-        "For paintings: before painting, tune their styles on the photograph for about this many "
-        "seconds. Where the network alone is weak, 60 help. Ctrl-C ends it early.",
     )
     list_styles: bool = option(False, "Print the names of the network's styles, and do no more.")
     content_masks: flags.FILES = option(
@@ -140,9 +135,8 @@ def _prepared(options: FastOptions, config: FastConfig, network: StyleNetwork) -
             f"{', '.join(missing)} must be given, as in: tf_style fast photo.jpg out.png "
             "--style=great_wave. See tf_style fast --help."
         )
-    check_number("tune_seconds", options.tune_seconds, minimum=0.0, maximum=86_400.0)
     chosen = chosen_styles(options.style, network)
-    if options.tune_seconds and not chosen.paintings(network):
+    if config.tune_seconds and not chosen.paintings(network):
         raise ValueError(
             "Cannot use `tune_seconds` without a painting. This is because styles of the network "
             f"have been trained for long. Received: style={shown(','.join(options.style))}. Leave "
@@ -198,7 +192,7 @@ def _painted(job: _Job) -> np.ndarray:
 def _styles(job: _Job) -> list[np.ndarray]:
     """Returns scales and shifts of each style that was asked for."""
     predicted: dict[str, np.ndarray] = {}
-    if job.paintings and job.options.tune_seconds:
+    if job.paintings and job.config.tune_seconds:
         predicted = _tuned(job)
     elif job.paintings:
         from tf_style.feedforward.paintings import styles_of  # It imports Keras.
@@ -212,9 +206,10 @@ def _styles(job: _Job) -> list[np.ndarray]:
 def _tuned(job: _Job) -> dict[str, np.ndarray]:
     """Returns the styles of the paintings, tuned on the photograph until time or Ctrl-C ends it."""
     from tf_style.training.assembly import load_objective
+    from tf_style.training.training import DivergedError
     from tf_style.training.tuning import Tuned, tuned, tuning_config
 
-    seconds = job.options.tune_seconds
+    seconds = job.config.tune_seconds
     config = tuning_config(seconds)
     objective = load_objective(config, notify=print)
     print(f"Tuning for {seconds:g} s on the photograph; Ctrl-C ends it early.", flush=True)
@@ -225,6 +220,8 @@ def _tuned(job: _Job) -> dict[str, np.ndarray]:
     except KeyboardInterrupt:
         if not ends:
             raise
+    except DivergedError as error:
+        raise FloatingPointError(str(error)) from error
     print(f"Tuned in {ends[0].progress.reached.step} steps.", flush=True)
     return ends[0].styles
 

@@ -33,6 +33,11 @@ class FastConfig(TypeChecked):
     keep_margins: bool = option(
         False, "Keep the uniform margin of a scanned painting. Otherwise it is left out."
     )
+    tune_seconds: float = option(
+        0.0,
+        "For paintings: before painting, tune their styles on the photograph for about this many "
+        "seconds. Where the network alone is weak, 60 help. Ctrl-C ends it early.",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -41,6 +46,8 @@ class FastConfig(TypeChecked):
         check_number("size", self.size, minimum=0, maximum=30000)
         check_number("strength", self.strength, minimum=0.0, maximum=MOST_STRENGTH)
         check_choice("color", self.color, COLORS)
+        if self.tune_seconds:
+            check_number("tune_seconds", self.tune_seconds, minimum=0.6, maximum=86_400.0)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns every option in plain JSON types."""
