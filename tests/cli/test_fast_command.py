@@ -5,6 +5,7 @@ import types
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tifffile
 from PIL import Image
 from tiny_networks import tiny_network
@@ -12,6 +13,7 @@ from tiny_networks import tiny_network
 from tf_style.cli import main
 from tf_style.feedforward import network_file, pictures
 from tf_style.feedforward.styles import blended
+from tf_style.images import writing
 from tf_style.images.reading import read_picture
 from tf_style.provenance.description import read_description
 
@@ -235,6 +237,30 @@ def test_a_picture_of_a_network_holds_no_settings_of_the_optimizer(run, capsys):
     command = ["photo.png", "photo.png", "new.png", "--config=out.png"]
     assert main.main(command) == 2
     assert "`tf_style fast` painted" in capsys.readouterr().err
+
+
+def test_too_little_memory_is_one_line(run, monkeypatch):
+    def paint(*_, **__):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM")
+
+    monkeypatch.setattr(pictures, "paint", paint)
+    message = run("photo.png", "out.png", "--style=one", code=2)
+    assert "not enough memory for 50x41 px. Use a smaller `size`" in message
+
+
+def test_a_picture_is_not_lost_if_its_place_cannot_be_written_any_more(run, monkeypatch, tmp_path):
+    (tmp_path / "spare").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "spare"))
+    save = writing.save_image
+
+    def save_image(path, *arguments, **options):
+        if path.name == "out.png":
+            raise OSError("No space left on device")
+        save(path, *arguments, **options)
+
+    monkeypatch.setattr(writing, "save_image", save_image)
+    assert main.main(["fast", "photo.png", "out.png", "--style=one", "--network=tiny.tfstyle"]) == 2
+    assert (tmp_path / "spare" / "tf_style_out.png").is_file()
 
 
 def test_metadata_can_be_left_out(run):

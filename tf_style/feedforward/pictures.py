@@ -117,6 +117,9 @@ def paint_picture(
 
     Returns:
         Float32 `[1, H, W, 3]`, RGB 0..1.
+
+    Raises:
+        MemoryError: if there is not enough memory for it.
     """
     if not strength > 0.0:
         return photograph
@@ -139,12 +142,17 @@ def _painted(
     most_pixels: int,
 ) -> np.ndarray:
     height, width = photograph.shape[1:3]
-    if height * width > most_pixels:
-        statistics = whole_statistics(network, photograph, style, dtype, most_pixels)
-        return paint_tiles(network, photograph, style, statistics, dtype=dtype)
-    return paint(
-        network.architecture, network.parameters, photograph, style[np.newaxis], dtype=dtype
-    ).numpy()
+    try:
+        if height * width > most_pixels:
+            statistics = whole_statistics(network, photograph, style, dtype, most_pixels)
+            return paint_tiles(network, photograph, style, statistics, dtype=dtype)
+        return paint(
+            network.architecture, network.parameters, photograph, style[np.newaxis], dtype=dtype
+        ).numpy()
+    except tf.errors.ResourceExhaustedError as error:
+        raise MemoryError(
+            f"There is not enough memory for {width}x{height} px. Use a smaller `size`."
+        ) from error
 
 
 def whole_statistics(
