@@ -213,6 +213,9 @@ assert not heavy, heavy
         "from tf_style.cli.main import main; main(['--help'])",
         "from tf_style.cli.main import main; main(['--helpfull'])",
         "from tf_style.cli.main import main; main(['export', '--help'])",
+        "from tf_style.cli.main import main; main(['fast', '--help'])",
+        "from tf_style.cli.main import main; "
+        "assert main(['fast', 'none.jpg', 'out.png', '--style=a.jpg']) == 2",
         "from tf_style.cli.main import main; main(['interpolate', '--help'])",
         "from tf_style.cli.main import main; main(['fetch_weights', '--help'])",
         "from tf_style.cli.main import main; main(['train', '--help'])",
