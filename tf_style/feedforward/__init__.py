@@ -1,6 +1,6 @@
 """Networks that paint in one pass: trained for paintings, or for any painting at once.
 
-    from tf_style.feedforward import load
+    from tf_style.feedforward import export_network, load
 
 Names are loaded on first use, so `import tf_style.feedforward` does not import TensorFlow.
 """
@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tf_style.feedforward.model import StylePainter as StylePainter
     from tf_style.feedforward.model import load as load
+    from tf_style.portable.network import export_network as export_network
 
 _HOME = {
     "StylePainter": "feedforward.model",
+    "export_network": "portable.network",
     "load": "feedforward.model",
 }
 

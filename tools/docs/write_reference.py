@@ -22,6 +22,7 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tf_style
+import tf_style.feedforward
 import tf_style.keras
 import tf_style.pipeline
 from tf_style.config.layer_lists import LayerWeights
@@ -73,7 +74,7 @@ class Arguments(_Others, total=False):
 _HEAD = """# API reference
 
 ```
-import tf_style, tf_style.keras, tf_style.pipeline
+import tf_style, tf_style.keras, tf_style.pipeline, tf_style.feedforward
 ```
 
 All public names, made from their docstrings by `tools/docs/write_reference.py`.
@@ -112,7 +113,7 @@ def reference() -> str:
         raise SystemExit(f"These names have no heading in GROUPS: {left}.")
     chapters += [
         (f"`{module.__name__}`", module, list(module.__all__))
-        for module in (tf_style.keras, tf_style.pipeline)
+        for module in (tf_style.keras, tf_style.pipeline, tf_style.feedforward)
     ]
     lines = [_HEAD]
     for heading, module, names in chapters:
