@@ -117,7 +117,7 @@ def export_network(
             function, path = module.paint, folder
             kind = Format("", lambda: None, functools.partial(_save, _about(found, style)), _run)
         else:
-            # ONNX's converter needs an open batch: it has no normalization of a single picture.
+            # On phones there is one picture at a time; ONNX files take batches, too.
             batch = 1 if format == "litert" else None
             module = _OneStyle(found, style, (batch, *sides))
             function, kind = module.paint, FORMATS[format]

@@ -178,12 +178,14 @@ def _options(config: type) -> Iterator[str]:
 
 
 def _heading(item: Any, name: str) -> str:
+    if name in tf_style.__all__ and getattr(tf_style, name) is not item:
+        name = f"feedforward.{name}"  # There are two functions `load`.
     # GitHub's names for links know no capitals: they could not tell `Moments` from `moments`.
     return f"class {name}" if inspect.isclass(item) else name
 
 
 def _link(item: Any, name: str) -> str:
-    return f"[`{name}`](#{_heading(item, name).lower().replace(' ', '-')})"
+    return f"[`{name}`](#{_heading(item, name).lower().replace(' ', '-').replace('.', '')})"
 
 
 def _signature(name: str, item: Any) -> str:
