@@ -210,6 +210,7 @@ assert not heavy, heavy
     [
         "import tf_style",
         "import tf_style; tf_style.StyleConfig().replace(size=64)",
+        "import tf_style.feedforward; dir(tf_style.feedforward)",
         "from tf_style.cli.main import main; main(['--help'])",
         "from tf_style.cli.main import main; main(['--helpfull'])",
         "from tf_style.cli.main import main; main(['export', '--help'])",

@@ -45,7 +45,8 @@ def paint(
     pictures, _ = paint_padded(architecture, parameters, padded(photographs), styles, dtype=dtype)
     height, width = tf.unstack(tf.shape(photographs)[1:3])
     pictures = pictures[:, MARGIN : MARGIN + height, MARGIN : MARGIN + width]
-    return tf.ensure_shape(pictures, photographs.shape)
+    pictures.set_shape(photographs.shape)  # LiteRT has no `tf.ensure_shape`.
+    return pictures
 
 
 def paint_padded(
@@ -125,9 +126,13 @@ def split_styles(
 
 def padded(images: tf.Tensor) -> tf.Tensor:
     """Returns images mirrored by `MARGIN` px at the borders, then to multiples of `STRIDE`."""
-    rest = [tf.math.floormod(-side, STRIDE) for side in tf.unstack(tf.shape(images)[1:3])]
-    margins = [[0, 0], *([MARGIN, MARGIN + more] for more in rest), [0, 0]]
-    return tf.pad(images, margins, "REFLECT")
+    # No remainder of a negative number, which ONNX's converter gets wrong.
+    up = STRIDE - 1
+    height, width = ((side + up) // STRIDE * STRIDE for side in tf.unstack(tf.shape(images)[1:3]))
+    # Fixed margins, so that the number of channels stays known to converters.
+    margin = [MARGIN, MARGIN + up]
+    larger = tf.pad(images, [[0, 0], margin, margin, [0, 0]], "REFLECT")
+    return larger[:, : 2 * MARGIN + height, : 2 * MARGIN + width]
 
 
 def enlarging_convolution(
@@ -189,5 +194,5 @@ def _normalized(
     statistics = tf.nn.moments(exact, [1, 2]) if statistics is None else statistics
     mean, variance = (each[:, tf.newaxis, tf.newaxis] for each in statistics)
     factor = scale[:, tf.newaxis, tf.newaxis] * tf.math.rsqrt(variance + _FLOOR)
-    exact = (exact - mean) * factor + shift[:, tf.newaxis, tf.newaxis]
+    exact = exact * factor + (shift[:, tf.newaxis, tf.newaxis] - mean * factor)
     return tf.cast(exact, features.dtype), statistics
