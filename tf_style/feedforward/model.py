@@ -6,12 +6,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_style import vgg19
 from tf_style._checks import check_choice
 from tf_style._keras import keras
-from tf_style.config.training import TrainingConfig
 from tf_style.feedforward.architecture import (
-    PAINTING_LAYERS,
     STRIDE,
     Architecture,
     initial_parameters,
@@ -20,12 +17,12 @@ from tf_style.feedforward.blending import AnyStyle, shares_of
 from tf_style.feedforward.bundled import DEFAULT, named_network
 from tf_style.feedforward.network_file import StyleNetwork
 from tf_style.feedforward.painting import MARGIN, paint
-from tf_style.feedforward.predictor import painting_statistics, predicted_styles
+from tf_style.feedforward.paintings import statistics_of
+from tf_style.feedforward.predictor import predicted_styles
+from tf_style.feedforward.preparation import read_painting
 from tf_style.graphs.batches import rgb
-from tf_style.images import reading, resizing
 from tf_style.keras.inputs import check_sides, options_of
 from tf_style.keras.value_range import checked_range, checked_values, to_unit_range
-from tf_style.network.extractor import load_extractor
 
 PRECISIONS = ("float32", "bfloat16")
 """In what a style network computes its features."""
@@ -158,17 +155,8 @@ class StylePainter(keras.Model):
             OSError: if the picture or the weights cannot be read.
             ValueError: if it is not a picture, or too small.
         """
-        edge = TrainingConfig.style_edge
-        picture = reading.read_picture(painting, argument="painting", long_edge=edge)
-        image = reading.over_white(picture)
-        if max(image.shape[1:3]) > edge:
-            image = resizing.resize(image, resizing.fit(image.shape[1:3], edge))
-        image = tf.constant(image)
-        check_sides(
-            "painting", image.shape[1:3], smallest=vgg19.minimum_side(list(PAINTING_LAYERS))
-        )
-        extractor = load_extractor(layers=PAINTING_LAYERS)
-        return predicted_styles(self._tensors(), painting_statistics(extractor(image)))
+        image, _ = read_painting(painting, argument="painting")
+        return predicted_styles(self._tensors(), *statistics_of([image]))
 
     def compute_output_shape(self, images_shape: tuple, styles_shape: Any = None) -> tuple:
         """Returns the pictures' shape, which is that of the images."""

@@ -28,12 +28,25 @@ def styles_of(
     Raises:
         OSError: if the weights cannot be downloaded or read.
     """
+    return [
+        predicted_styles(network.parameters, statistics).numpy()[0]
+        for statistics in statistics_of(paintings, notify=notify)
+    ]
+
+
+def statistics_of(
+    paintings: Sequence[np.ndarray], *, notify: Callable[[str], None] | None = None
+) -> list[tf.Tensor]:
+    """Returns what describes paintings to a predictor, float32 `[1, statistics]` each.
+
+    Args:
+        paintings: as for `styles_of`.
+        notify: as for `styles_of`.
+
+    Raises:
+        OSError: as for `styles_of`.
+    """
     if not paintings:
         return []
     extractor = load_extractor(NetworkConfig(), layers=PAINTING_LAYERS, notify=notify)
-    return [
-        predicted_styles(
-            network.parameters, painting_statistics(extractor(tf.constant(painting)))
-        ).numpy()[0]
-        for painting in paintings
-    ]
+    return [painting_statistics(extractor(tf.constant(painting))) for painting in paintings]

@@ -8,12 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from tf_style import vgg19
 from tf_style.config.fast import FastConfig
-from tf_style.config.network import NetworkConfig
 from tf_style.config.style_config import StyleConfig
 from tf_style.config.training import TrainingConfig
-from tf_style.feedforward.architecture import LEAST_SIDE, PAINTING_LAYERS
+from tf_style.feedforward.architecture import LEAST_SIDE
 from tf_style.images import reading
 from tf_style.images.color import gray, luminance
 from tf_style.images.resizing import fit, resize
@@ -27,7 +25,10 @@ from tf_style.inputs.control_pictures import (
 )
 from tf_style.inputs.inputs import Inputs
 from tf_style.inputs.preparation import check_touched, read_content, read_style
-from tf_style.inputs.sizes import Sizes
+from tf_style.inputs.sizes import Sizes, check_sides
+
+SMALLEST = 32
+"""Px that each side of a painting must have: twice what the deepest layer needs."""
 
 _PLACEHOLDER = np.zeros([1, 1, 1, 3], np.float32)
 
@@ -94,29 +95,34 @@ def prepare_photograph(
 
 
 def read_painting(
-    picture: Any, *, argument: str = "style", keep_margins: bool = False
+    picture: Any,
+    *,
+    argument: str = "style",
+    edge: int = TrainingConfig.style_edge,
+    keep_margins: bool = False,
 ) -> tuple[np.ndarray, list[str]]:
     """Returns a painting at the size that networks are trained with, and notes on it.
 
     Args:
         picture: whatever `reading.read_picture` takes.
         argument: its name in error messages.
+        edge: its longer edge, px; a smaller painting is not enlarged.
         keep_margins: whether to keep uniform margins.
 
     Returns:
-        Float32 `[1, h, w, 3]`, RGB 0..1, with a longer edge of at most `TrainingConfig.style_edge`.
+        Float32 `[1, h, w, 3]`, RGB 0..1.
 
     Raises:
         OSError: if a file is missing or cannot be read.
         ValueError: if it is damaged, or too small.
     """
-    edge = TrainingConfig.style_edge
-    smallest = vgg19.minimum_side(PAINTING_LAYERS, NetworkConfig.padding)
-    found, notes = read_style(picture, argument, smallest, edge, keep_margins=keep_margins)
-    return at_style_edge(found.image), [*notes, *notes_on_style(found.image, argument)]
+    found, notes = read_style(picture, argument, SMALLEST, edge, keep_margins=keep_margins)
+    painting = reduced(found.image, edge)
+    check_sides(argument, painting.shape[1:3], SMALLEST, received=found.size)
+    return painting, [*notes, *notes_on_style(found.image, argument)]
 
 
-def at_style_edge(painting: np.ndarray) -> np.ndarray:
-    """Returns a painting, float32 `[1, h, w, 3]`, reduced to the size of the training."""
+def reduced(painting: np.ndarray, edge: int = TrainingConfig.style_edge) -> np.ndarray:
+    """Returns a painting, float32 `[1, h, w, 3]`, with a longer edge of at most `edge` px."""
     size = painting.shape[1:3]
-    return resize(painting, fit(size, min(TrainingConfig.style_edge, max(size))))
+    return resize(painting, fit(size, min(edge, max(size))))

@@ -13,17 +13,13 @@ from tf_style._checks import exists, shown, user_path
 from tf_style.config.training import TrainingConfig
 from tf_style.feedforward.bundled import named_network
 from tf_style.feedforward.network_file import SUFFIX, StyleNetwork
+from tf_style.feedforward.preparation import read_painting
 from tf_style.files.atomic import check_writable
-from tf_style.images.resizing import fit, resize
 from tf_style.images.writing import check_output
-from tf_style.inputs.appearance import notes_on_style
-from tf_style.inputs.preparation import read_style
-from tf_style.inputs.sizes import check_sides
 
 NO_NETWORK = "none"
 """What `init_network` is for a start from random numbers."""
 
-_SMALLEST = 32  # Px, of a painting: twice what the deepest layer needs.
 _ROOM = 8_000_000  # Bytes; the default network has 2 MB.
 _NAME = re.compile(r"[\w.-]{1,100}")
 
@@ -85,7 +81,9 @@ def prepare(
     paintings, notes = {}, []
     for name, picture in pictures.items():
         argument = "style" if len(pictures) == 1 else f"style[{name}]"
-        paintings[name], lines = _read(picture, argument, config)
+        paintings[name], lines = read_painting(
+            picture, argument=argument, edge=config.style_edge, keep_margins=config.keep_margins
+        )
         notes += lines
     start = {"init_network": init_network, "add_to": add_to}
     return TrainingJob(config, paintings, base, bool(add_to), start, tuple(notes))
@@ -162,17 +160,6 @@ def _named(painting: Any) -> tuple[str, Any]:
         return name, file
     stem = user_path(painting).stem
     return re.sub(r"[^\w.-]+", "_", stem)[:100], painting
-
-
-def _read(picture: Any, argument: str, config: TrainingConfig) -> tuple[np.ndarray, list[str]]:
-    """Returns a painting at the size of the strokes, and notes on it."""
-    edge = config.style_edge
-    found, lines = read_style(picture, argument, _SMALLEST, edge, keep_margins=config.keep_margins)
-    size = found.size
-    if max(size) > edge:
-        check_sides(argument, fit(size, edge), _SMALLEST, received=size)
-        size = fit(size, edge)
-    return resize(found.image, size), [*lines, *notes_on_style(found.image, argument)]
 
 
 def _check_new(pictures: Mapping[str, Any], base: StyleNetwork, add_to: str) -> None:

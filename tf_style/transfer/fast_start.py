@@ -4,15 +4,13 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from tf_style import vgg19
 from tf_style.config.fast import FastConfig
-from tf_style.config.network import NetworkConfig
 from tf_style.config.style_config import StyleConfig
-from tf_style.feedforward.architecture import LEAST_SIDE, PAINTING_LAYERS
+from tf_style.feedforward.architecture import LEAST_SIDE
 from tf_style.feedforward.bundled import named_network
 from tf_style.feedforward.paintings import styles_of
 from tf_style.feedforward.pictures import fast_dtype, paint_inputs
-from tf_style.feedforward.preparation import at_style_edge
+from tf_style.feedforward.preparation import SMALLEST, reduced
 from tf_style.inputs.inputs import Inputs
 from tf_style.inputs.sizes import check_sides
 
@@ -42,10 +40,9 @@ def with_fast_start(
             f"`init` must not be 'fast' for a result with less than {LEAST_SIDE} px on a side. "
             f"Received: {width}x{height} px. Use init='content'."
         )
-    paintings = [at_style_edge(style) for style in inputs.styles]
-    smallest = vgg19.minimum_side(PAINTING_LAYERS, NetworkConfig.padding)
+    paintings = [reduced(style) for style in inputs.styles]
     for painting in paintings:
-        check_sides("style", painting.shape[1:3], smallest)
+        check_sides("style", painting.shape[1:3], SMALLEST)
     network = named_network(FastConfig.network)
     dtype = tf.float32 if config.compute.deterministic else fast_dtype()
     styles = styles_of(network, paintings, notify=notify)
