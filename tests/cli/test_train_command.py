@@ -191,7 +191,7 @@ BAD = [
         "`style` must be new to the network. Received: the name 'older', which add_to=",
     ),
     (
-        {"add_to": "base.tfstyle", "init_network": None, "any_share": 0.5},
+        {"add_to": "base.tfstyle", "init_network": None, "any_share": 1.0},
         "Cannot use `any_share` with `add_to`",
     ),
     ({"resume": ""}, "`resume` must name a folder of checkpoints"),

@@ -21,7 +21,7 @@ def test_a_painting_is_reduced_to_the_size_of_the_training_and_never_enlarged(tm
 def test_a_painting_too_small_for_the_layers_is_refused(tmp_path):
     path = tmp_path / "painting.png"
     Image.new("RGB", (12, 40)).save(path)
-    with pytest.raises(ValueError, match="`style` must have at least 32 px"):
+    with pytest.raises(ValueError, match="`style` must have at least 16 px"):
         preparation.read_painting(path)
 
 

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from tf_style import vgg19
 from tf_style.config.fast import FastConfig
+from tf_style.config.network import NetworkConfig
 from tf_style.config.style_config import StyleConfig
 from tf_style.config.training import TrainingConfig
-from tf_style.feedforward.architecture import LEAST_SIDE
+from tf_style.feedforward.architecture import LEAST_SIDE, PAINTING_LAYERS
 from tf_style.images import reading
 from tf_style.images.color import gray, luminance
 from tf_style.images.resizing import fit, resize
@@ -27,8 +29,8 @@ from tf_style.inputs.inputs import Inputs
 from tf_style.inputs.preparation import check_touched, read_content, read_style
 from tf_style.inputs.sizes import Sizes, check_sides
 
-SMALLEST = 32
-"""Px that each side of a painting must have: twice what the deepest layer needs."""
+SMALLEST = vgg19.minimum_side(PAINTING_LAYERS, NetworkConfig.padding)
+"""Px that each side of a painting must have."""
 
 _PLACEHOLDER = np.zeros([1, 1, 1, 3], np.float32)
 
