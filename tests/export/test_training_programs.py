@@ -1,12 +1,16 @@
 """The step of a training as a StableHLO program, run by JAX, against TensorFlow's own step."""
 
 import importlib
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from mini_network import make_mini_layers, use_mini_network
-from places import TOOLS
+from PIL import Image
+from places import ROOT, TOOLS
 from tiny_style_network import TINY
 
 from tf_style.config.training import TrainingConfig
@@ -50,7 +54,7 @@ def batch_of(config, pictures, step, rng):
     }
 
 
-@pytest.fixture(scope="module", params=[{}, EVERYTHING], ids=["default", "everything"])
+@pytest.fixture(scope="module")
 def exported(request, tmp_path_factory):
     """A folder with programs, the training of the same config in TensorFlow, and the paintings."""
     with pytest.MonkeyPatch.context() as monkeypatch:
@@ -64,6 +68,10 @@ def exported(request, tmp_path_factory):
         yield folder, training, list(styles.values())
 
 
+with_everything = pytest.mark.parametrize("exported", [EVERYTHING], ids=["everything"], indirect=True)
+
+
+@pytest.mark.parametrize("exported", [{}, EVERYTHING], ids=["default", "everything"], indirect=True)
 def test_three_steps_are_those_of_tensorflow(exported, monkeypatch):
     folder, training, pictures = exported
     monkeypatch.syspath_prepend(TOOLS / "exports")
@@ -104,6 +112,7 @@ def assert_near(found, state, parts, most):
         assert np.linalg.norm(ours - wanted) <= most * np.linalg.norm(wanted), part
 
 
+@with_everything
 def test_a_state_becomes_the_network_that_the_training_would_give(exported, tmp_path):
     folder, training, _ = exported
     arrays = read_state(folder / "start.bin").arrays
@@ -124,6 +133,7 @@ def test_a_state_becomes_the_network_that_the_training_would_give(exported, tmp_
     assert TrainingConfig(**found.about["config"]) == training.config
 
 
+@with_everything
 def test_a_state_that_is_cut_or_none_is_refused(exported, tmp_path):
     folder, *_ = exported
     data = (folder / "start.bin").read_bytes()
@@ -131,3 +141,52 @@ def test_a_state_that_is_cut_or_none_is_refused(exported, tmp_path):
         (tmp_path / "state.bin").write_bytes(wrong)
         with pytest.raises(StateFileError, match="state.bin"):
             read_state(tmp_path / "state.bin")
+
+
+@pytest.fixture
+def without_tensorflow(tmp_path):
+    """The environment of a machine with the sources of this package, but not TensorFlow."""
+    folder = tmp_path / "without"
+    folder.mkdir()
+    for name in ("tensorflow", "keras"):
+        (folder / f"{name}.py").write_text("raise ImportError(__name__)")
+    return {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
+
+
+@with_everything
+def test_jax_trains_without_tensorflow_and_goes_on_with_its_state(
+    exported, tmp_path, without_tensorflow, rng
+):
+    folder, training, _ = exported
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(3):
+        coarse = Image.fromarray(rng.integers(0, 256, (9, 11, 3), np.uint8))
+        coarse.resize((110, 90), Image.Resampling.BICUBIC).save(photos / f"{number}.png")
+    tool, words = (
+        TOOLS / "exports/train_stablehlo.py",
+        [f"--photos={photos}", f"--cache={tmp_path}"],
+    )
+    ends = []
+    for limit in (0, 5, 5):
+        done = subprocess.run(
+            [sys.executable, tool, "run", folder, *words, f"--limit={limit}"],
+            capture_output=True, text=True, env=without_tensorflow, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        ends.append(read_state(folder / "state.bin").reached.step)
+    assert ends == [1, 10, 10]
+    assert "step" not in done.stdout  # Nothing was left to do.
+    # The same pictures, moves and rates as in a training by TensorFlow, but other noise.
+    whole = Training(
+        training.step.objective, training.config, photographs=Photographs(sorted(photos.iterdir())),
+        architecture=TINY, styles=training._styles,
+    )  # fmt: skip
+    *_, last = whole.steps(whole.initial())
+    found = read_state(folder / "state.bin").arrays
+    start = whole.initial().parameters
+    ours, theirs = (
+        np.concatenate([np.ravel(values[name] - start[name]) for name in start])
+        for values in (state_of(found).parameters, last.state.parameters)
+    )
+    assert np.corrcoef(ours, theirs)[0, 1] > 0.95

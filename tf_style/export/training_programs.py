@@ -58,6 +58,8 @@ def export_training(
 ) -> Path:
     """Writes the step of a training as StableHLO programs, one for each side of crops.
 
+    `tools/exports/train_stablehlo.py` trains with them, in JAX.
+
     Args:
         output_dir: a folder that is new or empty.
         config: all options; the defaults if omitted. With the precision 'bfloat16' the features
