@@ -68,7 +68,9 @@ def exported(request, tmp_path_factory):
         yield folder, training, list(styles.values())
 
 
-with_everything = pytest.mark.parametrize("exported", [EVERYTHING], ids=["everything"], indirect=True)
+with_everything = pytest.mark.parametrize(
+    "exported", [EVERYTHING], ids=["everything"], indirect=True
+)
 
 
 @pytest.mark.parametrize("exported", [{}, EVERYTHING], ids=["default", "everything"], indirect=True)

@@ -103,7 +103,8 @@ def export_training(
         "only_styles": only_styles,
     }
     asked = {name: value.numpy() for name, value in _named(training.paintings).items()}
-    pictures = {f"{PICTURE}{number}": style for number, style in enumerate(paintings)}
+    are_cut = config.any_share or config.adversarial_weight  # Otherwise programs need no picture.
+    pictures = {f"{PICTURE}{number}": style for number, style in enumerate(paintings) if are_cut}
     with new_folder(output) as folder:
         described = write_programs(folder, programs, objective.extractor, check=check)
         write_state(folder / STATE, named_state(training.initial()), Reached())

@@ -29,6 +29,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import stablehlo_jax
 
+from tf_style.config.flat_names import flat_fields
 from tf_style.config.training import TrainingConfig
 from tf_style.export.options import ABOUT, LOSS, OF_SIDE, PAINTINGS, PICTURE, STATE, TRAIN
 from tf_style.feedforward.bundled import named_network
@@ -153,7 +154,8 @@ def run(options: argparse.Namespace) -> int:
     print("\n".join([f"{stablehlo_jax.versions()}, {device.device_kind}", *notes]), flush=True)
     constants = stablehlo_jax.on_device(options.folder / "weights.npz", device)
     asked = dict(np.load(options.folder / PAINTINGS))
-    pictures = [asked.pop(f"{PICTURE}{number}") for number in range(len(about["styles"]))]
+    nothing = np.zeros([1, 1, 1, 3], np.float32)
+    pictures = [asked.pop(f"{PICTURE}{number}", nothing) for number in range(len(about["styles"]))]
     programs = {}
     for name, names in about["programs"].items():
         path = options.folder / f"{name}.mlir"
@@ -211,8 +213,8 @@ def write(options: argparse.Namespace) -> int:
     """Writes the folder."""
     from tf_style.export.training_programs import export_training
 
-    given = dict(text.split("=", 1) for text in options.options)
-    config = TrainingConfig().replace(**{name: _parsed(text) for name, text in given.items()})
+    given = dict(text.partition("=")[::2] for text in options.options)
+    config = TrainingConfig().replace(**{name: _parsed(name, given[name]) for name in given})
     styles = {}
     for path in options.style:
         image = over_white(read_picture(path, argument="style", long_edge=config.style_edge))
@@ -228,12 +230,10 @@ def write(options: argparse.Namespace) -> int:
     return 0
 
 
-def _parsed(text: str) -> Any:
-    """Returns a value: a number, true or false, or text."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
+def _parsed(name: str, text: str) -> Any:
+    """Returns the value of an option of `TrainingConfig`."""
+    fields = flat_fields(TrainingConfig)
+    return json.loads(text) if name in fields and fields[name][2] in (int, float, bool) else text
 
 
 def network(options: argparse.Namespace) -> int:
@@ -272,7 +272,7 @@ def main() -> int:
     options = parser.parse_args()
     try:
         return options.call(options)
-    except (ValueError, OSError) as error:
+    except (ValueError, TypeError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
 
