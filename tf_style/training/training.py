@@ -191,7 +191,14 @@ class Training:
     def _batch(self, step: int, share: float, photographs: tf.Tensor, style: tf.Tensor) -> Batch:
         """Returns the batch of a step."""
         side = photographs.shape[1] - 2 * REACH
-        chosen = choices(self.config, self._pictures, step=step, share=share, side=side)
+        chosen = choices(
+            self.config,
+            self._pictures,
+            step=step,
+            share=share,
+            side=side,
+            only_styles=self.only_styles,
+        )
         return Batch(
             photographs,
             tf.constant(chosen.named),

@@ -60,11 +60,16 @@ class Cutter:
     """Cuts the batches of steps, some steps ahead, in several threads."""
 
     def __init__(
-        self, config: TrainingConfig, photographs: Photographs, paintings: Sequence[np.ndarray]
+        self,
+        config: TrainingConfig,
+        photographs: Photographs,
+        paintings: Sequence[np.ndarray],
+        only_styles: bool,
     ) -> None:
         self._config = config
         self._photographs = photographs
         self._paintings = paintings
+        self._only_styles = only_styles
         self._pixels = [to_pixels(each) for each in paintings]
         workers = os.cpu_count() or 1
         self._pool = ThreadPoolExecutor(workers)
@@ -88,7 +93,10 @@ class Cutter:
     def _cut(self, step: int, share: float) -> Cut:
         config = self._config
         seed, side = config.seed, config.crop_side(share)
-        chosen = choices(config, self._paintings, step=step, share=share, side=side)._asdict()
+        chosen = choices(
+            config, self._paintings, step=step, share=share, side=side,
+            only_styles=self._only_styles,
+        )._asdict()  # fmt: skip
         rng = np.random.default_rng(chosen.pop("seed"))
         found: dict[str, Any] = dict(chosen)
         found["noise"] = rng.standard_normal((config.batch, side, side, 3), np.float32)
@@ -162,7 +170,7 @@ def run(options: argparse.Namespace) -> int:
         found = stablehlo_jax.compiled(path, names, options.precision)
         programs[int(name.removeprefix(TRAIN))] = found
         print(f"{name}: {found.seconds:.0f} s, {found.num_bytes / 2**30:.2f} GiB", flush=True)
-    cutter = Cutter(config, Photographs(paths, print), pictures)
+    cutter = Cutter(config, Photographs(paths, print), pictures, about["only_styles"])
     printed, saved, last = (time.monotonic(), reached.step), time.monotonic(), None
     try:
         for last in trained(programs, constants | asked, cutter, dict(state), reached, config):
