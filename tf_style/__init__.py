@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tf_style.config.optimizer import OptimizerConfig as OptimizerConfig
     from tf_style.config.style_config import StyleConfig as StyleConfig
     from tf_style.config.style_config import preset as preset
+    from tf_style.config.training import TrainingConfig as TrainingConfig
     from tf_style.export.loaded_model import ExportedModel as ExportedModel
     from tf_style.export.loaded_model import load as load
     from tf_style.export.options import PortableOptions as PortableOptions
@@ -59,6 +60,10 @@ if TYPE_CHECKING:
     from tf_style.portable.conversion import ConversionError as ConversionError
     from tf_style.portable.conversion import export_portable as export_portable
     from tf_style.portable.objective import PortableObjective as PortableObjective
+    from tf_style.training.run import TrainingResult as TrainingResult
+    from tf_style.training.run import TrainingStatus as TrainingStatus
+    from tf_style.training.train_network import train_network as train_network
+    from tf_style.training.training import TrainingProgress as TrainingProgress
     from tf_style.transfer.asynchronous import stylize_async as stylize_async
     from tf_style.transfer.batch import stylize_batch as stylize_batch
     from tf_style.transfer.progress import Progress as Progress
@@ -75,6 +80,7 @@ _MODULES = {
         "StyleConfig",
         "preset",
     ),
+    "config.training": ("TrainingConfig",),
     "export.loaded_model": (
         "ExportedModel",
         "load",
@@ -141,6 +147,12 @@ _MODULES = {
         "export_portable",
     ),
     "portable.objective": ("PortableObjective",),
+    "training.run": (
+        "TrainingResult",
+        "TrainingStatus",
+    ),
+    "training.train_network": ("train_network",),
+    "training.training": ("TrainingProgress",),
     "transfer.asynchronous": ("stylize_async",),
     "transfer.batch": ("stylize_batch",),
     "transfer.progress": (

@@ -215,6 +215,8 @@ assert not heavy, heavy
         "from tf_style.cli.main import main; main(['export', '--help'])",
         "from tf_style.cli.main import main; main(['interpolate', '--help'])",
         "from tf_style.cli.main import main; main(['fetch_weights', '--help'])",
+        "from tf_style.cli.main import main; main(['train', '--help'])",
+        "from tf_style.cli.main import main; assert main(['train', 'a.jpg', '.', 'a.png']) == 2",
         "from tf_style.cli.main import main; assert main(['--content=none.jpg']) == 2",
         "from tf_style.cli.main import main; assert main(['none.jpg', 'b.jpg', 'out.png']) == 2",
         "import tf_style.serving.app",

@@ -10,7 +10,7 @@ import shutil
 import pytest
 from places import ROOT
 
-from tf_style.cli import stylize_command
+from tf_style.cli import stylize_command, train_command
 from tf_style.cli.export_command import ExportOptions
 from tf_style.cli.interpolate_command import InterpolateOptions
 from tf_style.cli.serve_command import ServeOptions
@@ -90,6 +90,7 @@ def test_a_chapter_opens_with_code(page):
 @pytest.mark.parametrize("page", [README, *CHAPTERS], ids=name_of)
 def test_every_flag_exists(page):
     known = {*stylize_command.make_flags(), *_SERVER_FLAGS}
+    known |= {field.name for field, _ in train_command.table()}
     for options in (ExportOptions, InterpolateOptions, ServeOptions, WeightsOptions):
         known |= {field.name for field in dataclasses.fields(options)}
     # A flag starts a word. Tools have their own flags.

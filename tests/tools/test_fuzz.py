@@ -18,6 +18,7 @@ from fuzz_targets import TARGETS, Target
 # These import TensorFlow.
 SLOW = (
     "command_line", "exported_model", "graph_pictures", "warm_up_requests", "tensors", "shards",
+    "trainings",
 )  # fmt: skip
 
 

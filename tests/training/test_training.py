@@ -163,6 +163,7 @@ def test_every_named_style_has_its_turn(styles):
         ({"crops": "12"}, "`crops` must be whole numbers within 64..2048"),
         ({"crops": "a,128"}, "`crops` must be whole numbers"),
         ({"minutes": 0.0}, "`minutes` must lie within"),
+        ({"any_share": 0.1}, "`any_share` must be at least half a photograph of the `batch`"),
         ({"any_share": 1.5}, "`any_share` must lie within"),
         ({"deterministic": True, "steps": 0}, "Cannot use `deterministic` without `steps`"),
         ({"learning_rate": 0.0}, "`learning_rate` must lie within"),

@@ -27,7 +27,7 @@ _DEFINE: dict[Any, Callable[..., Any]] = {
     float: flags.DEFINE_float,
     bool: flags.DEFINE_boolean,
 }
-_TITLES = {
+TITLES = {
     "": "Main settings",
     "network": "Network",
     "loss": "Loss",
@@ -269,7 +269,7 @@ def help_lines(title: str, table: Table) -> list[str]:
     groups: dict[str, Table] = {title: []}
     for field, kind in table:
         group, known, _ = style_config.FIELDS.get(field.name, ("", None, None))
-        heading = _TITLES[group] if field is known else title
+        heading = TITLES[group] if field is known else title
         groups.setdefault(heading, []).append((field, kind))
     lines = []
     for heading, fields in groups.items():

@@ -15,19 +15,20 @@ from tf_style.cli.request import Request
 from tf_style.provenance.description import read_description
 
 
-def check(files: Sequence[tuple[str, Path]], *, overwrite: bool) -> None:
+def check(files: Sequence[tuple[str, Path]], *, overwrite: bool, is_picture: bool = True) -> None:
     """Asks whether to replace files, or raises FileExistsError if nobody can be asked.
 
     Args:
         files: of a run, those that would replace something of the user's: the names of their
             arguments, and their paths.
         overwrite: whether the user has already agreed.
+        is_picture: whether `output` is a painted picture.
     """
     if not files or overwrite or _agrees([path for _, path in files]):
         return
     argument, path = files[0]
     rule, way_out = "be a new file", ""
-    if argument == "output":
+    if argument == "output" and is_picture:
         rule += ", or a picture that tf_style made from the same pictures"
         if not _description_of(path):
             way_out = " Several paintings are one argument: a.jpg,b.jpg."

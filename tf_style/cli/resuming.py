@@ -90,6 +90,6 @@ def note_on_unfinished_run(folder: Path, output: str) -> str | None:
     )
 
 
-def command(folder: Path) -> str:
-    """Returns the command that resumes the run in a folder."""
-    return f"tf_style --resume={shlex.quote(str(folder))}"
+def command(folder: Path, *, name: str = "") -> str:
+    """Returns the command that resumes the run in a folder: of the command `name`, or a picture."""
+    return f"tf_style {name and f'{name} '}--resume={shlex.quote(str(folder))}"

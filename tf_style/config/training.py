@@ -48,6 +48,9 @@ class TrainingConfig(TypeChecked):
         "Longer edge of the painting in px: strokes get the size that they have in it. They are "
         "that large in pictures of every size.",
     )
+    keep_margins: bool = option(
+        False, "Keep uniform margins of paintings, such as paper around a print."
+    )
     learning_rate: float = option(0.002, "Length of a step of Adam; it falls in the last third.")
     stability_weight: float = option(
         15.0,
@@ -95,12 +98,22 @@ class TrainingConfig(TypeChecked):
         check_number("seed", self.seed, minimum=0, maximum=2**31 - 1)
         check_choice("precision", self.precision, PRECISIONS)
         _ = self.crop_sides  # Raises if they are wrong.
+        if self.any_share and self.num_named == self.batch:
+            raise ValueError(
+                "`any_share` must be at least half a photograph of the `batch`. Received: "
+                f"any_share={self.any_share:g}, batch={self.batch}. Raise one of them."
+            )
         if self.deterministic and not self.steps:
             raise ValueError(
                 "Cannot use `deterministic` without `steps`. This is because the number of steps "
                 f"that fit into a time varies from run to run. Received: minutes={self.minutes:g}. "
                 "Use `steps`."
             )
+
+    @property
+    def num_named(self) -> int:
+        """The photographs of a step that are painted in a named style."""
+        return self.batch - round(self.any_share * self.batch)
 
     @property
     def crop_sides(self) -> tuple[int, ...]:

@@ -81,7 +81,7 @@ def choices(
         only_styles: whether only scales and shifts are trained.
     """
     rng = np.random.default_rng([config.seed, _CHOICES, step])
-    num_named = config.batch - round(config.any_share * config.batch)
+    num_named = config.num_named
     first = step * num_named
     # In turn, in an order that changes each time all have been painted.
     named = [

@@ -5,6 +5,7 @@ goes on sees what it would have seen.
 """
 
 import collections
+import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -34,7 +35,7 @@ class NoPhotographsError(ValueError):
     """Raised if there is no photograph to train on."""
 
 
-def listed(folder: str | Path) -> tuple[list[Path], list[str]]:
+def listed(folder: str | os.PathLike) -> tuple[list[Path], list[str]]:
     """Returns the photographs in a folder and below it, sorted, and notes on what is left out.
 
     Args:

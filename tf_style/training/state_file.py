@@ -51,6 +51,6 @@ def read_state(path: Path) -> StoredState:
     file = array_file.read(path, _KIND)
     try:
         reached = Reached(int(file.description["step"]), float(file.description["seconds"]))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise StateFileError(f"'{path}' does not say how far its training had come.") from error
     return StoredState({name: file.arrays[name] for name in file.arrays}, reached)

@@ -26,7 +26,7 @@ from tf_style.training.step import STYLES, Batch, Painting, StepLosses, Training
 _NO_STYLE = tf.zeros([0, STYLE_SIDE, STYLE_SIDE, 3])
 
 
-class DivergedError(ArithmeticError):
+class DivergedError(FloatingPointError):
     """The losses of a training became NaN or infinite."""
 
 

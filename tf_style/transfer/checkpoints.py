@@ -4,10 +4,8 @@ Each is one `checkpoint_file`. The folder holds the last two; an older one is re
 newer one is safely on the disk. No TensorFlow here.
 """
 
-import contextlib
 import hashlib
 import os
-import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,18 +16,14 @@ import numpy as np
 from tf_style._checks import check_number
 from tf_style.config.earlier import completed
 from tf_style.config.style_config import FIELDS, StyleConfig
-from tf_style.files.new_folder import check_place
+from tf_style.files import checkpoint_folder
+from tf_style.files.checkpoint_folder import check_folder
 from tf_style.inputs.inputs import Inputs
 from tf_style.transfer import checkpoint_file
-from tf_style.transfer.checkpoint_file import Checkpoint, CheckpointError
+from tf_style.transfer.checkpoint_file import Checkpoint
 
 if TYPE_CHECKING:
     from tf_style.transfer.progress import Progress
-
-
-_NUM_SAVED = 2  # Checkpoints in a folder.
-_NAME = re.compile(r"\d{8}\.checkpoint")
-_PART = re.compile(r"\.[0-9a-f]{16}\.part")  # `files.atomic` leaves it if the process is killed.
 
 
 class Checkpoints:
@@ -71,7 +65,7 @@ class Checkpoints:
         self.first_step = 0 if resumed is None else _step(resumed)
         self._description = description
         self._seconds = seconds
-        self._own = [] if resumed is None else _files(folder)
+        self._own = [] if resumed is None else checkpoint_folder.checkpoints_in(folder)
         self._last = self._written = time.perf_counter()
         self._has_failed = False
         self._is_closed = False
@@ -117,53 +111,27 @@ class Checkpoints:
 
     def remove(self) -> None:
         """Removes the checkpoints of this run, and the folder if it is then empty."""
-        with contextlib.suppress(OSError):
-            for path in [*self._own, *_parts(self.folder)]:
-                path.unlink(missing_ok=True)
-            self._own = []
-            self.folder.rmdir()
+        checkpoint_folder.remove(self.folder, self._own)
+        self._own = []
 
     def _write(self, progress: "Progress") -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for part in _parts(self.folder):
-            part.unlink()
-        existing = _files(self.folder)
-        number = int(existing[-1].stem) + 1 if existing else 1
-        path = self.folder / f"{number:08d}.checkpoint"
         reached = {
             "phase": progress.phase,
             "step": progress.step,
             "num_steps": progress.num_steps,
             "elapsed": time.perf_counter() - self.started,
         }
-        checkpoint_file.write(path, {**self._description, **reached}, progress.state())
-        self._own = [*self._own, path][-_NUM_SAVED:]
-        for old in existing:
-            if old not in self._own:
-                old.unlink(missing_ok=True)
-
-
-def check_folder(folder: str | os.PathLike) -> Path:
-    """Returns the path with `~` expanded, after checking that checkpoints can be saved there.
-
-    Raises:
-        OSError: if it is a file, holds anything but checkpoints, or is not writable.
-    """
-    path = check_place(folder, argument="checkpoint_dir")
-    if path.is_dir():
-        other = {child.name for child in path.iterdir()}
-        other -= {child.name for child in (*_files(path), *_parts(path))}
-        if other:
-            raise FileExistsError(
-                "`checkpoint_dir` must be a folder with nothing but checkpoints. Received: "
-                f"checkpoint_dir='{path}', which holds '{min(other)}'. Use a new folder."
-            )
-    return path
+        description = {**self._description, **reached}
+        self._own = checkpoint_folder.add(
+            self.folder,
+            self._own,
+            lambda path: checkpoint_file.write(path, description, progress.state()),
+        )
 
 
 def is_in(folder: Path) -> bool:
     """Returns whether a folder holds a checkpoint, intact or not."""
-    return bool(_files(folder))
+    return bool(checkpoint_folder.checkpoints_in(folder))
 
 
 def newest(folder: Path, *, argument: str) -> Checkpoint:
@@ -177,24 +145,7 @@ def newest(folder: Path, *, argument: str) -> Checkpoint:
         OSError: if there is no checkpoint, or it cannot be read.
         CheckpointError: if it is damaged or from another version; names a way out.
     """
-    files = _files(folder)
-    if not files:
-        which = "which holds none" if folder.is_dir() else "which does not exist"
-        raise FileNotFoundError(
-            f"`{argument}` must be a folder with a checkpoint. Received: {argument}='{folder}', "
-            f"{which}. Use the folder that tf_style printed, or start anew."
-        )
-    try:
-        return checkpoint_file.read(files[-1])
-    except CheckpointError as error:
-        way_out = f"There is no intact one before it: remove '{folder}' to start anew."
-        with contextlib.suppress(CheckpointError, OSError, IndexError):
-            step = checkpoint_file.read(files[-2]).description.get("step")
-            way_out = (
-                f"The one before it, of step {step}, is intact: remove '{files[-1]}' to resume "
-                "from that one."
-            )
-        raise CheckpointError(f"{error} {way_out}") from error
+    return checkpoint_folder.newest(folder, checkpoint_file.read, argument=argument)
 
 
 def describe(inputs: Inputs, config: StyleConfig) -> dict[str, Any]:
@@ -271,19 +222,3 @@ def _hash(value: Any) -> str:
     else:
         data = repr(value).encode()
     return hashlib.sha256(data).hexdigest()
-
-
-def _files(folder: Path) -> list[Path]:
-    """Returns the files of the checkpoints in a folder, the newest last."""
-    return _named(folder, _NAME)
-
-
-def _parts(folder: Path) -> list[Path]:
-    """Returns the incomplete files that killed processes left."""
-    return _named(folder, _PART)
-
-
-def _named(folder: Path, pattern: re.Pattern) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return sorted(path for path in folder.iterdir() if pattern.fullmatch(path.name))

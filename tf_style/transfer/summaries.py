@@ -1,11 +1,10 @@
 """The progress of a run as summaries for TensorBoard."""
 
-import importlib.util
 import os
 
 import tensorflow as tf
 
-from tf_style._checks import user_path
+from tf_style.graphs.summaries import summary_writer
 from tf_style.transfer.progress import OnProgress, Progress
 
 
@@ -29,18 +28,7 @@ def write_summaries(log_dir: str | os.PathLike, *, pictures: bool = True) -> OnP
         >>> writing = tf_style.write_summaries("logs/run1")
         >>> tf_style.stylize("a.jpg", "b.jpg", on_progress=writing, progress_every=10)
     """
-    if importlib.util.find_spec("tensorboard") is None:
-        raise ImportError(
-            "`write_summaries` needs TensorBoard. Run `pip install tf-style[tensorboard]`."
-        )
-    if "://" not in str(log_dir):
-        folder = user_path(log_dir, "log_dir")
-        if folder.exists() and not folder.is_dir():
-            raise NotADirectoryError(
-                f"`log_dir` must be a folder. Received: log_dir='{folder}', which is a file."
-            )
-    # A `Path` would break TensorFlow's addresses, such as gs://bucket/logs.
-    writer = tf.summary.create_file_writer(os.path.expanduser(os.fspath(log_dir)))  # noqa: PTH111
+    writer = summary_writer(log_dir, argument="log_dir", user="write_summaries")
 
     def write(progress: Progress) -> None:
         prefix = "" if progress.phase == "picture" else f"{progress.phase}/"

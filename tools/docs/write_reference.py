@@ -31,6 +31,7 @@ from tf_style.config.style_config import GROUPS as CONFIG_GROUPS
 ROOT = Path(__file__).parents[2]
 GROUPS = {
     "Painting": ("transfer", "optimizers.cancellation", "optimizers.solution"),
+    "Networks that paint in one pass": ("training",),
     "Options": ("config",),
     "The loss alone": ("objective", "network", "losses"),
     "Minimizers": ("optimizers",),

@@ -1,7 +1,7 @@
 """Trains a style network by StableHLO programs with JAX, where TensorFlow is missing or has no GPU.
 
 Run, where TensorFlow is:   python tools/exports/train_stablehlo.py write FOLDER --style PAINTING...
-         [--network=none] [--only_styles] [--options batch=8 minutes=9 precision=bfloat16 ...]
+         [--init_network=none] [--add_to=NETWORK] [--options batch=8 precision=bfloat16 ...]
 where JAX is:               python tools/exports/train_stablehlo.py run FOLDER --photos=DIR
          [--limit=9] [--precision=TF32] [--cache=FOLDER]
 where TensorFlow is:        python tools/exports/train_stablehlo.py network FOLDER wave.tfstyle
@@ -32,12 +32,10 @@ import stablehlo_jax
 from tf_style.config.flat_names import flat_fields
 from tf_style.config.training import TrainingConfig
 from tf_style.export.options import ABOUT, LOSS, OF_SIDE, PAINTINGS, PICTURE, STATE, TRAIN
-from tf_style.feedforward.bundled import named_network
 from tf_style.feedforward.network_file import write_network
-from tf_style.images.reading import over_white, read_picture
-from tf_style.images.resizing import fit, resize
 from tf_style.training.choices import REACH, STYLE_SIDE, Reached, choices, share_of
 from tf_style.training.photographs import Photographs, crop, listed, style_part, to_pixels
+from tf_style.training.preparation import prepare
 from tf_style.training.state_file import read_state, write_state
 
 NEWEST = "state.bin"
@@ -223,17 +221,11 @@ def write(options: argparse.Namespace) -> int:
 
     given = dict(text.partition("=")[::2] for text in options.options)
     config = TrainingConfig().replace(**{name: _parsed(name, given[name]) for name in given})
-    styles = {}
-    for path in options.style:
-        image = over_white(read_picture(path, argument="style", long_edge=config.style_edge))
-        size = image.shape[1:3]
-        if max(size) > config.style_edge:
-            size = fit(size, config.style_edge)
-        styles[path.stem] = resize(image, size)
-    base = None if options.network == "none" else named_network(options.network)
+    job = prepare(options.style, config, init_network=options.init_network, add_to=options.add_to)
+    print("\n".join(job.notes), end="\n" if job.notes else "")
     export_training(
-        options.folder, config=config, styles=styles, base=base,
-        only_styles=options.only_styles, check=options.check, notify=print,
+        options.folder, config=config, styles=job.paintings, base=job.base,
+        only_styles=job.only_styles, check=options.check, notify=print,
     )  # fmt: skip
     return 0
 
@@ -260,9 +252,9 @@ def main() -> int:
     commands = parser.add_subparsers(required=True)
     writing = commands.add_parser("write", help="write the programs, where TensorFlow is")
     writing.add_argument("folder", type=Path)
-    writing.add_argument("--style", type=Path, nargs="+", required=True, help="paintings")
-    writing.add_argument("--network", default="none", help="to start from: a file, or 'default'")
-    writing.add_argument("--only_styles", action="store_true", help="add the styles to it")
+    writing.add_argument("--style", nargs="+", required=True, help="paintings, or NAME=FILE")
+    writing.add_argument("--init_network", default="default", help="as of tf_style train")
+    writing.add_argument("--add_to", default="", help="as of tf_style train")
     writing.add_argument("--options", nargs="*", default=[], help="NAME=VALUE of TrainingConfig")
     writing.add_argument("--check", action="store_true", help="write samples for run_stablehlo.py")
     writing.set_defaults(call=write)

@@ -7,6 +7,7 @@ parser's errors through.
 
 import asyncio
 import contextlib
+import dataclasses
 import functools
 import gzip
 import hashlib
@@ -31,11 +32,13 @@ from PIL import Image, ImageCms, PngImagePlugin
 from starlette.requests import ClientDisconnect, Request
 
 from tf_style import vgg19
-from tf_style.cli import main, resuming, trace_file
+from tf_style.cli import main, resuming, trace_file, train_command, train_request
 from tf_style.cli import request as run_request
 from tf_style.cli import settings as settings_file
-from tf_style.cli.flags import config_table, make_flags
+from tf_style.cli.flags import config_table, make_flags, of_type
+from tf_style.cli.flags import parse as parse_flags
 from tf_style.config import presets, style_config
+from tf_style.config.training import TrainingConfig
 from tf_style.export.options import ABOUT
 from tf_style.feedforward import architecture, network_file
 from tf_style.images import metadata, reading, sources, writing
@@ -832,6 +835,47 @@ def _checkpoint_seeds() -> list[bytes]:
     return found
 
 
+def _read_training(data: bytes) -> None:
+    from tf_style.training import checkpoints as trainings
+
+    found = trainings.newest(Path("run"), argument="resume")
+    values = parse_flags(make_flags(train_command.table()), ["--resume=run"])
+    options = of_type(train_request.TrainOptions, values)
+    request, _ = train_request.resumed(found.file.description, options, values)
+    kept = request.to_dict()
+    _require(train_request.TrainingRequest.from_dict(kept).to_dict() == kept, "to_dict repeats it")
+    numbers = sum(array.size for array in found.base.parameters.values())
+    _require(4 * 4 * numbers < len(data), "no more arrays than the file holds")
+
+
+def _training_seeds() -> list[bytes]:
+    from tf_style.training import checkpoints as trainings
+    from tf_style.training.state import initial_state
+    from tf_style.training.step import STYLES
+    from tf_style.training.training import Reached
+
+    shape = architecture.Architecture(edge_filters=2, filters=2, blocks=1, hidden=1, statistics=3)
+    own = np.ones((1, shape.style_size), np.float32)
+    state = initial_state({**architecture.initial_parameters(shape, 0), STYLES: own})
+    options = train_request.TrainOptions(style=("/a.jpg",), photos="/b", output="/c.tfstyle")
+    description = {
+        "config": TrainingConfig(steps=5).to_dict(),
+        "paintings": {"a": "0" * 64},
+        "architecture": dataclasses.asdict(shape),
+        "about": {},
+        "run": train_request.TrainingRequest.of(options).to_dict(),
+    }
+    found = []
+    for styles in ({}, {"wave": own[0]}):
+        path = Path("seed.checkpoint")
+        trainings.write(
+            path, {**description, "only_styles": bool(styles)}, state, Reached(3, 2.5), styles
+        )
+        found.append(path.read_bytes())
+        path.unlink()
+    return found
+
+
 def _array_file(kind: str) -> Format:
     """Returns the parts of a file of named arrays whose first line is `kind`."""
     line = f"tf_style {kind}\n".encode()
@@ -969,6 +1013,10 @@ TARGETS: dict[str, Target] = {
     "checkpoints": Target(
         _checkpoint_seeds, _read_checkpoint, ("checkpoint", "`"), (ValueError, TypeError, OSError),
         JSON_TOKENS, (_array_file("checkpoint 2"),), "run/00000001.checkpoint",
+    ),
+    "trainings": Target(
+        _training_seeds, _read_training, ("checkpoint", "`"), (ValueError, TypeError, OSError),
+        JSON_TOKENS, (_array_file("training 1"),), "run/00000001.checkpoint",
     ),
     "networks": Target(
         _network_seeds, _read_network, ("a.tfstyle",), (ValueError, OSError), JSON_TOKENS,

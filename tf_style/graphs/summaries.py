@@ -1,0 +1,35 @@
+"""Writers of summaries for TensorBoard."""
+
+import importlib.util
+import os
+from typing import Any
+
+import tensorflow as tf
+
+from tf_style._checks import user_path
+
+
+def summary_writer(folder: str | os.PathLike, *, argument: str, user: str) -> Any:
+    """Returns a `tf.summary.SummaryWriter`.
+
+    Args:
+        folder: of the new event file, or an address that TensorFlow writes to; it is made if
+            necessary.
+        argument: name of the folder in error messages.
+        user: what needs the writer, for error messages.
+
+    Raises:
+        TypeError: if `folder` is no path.
+        NotADirectoryError: if it is a file.
+        ImportError: if TensorBoard is not installed, which TensorFlow needs to write summaries.
+    """
+    if importlib.util.find_spec("tensorboard") is None:
+        raise ImportError(f"`{user}` needs TensorBoard. Run `pip install tf-style[tensorboard]`.")
+    if "://" not in str(folder):
+        path = user_path(folder, argument)
+        if path.exists() and not path.is_dir():
+            raise NotADirectoryError(
+                f"`{argument}` must be a folder. Received: {argument}='{path}', which is a file."
+            )
+    # A `Path` would break TensorFlow's addresses, such as gs://bucket/logs.
+    return tf.summary.create_file_writer(os.path.expanduser(os.fspath(folder)))  # noqa: PTH111
