@@ -102,6 +102,7 @@ def test_a_fourth_positional_argument_is_an_error(capsys):
 @pytest.mark.parametrize(
     ("command", "flag"),
     [
+        ("fast", "size"),
         ("export", "height"),
         ("interpolate", "frames"),
         ("serve", "port"),

@@ -210,9 +210,13 @@ assert not heavy, heavy
     [
         "import tf_style",
         "import tf_style; tf_style.StyleConfig().replace(size=64)",
+        "import tf_style.feedforward; dir(tf_style.feedforward)",
         "from tf_style.cli.main import main; main(['--help'])",
         "from tf_style.cli.main import main; main(['--helpfull'])",
         "from tf_style.cli.main import main; main(['export', '--help'])",
+        "from tf_style.cli.main import main; main(['fast', '--help'])",
+        "from tf_style.cli.main import main; "
+        "assert main(['fast', 'none.jpg', 'out.png', '--style=a.jpg']) == 2",
         "from tf_style.cli.main import main; main(['interpolate', '--help'])",
         "from tf_style.cli.main import main; main(['fetch_weights', '--help'])",
         "from tf_style.cli.main import main; main(['train', '--help'])",

@@ -12,10 +12,12 @@ from places import ROOT
 
 from tf_style.cli import stylize_command, train_command
 from tf_style.cli.export_command import ExportOptions
+from tf_style.cli.fast_command import FastOptions
 from tf_style.cli.interpolate_command import InterpolateOptions
 from tf_style.cli.serve_command import ServeOptions
 from tf_style.cli.weights_command import WeightsOptions
 from tf_style.config import presets
+from tf_style.config.fast import FastConfig
 
 README = ROOT / "README.md"
 CHAPTERS = sorted((ROOT / "docs").glob("*.md"))
@@ -91,7 +93,8 @@ def test_a_chapter_opens_with_code(page):
 def test_every_flag_exists(page):
     known = {*stylize_command.make_flags(), *_SERVER_FLAGS}
     known |= {field.name for field, _ in train_command.table()}
-    for options in (ExportOptions, InterpolateOptions, ServeOptions, WeightsOptions):
+    commands = ExportOptions, InterpolateOptions, ServeOptions, WeightsOptions
+    for options in (*commands, FastOptions, FastConfig):
         known |= {field.name for field in dataclasses.fields(options)}
     # A flag starts a word. Tools have their own flags.
     text = re.sub(r"python tools/[^`\n]*", "", page.read_text())

@@ -90,7 +90,10 @@ def test_alpha_is_resized_to_the_results_size():
         ({"size": 20}, "`content` .* becomes 20x15 px"),
         ({"size": 20000, "content": (99, 99)}, "`size` must give at most 268,435,456 pixels"),
         ({"style_size": 30000}, "`style_size` must give at most"),
-        ({"init": "contents"}, "`init` must be one of 'content', 'style', 'noise' or an existing"),
+        (
+            {"init": "contents"},
+            "`init` must be one of 'content', 'style', 'noise', 'fast' or an existing",
+        ),
     ],
 )
 def test_pictures_too_small_or_missing_are_named(options, message):

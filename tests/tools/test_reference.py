@@ -7,6 +7,7 @@ import pytest
 from places import ROOT, TOOLS
 
 import tf_style
+import tf_style.feedforward
 import tf_style.keras
 import tf_style.pipeline
 
@@ -19,11 +20,15 @@ def test_the_files_made_from_the_code_are_up_to_date():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("module", [tf_style, tf_style.keras, tf_style.pipeline])
+@pytest.mark.parametrize(
+    "module", [tf_style, tf_style.keras, tf_style.pipeline, tf_style.feedforward]
+)
 def test_every_public_name_has_a_heading_and_its_first_sentence(module):
     text = API.read_text(encoding="utf-8")
     for name in set(module.__all__) - {"__version__"}:
         item = getattr(module, name)
+        if module is tf_style.feedforward and name in tf_style.__all__:
+            name = f"feedforward.{name}"
         heading = f"### class {name}\n" if isinstance(item, type) else f"### {name}\n"
         assert text.count(heading) == 1
         entry = text.partition(heading)[2].partition("\n### ")[0]

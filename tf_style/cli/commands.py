@@ -11,6 +11,7 @@ DEFAULT = "stylize_command"
 """The module that runs if the first argument is not the name of a command."""
 
 COMMANDS = {
+    "fast": ("fast_command", "paints a picture in seconds, with a trained network"),
     "train": ("train_command", "trains a network that paints in one pass"),
     "export": ("export_command", "writes a model for servers and other programs"),
     "interpolate": ("interpolate_command", "paints a series between two styles or strengths"),

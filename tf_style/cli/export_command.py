@@ -4,7 +4,8 @@ Takes the command's arguments; writes a folder and gives an exit code.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from tf_style._checks import check_choice
 from tf_style.cli import flags, process
@@ -18,8 +19,12 @@ from tf_style.export.options import (
     PROGRAMS,
     STEPS_PER_CALL,
     PortableOptions,
+    check_network_options,
     named,
 )
+
+if TYPE_CHECKING:
+    from tf_style.portable.conversion import Conversion
 
 FORMATS = (*FORMAT_NAMES, "stablehlo")
 """The choices of `--format`."""
@@ -29,7 +34,9 @@ tf_style export writes a model that paints pictures and computes features, losse
 
   tf_style export --output_dir=models/tf_style/1 [flags]       a SavedModel, for servers
   tf_style export --output_dir=portable --portable [flags]     for other converters
-  tf_style export --output_dir=onnx --format=onnx [flags]      or litert, or stablehlo"""
+  tf_style export --output_dir=onnx --format=onnx [flags]      or litert, or stablehlo
+  tf_style export --output_dir=wave --network=default --style=great_wave [--format=litert]
+                                                               a network that paints in one pass"""
 
 _CONVERTED = ("portable", "litert", "onnx")
 _ONLY = {
@@ -41,6 +48,11 @@ _ONLY = {
     "max_pixels": ("saved_model",),
     "for_gpu": ("saved_model",),
 }
+
+_OF_NETWORKS = ("file_precision", "height", "width", "max_pixels", "precision")
+_OF_ALL = ("output_dir", "network", "style", "format", "verbose")
+
+_HEIGHT, _WIDTH = 384, 512  # Px, of StableHLO programs.
 
 _LEFT_OUT = ("time_budget", "deterministic", "jit_compile")
 
@@ -54,6 +66,17 @@ class ExportOptions:
     )
     config: str = option(
         "", "Read all settings from this JSON file, or from a picture that tf_style made."
+    )
+    network: str = option(
+        "",
+        "Export a network that paints in one pass: 'default', or a .tfstyle file. It has the "
+        "formats 'saved_model', 'litert' and 'onnx'; the result is run and compared with Keras.",
+    )
+    style: str = option(
+        "",
+        "The style of --network: a name, or a blend, as in great_wave:0.7,the_scream:0.3. LiteRT "
+        "and ONNX files have no other; a SavedModel takes other names with each request. The "
+        "network's first style if left out.",
     )
     format: str = option(
         PortableOptions.format,
@@ -75,8 +98,12 @@ class ExportOptions:
         "Functions to write with --portable, LiteRT, ONNX and StableHLO, separated by commas; all "
         "that the format has if left out.",
     )
-    height: int = option(384, "Height of the pictures that StableHLO programs take, in px.")
-    width: int = option(512, "Width of the pictures that StableHLO programs take, in px.")
+    height: int = option(
+        0,
+        "Height of the pictures in px, of StableHLO programs (384 if left out) and of --network in "
+        "LiteRT and ONNX files (any if left out; runtimes are faster if they know it).",
+    )
+    width: int = option(0, "Width of the pictures in px, as --height (512).")
     steps_per_call: int = option(
         STEPS_PER_CALL, "Steps that a call of the StableHLO program `step` makes."
     )
@@ -101,11 +128,15 @@ def command(arguments: Sequence[str]) -> int:
         full = options.helpfull
         print(flags.command_help(_HELP, "Model", ExportOptions, table, is_full=full))
         return 0
-    _check(options)
+    if options.network:
+        _check_network(options, flags.given_options(values))
+    else:
+        _check(options)
     settings = settings_from(values, options.config)
     process.set_environment(quiet=not options.verbose)
     with process.quiet_stderr(not options.verbose):
-        lines = _export(options, settings)
+        export = _export_network if options.network else _export
+        lines = export(options, settings)
     print("\n".join(lines))
     return 0
 
@@ -114,10 +145,11 @@ def _check(options: ExportOptions) -> None:
     """Raises ValueError if a flag has an invalid value or conflicts with another."""
     check_choice("format", options.format, FORMATS)
     check_choice("file_precision", options.file_precision, PRECISION_NAMES)
-    if not options.output_dir:
+    _check_output(options)
+    if options.style:
         raise ValueError(
-            "`output_dir` must be given, as in: tf_style export --output_dir=models/tf_style/1. "
-            "Received: output_dir=''."
+            "Cannot use `style` without `network`. This is because other exports take the painting "
+            f"with each request. Received: style={options.style!r}. Add --network=default."
         )
     if options.portable and options.format == "stablehlo":
         raise ValueError(
@@ -134,13 +166,42 @@ def _check(options: ExportOptions) -> None:
     if kind in _CONVERTED:
         _portable_options(options)
     for name, formats in _ONLY.items():
-        default = ExportOptions.__dataclass_fields__[name].default
-        if getattr(options, name) != default and kind not in formats:
+        if getattr(options, name) != _default(name) and kind not in formats:
             listed = ", ".join(formats)
             raise ValueError(
                 f"Cannot use `{name}` with {kind}. This is because it applies only to {listed}. "
                 f"Received: {name}={getattr(options, name)!r}."
             )
+
+
+def _check_network(options: ExportOptions, settings: Mapping[str, Any]) -> None:
+    """Raises ValueError if a flag has an invalid value, or is not one of networks."""
+    _check_output(options)
+    given = {
+        field.name: getattr(options, field.name)
+        for field in dataclasses.fields(options)
+        if getattr(options, field.name) != _default(field.name) and field.name not in _OF_ALL
+    }
+    given |= settings
+    for name, value in given.items():
+        if name not in _OF_NETWORKS:
+            raise ValueError(
+                f"Cannot use `{name}` with `network`. This is because it is an option of the "
+                f"optimizer. Received: {name}={value!r}. Leave it out."
+            )
+    check_network_options(format=options.format, **given)
+
+
+def _check_output(options: ExportOptions) -> None:
+    if not options.output_dir:
+        raise ValueError(
+            "`output_dir` must be given, as in: tf_style export --output_dir=models/tf_style/1. "
+            "Received: output_dir=''."
+        )
+
+
+def _default(name: str) -> Any:
+    return ExportOptions.__dataclass_fields__[name].default
 
 
 def _portable_options(options: ExportOptions) -> PortableOptions:
@@ -149,6 +210,35 @@ def _portable_options(options: ExportOptions) -> PortableOptions:
         precision=options.file_precision,
         signatures=options.signatures or PortableOptions.signatures,
     )
+
+
+def _export_network(options: ExportOptions, settings: StyleConfig) -> list[str]:
+    """Writes a style network; returns lines that describe the file."""
+    from tf_style.portable.network import export_network
+
+    precision = settings.compute.precision
+    precision = "float32" if precision == "auto" else precision
+    written = export_network(
+        options.output_dir,
+        network=options.network,
+        style=options.style,
+        format=options.format,
+        file_precision=options.file_precision,
+        precision=precision,
+        height=options.height,
+        width=options.width,
+        max_pixels=options.max_pixels,
+        notify=print,
+    )
+    return [_saved(written)]
+
+
+def _saved(file: "Conversion") -> str:
+    steps = ""
+    if file.signature == "paint":
+        steps = f" (at most {255 * file.differences['image'].largest:.2f} steps of 8 bits)"
+    size = f"{file.num_bytes / 1e6:.1f} MB"
+    return f"Saved {file.path}: {size}, within {file.relative:.1e} of TensorFlow{steps}"
 
 
 def _export(options: ExportOptions, settings: StyleConfig) -> list[str]:
@@ -162,19 +252,15 @@ def _export(options: ExportOptions, settings: StyleConfig) -> list[str]:
             options=_portable_options(options),
             notify=print,
         )
-        return [
-            f"Saved {file.path}: {file.num_bytes / 1e6:.1f} MB, within {file.relative:.1e} of "
-            "TensorFlow"
-            for file in written
-        ]
+        return [_saved(file) for file in written]
     if options.format == "stablehlo":
         from tf_style.export.stablehlo import export_stablehlo
 
         done = export_stablehlo(
             options.output_dir,
             config=settings,
-            height=options.height,
-            width=options.width,
+            height=options.height or _HEIGHT,
+            width=options.width or _WIDTH,
             signatures=named(options.signatures) or PROGRAMS,
             steps_per_call=options.steps_per_call,
             notify=print,

@@ -159,6 +159,7 @@ def _painted(
     """
     process.tune_tensorflow()
     from tf_style.engine.assembly import load_problem
+    from tf_style.transfer.fast_start import with_fast_start
     from tf_style.transfer.finishing import finished
     from tf_style.transfer.interpolation import between_strengths, between_styles, interpolate
 
@@ -169,6 +170,8 @@ def _painted(
     else:
         blends = between_styles(len(inputs.styles), options.frames)
         strengths = [1.0] * options.frames
+    blend = np.array(blends[0], np.float32)
+    inputs = with_fast_start(inputs._replace(blend=blend), settings, notify=print)
     problem, weights_sha256 = load_problem(settings, notify=print)
     frames = interpolate(problem, inputs, settings, blends=blends, strengths=strengths)
     pictures: list[np.ndarray] = []

@@ -13,9 +13,9 @@ _NAMES_BY_MEANING = {
     "content": "base_image base_image_path content_file content_image content_image_path "
     "content_images_paths content_img content_img_path content_path in_path input input_image "
     "photo",
-    "style": "painting style_file style_image style_image_path style_images style_images_paths "
-    "style_img style_img_path style_imgs style_path style_reference_image "
-    "style_reference_image_path styles",
+    "style": "fast_styles painting style_file style_image style_image_path style_images "
+    "style_images_paths style_img style_img_path style_imgs style_path "
+    "style_reference_image style_reference_image_path styles",
     "output": "out out_path output_file output_image output_img output_path save_path",
     "overwrite": "clobber force overwrite_output replace",
     "size": "end_scale height image_size img_size imsize max_dim max_size output_size resolution "

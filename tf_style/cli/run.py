@@ -12,18 +12,16 @@ import functools
 import json
 import queue
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from tf_style.cli import process, resuming, trace_file
+from tf_style.cli import process, resuming, saving, trace_file
 from tf_style.cli.progress_bar import Display
 from tf_style.cli.request import Request
 from tf_style.config.style_config import StyleConfig
-from tf_style.files.atomic import fitting_name
 from tf_style.inputs.inputs import Inputs
 from tf_style.network.reading_ahead import WeightsAhead
 from tf_style.optimizers.cancellation import Cancellation
@@ -243,22 +241,9 @@ class Run:
         return INTERRUPTED
 
     def _save(self, progress: "Progress") -> tuple[Path, int]:
-        """Saves the picture, in the folder for temporary files if its own cannot be written.
-
-        Returns:
-            The file and the exit code.
-        """
-        try:
-            path = self._request.output_path
-            self._write(progress, path)
-            return path, 0
-        except OSError as error:
-            output = self._request.output_path
-            name = fitting_name(f"tf_style_{output.stem}", output.suffix)
-            spare = Path(tempfile.gettempdir(), name)
-            self._write(progress, spare)
-            self._display.message(f"`output` cannot be written: {error}. Saved {spare} instead.")
-            return spare, 2
+        """Saves the picture; returns the file and the exit code."""
+        write = functools.partial(self._write, progress)
+        return saving.save(self._request.output_path, write, self._display.message)
 
     def _write(self, progress: "Progress", path: Path) -> None:
         progress.save(path, bits=self._request.bits, metadata=self._request.metadata)

@@ -64,6 +64,11 @@ def _read(path: Path) -> StyleConfig:
     if path.suffix.lower() != ".json":
         with process.quiet_stderr():
             found = read_description(path)
+        if "network_sha256" in found:
+            raise ValueError(
+                "`config` must be a picture that the optimizer painted. Received: "
+                f"config={shown(str(path))}, which `tf_style fast` painted: it has other settings."
+            )
         return StyleConfig.from_dict(found["config"])
     with path.open("rb") as opened:
         text = opened.read(_MAX_BYTES)

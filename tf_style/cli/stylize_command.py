@@ -291,13 +291,10 @@ def _dry_run(job: Job, inputs: "Inputs") -> int:
 
 def _notes(job: Job, inputs: "Inputs") -> list[str]:
     """Returns what the user should know about the pictures before they are painted."""
-    lines = [*_missing_controls(job, inputs), *inputs.notes]
-    if inputs.alpha is not None and job.request.output_path.suffix.lower() in (".jpg", ".jpeg"):
-        lines.append(
-            "`output` is a JPEG, which has no alpha: what is transparent becomes white. Use .png "
-            "to keep it."
-        )
-    return lines
+    from tf_style.images.writing import notes_on_alpha
+
+    alpha_notes = notes_on_alpha(job.request.output_path, inputs.alpha)
+    return [*_missing_controls(job, inputs), *inputs.notes, *alpha_notes]
 
 
 def _missing_controls(job: Job, inputs: "Inputs") -> list[str]:

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 
     from tf_style.config.option_types import Arguments, Options
 
-INITS = ("content", "style", "noise")
+GRAPH_INITS = ("content", "style", "noise")
+"""The starts that a graph can make, which reads no files."""
+INITS = (*GRAPH_INITS, "fast")
 COLORS = ("style", "content", "match", "luminance")
 COLOR_MATCHES = ("cholesky", "symmetric", "histogram")
 PREVIEW_EDGE = 192
@@ -51,7 +53,9 @@ class StyleConfig(TypeChecked):
         "default", "Named settings, which the other flags then change (in Python: `preset`)."
     )
     init: str = option(
-        "content", "Start from 'content', 'style', 'noise', or the picture at this path."
+        "content",
+        "Start from 'content', 'style', 'noise', what a trained network paints at once ('fast'), "
+        "or the picture at this path.",
     )
     size: int = option(512, "Longer edge of the result, in px; 0 keeps the content's own size.")
     style_size: int = option(0, "Longer edge of the style picture, in px; 0 follows --style_scale.")

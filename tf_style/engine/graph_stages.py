@@ -12,7 +12,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tf_style.config.scales import parse_scales
-from tf_style.config.style_config import INITS, StyleConfig
+from tf_style.config.style_config import GRAPH_INITS, StyleConfig
 from tf_style.engine import schedule
 from tf_style.engine.coarse_to_fine import StageStart, coarse_to_fine, refined
 from tf_style.engine.pictures import Pictures, at_scale, at_size
@@ -65,8 +65,8 @@ def check_graph(config: StyleConfig) -> None:
     """
     if not isinstance(config, StyleConfig):
         raise TypeError(f"`config` must be a StyleConfig. Received: {type(config).__name__}.")
-    if config.init not in INITS:
-        choices = ", ".join(repr(name) for name in INITS)
+    if config.init not in GRAPH_INITS:
+        choices = ", ".join(repr(name) for name in GRAPH_INITS)
         raise ValueError(
             f"`init` must be one of {choices} in a graph, which cannot read files. "
             f"Received: init={config.init!r}."
@@ -109,7 +109,7 @@ def start_image(config: StyleConfig, content: tf.Tensor, style: tf.Tensor) -> tf
     """Returns the image to start from, of the content's size.
 
     Args:
-        config: `init`, which must be one of `style_config.INITS`, and `seed`.
+        config: `init`, which must be one of `style_config.GRAPH_INITS`, and `seed`.
         content: float32 `[1, H, W, 3]`, RGB 0..1.
         style: float32 `[1, H', W', 3]`, RGB 0..1.
     """

@@ -184,6 +184,8 @@ def load(path: str | os.PathLike) -> ExportedModel:
         raise FileNotFoundError(f"`path` must be an existing folder. Received: path='{folder}'.")
     try:
         about = json.loads((folder / "assets" / ABOUT).read_text(encoding="utf-8"))
+        if "network" in about:
+            raise ValueError("a style network, which tf.saved_model.load loads")
         config = StyleConfig.from_dict(about["config"])
         weights_sha256, version = about["weights_sha256"], about["software"].split()[-1]
         arithmetic = about["arithmetic"]

@@ -13,6 +13,8 @@ import tensorflow as tf
 NamedTensors = dict[str, tf.Tensor]
 """Tensors by name."""
 
+_MARGIN = 1.0  # An image under optimization may leave 0..1 a little; an image of 0..255 is far out.
+
 
 def named_graph(
     function: Callable[..., NamedTensors],
@@ -78,3 +80,54 @@ def within(name: str, value: tf.Tensor, minimum: float, maximum: float) -> tf.Te
     )
     with tf.control_dependencies([inside]):
         return tf.identity(value)
+
+
+def checked_images(
+    argument: str, images: tf.Tensor, *, smallest: int, max_pixels: int
+) -> tf.Tensor:
+    """Returns images, and asserts in the graph that their sizes and values are allowed.
+
+    Args:
+        argument: the images' name in errors.
+        images: float32 `[b, h, w, 3]`, RGB, nominally 0..1.
+        smallest: fewest px of a side.
+        max_pixels: most pixels of all images together.
+    """
+    low, high = tf.reduce_min(images), tf.reduce_max(images)
+    in_range = tf.debugging.Assert(
+        (low >= -_MARGIN) & (high <= 1.0 + _MARGIN),
+        [f"`{argument}` must have values of 0..1. Received: minimum, maximum", low, high,
+         "Divide by 255."],
+    )  # fmt: skip
+    shape = tf.shape(images)
+    place = size_check(
+        argument, shape[1:3], count=shape[0], smallest=smallest, max_pixels=max_pixels
+    )
+    with tf.control_dependencies([in_range, place]):
+        return tf.identity(images)
+
+
+def size_check(
+    argument: str,
+    size: tf.Tensor,
+    *,
+    count: int | tf.Tensor = 1,
+    smallest: int,
+    max_pixels: int,
+) -> tf.Operation:
+    """Returns an assertion that pictures of this size are neither too small nor too large.
+
+    Args:
+        argument: as in `checked_images`, like the last two.
+        size: int32 `[2]`, height and width.
+        count: number of pictures.
+        smallest: fewest px of a side.
+        max_pixels: most pixels of all images together.
+    """
+    pixels = tf.reduce_prod(tf.cast(size, tf.float64)) * tf.cast(count, tf.float64)
+    return tf.debugging.Assert(
+        (tf.reduce_min(size) >= smallest) & (pixels <= max_pixels),
+        [f"`{argument}` must give sides of at least {smallest} px and at most "
+         f"{max_pixels} pixels in all. Received: height and width", size,
+         "number of pictures", count],
+    )  # fmt: skip

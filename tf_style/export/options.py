@@ -5,7 +5,7 @@ Gives the tables of names and `PortableOptions`, which checks its values. No Ten
 
 import dataclasses
 
-from tf_style._checks import check_choice
+from tf_style._checks import check_choice, check_number
 from tf_style.config.fields import TypeChecked, option
 
 ABOUT = "tf_style.json"
@@ -79,6 +79,50 @@ class PortableOptions(TypeChecked):
         """The functions to export, each once, in the order of `SIGNATURES`."""
         names = named(self.signatures)
         return tuple(name for name in SIGNATURES if name in names)
+
+
+_OF_NETWORKS = {
+    "file_precision": ("litert", "onnx"),
+    "height": ("litert", "onnx"),
+    "width": ("litert", "onnx"),
+    "precision": ("saved_model",),
+    "max_pixels": ("saved_model",),
+}
+"""The formats of style networks that have an option which not all have."""
+
+
+def check_network_options(
+    *,
+    format: str,
+    file_precision: str = "float32",
+    precision: str = "float32",
+    height: int = 0,
+    width: int = 0,
+    max_pixels: int = MAX_PIXELS,
+) -> None:
+    """Raises ValueError if an option of `export_network` is wrong, or the format has it not."""
+    check_choice("format", format, FORMAT_NAMES)
+    check_choice("file_precision", file_precision, PRECISION_NAMES)
+    check_choice("precision", precision, ("float32", "bfloat16"))
+    check_number("max_pixels", max_pixels, minimum=1, maximum=2**31 - 1)
+    given = {
+        "file_precision": file_precision != "float32",
+        "precision": precision != "float32",
+        "height": bool(height),
+        "width": bool(width),
+        "max_pixels": max_pixels != MAX_PIXELS,
+    }
+    for name, is_given in given.items():
+        if is_given and format not in _OF_NETWORKS[name]:
+            raise ValueError(
+                f"Cannot use `{name}` with `format={format!r}` of networks. This is because "
+                f"it applies only to {', '.join(_OF_NETWORKS[name])}. Leave it out."
+            )
+    if bool(height) != bool(width):
+        raise ValueError(
+            "`height` and `width` must be given together. Received: "
+            f"height={height}, width={width}. Leave both out for pictures of any size."
+        )
 
 
 def named(text: str) -> list[str]:

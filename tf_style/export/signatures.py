@@ -25,7 +25,16 @@ from tf_style.engine.graph_stages import Stylized, start_image, stylize_in_graph
 from tf_style.engine.pictures import Pictures
 from tf_style.engine.problem import Problem
 from tf_style.export.chunks import Waiting, in_chunks
-from tf_style.export.named_graphs import NamedTensors, at, batches, named_graph, options_at, within
+from tf_style.export.named_graphs import (
+    NamedTensors,
+    at,
+    batches,
+    checked_images,
+    named_graph,
+    options_at,
+    size_check,
+    within,
+)
 from tf_style.export.options import SIGNATURES
 from tf_style.export.tensor_names import named_targets, named_terms, target_names
 from tf_style.graphs.rounding import unrounded
@@ -53,7 +62,6 @@ _PICTURES = BatchPictures(
 _COUNTS = tf.TensorSpec([None], tf.int32)
 _STYLIZED = Stylized(_IMAGES, tf.TensorSpec([None], tf.float32), _COUNTS, _COUNTS)
 _MAX_WEIGHT = 1e30
-_MARGIN = 1.0  # An image under optimization may leave 0..1 a little; an image of 0..255 is far out.
 
 
 def measured(config: StyleConfig) -> StyleConfig:
@@ -302,26 +310,10 @@ class Signatures(tf.Module):
 
     def _checked(self, image: tf.Tensor, argument: str) -> tf.Tensor:
         """Returns the images, and asserts in the graph that their sizes and values are allowed."""
-        low, high = tf.reduce_min(image), tf.reduce_max(image)
-        in_range = tf.debugging.Assert(
-            (low >= -_MARGIN) & (high <= 1.0 + _MARGIN),
-            [f"`{argument}` must have values of 0..1. Received: minimum, maximum", low, high,
-             "Divide by 255."],
-        )  # fmt: skip
-        shape = tf.shape(image)
-        place = self._size_check(argument, shape[1:3], count=shape[0])
-        with tf.control_dependencies([in_range, place]):
-            return tf.identity(image)
+        return checked_images(
+            argument, image, smallest=smallest_side(self._config), max_pixels=self._max_pixels
+        )
 
-    def _size_check(
-        self, argument: str, size: tf.Tensor, *, count: int | tf.Tensor = 1
-    ) -> tf.Operation:
-        """Returns an assertion that pictures of this size are neither too small nor too large."""
+    def _size_check(self, argument: str, size: tf.Tensor) -> tf.Operation:
         smallest = smallest_side(self._config)
-        pixels = tf.reduce_prod(tf.cast(size, tf.float64)) * tf.cast(count, tf.float64)
-        return tf.debugging.Assert(
-            (tf.reduce_min(size) >= smallest) & (pixels <= self._max_pixels),
-            [f"`{argument}` must give sides of at least {smallest} px and at most "
-             f"{self._max_pixels} pixels in all. Received: height and width", size,
-             "number of pictures", count],
-        )  # fmt: skip
+        return size_check(argument, size, smallest=smallest, max_pixels=self._max_pixels)

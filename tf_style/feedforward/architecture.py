@@ -20,6 +20,12 @@ from tf_style._checks import checked_integer
 STRIDE = 4
 """Sides are divided by this before the residual blocks; padded pictures are multiples of it."""
 
+MARGIN = 16
+"""Pixels that are mirrored beyond each border before the first convolution."""
+
+LEAST_SIDE = MARGIN + STRIDE
+"""The smallest side of a photograph, px: fewer cannot be mirrored."""
+
 PAINTING_LAYERS = tuple(f"block{block}_conv1" for block in range(1, 6))
 """The layers of VGG-19 whose means and deviations describe a painting to the predictor."""
 

@@ -5,6 +5,7 @@ is written again keeps every bit. No TensorFlow here.
 """
 
 import dataclasses
+import hashlib
 import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -101,3 +102,15 @@ def read_network(path: str | os.PathLike, *, argument: str = "network") -> Style
         {name.removeprefix(_STYLE): exact[name] for name in styles},
         about,
     )
+
+
+def sha256_of(network: StyleNetwork) -> str:
+    """Returns a hash of all numbers of a network and the names of its styles, as they are stored.
+
+    It identifies the network, however it was trained and wherever it is.
+    """
+    digest = hashlib.sha256()
+    for name, value in {**network.parameters, **network.styles}.items():
+        digest.update(f"{name} {value.shape} ".encode())
+        digest.update(np.ascontiguousarray(value, "<f2").tobytes())
+    return digest.hexdigest()

@@ -10,13 +10,13 @@ from typing import TypeAlias
 import numpy as np
 import tensorflow as tf
 
-from tf_style.feedforward.architecture import STRIDE, Architecture
+from tf_style.feedforward.architecture import MARGIN, STRIDE, Architecture
 
 Parameters: TypeAlias = Mapping[str, tf.Tensor]
 """What a network has learned, float32, by the names of `architecture.parameter_shapes`."""
 
-MARGIN = 16
-"""Pixels that are mirrored beyond each border before the first convolution."""
+Statistics: TypeAlias = Mapping[str, tuple[tf.Tensor, tf.Tensor]]
+"""Means and variances over the positions, float32 `[b, filters]`, by the convolution's name."""
 
 _FLOOR = 1e-5
 _BOX = np.array([1.0, 1.0])
@@ -36,12 +36,47 @@ def paint(
     Args:
         architecture: of the network.
         parameters: of the network.
-        photographs: float32 `[b, h, w, 3]`, RGB 0..1, at least `MARGIN` + `STRIDE` px on each side.
-        styles: float32 `[b or 1, architecture.style_size]`: for each normalization the scales
+        photographs: float32 `[b, h, w, 3]`, RGB 0..1, of at least `architecture.LEAST_SIDE` px on
+            each side.
+        styles: float32 `[b or 1, style_size]`: for each normalization the scales
             minus 1, then the shifts.
         dtype: of the features. In bfloat16 a picture differs by about one step of 8 bits.
     """
+    pictures, _ = paint_padded(architecture, parameters, padded(photographs), styles, dtype=dtype)
+    height, width = tf.unstack(tf.shape(photographs)[1:3])
+    pictures = pictures[:, MARGIN : MARGIN + height, MARGIN : MARGIN + width]
+    pictures.set_shape(photographs.shape)  # LiteRT has no `tf.ensure_shape`.
+    return pictures
+
+
+def paint_padded(
+    architecture: Architecture,
+    parameters: Parameters,
+    photographs: tf.Tensor,
+    styles: tf.Tensor,
+    *,
+    statistics: Statistics | None = None,
+    dtype: tf.DType = tf.float32,
+) -> tuple[tf.Tensor, Statistics]:
+    """Returns pictures of padded photographs, with their margins, and their features' statistics.
+
+    With the statistics of a whole photograph, a part of it is painted as it is in the whole, but
+    for places that are less than `reach` px from where it was cut.
+
+    Args:
+        architecture: of the network.
+        parameters: of the network.
+        photographs: float32 `[b, h, w, 3]`, RGB 0..1: from `padded`, or parts whose places and
+            sides are multiples of `STRIDE`.
+        styles: as for `paint`.
+        statistics: what the features are normalized by; their own if omitted.
+        dtype: as for `paint`.
+
+    Returns:
+        Float32 `[b, h, w, 3]`, within 0..1, and the statistics that were used.
+    """
     scales, shifts = split_styles(architecture, styles)
+    used: dict[str, tuple[tf.Tensor, tf.Tensor]] = dict(statistics or {})
 
     def convolved(features: tf.Tensor, name: str, stride: int = 1) -> tf.Tensor:
         kernel = tf.cast(parameters[name], dtype)
@@ -51,9 +86,10 @@ def paint(
         return enlarging_convolution(features, parameters[name], filter_1d, dtype)
 
     def normalized(features: tf.Tensor, name: str, *, activates: bool = True) -> tf.Tensor:
-        return _normalized(features, scales[name], shifts[name], activates=activates)
+        features, used[name] = _normalized(features, scales[name], shifts[name], used.get(name))
+        return tf.nn.relu(features) if activates else features
 
-    features = tf.cast(padded(photographs) - 0.5, dtype)
+    features = tf.cast(photographs - 0.5, dtype)
     features = normalized(convolved(features, "shrink1", 2), "shrink1")
     features = normalized(convolved(features, "shrink2", 2), "shrink2")
     for block in range(1, architecture.blocks + 1):
@@ -62,10 +98,16 @@ def paint(
         features += normalized(convolved(inner, second), second, activates=False)
     features = normalized(enlarged(features, "enlarge1", _BOX), "enlarge1")
     logits = tf.cast(enlarged(features, "enlarge2", _TENT), tf.float32)
-    height, width = tf.unstack(tf.shape(photographs)[1:3])
-    logits = logits[:, MARGIN : MARGIN + height, MARGIN : MARGIN + width]
-    pictures = tf.sigmoid(logits + parameters["bias"])
-    return tf.ensure_shape(pictures, photographs.shape)
+    return tf.sigmoid(logits + parameters["bias"]), used
+
+
+def reach(architecture: Architecture) -> int:
+    """Returns how far from a pixel of the photograph its painted pixels lie at most, px.
+
+    It is a multiple of `STRIDE`: 4 px for each of the convolutions between, and as much as three of
+    them for those that shrink and enlarge.
+    """
+    return STRIDE * (2 * architecture.blocks + 3)
 
 
 def split_styles(
@@ -84,9 +126,13 @@ def split_styles(
 
 def padded(images: tf.Tensor) -> tf.Tensor:
     """Returns images mirrored by `MARGIN` px at the borders, then to multiples of `STRIDE`."""
-    rest = [tf.math.floormod(-side, STRIDE) for side in tf.unstack(tf.shape(images)[1:3])]
-    margins = [[0, 0], *([MARGIN, MARGIN + more] for more in rest), [0, 0]]
-    return tf.pad(images, margins, "REFLECT")
+    # No remainder of a negative number, which ONNX's converter gets wrong.
+    up = STRIDE - 1
+    height, width = ((side + up) // STRIDE * STRIDE for side in tf.unstack(tf.shape(images)[1:3]))
+    # Fixed margins, so that the number of channels stays known to converters.
+    margin = [MARGIN, MARGIN + up]
+    larger = tf.pad(images, [[0, 0], margin, margin, [0, 0]], "REFLECT")
+    return larger[:, : 2 * MARGIN + height, : 2 * MARGIN + width]
 
 
 def enlarging_convolution(
@@ -123,22 +169,30 @@ def enlarging_kernel(kernel: tf.Tensor, filter_1d: np.ndarray) -> tf.Tensor:
 
 
 def _normalized(
-    features: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, *, activates: bool
-) -> tf.Tensor:
-    """Returns features with each sample's filters normalized, scaled and shifted; then ReLU.
+    features: tf.Tensor,
+    scale: tf.Tensor,
+    shift: tf.Tensor,
+    statistics: tuple[tf.Tensor, tf.Tensor] | None,
+) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor]]:
+    """Returns features with each sample's filters normalized, scaled and shifted; the statistics.
 
-    The mean and the variance are over the positions of a sample (Ulyanov et al., 2016).
+    The mean and the variance are over the positions of a sample (Ulyanov et al., 2016), unless they
+    are given.
     """
     if scale.shape[0] == 1 and features.shape[0] == 1:
         # One operation, which takes a third of the time.
-        normalized, *_ = tf.raw_ops.FusedBatchNormV3(
-            x=features, scale=scale[0], offset=shift[0], mean=[], variance=[],
-            is_training=True, epsilon=_FLOOR,
+        mean, variance = [[], []] if statistics is None else [each[0] for each in statistics]
+        normalized, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=features, scale=scale[0], offset=shift[0], mean=mean, variance=variance,
+            is_training=statistics is None, epsilon=_FLOOR,
         )  # fmt: skip
-        return tf.nn.relu(normalized) if activates else normalized
+        if statistics is None:  # It gives the variance that is divided by one position less.
+            count = tf.cast(tf.reduce_prod(tf.shape(features)[1:3]), tf.float32)
+            statistics = mean[tf.newaxis], (variance * (count - 1.0) / count)[tf.newaxis]
+        return normalized, statistics
     exact = tf.cast(features, tf.float32)
-    mean, variance = tf.nn.moments(exact, [1, 2], keepdims=True)
+    statistics = tf.nn.moments(exact, [1, 2]) if statistics is None else statistics
+    mean, variance = (each[:, tf.newaxis, tf.newaxis] for each in statistics)
     factor = scale[:, tf.newaxis, tf.newaxis] * tf.math.rsqrt(variance + _FLOOR)
-    exact = (exact - mean) * factor + shift[:, tf.newaxis, tf.newaxis]
-    exact = tf.nn.relu(exact) if activates else exact
-    return tf.cast(exact, features.dtype)
+    exact = exact * factor + (shift[:, tf.newaxis, tf.newaxis] - mean * factor)
+    return tf.cast(exact, features.dtype), statistics

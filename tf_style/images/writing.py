@@ -178,6 +178,16 @@ def check_output(
     check_writable(path, argument=argument, inputs=inputs, num_bytes=num_bytes + 65536)
 
 
+def notes_on_alpha(path: Path, alpha: np.ndarray | None) -> list[str]:
+    """Returns a note if an output, a JPEG, cannot hold the alpha that the picture has."""
+    if alpha is None or path.suffix.lower() not in (".jpg", ".jpeg"):
+        return []
+    return [
+        "`output` is a JPEG, which has no alpha: what is transparent becomes white. Use .png to "
+        "keep it."
+    ]
+
+
 def check_bits(path: Path, bits: int, *, argument: str = "path") -> None:
     """Raises ValueError unless `bits` is 8, or 16 with a suffix of PNG or TIFF."""
     kind, _ = _encoder(path, argument)

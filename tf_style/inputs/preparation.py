@@ -63,19 +63,10 @@ def prepare_inputs(
     smallest = smallest_side(config)
     if config.control.finds_regions and not several(controls.content_masks):
         smallest = max(smallest, SMALLEST_SIDE)
-    edge = config.size or None
-    content_picture, alpha_notes = _visible(
-        reading.read_picture(content, argument="content", long_edge=edge), "content"
-    )
-    check_sides("content", content_picture.size, smallest)
-    size = content_picture.size
-    if config.size:
-        size = resizing.fit(size, config.size)
-    check_sides("content", size, smallest, received=content_picture.size)
-    check_pixels("size", size)
+    content_picture, size, alpha_notes = read_content(content, config.size, smallest)
 
     sizes = Sizes(content_picture.size, size)
-    edge = max(style_edge(size, config, scale) for scale in style_scales(config))
+    edge: int | None = max(style_edge(size, config, scale) for scale in style_scales(config))
     if config.init == "style":
         edge = None  # The style must be large enough to cover the result.
     has_masks = bool(several(controls.style_masks))
@@ -119,7 +110,7 @@ def prepare_inputs(
         style_weights=style_weights,
         controls=given_controls(controls),
     )
-    _check_touched(inputs)
+    check_touched(inputs)
     inputs = colored(inputs, config, content_weights=weights)
     if controls.fine_style is None:
         return inputs
@@ -133,7 +124,30 @@ def prepare_inputs(
     return inputs._replace(fine_style=fine, notes=(*inputs.notes, *lines))
 
 
-def _check_touched(inputs: Inputs) -> None:
+def read_content(
+    picture: Any, long_edge: int, smallest: int
+) -> tuple[reading.Picture, tuple[int, int], list[str]]:
+    """Returns a photograph, the size at which it is used, (height, width) in px, and notes.
+
+    Args:
+        picture: whatever `reading.read_picture` takes.
+        long_edge: of that size, px; 0 for the photograph's own size.
+        smallest: px that each side must have.
+
+    Raises:
+        OSError: if the file is missing or cannot be read.
+        ValueError: if it is damaged, too small or too large.
+    """
+    found = reading.read_picture(picture, argument="content", long_edge=long_edge or None)
+    found, notes = _visible(found, "content")
+    check_sides("content", found.size, smallest)
+    size = resizing.fit(found.size, long_edge) if long_edge else found.size
+    check_sides("content", size, smallest, received=found.size)
+    check_pixels("size", size)
+    return found, size, notes
+
+
+def check_touched(inputs: Inputs) -> None:
     """Raises ValueError if nothing is left to be painted, or nothing of a style to paint it in."""
     touched = inputs.touched
     if inputs.keep is not None and touched is not None and not touched.max() > SAME:
@@ -157,7 +171,7 @@ def _start(
     config: StyleConfig,
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Returns the start image that `init` names, float32 `[1, H, W, 3]`, RGB, and notes on it."""
-    if config.init == "content":
+    if config.init in ("content", "fast"):  # `fast_start` replaces it, with TensorFlow.
         return content, ()
     if config.init == "style":
         start = resizing.cover(style, content.shape[1:3])

@@ -7,13 +7,13 @@ import functools
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from tf_style.network import bfloat16, convolution, onednn
 from tf_style.network.extractor import LAID_OUT_BFLOAT16
+from tf_style.network.processor import processor_features
 
 _WORTH = {"direct": 0.8, "winograd": 0.65}
 """bfloat16 must take less than this fraction of the time of a direct convolution in float32, to be
@@ -44,11 +44,8 @@ def arithmetic(precision: str, *, deterministic: bool = False, jit_compile: bool
 
 def _is_known_to_pay(has_gpu: bool) -> bool | None:
     """Returns whether bfloat16 pays by what Linux lists of an x86 processor; None if unknown."""
-    try:
-        features = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return None
-    if has_gpu or "avx2" not in features:
+    features = processor_features()
+    if has_gpu or not features:
         return None
     if "amx_bf16" in features:
         return True

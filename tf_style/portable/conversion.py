@@ -44,7 +44,7 @@ class Conversion:
     Attributes:
         path: the file, or for "saved_model" the folder.
         format: one of `FORMATS`.
-        signature: one of `export.options.SIGNATURES`.
+        signature: one of `export.options.SIGNATURES`, or "paint" of a style network.
         precision: one of `export.options.PRECISION_NAMES`.
         num_bytes: its size on disk, in bytes.
         inputs: shapes by name, with None for open dimensions; all inputs are float32.
@@ -164,7 +164,7 @@ def export_portable(
             conversions.append(convert_signature(objective, signature, options, folder))
         description = {
             **provenance.describe(config, weights.sha256),
-            "files": [_described(conversion) for conversion in conversions],
+            "files": [described(conversion) for conversion in conversions],
         }
         (folder / ABOUT).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
     return [
@@ -188,32 +188,75 @@ def convert_signature(
         ConversionError: if the converter fails, or the file does not reproduce TensorFlow's
             numbers.
     """
-    kind = FORMATS[options.format]
     function = objective.signature(signature)
-    path = folder / f"{signature}_{options.precision}{kind.suffix}"
     inputs = sample_inputs(objective, signature)
-    failure = f"`{signature}` cannot be converted to {options.format}"
+    return convert_function(
+        function,
+        objective,
+        signature=signature,
+        format=options.format,
+        precision=options.precision,
+        path=folder / f"{signature}_{options.precision}{FORMATS[options.format].suffix}",
+        inputs=inputs,
+        expected=lambda: in_tensorflow(function, inputs),
+    )
+
+
+def convert_function(
+    function: tf.function,
+    weights: tf.Module,
+    *,
+    signature: str,
+    format: str,
+    precision: str,
+    path: Path,
+    inputs: Mapping[str, np.ndarray],
+    expected: Callable[[], Mapping[str, np.ndarray]],
+    kind: Format | None = None,
+    limit: float | None = None,
+    way_out: str = "Leave it out of `signatures`, or use another format.",
+) -> Conversion:
+    """Writes a function as a file, runs the file, and compares the outputs with the expected ones.
+
+    Args:
+        function: with an input signature; gives tensors by name.
+        weights: the module that holds the variables that the function reads.
+        signature: the function's name.
+        format: one of `FORMATS`.
+        precision: one of `export.options.PRECISION_NAMES`.
+        path: the file to write.
+        inputs: what the file is run on, by name.
+        expected: gives the outputs that TensorFlow computes for the inputs, by name.
+        kind: how to write and run the file, if not as `FORMATS` says.
+        limit: the largest relative difference, if not as `LARGEST_DIFFERENCES` says.
+        way_out: what to do if it cannot be converted, a sentence.
+
+    Raises:
+        ConversionError: if the converter fails, or the file does not reproduce TensorFlow's
+            numbers.
+    """
+    kind = FORMATS[format] if kind is None else kind
+    failure = f"`{signature}` cannot be converted to {format}"
     with captured_output(loggers=["tf2onnx", "tensorflow"]) as printed:
         try:
-            kind.write(objective, function, options.precision, path)
+            kind.write(weights, function, precision, path)
             found = kind.run(path, inputs)
             error = None
         except Exception as raised:  # Converters raise exceptions of any type.
             error = raised
     if error is not None:
         raise ConversionError(
-            f"{failure}. The converter says: {_reason(error, printed)}. Leave it out of "
-            "`signatures`, or use another format."
+            f"{failure}. The converter says: {_reason(error, printed)}. {way_out}"
         ) from error
-    expected = in_tensorflow(function, inputs)
-    if shapes(found) != shapes(expected):
+    outputs = dict(expected())
+    if shapes(found) != shapes(outputs):
         raise ConversionError(f"{failure}: its outputs have other shapes, {shapes(found)}.")
-    differences = {name: difference(found[name], expected[name]) for name in expected}
+    differences = {name: difference(found[name], outputs[name]) for name in outputs}
     conversion = Conversion(
         path=path,
-        format=options.format,
+        format=format,
         signature=signature,
-        precision=options.precision,
+        precision=precision,
         num_bytes=num_bytes(path),
         inputs={spec.name: spec.shape.as_list() for spec in function.input_signature},
         outputs={
@@ -222,7 +265,7 @@ def convert_signature(
         },
         differences=differences,
     )
-    if not conversion.relative <= LARGEST_DIFFERENCES[options.precision]:
+    if not conversion.relative <= (LARGEST_DIFFERENCES[precision] if limit is None else limit):
         raise ConversionError(
             f"{failure}: the outputs of the file differ from TensorFlow's: "
             + ", ".join(f"{name} by {value.relative:.2g}" for name, value in differences.items())
@@ -246,7 +289,7 @@ def _reason(error: Exception, printed: list[str]) -> str:
 _LONGEST_REASON = 600  # Characters.
 
 
-def _described(conversion: Conversion) -> dict[str, Any]:
+def described(conversion: Conversion) -> dict[str, Any]:
     """Returns the entry of a file in `tf_style.json`, in plain JSON types."""
     return {
         "file": conversion.path.name,

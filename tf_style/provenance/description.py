@@ -6,10 +6,12 @@ TensorFlow here.
 
 import json
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from tf_style._checks import one_line, shown, user_path
 from tf_style._version import __version__
+from tf_style.config.fast import FastConfig
 from tf_style.config.style_config import StyleConfig
 from tf_style.images import libvips, pillow
 from tf_style.images.metadata import DESCRIPTION_TAG
@@ -38,6 +40,28 @@ def describe(
     }
     if arithmetic is not None:
         about["arithmetic"] = arithmetic
+    return {**about, "inputs_sha256": origin.inputs_sha256} if origin else about
+
+
+def describe_fast(
+    config: FastConfig,
+    styles: Sequence[str],
+    network_sha256: str,
+    origin: Origin | None = None,
+) -> dict[str, Any]:
+    """Returns the description of a picture that a network painted in one pass.
+
+    Args:
+        config: of the picture.
+        styles: names and files of the styles, with their weights if there are any.
+        network_sha256: hash of the network's numbers.
+        origin: what the picture was made from.
+    """
+    about = {
+        "software": f"tf_style {__version__}",
+        "network_sha256": network_sha256,
+        "config": {**config.to_dict(), "style": list(styles)},
+    }
     return {**about, "inputs_sha256": origin.inputs_sha256} if origin else about
 
 

@@ -82,6 +82,13 @@ class Photographs:
         self._bad: set[int] = set()
         self._lock = threading.Lock()
 
+    @classmethod
+    def of(cls, pixels: Sequence[np.ndarray]) -> "Photographs":
+        """Returns photographs that are at hand, uint8 `[h, w, 3]` each."""
+        found = cls([Path()] * len(pixels))
+        found._kept.update(enumerate(pixels))
+        return found
+
     def __len__(self) -> int:
         return len(self._paths)
 

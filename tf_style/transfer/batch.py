@@ -18,6 +18,7 @@ from tf_style.inputs.inputs import Inputs
 from tf_style.inputs.preparation import prepare_inputs
 from tf_style.optimizers.cancellation import Cancellation
 from tf_style.provenance.origin import origin_of
+from tf_style.transfer.fast_start import with_fast_start
 from tf_style.transfer.found_regions import with_regions
 from tf_style.transfer.optimization import Report
 from tf_style.transfer.painting import paint
@@ -156,7 +157,9 @@ def _together(
     loaded = load_problem(shared, notify=notify)
     reports, runs = {}, []
     for index, inputs, config, on_progress in chosen:
-        inputs = with_regions(inputs, config, notify=_numbered(notify, index))
+        note = _numbered(notify, index)
+        inputs = with_regions(inputs, config, notify=note)
+        inputs = with_fast_start(inputs, config, notify=note)
         runs.append(BatchRun(index, pictures_of(inputs), config))
         reports[index] = Report(inputs, config, loaded, on_progress)
 

@@ -8,6 +8,7 @@ from tf_style.inputs.inputs import Inputs
 from tf_style.network.reading_ahead import WeightsAhead
 from tf_style.optimizers.cancellation import Cancellation
 from tf_style.optimizers.solution import State
+from tf_style.transfer.fast_start import with_fast_start
 from tf_style.transfer.fine_texture import with_fine_texture
 from tf_style.transfer.found_regions import with_regions
 from tf_style.transfer.optimization import optimize
@@ -56,7 +57,7 @@ def paint(
     if textured.is_cancelled:
         on_progress = _last_call(on_progress)
     return optimize(
-        textured.inputs,
+        with_fast_start(textured.inputs, config, notify=notify),
         config,
         started=started,
         pause_every=pause_every,

@@ -22,6 +22,7 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tf_style
+import tf_style.feedforward
 import tf_style.keras
 import tf_style.pipeline
 from tf_style.config.layer_lists import LayerWeights
@@ -74,7 +75,7 @@ class Arguments(_Others, total=False):
 _HEAD = """# API reference
 
 ```
-import tf_style, tf_style.keras, tf_style.pipeline
+import tf_style, tf_style.keras, tf_style.pipeline, tf_style.feedforward
 ```
 
 All public names, made from their docstrings by `tools/docs/write_reference.py`.
@@ -113,7 +114,7 @@ def reference() -> str:
         raise SystemExit(f"These names have no heading in GROUPS: {left}.")
     chapters += [
         (f"`{module.__name__}`", module, list(module.__all__))
-        for module in (tf_style.keras, tf_style.pipeline)
+        for module in (tf_style.keras, tf_style.pipeline, tf_style.feedforward)
     ]
     lines = [_HEAD]
     for heading, module, names in chapters:
@@ -178,12 +179,14 @@ def _options(config: type) -> Iterator[str]:
 
 
 def _heading(item: Any, name: str) -> str:
+    if name in tf_style.__all__ and getattr(tf_style, name) is not item:
+        name = f"feedforward.{name}"  # There are two functions `load`.
     # GitHub's names for links know no capitals: they could not tell `Moments` from `moments`.
     return f"class {name}" if inspect.isclass(item) else name
 
 
 def _link(item: Any, name: str) -> str:
-    return f"[`{name}`](#{_heading(item, name).lower().replace(' ', '-')})"
+    return f"[`{name}`](#{_heading(item, name).lower().replace(' ', '-').replace('.', '')})"
 
 
 def _signature(name: str, item: Any) -> str:

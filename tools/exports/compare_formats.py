@@ -46,8 +46,8 @@ def timed(function: Callable[[], Any], repeats: int) -> tuple[Any, float]:
     return result, min(seconds)
 
 
-def runner_of(path: Path, kind: str) -> Callable[[Outputs], Outputs]:
-    """Loads a file once and returns it as a function."""
+def runner_of(path: Path, kind: str, *, threads: int = 2) -> Callable[[Outputs], Outputs]:
+    """Loads a file once and returns it as a function; `threads` are those of LiteRT and ONNX."""
     if kind == "saved_model":
         import tensorflow as tf
 
@@ -61,12 +61,12 @@ def runner_of(path: Path, kind: str) -> Callable[[Outputs], Outputs]:
     if kind == "litert":
         from ai_edge_litert.interpreter import Interpreter
 
-        runner = Interpreter(str(path), num_threads=2).get_signature_runner()
+        runner = Interpreter(str(path), num_threads=threads).get_signature_runner()
         return lambda inputs: runner(**inputs)
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 2
+    options.intra_op_num_threads = threads
     model = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     names = [output.name for output in model.get_outputs()]
     return lambda inputs: dict(zip(names, model.run(names, dict(inputs)), strict=True))

@@ -419,6 +419,8 @@ def _argument_seeds() -> list[bytes]:
         ["export", "--output_dir=flags.json", "--format=onnx", "--signatures=features"],
         ["interpolate", "--content=missing", "--style=a,b", "--output=o.gif", "--frames=3"],
         ["serve", "--model_dir=missing", "--port=0", "--labels=stable:1"],
+        ["fast", "missing.jpg", "o.png", "--style=great_wave:0.7,the_scream:0.3", "--strength=2"],
+        ["fast", "missing.jpg", "o.png", "--style=a.jpg:1", "--network=flags.json"],
         ["fetch_weights", "--weights=missing.npz"],
         ["fetch_weights"],
         ["export", "--output_dir=missing"],

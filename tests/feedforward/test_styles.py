@@ -1,0 +1,58 @@
+"""Styles by name, with weights, and as files of paintings."""
+
+import numpy as np
+import pytest
+from tiny_style_network import make_tiny_network
+
+from tf_style.feedforward.styles import Chosen, blended, chosen_styles
+
+
+@pytest.fixture
+def network():
+    return make_tiny_network("great_wave", "the_scream")
+
+
+@pytest.mark.parametrize(
+    ("texts", "sources", "weights"),
+    [
+        (["great_wave"], ("great_wave",), None),
+        (["great_wave", "the_scream"], ("great_wave", "the_scream"), None),
+        (["great_wave:0.7", "the_scream:0.3"], ("great_wave", "the_scream"), (0.7, 0.3)),
+        (["great_wave:2", "own.jpg:1"], ("great_wave", "own.jpg"), (2.0, 1.0)),
+        (["s3://bucket/own.jpg"], ("s3://bucket/own.jpg",), None),
+        (["folder/own"], ("folder/own",), None),
+    ],
+)
+def test_texts_are_names_or_files_with_weights(network, texts, sources, weights):
+    chosen = chosen_styles(texts, network)
+    assert chosen == Chosen(sources, weights)
+    assert chosen.paintings(network) == [each for each in sources if each not in network.styles]
+
+
+def test_an_existing_file_is_one_whatever_its_name(network, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "wave:2").write_bytes(b"")
+    assert chosen_styles(["wave:2"], network) == Chosen(("wave:2",), None)
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (["great_wav"], "one of 'great_wave', 'the_scream', or .* Did you mean 'great_wave'?"),
+        (["nothing"], "must be one of 'great_wave', 'the_scream'.* Received: style='nothing'"),
+        ([], "Received: none"),
+        (["great_wave:1", "the_scream"], "each style a weight.* or none"),
+        (["great_wave:0", "the_scream:0"], "a sum above 0"),
+        (["great_wave:-1", "the_scream:2"], "lie within 0"),
+        (["great_wave:nan"], "finite"),
+    ],
+)
+def test_wrong_styles_are_refused(network, texts, message):
+    with pytest.raises(ValueError, match=message):
+        chosen_styles(texts, network)
+
+
+def test_a_blend_is_the_weighted_mean(network):
+    one, two = network.styles.values()
+    np.testing.assert_allclose(blended([one, two], (3.0, 1.0)), 0.75 * one + 0.25 * two, rtol=1e-5)
+    np.testing.assert_array_equal(blended([one, two], (1.0, 0.0)), one)
