@@ -4,15 +4,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tf_style.training.datasets import crops, style_parts
 from tf_style.training.photographs import (
     NoPhotographsError,
     Photographs,
-    crops,
     listed,
     own_part,
     part_of,
     recolored,
-    style_parts,
     with_contrast,
 )
 

@@ -4,20 +4,21 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_style.training.stability import REACH, stability_loss, still_and_moved
-
-SEED = tf.constant([1, 2])
+from tf_style.training.choices import REACH
+from tf_style.training.stability import stability_loss, still_and_moved
 
 
 @pytest.mark.parametrize("move", [(0, 0), (4, -4), (-3, 1), (0, 2)])
 def test_a_painter_that_moves_with_the_photograph_has_no_loss_but_the_noise(move, rng):
     photographs = tf.constant(rng.uniform(0.2, 0.8, size=[2, 40, 36, 3]), tf.float32)
-    still, moved = still_and_moved(photographs, tf.constant(move), SEED)
+    noise = tf.constant(rng.normal(size=[2, 32, 28, 3]), tf.float32)
+    still, moved = still_and_moved(photographs, tf.constant(move), noise)
     assert still.shape == moved.shape == (2, 40 - 2 * REACH, 36 - 2 * REACH, 3)
     np.testing.assert_array_equal(still, photographs[:, 4:-4, 4:-4])
     expected = photographs[:, 4 + move[0] : 36 + move[0], 4 + move[1] : 32 + move[1]]
-    noise = (moved - expected).numpy()
-    assert 0.015 < noise.std() < 0.025
+    difference = (moved - expected).numpy()
+    assert 0.015 < difference.std() < 0.025
+    np.testing.assert_allclose(difference, 0.02 * noise, atol=1e-6)
     loss = float(stability_loss(still, moved, tf.constant(move)))
     assert loss == pytest.approx(0.02**2, rel=0.15)
 

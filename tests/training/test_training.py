@@ -8,6 +8,7 @@ from tiny_style_network import TINY, make_tiny_network
 
 from tf_style.config.training import TrainingConfig
 from tf_style.training.assembly import load_objective
+from tf_style.training.choices import choices
 from tf_style.training.photographs import Photographs
 from tf_style.training.step import STYLES
 from tf_style.training.training import DivergedError, Reached, Training
@@ -145,9 +146,13 @@ def test_losses_that_are_no_numbers_end_the_training(make_training):
         next(training.steps(state._replace(parameters=broken)))
 
 
-def test_every_named_style_has_its_turn(make_training):
-    training = make_training(CONFIG.replace(batch=3))
-    turns = [training._turn(number) for number in range(20)]
+def test_every_named_style_has_its_turn(styles):
+    config, pictures = CONFIG.replace(batch=3), list(styles.values())
+    turns = [
+        int(style)
+        for step in range(7)
+        for style in choices(config, pictures, step=step, share=0.1, side=64).named
+    ][:20]
     assert all({turns[index], turns[index + 1]} == {0, 1} for index in range(0, 20, 2))
     assert turns[::2] != [turns[0]] * 10
 

@@ -28,6 +28,17 @@ PROGRAMS = ("targets", "loss_and_gradient_from_targets", "stylize", "step")
 STEPS_PER_CALL = 10
 """The default number of steps that a call of the program `step` makes."""
 
+STATE, PAINTINGS, BASE = "start.bin", "paintings.npz", "base.tfstyle"
+"""Files beside the programs of a training: the state to start from; the paintings and what they ask
+for; and the network to which styles are added, if only they are trained."""
+
+TRAIN, PICTURE, LOSS, STATISTICS = "train_", "picture_", "loss/", "statistics"
+"""How the names of a training's programs, paintings and losses begin; and the name of what
+describes the paintings to the predictor."""
+
+OF_SIDE = ("photographs", "parts", "noise")
+"""Arguments of a training's program whose names end with its side, as in "photographs_128"."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PortableOptions(TypeChecked):

@@ -4,6 +4,7 @@ Takes a problem, its config and a picture size; gives functions of tensors. The 
 network are arguments, too: XLA copies variables into every loop and branch that reads them.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
@@ -109,7 +110,12 @@ def make_programs(
         "step": (step, every, {**point, **state, **named_targets(all_targets)}),
     }
     return {
-        name: Program(_with_weights(function, _fresh(problem, settings)), inputs)
+        name: Program(
+            with_weights(
+                functools.partial(function, _fresh(problem, settings)), problem.objective.extractor
+            ),
+            inputs,
+        )
         for name, (function, settings, inputs) in made.items()
     }
 
@@ -129,15 +135,15 @@ def _fresh(problem: Problem, config: StyleConfig) -> Problem:
     )
 
 
-def _with_weights(function: Callable[..., Named], problem: Problem) -> Callable[..., Named]:
-    """Returns the function of a problem with the network's variables as its last arguments."""
-    variables = problem.objective.extractor.variables
+def with_weights(function: Callable[..., Named], extractor: keras.Model) -> Callable[..., Named]:
+    """Returns a function of an extractor with the extractor's variables as last arguments."""
+    variables = extractor.variables
 
     def call(*arguments: tf.Tensor) -> Named:
         count = len(arguments) - len(variables)
         values = zip(variables, arguments[count:], strict=True)
         with keras.StatelessScope(state_mapping=list(values)):
-            return function(problem, *arguments[:count])
+            return function(*arguments[:count])
 
     return call
 

@@ -8,17 +8,19 @@ expected results for these.
 import json
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tf_style._checks import check_choice, check_number
+from tf_style._keras import keras
 from tf_style.config.style_config import StyleConfig
 from tf_style.engine.assembly import load_problem
 from tf_style.export.options import ABOUT, PROGRAMS, STEPS_PER_CALL
-from tf_style.export.programs import check_program, make_programs
+from tf_style.export.programs import Program, check_program, make_programs
 from tf_style.export.saved_model import Exported, about_model, check_exportable
 from tf_style.files.new_folder import check_new_folder, new_folder, num_bytes
 from tf_style.inputs.sizes import smallest_side
@@ -79,31 +81,9 @@ def export_stablehlo(
     kind = "bfloat16" if config.compute.precision == "bfloat16" else "direct"
     problem, weights_sha256 = load_problem(config, kind=kind, is_shared=False, notify=notify)
     programs = make_programs(problem, config, height, width, steps_per_call=steps_per_call)
-    weights = {
-        f"weight_{number}": tf.convert_to_tensor(variable)
-        for number, variable in enumerate(problem.objective.extractor.variables)
-    }
-    described: dict[str, dict[str, list[str]]] = {}
-    arguments: dict[str, np.ndarray] = {}
-    expected: dict[str, np.ndarray] = {}
+    chosen = {name: programs[name] for name in signatures}
     with new_folder(output) as folder:
-        for name in signatures:
-            inputs = programs[name].inputs
-            function = tf.function(programs[name].function, autograph=False, jit_compile=True)
-            given = [*inputs.values(), *weights.values()]
-            results = sorted(function.get_concrete_function(*given).structured_outputs)
-            (folder / f"{name}.mlir").write_bytes(_stablehlo_of(function, given))
-            # Results are in the order of `tf.nest.flatten`.
-            described[name] = {"arguments": [*inputs, *weights], "results": results}
-            if check:
-                found = function(*given)
-                arguments |= {key: value.numpy() for key, value in inputs.items()}
-                expected |= {f"{name}:{key}": found[key].numpy() for key in results}
-        arrays = {"weights": {name: value.numpy() for name, value in weights.items()}}
-        if check:
-            arrays |= {"arguments": arguments, "expected": expected}
-        for name, values in arrays.items():
-            np.savez(folder / f"{name}.npz", allow_pickle=False, **values)
+        described = write_programs(folder, chosen, problem.objective.extractor, check=check)
         about = {**about_model(config, weights_sha256, kind), "programs": described}
         (folder / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
     return Exported(
@@ -112,6 +92,40 @@ def export_stablehlo(
         num_bytes=num_bytes(output),
         weights_sha256=weights_sha256,
     )
+
+
+def write_programs(
+    folder: Path, programs: Mapping[str, Program], extractor: keras.Model, *, check: bool
+) -> dict[str, dict[str, list[str]]]:
+    """Writes programs with the extractor's weights, and with `check` sample inputs and results.
+
+    Returns:
+        The names of each program's arguments and results, in order.
+    """
+    weights = {
+        f"weight_{number}": tf.convert_to_tensor(variable)
+        for number, variable in enumerate(extractor.variables)
+    }
+    described: dict[str, dict[str, list[str]]] = {}
+    arguments: dict[str, np.ndarray] = {}
+    expected: dict[str, np.ndarray] = {}
+    for name, program in programs.items():
+        function = tf.function(program.function, autograph=False, jit_compile=True)
+        given = [*program.inputs.values(), *weights.values()]
+        results = sorted(function.get_concrete_function(*given).structured_outputs)
+        (folder / f"{name}.mlir").write_bytes(_stablehlo_of(function, given))
+        # Results are in the order of `tf.nest.flatten`.
+        described[name] = {"arguments": [*program.inputs, *weights], "results": results}
+        if check:
+            found = function(*given)
+            arguments |= {key: value.numpy() for key, value in program.inputs.items()}
+            expected |= {f"{name}:{key}": found[key].numpy() for key in results}
+    arrays = {"weights": {name: value.numpy() for name, value in weights.items()}}
+    if check:
+        arrays |= {"arguments": arguments, "expected": expected}
+    for name, values in arrays.items():
+        np.savez(folder / f"{name}.npz", allow_pickle=False, **values)
+    return described
 
 
 def _stablehlo_of(function: Any, given: Sequence[tf.Tensor]) -> bytes:

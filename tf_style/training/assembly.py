@@ -21,7 +21,8 @@ def load_objective(
     Args:
         config: weights, losses and precision.
         notify: called with a line of text before weights are downloaded.
-        is_local: let graphs hold operations that only this machine may have.
+        is_local: let graphs hold operations that only this machine may have. Otherwise XLA can
+            compile them for others.
 
     Raises:
         OSError: if the weights cannot be downloaded or read.
@@ -30,7 +31,9 @@ def load_objective(
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
     weights = load_weights(config.network.weights, notify=notify)
-    kind = arithmetic(config.precision, deterministic=config.deterministic)
+    kind = arithmetic(
+        config.precision, deterministic=config.deterministic, jit_compile=not is_local
+    )
     extractor = make_extractor(
         weights.layers,
         config.network,

@@ -22,7 +22,7 @@ from tf_style.files import array_file, checkpoint_folder
 from tf_style.files.array_file import ArrayFile
 from tf_style.training.discriminator import PREFIX
 from tf_style.training.preparation import TrainingJob
-from tf_style.training.state import TrainingState
+from tf_style.training.state import TrainingState, named_state, state_of
 from tf_style.training.step import STYLES
 from tf_style.training.training import Reached
 
@@ -92,7 +92,7 @@ def write(
         OSError: if it cannot be written.
     """
     about = {**description, "step": reached.step, "seconds": reached.seconds}
-    arrays = {**_flat(state), **{f"{_KEPT}{name}": style for name, style in kept.items()}}
+    arrays = {**named_state(state), **{f"{_KEPT}{name}": style for name, style in kept.items()}}
     array_file.write(path, _KIND, about, arrays)
 
 
@@ -138,7 +138,7 @@ def _restored(file: ArrayFile) -> Saved:
     """Returns the training in a file; raises ValueError, TypeError or KeyError if it is none."""
     description, arrays = file.description, dict(file.arrays)
     architecture = Architecture(**description["architecture"])
-    state = _unflattened(arrays)
+    state = state_of({name: tf.constant(array) for name, array in arrays.items()})
     shapes: dict[str, tuple[int, ...]] = dict(parameter_shapes(architecture))
     shapes[STYLES] = (len(description["paintings"]), architecture.style_size)
     # A discriminator's numbers are beside those of the network.
@@ -212,28 +212,3 @@ def _check_unfinished(config: TrainingConfig, reached: Reached) -> None:
             f"`{name}` must be more than the training has had, {done:g}. Received: "
             f"{name}={limit:g}. Give more of them, as in --{name}={math.ceil(2.0 * done)}."
         )
-
-
-def _flat(state: TrainingState) -> dict[str, Any]:
-    """Returns the arrays of a state by name."""
-    arrays: dict[str, Any] = {}
-    for part, value in state._asdict().items():
-        if isinstance(value, Mapping):
-            arrays.update({f"{part}/{name}": each for name, each in value.items()})
-        else:
-            arrays[part] = value
-    return arrays
-
-
-def _unflattened(arrays: Mapping[str, np.ndarray]) -> TrainingState:
-    """Returns the state whose arrays `_flat` has named."""
-    parts: dict[str, Any] = {}
-    for name, array in arrays.items():
-        part, is_nested, inner = name.partition("/")
-        if part in TrainingState._fields:
-            tensor = tf.constant(array)
-            if is_nested:
-                parts.setdefault(part, {})[inner] = tensor
-            else:
-                parts[part] = tensor
-    return TrainingState(**parts)

@@ -1,4 +1,4 @@
-"""Parts of photographs and of style pictures for each step of a training, read by `tf.data`.
+"""Photographs of a training, and parts of them and of style pictures. No TensorFlow here.
 
 Everything that is random follows from the seed and the number of the step, so that a training that
 goes on sees what it would have seen.
@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 from PIL import Image
 
 from tf_style._checks import one_line, user_path
@@ -28,7 +27,6 @@ _LEAST_DEVIATION = 0.15  # Of the values of a style part, so that its features a
 _KEPT_EDGE = 640  # Px; photographs are kept in memory at this size.
 _KEPT_BYTES = 1_000_000_000
 _ZOOM = 2.0  # Shorter edges of photographs are at most this many times a crop's side.
-_PARALLEL = 2
 
 _CROPS, _STYLES, _ORDER = 0, 1, 2  # Streams of random numbers.
 
@@ -129,7 +127,7 @@ class Photographs:
         image = over_white(picture)
         if max(image.shape[1:3]) > _KEPT_EDGE:
             image = resize(image, fit(image.shape[1:3], _KEPT_EDGE))
-        pixels = np.rint(255.0 * image[0]).astype(np.uint8)
+        pixels = to_pixels(image)
         with self._lock:
             self._kept[index] = pixels
             while sum(each.nbytes for each in self._kept.values()) > _KEPT_BYTES:
@@ -137,74 +135,51 @@ class Photographs:
         return pixels
 
 
-def crops(
-    photographs: Photographs, *, first: int, batch: int, side: int, seed: int
-) -> tf.data.Dataset:
-    """Returns a dataset without end of batches of parts of photographs.
+def crop(photographs: Photographs, number: int, *, side: int, seed: int) -> np.ndarray:
+    """Returns a part of a photograph, float32 `[side, side, 3]`, RGB 0..1.
 
     Each epoch has its own order. A part has a random place and scale, and is mirrored half of the
     time.
 
     Args:
         photographs: what to cut from.
-        first: number of the step that the first batch is for.
-        batch: parts in a batch.
-        side: of the square parts, px.
+        number: of the part, from the beginning of the training.
+        side: px.
         seed: of everything random.
-
-    Returns:
-        Float32 `[batch, side, side, 3]`, RGB 0..1.
     """
-
-    def crop(number: np.int64) -> np.ndarray:
-        epoch, place = divmod(int(number), len(photographs))
-        order = np.random.default_rng([seed, _ORDER, epoch]).permutation(len(photographs))
-        rng = np.random.default_rng([seed, _CROPS, int(number)])
-        return to_unit(part_of(photographs.number(order[place]), side, rng))
-
-    def element(number: tf.Tensor) -> tf.Tensor:
-        part = tf.numpy_function(crop, [number], tf.float32)
-        return tf.ensure_shape(part, [side, side, 3])
-
-    numbers = tf.data.Dataset.counter(first * batch)
-    parts = numbers.map(element, num_parallel_calls=_PARALLEL, deterministic=True)
-    return parts.batch(batch, drop_remainder=True).prefetch(2)
+    epoch, place = divmod(number, len(photographs))
+    order = np.random.default_rng([seed, _ORDER, epoch]).permutation(len(photographs))
+    rng = np.random.default_rng([seed, _CROPS, number])
+    return to_unit(part_of(photographs.number(order[place]), side, rng))
 
 
-def style_parts(
-    photographs: Photographs, styles: Sequence[np.ndarray], *, first: int, side: int, seed: int
-) -> tf.data.Dataset:
-    """Returns a dataset without end of pictures in whose style to paint, one for each step.
+def style_part(
+    photographs: Photographs, paintings: Sequence[np.ndarray], step: int, *, side: int, seed: int
+) -> np.ndarray:
+    """Returns the picture in whose style to paint in a step, float32 `[side, side, 3]`, RGB 0..1.
 
     Half of them are parts of the paintings, half of photographs; three quarters are recolored.
     Parts that are nearly flat get more contrast: relative to their features, any loss is large.
 
     Args:
         photographs: what to cut from.
-        styles: paintings, float32 `[1, h, w, 3]`, RGB 0..1.
-        first: number of the first step.
-        side: of the square parts, px.
+        paintings: uint8 `[h, w, 3]`.
+        step: number of the step.
+        side: px.
         seed: of everything random.
-
-    Returns:
-        Float32 `[1, side, side, 3]`, RGB 0..1.
     """
-    painted = [np.rint(255.0 * style[0]).astype(np.uint8) for style in styles]
+    rng = np.random.default_rng([seed, _STYLES, step])
+    if rng.random() < 0.5:
+        source = paintings[int(rng.integers(len(paintings)))]
+    else:
+        source = photographs.number(int(rng.integers(len(photographs))))
+    found = to_unit(part_of(source, side, rng))
+    return with_contrast(recolored(found, rng) if rng.random() < 0.75 else found)
 
-    def part(number: np.int64) -> np.ndarray:
-        rng = np.random.default_rng([seed, _STYLES, int(number)])
-        if rng.random() < 0.5:
-            source = painted[rng.integers(len(painted))]
-        else:
-            source = photographs.number(int(rng.integers(len(photographs))))
-        found = to_unit(part_of(source, side, rng))
-        return with_contrast(recolored(found, rng) if rng.random() < 0.75 else found)
 
-    def element(number: tf.Tensor) -> tf.Tensor:
-        return tf.ensure_shape(tf.numpy_function(part, [number], tf.float32), [side, side, 3])
-
-    numbers = tf.data.Dataset.counter(first)
-    return numbers.map(element, num_parallel_calls=1, deterministic=True).batch(1).prefetch(2)
+def to_pixels(image: np.ndarray) -> np.ndarray:
+    """Returns an image, float32 `[1, h, w, 3]` 0..1, as pixels, uint8 `[h, w, 3]`."""
+    return np.rint(255.0 * image[0]).astype(np.uint8)
 
 
 def to_unit(pixels: np.ndarray) -> np.ndarray:

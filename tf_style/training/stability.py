@@ -10,31 +10,31 @@ References:
 
 import tensorflow as tf
 
-REACH = 4
-"""Pixels by which photographs are moved at most, along each axis: a period of the network."""
+from tf_style.training.choices import REACH
 
 _NOISE = 0.02  # Standard deviation, of 1: that of a film at dusk.
 
 
 def still_and_moved(
-    photographs: tf.Tensor, move: tf.Tensor, seed: tf.Tensor
+    photographs: tf.Tensor, move: tf.Tensor, noise: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the inner part of photographs, and the same moved and with noise.
 
     Args:
         photographs: float32 `[b, h, w, 3]`, RGB 0..1.
         move: int32 `[2]`, rows and columns, each within -`REACH`..`REACH`.
-        seed: int32 `[2]`, of the noise.
+        noise: float32 `[b, h - 2 REACH, w - 2 REACH, 3]`, with mean 0 and deviation 1. It is an
+            argument because TensorFlow and XLA draw other numbers from the same seed.
 
     Returns:
         Two float32 `[b, h - 2 REACH, w - 2 REACH, 3]`.
     """
-    height, width = (side - 2 * REACH for side in tf.unstack(tf.shape(photographs)[1:3]))
-    row, column = REACH + move[0], REACH + move[1]
-    still = photographs[:, REACH : REACH + height, REACH : REACH + width]
-    moved = photographs[:, row : row + height, column : column + width]
-    noise = tf.random.stateless_normal(tf.shape(moved), seed, stddev=_NOISE)
-    return still, tf.clip_by_value(moved + noise, 0.0, 1.0)
+    # Not by slices that begin at `move`: XLA takes their begin for a constant.
+    still, moved = (
+        pictures[:, REACH:-REACH, REACH:-REACH]
+        for pictures in (photographs, tf.roll(photographs, -move, [1, 2]))
+    )
+    return still, tf.clip_by_value(moved + _NOISE * noise, 0.0, 1.0)
 
 
 def stability_loss(still: tf.Tensor, moved: tf.Tensor, move: tf.Tensor) -> tf.Tensor:
@@ -49,12 +49,11 @@ def stability_loss(still: tf.Tensor, moved: tf.Tensor, move: tf.Tensor) -> tf.Te
     Returns:
         Scalar, at least 0.
     """
-    first, second = _overlap(still, move), _overlap(moved, -move)
-    return tf.reduce_mean(tf.math.squared_difference(first, second))
-
-
-def _overlap(pictures: tf.Tensor, move: tf.Tensor) -> tf.Tensor:
-    """Returns the part that starts at `move` where it is positive, and ends before it elsewhere."""
-    sides = tf.shape(pictures)[1:3]
-    begin, end = tf.maximum(move, 0), sides + tf.minimum(move, 0)
-    return pictures[:, begin[0] : end[0], begin[1] : end[1]]
+    sides = tf.shape(still)[1:3]
+    rows, columns = (
+        tf.cast((place >= 0) & (place < side), still.dtype)
+        for place, side in ((tf.range(sides[axis]) + move[axis], sides[axis]) for axis in (0, 1))
+    )
+    in_both = rows[:, tf.newaxis] * columns
+    error = tf.math.squared_difference(tf.roll(still, -move, [1, 2]), moved)
+    return tf.reduce_sum(in_both * tf.reduce_mean(error, [0, 3])) / tf.reduce_sum(in_both)

@@ -69,3 +69,24 @@ def shortened(gradients: Named) -> dict[str, tf.Tensor]:
     norm = tf.linalg.global_norm(list(gradients.values()))
     shorter = tf.minimum(1.0, _LARGEST_NORM / tf.maximum(norm, 1e-12))
     return {name: shorter * gradient for name, gradient in gradients.items()}
+
+
+def named_state(state: TrainingState) -> dict[str, tf.Tensor]:
+    """Returns all tensors of a state by one name each: "step", "parameters/NAME", "first/NAME"."""
+    named = {"step": state.step}
+    for field, values in state._asdict().items():
+        if field != "step":
+            named.update({f"{field}/{name}": value for name, value in values.items()})
+    return named
+
+
+def state_of(named: Named) -> TrainingState:
+    """Returns the state whose tensors have these names: the inverse of `named_state`."""
+    fields: dict[str, dict[str, tf.Tensor]] = {
+        field: {} for field in TrainingState._fields if field != "step"
+    }
+    for key, value in named.items():
+        field, _, name = key.partition("/")
+        if field in fields:
+            fields[field][name] = value
+    return TrainingState(named["step"], **fields)

@@ -55,7 +55,7 @@ class Batch(NamedTuple):
         parts: float32 `[m, h, w, 3]`, RGB 0..1: parts of the named styles' paintings, for the
             discriminator; `[0, h, w, 3]` without one.
         move: int32 `[2]`, pixels by which the photographs are moved.
-        seed: int32 `[2]`, of the noise.
+        noise: float32, of the painted pictures' shape: see `stability.still_and_moved`.
         rate: float32 scalar, the learning rate.
     """
 
@@ -64,7 +64,7 @@ class Batch(NamedTuple):
     style: tf.Tensor
     parts: tf.Tensor
     move: tf.Tensor
-    seed: tf.Tensor
+    noise: tf.Tensor
     rate: tf.Tensor
 
 
@@ -144,7 +144,7 @@ class TrainingStep:
                 wanted,
                 other,
             )
-        still, moved = still_and_moved(batch.photographs, batch.move, batch.seed)
+        still, moved = still_and_moved(batch.photographs, batch.move, batch.noise)
         content = self.objective.content_targets(still)
         targets = Targets(
             content, wanted.targets, scales=self.objective.scales(content, dict(wanted.scales))

@@ -5,7 +5,7 @@ has all that the training can be resumed from: a `TrainingState` and what was `R
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,35 +16,18 @@ from tf_style.feedforward.architecture import Architecture, initial_parameters, 
 from tf_style.feedforward.network_file import StyleNetwork
 from tf_style.feedforward.predictor import predicted_styles
 from tf_style.objective.objective import Objective
-from tf_style.training import photographs as reading
+from tf_style.training.choices import REACH, STYLE_SIDE, Reached, choices, share_of
+from tf_style.training.datasets import crops, style_parts
 from tf_style.training.discriminator import initial_discriminator
-from tf_style.training.photographs import Photographs, own_part
-from tf_style.training.stability import REACH
+from tf_style.training.photographs import Photographs
 from tf_style.training.state import TrainingState, initial_state
 from tf_style.training.step import STYLES, Batch, Painting, StepLosses, TrainingStep, paintings
 
-_STYLE_SIDE = 224  # Px, of the parts of other pictures in whose style is painted.
-_WARM_UP = 20  # Steps in which the learning rate rises.
-_FALLS_FROM, _LEAST = 0.65, 0.02  # Share of the training, and of the learning rate.
-_STYLES_FASTER = 15.0  # Scales and shifts alone have to move farther than numbers of kernels.
-_CHOICES, _TURNS = 3, 4  # Streams of random numbers, beside those of `photographs`.
-_NO_STYLE = tf.zeros([0, _STYLE_SIDE, _STYLE_SIDE, 3])
+_NO_STYLE = tf.zeros([0, STYLE_SIDE, STYLE_SIDE, 3])
 
 
 class DivergedError(FloatingPointError):
     """The losses of a training became NaN or infinite."""
-
-
-class Reached(NamedTuple):
-    """How far a training has come.
-
-    Attributes:
-        step: number of steps made.
-        seconds: time spent in steps, without pauses between runs.
-    """
-
-    step: int = 0
-    seconds: float = 0.0
 
 
 class TrainingProgress(NamedTuple):
@@ -72,7 +55,7 @@ _ANY_BATCH = Batch(  # One graph for all sizes.
     tf.TensorSpec([None, None, None, 3]),
     tf.TensorSpec([None, None, None, 3]),
     tf.TensorSpec([2], tf.int32),
-    tf.TensorSpec([2], tf.int32),
+    tf.TensorSpec([None, None, None, 3]),
     tf.TensorSpec([]),
 )
 
@@ -166,9 +149,7 @@ class Training:
 
     def share(self, reached: Reached) -> float:
         """Returns how much of the training has passed, 0..1."""
-        if self.config.steps:
-            return min(1.0, reached.step / self.config.steps)
-        return min(1.0, reached.seconds / (60.0 * self.config.minutes))
+        return share_of(self.config, reached)
 
     def network(self, state: TrainingState, about: Mapping[str, Any]) -> StyleNetwork:
         """Returns the network of a state: its running averages.
@@ -177,20 +158,19 @@ class Training:
             state: of this training.
             about: how it was trained, in plain JSON types.
         """
-        parameters = {
-            name: state.averages[name].numpy() for name in parameter_shapes(self.architecture)
-        }
-        own = state.averages[STYLES].numpy()
-        predicted = predicted_styles(state.averages, self.paintings.statistics).numpy()
-        styles = dict(zip(self._styles, predicted + own, strict=True))
-        if self.only_styles and self.base is not None:
-            return self.base._replace(styles={**self.base.styles, **styles}, about=dict(about))
-        return StyleNetwork(self.architecture, parameters, styles, dict(about))
+        return network_of(
+            state.averages,
+            self.paintings.statistics,
+            names=list(self._styles),
+            architecture=self.architecture,
+            about=about,
+            base=self.base if self.only_styles else None,
+        )
 
     def _batches(self, first: int, side: int) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
         """Returns photographs and pictures of other styles for all steps from `first` on."""
         config = self.config
-        parts = reading.crops(
+        parts = crops(
             self._photographs,
             first=first,
             batch=config.batch,
@@ -199,43 +179,59 @@ class Training:
         )
         if not config.any_share:
             return ((photographs, _NO_STYLE) for photographs in parts)
-        others = reading.style_parts(
+        others = style_parts(
             self._photographs,
             self._pictures,
             first=first,
-            side=_STYLE_SIDE,
+            side=STYLE_SIDE,
             seed=config.seed,
         )
         return iter(tf.data.Dataset.zip(parts, others))
 
     def _batch(self, step: int, share: float, photographs: tf.Tensor, style: tf.Tensor) -> Batch:
-        """Returns the batch of a step; every choice follows from the seed and the step."""
-        config = self.config
-        rng = np.random.default_rng([config.seed, _CHOICES, step])
-        num_named = config.num_named
-        first = step * num_named
-        # In turn, in an order that changes each time all have been painted.
-        named = [self._turn(number) for number in range(first, first + num_named)]
-        parts = np.zeros([0, *photographs.shape[1:]], np.float32)
-        if config.adversarial_weight:
-            side = photographs.shape[1] - 2 * REACH
-            parts = np.stack([own_part(self._pictures[style], side, rng) for style in named])
-        rising = min(1.0, (step + 1) / _WARM_UP)
-        falling = max(_LEAST, min(1.0, (1.0 - share) / (1.0 - _FALLS_FROM)))
-        rate = config.learning_rate * (_STYLES_FASTER if self.only_styles else 1.0)
+        """Returns the batch of a step."""
+        side = photographs.shape[1] - 2 * REACH
+        chosen = choices(
+            self.config,
+            self._pictures,
+            step=step,
+            share=share,
+            side=side,
+            only_styles=self.only_styles,
+        )
         return Batch(
             photographs,
-            tf.constant(named, tf.int32, [num_named]),
+            tf.constant(chosen.named),
             style,
-            tf.constant(parts),
-            tf.constant(rng.integers(-REACH, REACH + 1, 2), tf.int32),
-            tf.constant(rng.integers(0, 2**31, 2), tf.int32),
-            tf.constant(rate * rising * falling, tf.float32),
+            tf.constant(chosen.parts),
+            tf.constant(chosen.move),
+            tf.random.stateless_normal([self.config.batch, side, side, 3], chosen.seed),
+            tf.constant(chosen.rate),
         )
 
-    def _turn(self, number: int) -> int:
-        """Returns the style of the photograph with this number among those with a named style."""
-        count = len(self._styles)
-        turn, place = divmod(number, count)
-        rng = np.random.default_rng([self.config.seed, _TURNS, turn])
-        return int(rng.permutation(count)[place])
+
+def network_of(
+    averages: Mapping[str, tf.Tensor],
+    statistics: tf.Tensor,
+    *,
+    names: Sequence[str],
+    architecture: Architecture,
+    about: Mapping[str, Any],
+    base: StyleNetwork | None = None,
+) -> StyleNetwork:
+    """Returns the network that a training has reached.
+
+    Args:
+        averages: `TrainingState.averages`.
+        statistics: `Painting.statistics` of the named styles.
+        names: of these styles.
+        architecture: of the network.
+        about: how it was trained, in plain JSON types.
+        base: a network to which the styles are added, unless all its numbers were trained.
+    """
+    found = np.asarray(predicted_styles(averages, statistics) + averages[STYLES])
+    styles = dict(zip(names, found, strict=True))
+    if base is not None:
+        return base._replace(styles={**base.styles, **styles}, about=dict(about))
+    parameters = {name: np.asarray(averages[name]) for name in parameter_shapes(architecture)}
+    return StyleNetwork(architecture, parameters, styles, dict(about))

@@ -48,12 +48,14 @@ class Compiled(NamedTuple):
     Attributes:
         arguments: shape and dtype of each argument, by name.
         execute: maps arrays by name to the results by name; extra arrays are ignored.
+        dispatch: the same, without waiting for the results.
         seconds: what compilation took, or loading it from disk.
         num_bytes: memory for arguments, results and temporary values, as XLA plans it.
     """
 
     arguments: dict[str, Any]
     execute: Callable[[dict[str, Any]], dict[str, Any]]
+    dispatch: Callable[[dict[str, Any]], dict[str, Any]]
     seconds: float
     num_bytes: int
 
@@ -122,12 +124,15 @@ def compiled(path: Path, names: dict[str, list[str]], precision: str) -> Compile
         getattr(plan, f"{part}_size_in_bytes") for part in ("argument", "output", "temp")
     )
 
-    def execute(given: dict[str, Any]) -> dict[str, Any]:
-        results = jax.block_until_ready(program(*(given[name] for name in names["arguments"])))
+    def dispatch(given: dict[str, Any]) -> dict[str, Any]:
+        results = program(*(given[name] for name in names["arguments"]))
         return dict(zip(names["results"], results, strict=True))
 
+    def execute(given: dict[str, Any]) -> dict[str, Any]:
+        return jax.block_until_ready(dispatch(given))
+
     arguments = dict(zip(names["arguments"], exported.in_avals, strict=True))
-    return Compiled(arguments, execute, time.perf_counter() - began, num_bytes)
+    return Compiled(arguments, execute, dispatch, time.perf_counter() - began, num_bytes)
 
 
 def timed(function: Callable[[], Any], repeats: int) -> tuple[Any, float]:

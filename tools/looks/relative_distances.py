@@ -1,0 +1,92 @@
+"""The relative distances of painted pictures; a module for the other tools, not a program.
+
+Content is the loss of the training's content layers, 1 for a picture of one color; style is the
+mean over the style layers of |G - A|^2 / |A|^2. Pictures are measured as 8-bit files hold them.
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tf_style.config.training import TrainingConfig
+from tf_style.images.reading import over_white, read_picture
+from tf_style.images.resizing import fit, resize
+
+STYLE_EDGE = TrainingConfig.style_edge
+
+
+class Distance(NamedTuple):
+    """How far a picture is from the photograph and from the painting."""
+
+    content: float
+    style: float
+
+
+def picture_of(path: Path, edge: int) -> np.ndarray:
+    """Returns a picture, float32 `[1, h, w, 3]`, RGB 0..1, with its longer edge at most `edge`."""
+    image = over_white(read_picture(path, argument="picture", long_edge=edge))
+    size = image.shape[1:3]
+    return resize(image, fit(size, edge)) if max(size) > edge else image
+
+
+def named_files(texts: list[str]) -> dict[str, Path]:
+    """Returns files by name: NAME in "NAME=FILE", or the file's name without the suffix."""
+    pairs = [text.rpartition("=")[::2] for text in texts]
+    return {name or Path(file).stem: Path(file) for name, file in pairs}
+
+
+class Measure:
+    """Measures pictures, with the losses of a training."""
+
+    def __init__(self) -> None:
+        from tf_style.training.assembly import load_objective
+
+        self.config = TrainingConfig(precision="float32")
+        self.objective = load_objective(self.config)
+
+    def targets(self, photograph: np.ndarray, painting: np.ndarray) -> Any:
+        """Returns what pictures are compared with; images are float32 `[1, h, w, 3]`."""
+        return self.objective.targets(photograph, painting)
+
+    def distance(self, picture: np.ndarray, targets: Any) -> Distance:
+        """Returns the distance of a picture, float `[1, h, w, 3]`, RGB 0..1."""
+        rounded = np.float32(np.rint(255.0 * np.clip(picture, 0.0, 1.0)) / 255.0)
+        layers = self.objective.terms(rounded, targets).layers
+        content = [float(value) for name, value in layers.items() if "content/" in name]
+        style = [float(value) for name, value in layers.items() if "style/" in name]
+        return Distance(sum(content), float(np.mean(style)))
+
+
+class Painter:
+    """Paints with a network, in float32."""
+
+    def __init__(self, network: Any) -> None:
+        import tensorflow as tf
+
+        from tf_style.feedforward.painting import paint
+
+        self.parameters = {name: tf.constant(each) for name, each in network.parameters.items()}
+
+        @tf.function(autograph=False, reduce_retracing=True)
+        def graph(photographs: Any, styles: Any) -> Any:
+            return paint(network.architecture, self.parameters, photographs, styles)
+
+        self._graph = graph
+
+    def __call__(self, photograph: np.ndarray, style: np.ndarray) -> np.ndarray:
+        """Returns a photograph, float32 `[1, h, w, 3]`, painted in a style, `[style_size]`."""
+        import tensorflow as tf
+
+        return self._graph(tf.constant(photograph), tf.constant(style)[tf.newaxis]).numpy()
+
+
+def mean_of(distances: list[Distance]) -> Distance:
+    """Returns the mean of distances."""
+    return Distance(*np.mean(distances, axis=0).tolist())
+
+
+def losses_of_training() -> dict[str, Any]:
+    """Returns the options of a training's losses, for an optimization with the same."""
+    return dataclasses.asdict(TrainingConfig().loss)
