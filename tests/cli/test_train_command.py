@@ -168,7 +168,7 @@ BAD = [
     ({"photos": "bad"}, "must have at least one photograph that can be read"),
     ({"style": "wave.png,photos/wave=wave.png"}, "name 'photos/wave'. Write --style=NAME=FILE"),
     ({"style": "wave.png,sub/wave.png"}, "the name 'wave' twice. Write --style=NAME=FILE"),
-    ({"style": "tiny.png"}, "`style` must have at least 32 px on each side"),
+    ({"style": "tiny.png"}, "`style` must have at least 16 px on each side"),
     ({"style": "flat.png", "style_edge": 64}, "which becomes 64x13 px"),
     ({"style": "bad/a.png"}, "`style` must be a picture"),
     ({"output": "new.png"}, "`output` must end in .tfstyle. Received: output='new.png'. Write"),
