@@ -1,11 +1,10 @@
 """The stability term: a photograph that moves or gets noise must not change how it is painted.
 
-Instead of films with their flow, it takes photographs, moved by whole pixels: the flow is known,
-and nothing is hidden.
-
 References:
     Gupta et al. (2017), Characterizing and improving stability in neural style transfer;
-    Huang et al. (2017), Real-time neural style transfer for videos.
+    Huang et al. (2017), Real-time neural style transfer for videos. Differs from both: photographs
+    that are moved by whole pixels, not films with their flow. The flow is known, nothing is hidden,
+    and any folder of photographs will do.
 """
 
 import tensorflow as tf
