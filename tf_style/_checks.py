@@ -67,6 +67,11 @@ def one_line(error: BaseException) -> str:
     return text if len(text) <= 300 else f"{text[:200]}..."
 
 
+def counted(number: int, thing: str) -> str:
+    """Returns a number of things in words: "1 file", "2 files"."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
 def check_choice(argument: str, value: str, choices: Iterable[str]) -> None:
     """Raises ValueError, listing the choices in order, unless `value` is one of `choices`."""
     names = list(choices)

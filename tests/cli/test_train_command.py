@@ -15,12 +15,13 @@ from mini_training import (
 )
 
 from tf_style.cli import flags, main, train_command, train_request
-from tf_style.cli.train_request import FIELDS
+from tf_style.cli.train_request import FIELDS, TrainingRequest, TrainOptions
 from tf_style.config.loss import LossConfig
 from tf_style.config.training import TrainingConfig
 from tf_style.feedforward.network_file import read_network
 from tf_style.files import atomic, checkpoint_folder
 from tf_style.training import checkpoints, run
+from tf_style.training.preparation import TrainingJob
 from tf_style.training.training import DivergedError
 
 
@@ -86,6 +87,45 @@ def test_a_training_writes_the_network_and_says_how_to_go_on(given, capsys):
     assert "tf_style train --resume=new.tfstyle.checkpoint --steps=6" in printed
     assert run_with({}, resume="new.tfstyle.checkpoint", steps=5) == 0
     assert read_network("new.tfstyle").about["step"] == 5
+
+
+def test_a_resumed_training_has_one_length(given, capsys):
+    assert run_with(given) == 0
+    assert run_with({}, resume="new.tfstyle.checkpoint", steps=500, minutes=20) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert "Cannot use `minutes` with `steps`" in last and "minutes=20, steps=500" in last
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [({"steps": 500_000}, "--steps=1000000"), ({"minutes": 2.5}, "--minutes=5")],
+)
+def test_the_command_that_trains_longer_has_the_number_in_full(tmp_path, options, expected):
+    (tmp_path / "00000001.checkpoint").write_bytes(b"")
+    job = TrainingJob(TrainingConfig(**options), {}, None, False, {})
+    work = train_command._Work(None, job, tmp_path)
+    assert train_command._resume_hint(work, is_cancelled=False).endswith(f" {expected}")
+
+
+def test_a_checkpoint_knows_its_files_from_everywhere(given, monkeypatch, tmp_path):
+    """Their names may be those of other options' choices."""
+    (tmp_path / "photos").rename(tmp_path / "content")
+    (tmp_path / "wave.png").rename(tmp_path / "noise")
+    assert run_with(given, photos="content", style="noise", summary_dir="logs") == 0
+    monkeypatch.chdir("/")
+    assert run_with({}, resume=tmp_path / "new.tfstyle.checkpoint", steps=4) == 0
+    record = checkpoints.newest(tmp_path / "new.tfstyle.checkpoint", argument="resume")
+    assert record.file.description["run"]["summary_dir"] == str(tmp_path / "logs")
+
+
+def test_addresses_and_networks_by_name_are_saved_as_they_are(given, tmp_path):
+    (tmp_path / "default").write_bytes(b"")
+    options = {**given, "summary_dir": "gs://bucket/logs", "init_network": "default"}
+    names = ("style", "photos", "output", "summary_dir", "init_network")
+    values = parsed(*(f"--{name}={options[name]}" for name in names))
+    saved = TrainingRequest.of(flags.of_type(TrainOptions, values)).to_dict()
+    assert saved["summary_dir"] == "gs://bucket/logs"
+    assert saved["init_network"] == "default"
 
 
 def test_the_preview_is_beside_the_network(given, tmp_path):
@@ -179,6 +219,7 @@ BAD = [
     ({"preview": "sheet.txt"}, "`preview` must end in"),
     ({"steps": 0, "minutes": 0, "deterministic": None}, "`minutes` must lie within 0.01.."),
     ({"minutes": 3}, "Cannot use `minutes` with `steps`"),
+    ({"photos": "photos/a.png", "preview": "photos/a.png"}, "`preview` must not overwrite"),
     ({"steps": None}, "Cannot use `deterministic` without `steps`"),
     ({"crops": "7"}, "`crops` must be whole numbers within 64..2048"),
     ({"stability_weight": -1}, "`stability_weight` must lie within"),
@@ -199,6 +240,7 @@ BAD = [
     ({"mask_mode": "all"}, "There is no flag --mask_mode"),
     ({"save_seconds": -1}, "`save_seconds` must lie within"),
     ({"summary_dir": "wave.png"}, "`summary_dir` must be a folder"),
+    ({"summary_dir": "wave.png/logs"}, "`summary_dir` must be a folder that can be made"),
     ({"checkpoint_dir": "wave.png"}, "`checkpoint_dir` must be a folder"),
     ({"checkpoint_dir": "photos"}, "`checkpoint_dir` must be a folder with nothing but"),
 ]

@@ -1,5 +1,7 @@
 """Parts of photographs: from files, in an order that a training can go on with."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -62,7 +64,7 @@ def test_bad_files_are_told_once_and_left_out(folder):
     (folder / "notes.txt").write_text("text")
     paths, notes = listed(folder)
     assert len(paths) == 5
-    assert notes == ["`photos` has 1 files that are no pictures by their names."]
+    assert notes == ["`photos` has 1 file that is no picture by its name."]
     told = []
     batches = crops(Photographs(paths, told.append), first=0, batch=5, side=64, seed=0)
     assert all({10, 80, 160, 240} == set(found) for found in values(batches, 3))
@@ -75,11 +77,25 @@ def test_without_a_photograph_there_is_an_error(tmp_path):
         listed(tmp_path / "none")
     (tmp_path / "bad.png").write_bytes(b"nothing")
     photographs = Photographs(listed(tmp_path)[0])
-    with pytest.raises(NoPhotographsError, match="at least one photograph that can be read"):
+    with pytest.raises(NoPhotographsError, match="that can be read. Received: 1 damaged file\\."):
         photographs.number(0)
     (tmp_path / "bad.png").rename(tmp_path / "bad.txt")
-    with pytest.raises(NoPhotographsError, match="at least one photograph .*1 other files"):
+    with pytest.raises(NoPhotographsError, match="at least one photograph .*1 other file\\."):
         listed(tmp_path)
+    (tmp_path / "more.txt").write_text("text")
+    with pytest.raises(NoPhotographsError, match="2 other files\\."):
+        listed(tmp_path)
+
+
+def test_what_a_training_writes_is_no_photograph(folder, monkeypatch):
+    (folder / "wave.checkpoint").mkdir()
+    for name in ("wave_preview.png", "wave.tfstyle", "wave.checkpoint/00000001.checkpoint"):
+        (folder / name).write_bytes(b"")
+    monkeypatch.chdir(folder)  # Other names of the same files.
+    own = [Path("wave.tfstyle"), Path("wave_preview.png"), Path("wave.checkpoint")]
+    paths, notes = listed(folder, own)
+    assert [path.name for path in paths] == ["a.png", "b.jpg", "c.png", "d.png"]
+    assert notes == []
 
 
 def test_large_photographs_are_reduced(folder):

@@ -14,13 +14,14 @@ from mini_training import (
 from PIL import Image
 
 import tf_style
-from tf_style.feedforward.network_file import read_network
+from tf_style.feedforward.network_file import read_network, write_network
 from tf_style.feedforward.painting import paint
 from tf_style.files import atomic, checkpoint_folder
 from tf_style.training import checkpoints, run
 from tf_style.training.preparation import prepare
 from tf_style.training.run import TrainingFiles, TrainingStatus
 from tf_style.training.step import StepLosses
+from tf_style.training.training import DivergedError
 
 pytestmark = pytest.mark.usefixtures("mini_network")
 
@@ -161,6 +162,25 @@ def test_other_photographs_are_refused_only_if_the_bits_matter(pictures, base, t
     more = tiny_config(deterministic=False, steps=4)
     tf_style.train_network(painting, photos, **options, config=more, notify=told.append)
     assert any("other files than before" in line for line in told)
+    with pytest.raises(ValueError, match="the same photographs"):
+        options["checkpoint_dir"] = tmp_path / "exact"
+        tf_style.train_network(painting, photos, **options, config=tiny_config())
+        (photos / "c.png").unlink()
+        tf_style.train_network(painting, photos, **options, config=tiny_config(steps=4))
+
+
+def test_photographs_are_known_by_folder_name_and_size(tmp_path):
+    def identified():
+        return run._photographs(tmp_path, TrainingFiles(), lambda _: None)[1]["sha256"]
+
+    write_pictures(tmp_path, ["a.png"])
+    write_pictures(tmp_path / "in", ["b.png"])
+    first = identified()
+    assert identified() == first
+    (tmp_path / "in/b.png").rename(tmp_path / "b.png")
+    moved = identified()
+    write_pictures(tmp_path, ["b.png"], side=80)
+    assert len({first, moved, identified()}) == 3
 
 
 @pytest.mark.usefixtures("still")
@@ -202,9 +222,96 @@ def test_bad_photographs_are_told_and_left_out(pictures, base):
     job = run_job(painting, base, tiny_config())
     run.train(job, photos, TrainingFiles(), notify=told.append)
     assert any(line.startswith("a.png: left out") for line in told)
-    assert any("1 files that are no pictures" in line for line in told)
+    assert any("1 file that is no picture" in line for line in told)
     assert any("3 photographs, and the network will know little" in line for line in told)
     for path in photos.glob("*.png"):
         path.write_bytes(b"no picture")
-    with pytest.raises(ValueError, match="that can be read. Received: 3 files, all damaged"):
+    with pytest.raises(ValueError, match="that can be read. Received: 3 damaged files"):
         run.train(job, photos, TrainingFiles())
+
+
+@pytest.mark.usefixtures("still")
+@pytest.mark.parametrize("argument", ["style", "init_network", "add_to", "photos"])
+def test_no_input_is_overwritten(pictures, base, argument):
+    painting, photos = pictures
+    photograph = photos / "a.png"
+    start = {"init_network": str(base)} if argument != "add_to" else {"add_to": str(base)}
+    files = {
+        "style": {"preview": painting},
+        "photos": {"preview": photograph},
+    }.get(argument, {"output": base})
+    before = [path.read_bytes() for path in (painting, photograph, base)]
+    with pytest.raises(ValueError, match="must not overwrite another file of the run"):
+        tf_style.train_network(painting, photograph, **start, **files, config=tiny_config())
+    assert [path.read_bytes() for path in (painting, photograph, base)] == before
+
+
+@pytest.mark.usefixtures("still")
+@pytest.mark.parametrize("kind", [tf.errors.OutOfRangeError, tf.errors.ResourceExhaustedError])
+def test_a_full_disk_for_summaries_does_not_end_the_training(pictures, base, monkeypatch, kind):
+    def full(_):
+        raise kind(None, None, "logs/events.v2; No space left on device")
+
+    monkeypatch.setattr(run, "scalars", lambda _: full)
+    told = []
+    job = run_job(pictures[0], base, tiny_config(steps=9))
+    result = run.train(job, pictures[1], TrainingFiles(summaries="logs"), notify=told.append)
+    assert result.status is TrainingStatus.DONE and result.reached.step == 9
+    first, last = [line for line in told if line.startswith("Could not write")]
+    assert first.startswith("Could not write the summaries of step 1: ")
+    assert "No space left" in first and first.endswith("tries again after every step.")
+    assert last.startswith("Could not write the last summaries: ")
+
+
+def stopping(monkeypatch, error, value=0.0):
+    """Makes trainings raise an error after their second step; adds `value` to all its numbers."""
+    real = run.Training.steps
+
+    def steps(self, state, reached=run.Reached()):  # noqa: B008
+        for progress in real(self, state, reached):
+            if progress.reached.step == 3:
+                raise error
+            state = tf.nest.map_structure(lambda x: x + tf.cast(value, x.dtype), progress.state)
+            yield progress._replace(state=state)
+
+    monkeypatch.setattr(run.Training, "steps", steps)
+
+
+@pytest.mark.usefixtures("still")
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (tf.errors.ResourceExhaustedError(None, None, "OOM"), MemoryError),
+        (DivergedError("The loss is nan."), DivergedError),
+        (RuntimeError("on_progress"), RuntimeError),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_an_error_in_a_step_leaves_the_step_before_it(
+    pictures, base, tmp_path, monkeypatch, error, kind
+):
+    stopping(monkeypatch, error)
+    files = TrainingFiles(tmp_path / "wave.tfstyle", tmp_path / "sheet.png", tmp_path / "folder")
+    with pytest.raises(kind):
+        run.train(run_job(pictures[0], base, tiny_config(steps=9)), pictures[1], files)
+    assert read_network(files.output).about["step"] == 2
+    assert checkpoints.newest(files.checkpoints, argument="resume").reached.step == 2
+    assert files.preview.is_file()
+
+
+@pytest.mark.usefixtures("still")
+def test_numbers_that_are_not_finite_are_not_written(pictures, base, tmp_path, monkeypatch):
+    stopping(monkeypatch, DivergedError("The loss is nan."), value=np.nan)
+    files = TrainingFiles(tmp_path / "wave.tfstyle", None, tmp_path / "folder")
+    with pytest.raises(DivergedError):
+        run.train(run_job(pictures[0], base, tiny_config(steps=9)), pictures[1], files)
+    assert not files.output.exists() and not files.checkpoints.exists()
+
+
+@pytest.mark.usefixtures("still")
+def test_styles_are_added_to_a_network_whose_record_is_not_of_this_kind(pictures, tmp_path):
+    path = write_tiny_network(tmp_path / "base.tfstyle", "older")
+    write_network(path, read_network(path)._replace(about={"added": 5}))
+    result = tf_style.train_network(*pictures, config=tiny_config(), add_to=str(path))
+    (added,) = result.network.about["added"]
+    assert list(added["paintings"]) == ["wave"]

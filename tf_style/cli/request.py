@@ -5,7 +5,7 @@ Takes parsed flags or the JSON of a checkpoint; gives a `Request`. No TensorFlow
 
 import dataclasses
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -227,14 +227,16 @@ class Request:
         return config.replace(init=self.init, weights=self.weights)
 
 
-def absolute(name: str, *, if_there: bool = False) -> str:
+def absolute(
+    name: str, *, choices: Iterable[str] = (*INITS, *SOURCES), if_there: bool = False
+) -> str:
     """Returns the absolute path of a file.
 
     Args:
-        name: a path, or a choice of `StyleConfig.init` or `NetworkConfig.weights`, which is
-            returned as it is.
+        name: a path, or one of `choices`, which is returned as it is.
+        choices: those of `StyleConfig.init` and `NetworkConfig.weights`.
         if_there: also return `name` as it is if the file does not exist.
     """
-    if not name or (if_there and not exists(name)) or name in (*INITS, *SOURCES):
+    if not name or (if_there and not exists(name)) or name in choices:
         return name
     return str(user_path(name).absolute())

@@ -1,4 +1,4 @@
-"""Saves a finished picture, in another place if its own cannot be written any more.
+"""Saves a finished picture or network, in another place if its own cannot be written any more.
 
 No TensorFlow here.
 """
@@ -13,10 +13,10 @@ from tf_style.files.atomic import fitting_name
 def save(
     output: Path, write: Callable[[Path], None], say: Callable[[str], None]
 ) -> tuple[Path, int]:
-    """Writes a picture, in the folder for temporary files if its own cannot be written.
+    """Writes a file, in the folder for temporary files if its own cannot be written.
 
     Args:
-        output: file for the picture.
+        output: the file.
         write: writes it to a path.
         say: called with a line of text if it is saved elsewhere.
 

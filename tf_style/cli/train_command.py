@@ -7,7 +7,6 @@ code. Paintings and networks are checked before TensorFlow is imported.
 import collections
 import contextlib
 import signal
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from absl import flags as absl_flags
 
-from tf_style._checks import check_name, user_path
-from tf_style.cli import flags, overwriting, process, progress_bar, resuming
+from tf_style._checks import check_name, counted, user_path
+from tf_style.cli import flags, overwriting, process, progress_bar, resuming, saving
 from tf_style.cli.run import INTERRUPTED
 from tf_style.cli.train_request import (
     FIELDS,
@@ -29,7 +28,6 @@ from tf_style.cli.train_request import (
 )
 from tf_style.config.training import TrainingConfig
 from tf_style.files import checkpoint_folder
-from tf_style.files.atomic import fitting_name
 from tf_style.optimizers.cancellation import Cancellation
 from tf_style.training.preparation import NO_NETWORK, TrainingJob, check_files, prepare
 
@@ -225,15 +223,12 @@ def _finish(work: _Work, result: "TrainingResult", display: progress_bar.Display
 
     path, code = work.request.output_path, 0
     if result.unsaved:
-        name = fitting_name(f"tf_style_{path.stem}", path.suffix)
-        spare = Path(tempfile.gettempdir(), name)
-        write_network(spare, result.network)
-        display.message(f"`output` cannot be written: {result.unsaved}. Saved {spare} instead.")
-        path, code = spare, 2
-    styles = len(result.network.styles)
+        network = result.network
+        path, code = saving.save(path, lambda to: write_network(to, network), display.message)
+    styles = counted(len(result.network.styles), "style")
     is_cancelled = result.status is TrainingStatus.CANCELLED
     display.message(
-        f"Saved {path}: {styles} style{'s' if styles > 1 else ''}, step {result.reached.step}, "
+        f"Saved {path}: {styles}, step {result.reached.step}, "
         f"{result.reached.seconds:.0f} s. {result.status.value}{_resume_hint(work, is_cancelled)}"
     )
     return code or (INTERRUPTED if is_cancelled else 0)
@@ -247,8 +242,8 @@ def _resume_hint(work: _Work, is_cancelled: bool = True) -> str:
     if is_cancelled:
         return f" To resume: {command}"
     config = work.job.config
-    name = "steps" if config.steps else "minutes"
-    return f" To train longer: {command} --{name}={2 * getattr(config, name):g}"
+    longer = f"steps={2 * config.steps}" if config.steps else f"minutes={2 * config.minutes:g}"
+    return f" To train longer: {command} --{longer}"
 
 
 def _what_is_left(work: _Work) -> str:

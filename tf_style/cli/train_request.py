@@ -4,6 +4,7 @@ Takes parsed flags or a checkpoint; gives a `TrainingRequest`. No TensorFlow her
 """
 
 import dataclasses
+import os
 import typing
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 from absl import flags as absl_flags
 
-from tf_style._checks import check_number, exists, user_path
+from tf_style._checks import check_number, user_path
 from tf_style.cli import flags
 from tf_style.cli.request import absolute
 from tf_style.config.fields import option, typed_fields
@@ -19,7 +20,7 @@ from tf_style.config.flat_names import Fields, flat_fields
 from tf_style.config.training import TrainingConfig
 from tf_style.feedforward.bundled import DEFAULT
 from tf_style.files.atomic import fitting_name
-from tf_style.training.preparation import NO_NETWORK, named_paintings
+from tf_style.training.preparation import NO_NETWORK, files_read, named_paintings
 
 POSITIONAL = ("style", "photos", "output")
 """The flags that positional arguments set, in this order."""
@@ -177,19 +178,20 @@ class TrainingRequest:
         return user_path(self.preview) if self.preview else None
 
     @property
-    def inputs(self) -> list[str]:
-        """Names of all files that are read and exist."""
-        named = [*self.styles.values(), self.init_network, self.add_to]
-        return [name for name in named if name and exists(name)]
+    def inputs(self) -> list[str | os.PathLike]:
+        """Names of all files and folders that are read and exist."""
+        return files_read(self.styles.values(), self.photos, self.init_network, self.add_to)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the request as plain JSON types, with absolute paths."""
         values = dataclasses.asdict(self)
         for name in ("photos", "output", "preview"):
-            values[name] = absolute(values[name])
+            values[name] = absolute(values[name], choices=())
         for name in ("init_network", "add_to"):
-            values[name] = absolute(values[name], if_there=True)
-        values["styles"] = {name: absolute(path) for name, path in self.styles.items()}
+            values[name] = absolute(values[name], choices=(DEFAULT, NO_NETWORK), if_there=True)
+        if "://" not in self.summary_dir:
+            values["summary_dir"] = absolute(self.summary_dir, choices=())
+        values["styles"] = {name: absolute(path, choices=()) for name, path in self.styles.items()}
         return values
 
     @classmethod
@@ -224,12 +226,17 @@ def config_of(values: absl_flags.FlagValues) -> TrainingConfig:
         ValueError: if a value is out of range, or options exclude each other.
     """
     given = {name: values[name].value for name in FIELDS if values[name].present}
+    _check_one_length(given)
+    return TrainingConfig().replace(**given)
+
+
+def _check_one_length(given: Mapping[str, Any]) -> None:
+    """Raises ValueError if the options that were given set the length twice."""
     if given.get("steps") and "minutes" in given:
         raise ValueError(
             "Cannot use `minutes` with `steps`. This is because each sets how long to train. "
             f"Received: minutes={given['minutes']:g}, steps={given['steps']}. Leave out one."
         )
-    return TrainingConfig().replace(**given)
 
 
 def resumed(
@@ -258,6 +265,7 @@ def resumed(
     config = description.get("config")
     config = dict(config) if isinstance(config, Mapping) else {}
     lengths = {name: values[name].value for name in ("minutes", "steps") if name in given}
+    _check_one_length(lengths)
     if "minutes" in lengths:
         lengths = {"steps": 0, **lengths}
     return request, TrainingConfig().replace(**{**config, **lengths})

@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_style._checks import user_path
+from tf_style._checks import shown, user_path
 
 
 def summary_writer(folder: str | os.PathLike, *, argument: str, user: str) -> Any:
@@ -20,7 +20,7 @@ def summary_writer(folder: str | os.PathLike, *, argument: str, user: str) -> An
 
     Raises:
         TypeError: if `folder` is no path.
-        NotADirectoryError: if it is a file.
+        OSError: if it is a file, or cannot be made.
         ImportError: if TensorBoard is not installed, which TensorFlow needs to write summaries.
     """
     if importlib.util.find_spec("tensorboard") is None:
@@ -32,4 +32,11 @@ def summary_writer(folder: str | os.PathLike, *, argument: str, user: str) -> An
                 f"`{argument}` must be a folder. Received: {argument}='{path}', which is a file."
             )
     # A `Path` would break TensorFlow's addresses, such as gs://bucket/logs.
-    return tf.summary.create_file_writer(os.path.expanduser(os.fspath(folder)))  # noqa: PTH111
+    place = os.path.expanduser(os.fspath(folder))  # noqa: PTH111
+    try:
+        return tf.summary.create_file_writer(place)
+    except tf.errors.OpError as error:
+        raise OSError(
+            f"`{argument}` must be a folder that can be made and written to. Received: "
+            f"{argument}={shown(place)}. Name another folder."
+        ) from error

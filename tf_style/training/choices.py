@@ -29,7 +29,8 @@ class Reached(NamedTuple):
 
     Attributes:
         step: number of steps made.
-        seconds: time spent in steps, without pauses between runs.
+        seconds: time spent, with what is done between steps, such as previews; without the first
+            step of each run, and without pauses between runs.
     """
 
     step: int = 0

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from tf_style.training.photographs import Photographs, crop, style_part, to_pixels
+from tf_style.images.writing import to_pixels
+from tf_style.training.photographs import Photographs, crop, style_part
 
 _PARALLEL = 2
 

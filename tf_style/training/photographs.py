@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tf_style._checks import one_line, user_path
+from tf_style._checks import counted, one_line, user_path
 from tf_style.images.reading import over_white, read_picture
 from tf_style.images.resizing import fit, resize
+from tf_style.images.writing import to_pixels
 
 SUFFIXES = (
     ".avif", ".bmp", ".gif", ".heic", ".heif", ".jpeg", ".jpg", ".jxl", ".png", ".tif", ".tiff",
@@ -35,11 +36,12 @@ class NoPhotographsError(ValueError):
     """Raised if there is no photograph to train on."""
 
 
-def listed(folder: str | os.PathLike) -> tuple[list[Path], list[str]]:
+def listed(folder: str | os.PathLike, own: Sequence[Path] = ()) -> tuple[list[Path], list[str]]:
     """Returns the photographs in a folder and below it, sorted, and notes on what is left out.
 
     Args:
         folder: a folder, or a single photograph.
+        own: files that the training writes, and folders of such files: they do not count.
 
     Raises:
         FileNotFoundError: if there is no such folder.
@@ -53,16 +55,24 @@ def listed(folder: str | os.PathLike) -> tuple[list[Path], list[str]]:
             f"`photos` must be a folder of photographs. Received: photos='{path}', which does not "
             "exist."
         )
-    files = sorted(file for file in path.rglob("*") if file.is_file() and file.name[0] != ".")
+    written = {each.resolve() for each in own}
+    files = sorted(
+        file
+        for file in path.rglob("*")
+        if file.is_file()
+        and file.name[0] != "."
+        and written.isdisjoint((file.resolve(), file.parent.resolve()))
+    )
     found = [file for file in files if file.suffix.lower() in SUFFIXES]
     if not found:
         raise NoPhotographsError(
             f"`photos` must have at least one photograph ({', '.join(SUFFIXES)}). Received: "
-            f"photos='{path}', with {len(files)} other files."
+            f"photos='{path}', with {counted(len(files), 'other file')}."
         )
     notes = []
     if others := len(files) - len(found):
-        notes.append(f"`photos` has {others} files that are no pictures by their names.")
+        are = "is no picture by its name" if others == 1 else "are no pictures by their names"
+        notes.append(f"`photos` has {counted(others, 'file')} that {are}.")
     return found, notes
 
 
@@ -104,7 +114,7 @@ class Photographs:
                 return found
         raise NoPhotographsError(
             f"`photos` must have at least one photograph that can be read. Received: "
-            f"{len(self._paths)} files, all damaged."
+            f"{counted(len(self._paths), 'damaged file')}."
         )
 
     def _read(self, index: int) -> np.ndarray | None:
@@ -175,11 +185,6 @@ def style_part(
         source = photographs.number(int(rng.integers(len(photographs))))
     found = to_unit(part_of(source, side, rng))
     return with_contrast(recolored(found, rng) if rng.random() < 0.75 else found)
-
-
-def to_pixels(image: np.ndarray) -> np.ndarray:
-    """Returns an image, float32 `[1, h, w, 3]` 0..1, as pixels, uint8 `[h, w, 3]`."""
-    return np.rint(255.0 * image[0]).astype(np.uint8)
 
 
 def to_unit(pixels: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -87,6 +87,15 @@ def prepare(
         notes += lines
     start = {"init_network": init_network, "add_to": add_to}
     return TrainingJob(config, paintings, base, bool(add_to), start, tuple(notes))
+
+
+def files_read(
+    pictures: Iterable[Any], photos: str | os.PathLike, init_network: str, add_to: str
+) -> list[str | os.PathLike]:
+    """Returns those of a training's inputs that are existing files or folders."""
+    named = [*pictures, photos, init_network, add_to]
+    paths = [name for name in named if isinstance(name, (str, os.PathLike))]
+    return [path for path in paths if path and exists(path)]
 
 
 def check_files(

@@ -1,20 +1,20 @@
 """One training from its job to the network: saves as it goes, and ends early on request.
 
-The network file, the preview and the checkpoints are renewed at intervals. What cannot be written
-is told once and tried again; the training goes on, and the older file stays as it is.
+The network file, the preview and the checkpoints are renewed at intervals, and once more at the
+end, also if that is an error.
 """
 
 import enum
 import hashlib
 import os
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
-from tf_style._checks import one_line
+from tf_style._checks import counted, user_path
 from tf_style.feedforward.network_file import StyleNetwork, write_network
 from tf_style.files import checkpoint_folder
 from tf_style.images.writing import save_picture
@@ -23,6 +23,7 @@ from tf_style.training import checkpoints
 from tf_style.training.assembly import load_objective
 from tf_style.training.photographs import Photographs, listed
 from tf_style.training.preparation import TrainingJob
+from tf_style.training.renewal import NETWORK, Renewed, write_last
 from tf_style.training.sheet import photographs_of_sheet, sheet
 from tf_style.training.step import StepLosses
 from tf_style.training.summaries import scalars
@@ -93,6 +94,8 @@ def train(
 ) -> TrainingResult:
     """Trains a network.
 
+    After an error in a step, the files have the step before it, unless its numbers are not finite.
+
     Args:
         job: from `preparation.prepare`, or from `checkpoints.resumed_job`.
         photos: a folder of photographs.
@@ -106,12 +109,12 @@ def train(
     Raises:
         OSError: if photographs or weights cannot be read.
         ValueError: if there is no photograph, or with `deterministic` others than before.
-        DivergedError: if the losses are no numbers any more; files keep what they had.
+        DivergedError: if the losses are no numbers any more.
         MemoryError: if a step does not fit into memory.
     """
     notify = notify or (lambda _: None)
     summarize = scalars(files.summaries) if files.summaries else None
-    photographs, about_photographs = _photographs(photos, notify)
+    photographs, about_photographs = _photographs(photos, files, notify)
     if saved is not None:
         _check_photographs(job, saved, about_photographs, notify)
     objective = load_objective(job.config, notify=notify)
@@ -136,77 +139,39 @@ def train(
         return training.network(progress.state, {**about, **progress.reached._asdict()})
 
     renewed = _renewed(job, files, saved, network_of, photographs, description, notify)
+    if summarize is not None:
+        renewed.append(Renewed("summaries", 0.0, summarize, notify))
     status, last = TrainingStatus.DONE, None
     try:
         for progress in training.steps(state, reached):
             last = progress
             ends = on_progress is not None and on_progress(progress) is True
-            if summarize:
-                summarize(progress)
             for each in renewed:
                 each.after_step(progress)
             if ends or (cancellation is not None and cancellation.is_cancelled):
                 status = TrainingStatus.CANCELLED
                 break
-    except tf.errors.ResourceExhaustedError as error:
-        raise MemoryError(
-            "A step of the training must fit into memory. Received: "
-            f"batch={job.config.batch}, crops='{job.config.crops}'. Use smaller ones."
-        ) from error
+    except Exception as error:
+        if last is not None and _is_finite(last):
+            unsaved = write_last(renewed, last, notify)
+            if unsaved:
+                notify(f"Could not write the last network: {unsaved}.")
+        if isinstance(error, tf.errors.ResourceExhaustedError):
+            raise MemoryError(
+                "A step of the training must fit into memory. Received: "
+                f"batch={job.config.batch}, crops='{job.config.crops}'. Use smaller ones."
+            ) from error
+        raise
     if last is None:
         return TrainingResult(training.network(state, about), status, reached, None)
-    failures = {each.what: each.write(last) for each in renewed}
-    unsaved = failures.pop(_NETWORK, "")
-    for what, failure in failures.items():
-        if failure:
-            notify(f"Could not write the last {what}: {failure}.")
+    unsaved = write_last(renewed, last, notify)
     return TrainingResult(network_of(last), status, last.reached, last.losses, unsaved)
 
 
-_NETWORK = "network"
-
-
-class _Renewed:
-    """A file that is written again and again."""
-
-    def __init__(
-        self,
-        what: str,
-        seconds: float,
-        fill: Callable[[TrainingProgress], None],
-        notify: Callable[[str], None],
-    ) -> None:
-        self.what = what
-        self._seconds = seconds
-        self._fill = fill
-        self._notify = notify
-        self._written = time.perf_counter()
-        self._has_failed = False
-        self._step = -1  # Of the last one that was written.
-
-    def after_step(self, progress: TrainingProgress) -> None:
-        """Writes the file if it is due; tells the first of several failures."""
-        if time.perf_counter() - self._written < self._seconds:
-            return
-        failure = self.write(progress)
-        if failure and not self._has_failed:
-            self._notify(
-                f"Could not write the {self.what} of step {progress.reached.step}: {failure}. The "
-                f"training continues and tries again every {self._seconds:g} s."
-            )
-        self._has_failed = bool(failure)
-        self._written = time.perf_counter()
-
-    def write(self, progress: TrainingProgress) -> str:
-        """Writes the file unless it has been for this step; returns why it could not, or ""."""
-        if progress.reached.step == self._step:
-            return ""
-        try:
-            self._fill(progress)
-            self._step = progress.reached.step
-        except (OSError, MemoryError) as error:
-            return one_line(error)
-        return ""
+def _is_finite(progress: TrainingProgress) -> bool:
+    """Returns whether a training can go on from a step: a loss may be a number, its step not."""
+    state = tf.nest.flatten(progress.state)
+    return all(np.isfinite(array).all() for array in state)
 
 
 def _renewed(
@@ -217,13 +182,13 @@ def _renewed(
     photographs: Photographs,
     description: Mapping[str, Any],
     notify: Callable[[str], None],
-) -> list[_Renewed]:
+) -> list[Renewed]:
     """Returns the files of a training, in the order in which they are written."""
     renewed = []
     if (output := files.output) is not None:
         renewed.append(
-            _Renewed(
-                _NETWORK,
+            Renewed(
+                NETWORK,
                 files.save_seconds,
                 lambda progress: write_network(output, network_of(progress)),
                 notify,
@@ -242,33 +207,36 @@ def _renewed(
                 ),
             )
 
-        renewed.append(_Renewed("checkpoint", files.checkpoint_seconds, write_checkpoint, notify))
+        renewed.append(Renewed("checkpoint", files.checkpoint_seconds, write_checkpoint, notify))
     if (preview := files.preview) is not None:
         shown = photographs_of_sheet(photographs)
 
         def write_sheet(progress: TrainingProgress) -> None:
             save_picture(preview, sheet(shown, job.paintings, network_of(progress)), None)
 
-        renewed.append(_Renewed("preview", files.save_seconds, write_sheet, notify))
+        renewed.append(Renewed("preview", files.save_seconds, write_sheet, notify))
     return renewed
 
 
 def _photographs(
-    photos: str | os.PathLike, notify: Callable[[str], None]
+    photos: str | os.PathLike, files: TrainingFiles, notify: Callable[[str], None]
 ) -> tuple[Photographs, dict[str, Any]]:
     """Returns the photographs of a folder, and what identifies them, in plain JSON types."""
-    paths, notes = listed(photos)
+    own = [path for path in (files.output, files.preview, files.checkpoints) if path is not None]
+    paths, notes = listed(photos, own)
     if len(paths) < _FEW:
-        count = f"{len(paths)} photograph" + ("s" if len(paths) > 1 else "")
         notes.append(
-            f"`photos` has {count}, and the network will know little else. Some hundreds are "
-            "better."
+            f"`photos` has {counted(len(paths), 'photograph')}, and the network will know little "
+            "else. Some hundreds are better."
         )
     for note in notes:
         notify(note)
     photographs = Photographs(paths, notify)
     photographs.number(0)  # Raises if none can be read.
-    names = "\n".join(path.name for path in paths).encode(errors="surrogateescape")
+    folder = user_path(photos)
+    folder = folder.parent if folder.is_file() else folder
+    lines = [f"{path.relative_to(folder).as_posix()}\n{path.stat().st_size}\n" for path in paths]
+    names = "".join(lines).encode(errors="surrogateescape")
     return photographs, {"count": len(paths), "sha256": hashlib.sha256(names).hexdigest()}
 
 
@@ -296,4 +264,5 @@ def _about(job: TrainingJob, num_photographs: int) -> dict[str, Any]:
     if not job.only_styles or job.base is None:
         return about
     # The network's own record stays; what was added to it is beside it.
-    return {**job.base.about, "added": [*job.base.about.get("added", []), about]}
+    added = job.base.about.get("added")
+    return {**job.base.about, "added": [*(added if isinstance(added, list) else []), about]}

@@ -15,7 +15,7 @@ def scalars(summary_dir: str) -> Callable[[TrainingProgress], None]:
         summary_dir: as for `summary_writer`.
 
     Raises:
-        NotADirectoryError: if it is a file.
+        OSError: if it is a file, or cannot be made.
         ImportError: if TensorBoard is not installed.
     """
     writer = summary_writer(summary_dir, argument="summary_dir", user="summary_dir")

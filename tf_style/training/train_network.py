@@ -9,7 +9,13 @@ from tf_style.config.training import TrainingConfig
 from tf_style.files.checkpoint_folder import check_folder, checkpoints_in
 from tf_style.optimizers.cancellation import Cancellation
 from tf_style.training import checkpoints
-from tf_style.training.preparation import NO_NETWORK, check_files, prepare
+from tf_style.training.preparation import (
+    NO_NETWORK,
+    check_files,
+    files_read,
+    named_paintings,
+    prepare,
+)
 from tf_style.training.run import OnTraining, TrainingFiles, TrainingResult, train
 
 
@@ -29,6 +35,8 @@ def train_network(
     notify: Callable[[str], None] | None = None,
 ) -> TrainingResult:
     """Trains a network that paints photographs in one pass, in the style of one or more paintings.
+
+    After an error in a step, the files have the step before it, unless its numbers are not finite.
 
     Args:
         style: paths of paintings, whose styles get the files' names without the suffix; or
@@ -57,7 +65,7 @@ def train_network(
         OSError: if a file cannot be read, or `output` or `preview` cannot be written.
         ValueError: if a picture, a network or an option is invalid, or there is no photograph.
         TypeError: if an argument has the wrong type.
-        FloatingPointError: if the losses are no numbers any more; files keep what they had.
+        FloatingPointError: if the losses are no numbers any more.
         MemoryError: if a step does not fit into memory.
 
     Example:
@@ -75,7 +83,8 @@ def train_network(
         checkpoints=None if checkpoint_dir is None else check_folder(checkpoint_dir),
         summaries=summary_dir,
     )
-    check_files(files.output, files.preview, [add_to] if add_to else [])
+    inputs = files_read(named_paintings(style).values(), photos, init_network, add_to)
+    check_files(files.output, files.preview, inputs)
     saved = None
     if files.checkpoints is not None and checkpoints_in(files.checkpoints):
         saved = checkpoints.newest(files.checkpoints, argument="checkpoint_dir")

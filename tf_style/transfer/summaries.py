@@ -21,7 +21,7 @@ def write_summaries(log_dir: str | os.PathLike, *, pictures: bool = True) -> OnP
 
     Raises:
         TypeError: if `log_dir` is no path.
-        NotADirectoryError: if it is a file.
+        OSError: if it is a file, or cannot be made.
         ImportError: if TensorBoard is not installed, which TensorFlow needs to write summaries.
 
     Example:

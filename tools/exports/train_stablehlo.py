@@ -33,8 +33,9 @@ from tf_style.config.flat_names import flat_fields
 from tf_style.config.training import TrainingConfig
 from tf_style.export.options import ABOUT, LOSS, OF_SIDE, PAINTINGS, PICTURE, STATE, TRAIN
 from tf_style.feedforward.network_file import write_network
+from tf_style.images.writing import to_pixels
 from tf_style.training.choices import REACH, STYLE_SIDE, Reached, choices, share_of
-from tf_style.training.photographs import Photographs, crop, listed, style_part, to_pixels
+from tf_style.training.photographs import Photographs, crop, listed, style_part
 from tf_style.training.preparation import prepare
 from tf_style.training.state_file import read_state, write_state
 
