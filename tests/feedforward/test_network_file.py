@@ -54,13 +54,22 @@ def test_other_formats_and_kinds_are_named(file, tmp_path):
         read_network(tmp_path / "missing.tfstyle")
 
 
-def test_numbers_that_are_none_and_wrong_shapes_are_refused(tmp_path):
+def test_numbers_that_16_bits_cannot_hold_are_not_written(file):
+    network, before = make_tiny_network("wave"), file.read_bytes()
+    for bad in (np.nan, 1e5):
+        styles = {"wave": np.full_like(network.styles["wave"], bad)}
+        with pytest.raises(NetworkFileError, match="'style/wave' .*smaller `learning_rate`"):
+            write_network(file, network._replace(styles=styles))
+        assert file.read_bytes() == before
+
+
+def test_wrong_shapes_are_refused(tmp_path):
     network = make_tiny_network("wave")
     path = tmp_path / "bad.tfstyle"
-    for bad in (np.full(3, np.nan), np.zeros(4)):
-        write_network(path, network._replace(parameters={**network.parameters, "bias": bad}))
-        with pytest.raises(NetworkFileError, match="'bias' is not"):
-            read_network(path)
+    bad = network._replace(parameters={**network.parameters, "bias": np.zeros(4)})
+    write_network(path, bad)
+    with pytest.raises(NetworkFileError, match="'bias' is not"):
+        read_network(path)
     lacking = {name: value for name, value in network.parameters.items() if name != "bias"}
     write_network(path, network._replace(parameters=lacking))
     with pytest.raises(NetworkFileError, match="not a network of this version"):

@@ -30,5 +30,4 @@ def test_the_rate_rises_stays_and_falls(rng):
     np.testing.assert_allclose(
         rates, [0.0005, 0.005, 0.01, 0.01, 0.01 * 18 / 35, 0.01 / 35], rtol=1e-5
     )
-    np.testing.assert_allclose(rate(60, only_styles=True), 0.15, rtol=1e-6)
     assert share_of(CONFIG.replace(steps=0, minutes=2.0), Reached(5, 30.0)) == 0.25

@@ -43,8 +43,17 @@ def test_averages_follow_the_parameters():
 
 
 def test_only_long_gradients_are_shortened():
-    long = shortened({"a": tf.constant([3.0, 0.0]), "b": tf.constant([4.0])})
+    long, length = shortened({"a": tf.constant([3.0, 0.0]), "b": tf.constant([4.0])})
+    np.testing.assert_allclose(length, 5.0, rtol=1e-6)
     np.testing.assert_allclose(long["a"], [1.2, 0.0], rtol=1e-6)
     np.testing.assert_allclose(long["b"], [1.6], rtol=1e-6)
-    np.testing.assert_array_equal(shortened({"a": tf.constant([0.3])})["a"], [np.float32(0.3)])
-    np.testing.assert_array_equal(shortened({"a": tf.zeros(2)})["a"], [0.0, 0.0])
+    np.testing.assert_array_equal(shortened({"a": tf.constant([0.3])})[0]["a"], [np.float32(0.3)])
+    np.testing.assert_array_equal(shortened({"a": tf.zeros(2)})[0]["a"], [0.0, 0.0])
+
+
+def test_some_parameters_may_learn_faster():
+    state = initial_state({"a": np.zeros(1), "b": np.zeros(1)})
+    gradients = {"a": tf.ones(1), "b": tf.ones(1)}
+    after = after_step(state, gradients, tf.constant(0.01), faster={"b": 3.0})
+    np.testing.assert_allclose(after.parameters["a"], [-0.01], rtol=1e-5)
+    np.testing.assert_allclose(after.parameters["b"], [-0.03], rtol=1e-5)

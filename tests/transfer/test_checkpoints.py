@@ -276,6 +276,19 @@ def test_a_folder_with_other_files_is_refused(tmp_path):
         checkpoints.check_folder(tmp_path / "letter.txt")
 
 
+def test_a_folder_with_checkpoints_of_a_training_is_refused(folder):
+    make(folder).after_slice(FakeProgress(1), notify=silent)
+    assert checkpoints.check_folder(folder) == folder
+    with pytest.raises(FileExistsError, match=r"nothing but checkpoints.*'00000001\.checkpoint'"):
+        checkpoints.check_folder(folder, "training")
+    (path,) = folder.iterdir()
+    path.write_bytes(path.read_bytes().replace(b"tf_style checkpoint", b"tf_style training", 1))
+    with pytest.raises(FileExistsError, match="nothing but checkpoints"):
+        checkpoints.check_folder(folder)
+    path.write_bytes(b"")  # Damaged: not known to be of another kind.
+    assert checkpoints.check_folder(folder, "training") == folder
+
+
 def test_a_damaged_newest_checkpoint_is_refused_and_the_one_before_it_is_named(folder):
     saved = make(folder)
     for step in (1, 2):

@@ -46,12 +46,13 @@ def unfinished_run(
     return request, config, checkpoint
 
 
-def folder_of(checkpoint_dir: str, output: str) -> Path | None:
+def folder_of(checkpoint_dir: str, output: str, *, kind: str = "checkpoint") -> Path | None:
     """Returns the folder for the checkpoints of a run, or None if they are turned off.
 
     Args:
         checkpoint_dir: the flag; if empty, the folder is beside the output.
-        output: file for the picture.
+        output: file for the result.
+        kind: as for `checkpoint_folder.check_folder`.
 
     Raises:
         OSError: if checkpoints cannot be written there.
@@ -60,7 +61,7 @@ def folder_of(checkpoint_dir: str, output: str) -> Path | None:
         return None
     beside = user_path(output)
     beside = beside.with_name(fitting_name(beside.name, ".checkpoint"))
-    return checkpoints.check_folder(checkpoint_dir or beside)
+    return checkpoints.check_folder(checkpoint_dir or beside, kind)
 
 
 def note_on_unfinished_run(folder: Path, output: str) -> str | None:

@@ -1,6 +1,7 @@
 """Options of the training of style networks. No TensorFlow here."""
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING, Any
 
 from tf_style._checks import check_choice, check_number
@@ -113,7 +114,7 @@ class TrainingConfig(TypeChecked):
     @property
     def num_named(self) -> int:
         """The photographs of a step that are painted in a named style."""
-        return self.batch - round(self.any_share * self.batch)
+        return self.batch - math.floor(self.any_share * self.batch + 0.5)
 
     @property
     def crop_sides(self) -> tuple[int, ...]:

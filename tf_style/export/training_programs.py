@@ -29,7 +29,7 @@ from tf_style.export.options import (
 from tf_style.export.programs import Named, Program, with_weights
 from tf_style.export.stablehlo import write_programs
 from tf_style.export.tensor_names import named_targets
-from tf_style.feedforward.architecture import Architecture
+from tf_style.feedforward.architecture import Architecture, parameter_shapes
 from tf_style.feedforward.network_file import StyleNetwork, read_network, write_network
 from tf_style.files.new_folder import check_new_folder, new_folder
 from tf_style.objective.objective import Objective
@@ -38,8 +38,8 @@ from tf_style.training.assembly import load_objective
 from tf_style.training.choices import REACH, STYLE_SIDE, Reached, choices
 from tf_style.training.photographs import Photographs
 from tf_style.training.state import named_state, state_of
-from tf_style.training.state_file import read_state, write_state
-from tf_style.training.step import Batch, Painting, TrainingStep
+from tf_style.training.state_file import StateFileError, read_state, write_state
+from tf_style.training.step import STYLES, Batch, Painting, TrainingStep
 from tf_style.training.training import Training, network_of
 
 _SEED = 2016
@@ -132,11 +132,16 @@ def trained_network(folder: str | os.PathLike, state: str | os.PathLike) -> Styl
     stored = read_state(user_path(state))
     with np.load(folder / PAINTINGS) as paintings:
         statistics = paintings[STATISTICS]
+    architecture, averages = Architecture(**about["architecture"]), state_of(stored.arrays).averages
+    shapes: dict[str, tuple[int, ...]] = dict(parameter_shapes(architecture))
+    shapes[STYLES] = len(about["styles"]), architecture.style_size
+    if any(name not in averages or averages[name].shape != shapes[name] for name in shapes):
+        raise StateFileError(f"'{state}' is not a state of the training in '{folder}'.")
     return network_of(
-        state_of(stored.arrays).averages,
+        averages,
         statistics,
         names=about["styles"],
-        architecture=Architecture(**about["architecture"]),
+        architecture=architecture,
         about={"config": about["config"], **stored.reached._asdict()},
         base=read_network(folder / BASE) if about["only_styles"] else None,
     )

@@ -52,12 +52,20 @@ def write_network(path: str | os.PathLike, network: StyleNetwork) -> None:
 
     Raises:
         OSError: if it cannot be written; an older file is then unchanged.
+        NetworkFileError: if a number is not finite, or too large for 16 bits; likewise.
     """
     styles = {f"{_STYLE}{name}": value for name, value in network.styles.items()}
-    arrays = {
-        name: np.asarray(value, np.float16)
-        for name, value in {**network.parameters, **styles}.items()
-    }
+    with np.errstate(over="ignore"):  # It is an error below.
+        arrays = {
+            name: np.asarray(value, np.float16)
+            for name, value in {**network.parameters, **styles}.items()
+        }
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise NetworkFileError(
+                f"The network's numbers must be finite, and fit into 16 bits. Received: '{name}' "
+                "with others. Train with a smaller `learning_rate`."
+            )
     description = {
         "architecture": dataclasses.asdict(network.architecture),
         "about": dict(network.about),

@@ -46,7 +46,7 @@ class Kind(NamedTuple):
     @property
     def start(self) -> bytes:
         """The first bytes of every file of the kind, whatever its format."""
-        return f"tf_style {self.name} ".encode()
+        return _start(self.name)
 
     @property
     def line(self) -> bytes:
@@ -156,6 +156,17 @@ def read(path: Path, kind: Kind) -> ArrayFile:
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise kind.error(f"'{path}' is not a {kind.name} of tf_style: {error}.") from error
     return ArrayFile(path, description, _Arrays(path, kind, places), version)
+
+
+def is_of_other_kind(path: Path, name: str) -> bool:
+    """Returns whether a file begins as those of another kind than `name`; no damaged one does."""
+    with path.open("rb") as file:
+        start = file.read(len(_start(name)))
+    return start.startswith(b"tf_style ") and not start.startswith(_start(name))
+
+
+def _start(name: str) -> bytes:
+    return f"tf_style {name} ".encode()
 
 
 class _Place(NamedTuple):

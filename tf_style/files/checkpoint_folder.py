@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tf_style.files.array_file import ArrayFile
+from tf_style.files.array_file import ArrayFile, is_of_other_kind
 from tf_style.files.new_folder import check_place
 
 _NUM_SAVED = 2  # Checkpoints in a folder.
@@ -18,16 +18,21 @@ _NAME = re.compile(r"\d{8}\.checkpoint")
 _PART = re.compile(r"\.[0-9a-f]{16}\.part")  # `files.atomic` leaves it if the process is killed.
 
 
-def check_folder(folder: str | os.PathLike) -> Path:
+def check_folder(folder: str | os.PathLike, kind: str = "checkpoint") -> Path:
     """Returns the path with `~` expanded, after checking that checkpoints can be saved there.
 
+    Args:
+        folder: the folder; it need not exist.
+        kind: name of the checkpoints' `array_file.Kind`.
+
     Raises:
-        OSError: if it is a file, holds anything but checkpoints, or is not writable.
+        OSError: if it is a file, holds anything but checkpoints of this kind, or is not writable.
     """
     path = check_place(folder, argument="checkpoint_dir")
     if path.is_dir():
         other = {child.name for child in path.iterdir()}
         other -= {child.name for child in (*checkpoints_in(path), *_parts(path))}
+        other |= {file.name for file in checkpoints_in(path) if is_of_other_kind(file, kind)}
         if other:
             raise FileExistsError(
                 "`checkpoint_dir` must be a folder with nothing but checkpoints. Received: "

@@ -20,7 +20,6 @@ STYLE_SIDE = 224
 
 _WARM_UP = 20  # Steps in which the learning rate rises.
 _FALLS_FROM, _LEAST = 0.65, 0.02  # Share of the training, and of the learning rate.
-_STYLES_FASTER = 15.0  # Scales and shifts alone have to move farther than numbers of kernels.
 _CHOICES, _TURNS = 3, 4  # Streams of random numbers, beside those of `photographs`.
 
 
@@ -69,7 +68,6 @@ def choices(
     step: int,
     share: float,
     side: int,
-    only_styles: bool = False,
 ) -> Choices:
     """Returns what a step looks at.
 
@@ -79,7 +77,6 @@ def choices(
         step: its number.
         share: how much of the training has passed, 0..1.
         side: of painted pictures, px.
-        only_styles: whether only scales and shifts are trained.
     """
     rng = np.random.default_rng([config.seed, _CHOICES, step])
     num_named = config.num_named
@@ -93,13 +90,12 @@ def choices(
         parts = np.stack([own_part(paintings[style], side, rng) for style in named])
     rising = min(1.0, (step + 1) / _WARM_UP)
     falling = max(_LEAST, min(1.0, (1.0 - share) / (1.0 - _FALLS_FROM)))
-    rate = config.learning_rate * (_STYLES_FASTER if only_styles else 1.0)
     return Choices(
         np.array(named, np.int32),
         parts,
         rng.integers(-REACH, REACH + 1, 2).astype(np.int32),
         rng.integers(0, 2**31, 2).astype(np.int32),
-        np.float32(rate * rising * falling),
+        np.float32(config.learning_rate * rising * falling),
     )
 
 

@@ -39,13 +39,20 @@ def initial_state(parameters: Mapping[str, np.ndarray]) -> TrainingState:
     return TrainingState(tf.zeros([]), tensors, zeros, zeros, tensors)
 
 
-def after_step(state: TrainingState, gradients: Named, rate: tf.Tensor) -> TrainingState:
+def after_step(
+    state: TrainingState,
+    gradients: Named,
+    rate: tf.Tensor,
+    *,
+    faster: Mapping[str, float] | None = None,
+) -> TrainingState:
     """Returns the state after one step of Adam.
 
     Args:
         state: before the step.
         gradients: of the loss, by name; parameters without one stay as they are.
         rate: float32 scalar, the learning rate.
+        faster: factors of the learning rate, by name; 1 for all others.
 
     References:
         Kingma & Ba (2015), Adam, algorithm 1. Differs: beta2 is 0.99, not 0.999, because trainings
@@ -59,16 +66,20 @@ def after_step(state: TrainingState, gradients: Named, rate: tf.Tensor) -> Train
     for name, gradient in gradients.items():
         first[name] = _BETA1 * first[name] + (1.0 - _BETA1) * gradient
         second[name] = _BETA2 * second[name] + (1.0 - _BETA2) * tf.square(gradient)
-        parameters[name] -= rate * first[name] / (tf.sqrt(second[name]) + _EPSILON)
+        own_rate = rate * (faster or {}).get(name, 1.0)
+        parameters[name] -= own_rate * first[name] / (tf.sqrt(second[name]) + _EPSILON)
         averages[name] = kept * averages[name] + (1.0 - kept) * parameters[name]
     return TrainingState(count, parameters, first, second, averages)
 
 
-def shortened(gradients: Named) -> dict[str, tf.Tensor]:
-    """Returns gradients whose common length is at most 2: the first ones are ten times as long."""
-    norm = tf.linalg.global_norm(list(gradients.values()))
-    shorter = tf.minimum(1.0, _LARGEST_NORM / tf.maximum(norm, 1e-12))
-    return {name: shorter * gradient for name, gradient in gradients.items()}
+def shortened(gradients: Named) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    """Returns gradients with a common length of at most 2, and the length that they had.
+
+    The first ones are ten times as long.
+    """
+    length = tf.linalg.global_norm(list(gradients.values()))
+    shorter = tf.minimum(1.0, _LARGEST_NORM / tf.maximum(length, 1e-12))
+    return {name: shorter * gradient for name, gradient in gradients.items()}, length
 
 
 def named_state(state: TrainingState) -> dict[str, tf.Tensor]:

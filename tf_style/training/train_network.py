@@ -80,7 +80,7 @@ def train_network(
     files = TrainingFiles(
         output=None if output is None else user_path(output, "output"),
         preview=None if preview is None else user_path(preview, "preview"),
-        checkpoints=None if checkpoint_dir is None else check_folder(checkpoint_dir),
+        checkpoints=None if checkpoint_dir is None else check_folder(checkpoint_dir, "training"),
         summaries=summary_dir,
     )
     inputs = files_read(named_paintings(style).values(), photos, init_network, add_to)

@@ -136,7 +136,7 @@ class Training:
             batch = self._batch(reached.step, share, photographs, style)
             state, losses = graph(state, batch, self.paintings)
             numbers = StepLosses(*(float(loss) for loss in losses))
-            if not np.isfinite(numbers.total):
+            if not np.isfinite([numbers.total, numbers.slope]).all():
                 raise DivergedError(
                     f"The training's loss is {numbers.total} after step {reached.step}: {numbers}. "
                     "Use a smaller `learning_rate`."
@@ -197,7 +197,6 @@ class Training:
             step=step,
             share=share,
             side=side,
-            only_styles=self.only_styles,
         )
         return Batch(
             photographs,

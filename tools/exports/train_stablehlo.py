@@ -63,12 +63,10 @@ class Cutter:
         config: TrainingConfig,
         photographs: Photographs,
         paintings: Sequence[np.ndarray],
-        only_styles: bool,
     ) -> None:
         self._config = config
         self._photographs = photographs
         self._paintings = paintings
-        self._only_styles = only_styles
         self._pixels = [to_pixels(each) for each in paintings]
         workers = os.cpu_count() or 1
         self._pool = ThreadPoolExecutor(workers)
@@ -94,7 +92,6 @@ class Cutter:
         seed, side = config.seed, config.crop_side(share)
         chosen = choices(
             config, self._paintings, step=step, share=share, side=side,
-            only_styles=self._only_styles,
         )._asdict()  # fmt: skip
         rng = np.random.default_rng(chosen.pop("seed"))
         found: dict[str, Any] = dict(chosen)
@@ -169,7 +166,7 @@ def run(options: argparse.Namespace) -> int:
         found = stablehlo_jax.compiled(path, names, options.precision)
         programs[int(name.removeprefix(TRAIN))] = found
         print(f"{name}: {found.seconds:.0f} s, {found.num_bytes / 2**30:.2f} GiB", flush=True)
-    cutter = Cutter(config, Photographs(paths, print), pictures, about["only_styles"])
+    cutter = Cutter(config, Photographs(paths, print), pictures)
     printed, saved, last = (time.monotonic(), reached.step), time.monotonic(), None
     try:
         for last in trained(programs, constants | asked, cutter, dict(state), reached, config):
@@ -184,9 +181,6 @@ def run(options: argparse.Namespace) -> int:
                 break
     except KeyboardInterrupt:
         print("interrupted")
-    except FloatingPointError as error:
-        print(error)
-        return 1
     finally:
         cutter.close()
     if last is not None:
@@ -211,9 +205,14 @@ def _print(progress: Progress, config: TrainingConfig, speed: float) -> None:
 
 
 def _write(path: Path, names: Any, progress: Progress) -> None:
+    """Writes a state; raises FloatingPointError, and keeps the older one, if it is not finite."""
     arrays = {name: np.asarray(progress.results[name]) for name in names}
-    if all(np.isfinite(array).all() for array in arrays.values()):
-        write_state(path, arrays, progress.reached)
+    if not all(np.isfinite(array).all() for array in arrays.values()):
+        raise FloatingPointError(
+            f"The state after step {progress.reached.step} is not finite; '{path}' keeps the last "
+            "one that was. Use a smaller `learning_rate`."
+        )
+    write_state(path, arrays, progress.reached)
 
 
 def write(options: argparse.Namespace) -> int:
@@ -273,6 +272,12 @@ def main() -> int:
     options = parser.parse_args()
     try:
         return options.call(options)
+    except KeyError as error:
+        print(f"`folder` must hold one export alone. Received: no {error}.", file=sys.stderr)
+        return 2
+    except FloatingPointError as error:
+        print(error, file=sys.stderr)
+        return 1
     except (ValueError, TypeError, OSError) as error:
         print(error, file=sys.stderr)
         return 2

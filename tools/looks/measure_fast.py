@@ -15,6 +15,7 @@ relative: content is 1 for a picture of one color; style is the mean over the la
 """
 
 import argparse
+import hashlib
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -70,9 +71,11 @@ def optimized(photo: Path, painting: Path, weight: float, size: int, cache: Path
     """Returns the optimizer's picture, float32 `[1, h, w, 3]`, painted or from the cache."""
     import tf_style
 
-    place = cache / f"{photo.stem}_{painting.stem}_{size}_{weight:g}.png"
+    losses = {**losses_of_training(), "content_weight": weight}
+    given = photo.read_bytes() + painting.read_bytes() + repr(losses).encode()
+    mark = hashlib.sha256(given).hexdigest()[:12]
+    place = cache / f"{photo.stem}_{painting.stem}_{size}_{weight:g}_{mark}.png"
     if not place.exists():
-        losses = {**losses_of_training(), "content_weight": weight}
         config = tf_style.StyleConfig().replace(size=size, style_size=STYLE_EDGE, **losses)
         tf_style.stylize(photo, painting, config=config).save(place)
     return picture_of(place, size)
