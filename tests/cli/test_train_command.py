@@ -7,6 +7,7 @@ import signal
 import tempfile
 
 import pytest
+import tensorflow as tf
 from mini_training import (
     TINY,
     use_still_training,
@@ -200,6 +201,35 @@ def test_losses_that_are_no_numbers_end_with_one_line(given, monkeypatch, capsys
     assert capsys.readouterr().err.splitlines()[-1] == "tf_style: The training's loss is nan."
 
 
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (DivergedError("The training's loss is nan."), "The training's loss is nan."),
+        (
+            tf.errors.ResourceExhaustedError(None, None, "OOM"),
+            "A step of the training must fit into memory. Received: batch=1, crops='64'. Use "
+            "smaller ones.",
+        ),
+    ],
+    ids=["diverged", "memory"],
+)
+def test_an_error_in_the_middle_keeps_what_was_reached(given, monkeypatch, capsys, error, told):
+    real = run.Training.steps
+
+    def steps(*arguments):
+        for progress in real(*arguments):
+            if progress.reached.step == 3:
+                raise error
+            yield progress
+
+    monkeypatch.setattr(run.Training, "steps", steps)
+    assert run_with(given) == 2
+    left, last = capsys.readouterr().err.splitlines()[-2:]
+    assert left.startswith("new.tfstyle is the network as last saved. To resume: ")
+    assert last == f"tf_style: {told}"
+    assert read_network("new.tfstyle").about["step"] == 2
+
+
 BAD = [
     ({"style": "no.png"}, "`style` must be an existing file. Received: style='no.png'"),
     ({"style": None}, "--style must be given"),
@@ -327,7 +357,7 @@ def test_the_folder_of_another_training_is_kept(interrupted, given, capsys):
 def test_progress_shows_losses_steps_and_the_time_that_is_left(given):
     view = train_command._view(TrainingConfig(minutes=1.0))
     state = run.TrainingProgress(
-        run.Reached(4, 15.0), 0.25, run.StepLosses(2.0, 0.5, 0.25, 0.125, 0.0, 0.0), 96, None
+        run.Reached(4, 15.0), 0.25, run.StepLosses(2.0, 0.5, 0.25, 0.125, 0.0, 0.0, 1.0), 96, None
     )
     assert view(state) == (15.0, 60.0, "4", "96 px, content 0.500, style 0.250, stability 0.1250",
                            "45 s left")  # fmt: skip

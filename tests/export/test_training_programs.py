@@ -11,7 +11,7 @@ import tensorflow as tf
 from mini_network import make_mini_layers, use_mini_network
 from PIL import Image
 from places import ROOT, TOOLS
-from tiny_style_network import TINY
+from tiny_style_network import TINY, make_tiny_network
 
 from tf_style.config.training import TrainingConfig
 from tf_style.export.training_programs import export_training, trained_network
@@ -133,6 +133,28 @@ def test_a_state_becomes_the_network_that_the_training_would_give(exported, tmp_
             np.testing.assert_allclose(getattr(found, part)[name], value, rtol=1e-6)
     assert found.about["step"] == 7
     assert TrainingConfig(**found.about["config"]) == training.config
+
+
+def test_a_state_of_added_styles_becomes_the_network_with_its_older_styles(
+    tmp_path, mini_network, rng
+):
+    base = make_tiny_network("older")
+    folder, styles, config = tmp_path / "programs", paintings(rng), TrainingConfig(**OPTIONS)
+    added = {"config": config, "styles": styles, "base": base, "only_styles": True}
+    export_training(folder, **added, check=False)
+    arrays = read_state(folder / "start.bin").arrays
+    own = rng.normal(size=arrays["averages/styles"].shape).astype(np.float32)
+    write_state(tmp_path / "state.bin", {**arrays, "averages/styles": own}, Reached(7, 2.5))
+    found = trained_network(folder, tmp_path / "state.bin")
+    training = Training(load_objective(config), photographs=Photographs([]), **added)
+    start = training.network(training.initial(), {})
+    assert list(found.styles) == ["older", "wave0", "wave1"]
+    half = {"rtol": 1e-3, "atol": 1e-6}  # The folder holds the base in 16 bits.
+    np.testing.assert_allclose(found.styles["older"], base.styles["older"], **half)
+    for name, value in base.parameters.items():
+        np.testing.assert_allclose(found.parameters[name], value, **half)
+    for name, row in zip(styles, own, strict=True):
+        np.testing.assert_allclose(found.styles[name], start.styles[name] + row, rtol=1e-5)
 
 
 @with_everything

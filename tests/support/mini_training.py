@@ -61,7 +61,7 @@ def use_still_training(monkeypatch):
         def steps(self, state, reached=Reached()):  # noqa: B008
             while self.share(reached) < 1.0:
                 reached = Reached(reached.step + 1, reached.seconds + 10.0)
-                losses = StepLosses(2.0, 0.5, 0.25, 0.125, 0.0, 0.0)
+                losses = StepLosses(2.0, 0.5, 0.25, 0.125, 0.0, 0.0, 1.0)
                 yield TrainingProgress(reached, self.share(reached), losses, 64, state)
 
         def network(self, state, about):

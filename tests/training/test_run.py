@@ -162,10 +162,10 @@ def test_other_photographs_are_refused_only_if_the_bits_matter(pictures, base, t
     more = tiny_config(deterministic=False, steps=4)
     tf_style.train_network(painting, photos, **options, config=more, notify=told.append)
     assert any("other files than before" in line for line in told)
+    options["checkpoint_dir"] = tmp_path / "exact"
+    tf_style.train_network(painting, photos, **options, config=tiny_config())
+    (photos / "c.png").unlink()
     with pytest.raises(ValueError, match="the same photographs"):
-        options["checkpoint_dir"] = tmp_path / "exact"
-        tf_style.train_network(painting, photos, **options, config=tiny_config())
-        (photos / "c.png").unlink()
         tf_style.train_network(painting, photos, **options, config=tiny_config(steps=4))
 
 
@@ -263,16 +263,15 @@ def test_a_full_disk_for_summaries_does_not_end_the_training(pictures, base, mon
     assert last.startswith("Could not write the last summaries: ")
 
 
-def stopping(monkeypatch, error, value=0.0):
-    """Makes trainings raise an error after their second step; adds `value` to all its numbers."""
+def stopping(monkeypatch, error):
+    """Makes trainings raise an error after their second step."""
     real = run.Training.steps
 
-    def steps(self, state, reached=run.Reached()):  # noqa: B008
-        for progress in real(self, state, reached):
+    def steps(*arguments):
+        for progress in real(*arguments):
             if progress.reached.step == 3:
                 raise error
-            state = tf.nest.map_structure(lambda x: x + tf.cast(value, x.dtype), progress.state)
-            yield progress._replace(state=state)
+            yield progress
 
     monkeypatch.setattr(run.Training, "steps", steps)
 
@@ -300,12 +299,24 @@ def test_an_error_in_a_step_leaves_the_step_before_it(
 
 
 @pytest.mark.usefixtures("still")
-def test_numbers_that_are_not_finite_are_not_written(pictures, base, tmp_path, monkeypatch):
-    stopping(monkeypatch, DivergedError("The loss is nan."), value=np.nan)
-    files = TrainingFiles(tmp_path / "wave.tfstyle", None, tmp_path / "folder")
-    with pytest.raises(DivergedError):
-        run.train(run_job(pictures[0], base, tiny_config(steps=9)), pictures[1], files)
-    assert not files.output.exists() and not files.checkpoints.exists()
+def test_numbers_that_do_not_fit_into_a_file_do_not_end_the_training(
+    pictures, base, tmp_path, monkeypatch
+):
+    real = run.Training.network
+
+    def network(self, state, about):
+        found = real(self, state, about)
+        large = 1e6 if about["step"] < 3 else 1.0
+        return found._replace(styles={name: large + style for name, style in found.styles.items()})
+
+    monkeypatch.setattr(run.Training, "network", network)
+    output, told = tmp_path / "wave.tfstyle", []
+    files = TrainingFiles(output, save_seconds=0.0)
+    job = run_job(pictures[0], base, tiny_config())
+    result = run.train(job, pictures[1], files, notify=told.append)
+    assert not result.unsaved and read_network(output).about["step"] == 3
+    (failure,) = [line for line in told if line.startswith("Could not write")]
+    assert "of step 1: The network's numbers must be finite" in failure
 
 
 @pytest.mark.usefixtures("still")

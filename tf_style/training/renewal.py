@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 
 from tf_style._checks import one_line
+from tf_style.feedforward.network_file import NetworkFileError
 from tf_style.training.training import TrainingProgress
 
 NETWORK = "network"
@@ -63,7 +64,7 @@ class Renewed:
         try:
             self._fill(progress)
             self._step = progress.reached.step
-        except (OSError, MemoryError, tf.errors.OpError) as error:
+        except (OSError, MemoryError, NetworkFileError, tf.errors.OpError) as error:
             return one_line(error)
         return ""
 

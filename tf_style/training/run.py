@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
 from tf_style._checks import counted, user_path
@@ -94,7 +93,7 @@ def train(
 ) -> TrainingResult:
     """Trains a network.
 
-    After an error in a step, the files have the step before it, unless its numbers are not finite.
+    After an error in a step, the files have the step before it.
 
     Args:
         job: from `preparation.prepare`, or from `checkpoints.resumed_job`.
@@ -152,10 +151,8 @@ def train(
                 status = TrainingStatus.CANCELLED
                 break
     except Exception as error:
-        if last is not None and _is_finite(last):
-            unsaved = write_last(renewed, last, notify)
-            if unsaved:
-                notify(f"Could not write the last network: {unsaved}.")
+        if last is not None and (unsaved := write_last(renewed, last, notify)):
+            notify(f"Could not write the last network: {unsaved}.")
         if isinstance(error, tf.errors.ResourceExhaustedError):
             raise MemoryError(
                 "A step of the training must fit into memory. Received: "
@@ -166,12 +163,6 @@ def train(
         return TrainingResult(training.network(state, about), status, reached, None)
     unsaved = write_last(renewed, last, notify)
     return TrainingResult(network_of(last), status, last.reached, last.losses, unsaved)
-
-
-def _is_finite(progress: TrainingProgress) -> bool:
-    """Returns whether a training can go on from a step: a loss may be a number, its step not."""
-    state = tf.nest.flatten(progress.state)
-    return all(np.isfinite(array).all() for array in state)
 
 
 def _renewed(

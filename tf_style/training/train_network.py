@@ -36,7 +36,7 @@ def train_network(
 ) -> TrainingResult:
     """Trains a network that paints photographs in one pass, in the style of one or more paintings.
 
-    After an error in a step, the files have the step before it, unless its numbers are not finite.
+    After an error in a step, the files have the step before it.
 
     Args:
         style: paths of paintings, whose styles get the files' names without the suffix; or
