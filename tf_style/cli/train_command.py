@@ -283,7 +283,7 @@ def _view(config: TrainingConfig) -> Callable[["TrainingProgress"], progress_bar
 
     def view(progress: "TrainingProgress") -> progress_bar.Shown:
         recent.append(progress.losses)
-        means = progress.losses._make(np.mean(recent, 0))
+        means = dict(zip(progress.losses._fields, np.mean(recent, 0), strict=True))
         step, seconds = progress.reached
         if config.steps:
             completed, total = float(step), float(config.steps)
@@ -295,9 +295,9 @@ def _view(config: TrainingConfig) -> Callable[["TrainingProgress"], progress_bar
             completed,
             total,
             f"{step}/{config.steps}" if config.steps else f"{step}",
-            f"{progress.side} px, content {means.content:.3f}, style {means.style:.3f}, "
-            f"stability {means.stability:.4f}"
-            + (f", adversarial {means.adversarial:.3f}" if config.adversarial_weight else ""),
+            f"{progress.side} px, content {means['content']:.3f}, style {means['style']:.3f}, "
+            f"stability {means['stability']:.4f}"
+            + (f", adversarial {means['adversarial']:.3f}" if config.adversarial_weight else ""),
             f"{left:.0f} s left",
         )
 
