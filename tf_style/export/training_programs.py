@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -53,6 +54,7 @@ def export_training(
     architecture: Architecture | None = None,
     base: StyleNetwork | None = None,
     only_styles: bool = False,
+    record: Mapping[str, Any] | None = None,
     check: bool = True,
     notify: Callable[[str], None] | None = None,
 ) -> Path:
@@ -68,6 +70,8 @@ def export_training(
         architecture: of a new network; the default if omitted, or that of `base`.
         base: the network to start from; random numbers if omitted.
         only_styles: train only the scales and shifts of the new styles.
+        record: how the network is trained, in plain JSON types, for its file
+            (`TrainingJob.about`); the config if omitted.
         check: also run each program for a sample batch and write the results.
         notify: called with a line of text before weights are downloaded.
 
@@ -101,6 +105,7 @@ def export_training(
         "styles": list(styles),
         "architecture": dataclasses.asdict(training.architecture),
         "only_styles": only_styles,
+        "about": {"config": config.to_dict()} if record is None else dict(record),
     }
     asked = {name: value.numpy() for name, value in _named(training.paintings).items()}
     are_cut = config.any_share or config.adversarial_weight  # Otherwise programs need no picture.
@@ -142,7 +147,7 @@ def trained_network(folder: str | os.PathLike, state: str | os.PathLike) -> Styl
         statistics,
         names=about["styles"],
         architecture=architecture,
-        about={"config": about["config"], **stored.reached._asdict()},
+        about={**about["about"], **stored.reached._asdict()},
         base=read_network(folder / BASE) if about["only_styles"] else None,
     )
 

@@ -51,6 +51,20 @@ class TrainingJob(NamedTuple):
             for name, image in self.paintings.items()
         }
 
+    def about(self, num_photographs: int | None = None) -> dict[str, Any]:
+        """Returns how the network is trained, in plain JSON types, for its file."""
+        about = {
+            "paintings": self.hashes,
+            "photographs": num_photographs,
+            "start": dict(self.start),
+            "config": self.config.to_dict(),
+        }
+        if not self.only_styles or self.base is None:
+            return about
+        # The network's own record stays; what was added to it is beside it.
+        added = self.base.about.get("added")
+        return {**self.base.about, "added": [*(added if isinstance(added, list) else []), about]}
+
 
 def prepare(
     style: Any, config: TrainingConfig, *, init_network: str = "default", add_to: str = ""

@@ -127,7 +127,7 @@ def train(
     )
     state = training.initial() if saved is None else saved.state
     reached = Reached() if saved is None else saved.reached
-    about = _about(job, len(photographs))
+    about = job.about(len(photographs))
     description = {
         **checkpoints.describe(job, training.architecture),
         "photographs": about_photographs,
@@ -242,18 +242,3 @@ def _check_photographs(
         checkpoints.check_same(saved.file, "photographs", found)
     elif saved.file.description.get("photographs") != found:
         notify("`photos` has other files than before; the training goes on with them.")
-
-
-def _about(job: TrainingJob, num_photographs: int) -> dict[str, Any]:
-    """Returns how a network is trained, for its file."""
-    about = {
-        "paintings": job.hashes,
-        "photographs": num_photographs,
-        "start": dict(job.start),
-        "config": job.config.to_dict(),
-    }
-    if not job.only_styles or job.base is None:
-        return about
-    # The network's own record stays; what was added to it is beside it.
-    added = job.base.about.get("added")
-    return {**job.base.about, "added": [*(added if isinstance(added, list) else []), about]}

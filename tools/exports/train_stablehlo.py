@@ -225,7 +225,7 @@ def write(options: argparse.Namespace) -> int:
     print("\n".join(job.notes), end="\n" if job.notes else "")
     export_training(
         options.folder, config=config, styles=job.paintings, base=job.base,
-        only_styles=job.only_styles, check=options.check, notify=print,
+        only_styles=job.only_styles, record=job.about(), check=options.check, notify=print,
     )  # fmt: skip
     return 0
 
