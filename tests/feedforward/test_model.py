@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from tiny_style_network import TINY, make_tiny_network
+from tiny_style_network import TINY, make_tiny_network, predicted_by_hand
 
+from tf_style.config.network import NetworkConfig
 from tf_style.feedforward import StylePainter, load
 from tf_style.feedforward.architecture import PAINTING_LAYERS
 from tf_style.feedforward.network_file import write_network
@@ -147,19 +148,27 @@ def test_it_is_frozen_unless_asked_and_gradients_pass_through(images):
 def test_a_painting_gets_the_style_that_its_statistics_ask_for(rng, mini_network):
     """The truth is the predictor in NumPy."""
     painting = rng.uniform(size=(1, 64, 48, 3)).astype("float32")
-    features = load_extractor(layers=PAINTING_LAYERS)(painting)
-    statistics = []
-    for layer in PAINTING_LAYERS:
-        values = features[layer].numpy().reshape(-1, features[layer].shape[-1]).astype("float64")
-        statistics += [np.log(0.01 + values.mean(0)), np.log(0.01 + values.std(0))]
-    own = NETWORK.parameters
-    hidden = np.concatenate(statistics) @ own["predictor1"] + own["predictor1_bias"]
-    expected = np.maximum(hidden, 0.0) @ own["predictor2"] + own["predictor2_bias"]
+    expected = predicted_by_hand(NETWORK, load_extractor(layers=PAINTING_LAYERS)(painting))
     painter = load(NETWORK)
     found = painter.style_of(painting[0])
     np.testing.assert_allclose(found, expected[np.newaxis], atol=1e-5)
     large = painter.style_of(np.tile(painting[0], (12, 12, 1)))  # It is reduced to 448 px.
     assert found.shape == large.shape == (1, TINY.style_size)
+
+
+def test_it_sees_paintings_as_its_training_did_also_from_a_file(rng, mini_network, tmp_path):
+    options = {"style_edge": 64, "pooling": "max", "normalized": False}
+    network = NETWORK._replace(about={"config": {"minutes": 1.0, **options}})
+    load(network).save(tmp_path / "a.keras")
+    loaded = keras.saving.load_model(tmp_path / "a.keras")
+    painting = rng.uniform(size=(1, 48, 64, 3)).astype("float32")
+    config = NetworkConfig(pooling="max", normalized=False)
+    expected = predicted_by_hand(network, load_extractor(config, layers=PAINTING_LAYERS)(painting))
+    large = np.repeat(np.repeat(painting[0], 2, 0), 2, 1)  # It is reduced to 64 px.
+    for painter in (load(network), loaded):
+        np.testing.assert_allclose(painter.style_of(painting[0])[0], expected, atol=1e-5)
+        np.testing.assert_allclose(painter.style_of(large)[0], expected, atol=0.05)
+    assert np.abs(load(NETWORK).style_of(painting[0])[0] - expected).max() > 0.1
 
 
 @pytest.mark.parametrize(

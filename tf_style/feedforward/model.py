@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tf_style._checks import check_choice
 from tf_style._keras import keras
+from tf_style.config.training import TrainingConfig
 from tf_style.feedforward.architecture import (
     STRIDE,
     Architecture,
@@ -19,7 +20,7 @@ from tf_style.feedforward.network_file import StyleNetwork
 from tf_style.feedforward.painting import MARGIN, paint
 from tf_style.feedforward.paintings import statistics_of
 from tf_style.feedforward.predictor import predicted_styles
-from tf_style.feedforward.preparation import read_painting
+from tf_style.feedforward.preparation import OF_PAINTINGS, read_painting, training_of
 from tf_style.graphs.batches import rgb
 from tf_style.keras.inputs import check_sides, options_of
 from tf_style.keras.value_range import checked_range, checked_values, to_unit_range
@@ -52,6 +53,8 @@ class StylePainter(keras.Model):
             bits; it is faster on processors with units for it.
         dtype: dtype policy; affects only the dtype of the pictures.
         trainable: whether a model around this one trains the network and its styles.
+        trained_with: how the network's training saw paintings, for `style_of`: `TrainingConfig`,
+            or its `style_edge`, `weights`, `pooling`, `padding` and `normalized` by name.
         **options: options of every Keras model, such as `name`.
 
     Example:
@@ -74,11 +77,13 @@ class StylePainter(keras.Model):
         precision: str = "float32",
         dtype: Any = "float32",
         trainable: bool = False,
+        trained_with: TrainingConfig | Mapping[str, Any] | None = None,
         **options: Any,
     ) -> None:
         super().__init__(dtype=dtype, autocast=False, trainable=trainable, **options)
         check_choice("precision", precision, PRECISIONS)
         self.architecture = options_of(Architecture, architecture, argument="architecture")
+        self.trained_with = _training(trained_with)
         self.style_names = list(names)
         self.value_range = checked_range(value_range)
         self.precision = precision
@@ -155,8 +160,9 @@ class StylePainter(keras.Model):
             OSError: if the picture or the weights cannot be read.
             ValueError: if it is not a picture, or too small.
         """
-        image, _ = read_painting(painting, argument="painting")
-        return predicted_styles(self._tensors(), *statistics_of([image]))
+        training = self.trained_with
+        image, _ = read_painting(painting, training, argument="painting")
+        return predicted_styles(self._tensors(), *statistics_of([image], training.network))
 
     def compute_output_shape(self, images_shape: tuple, styles_shape: Any = None) -> tuple:
         """Returns the pictures' shape, which is that of the images."""
@@ -171,6 +177,7 @@ class StylePainter(keras.Model):
             "style": self.style if isinstance(self.style, str | None) else dict(self.style),
             "value_range": self.value_range,
             "precision": self.precision,
+            "trained_with": {name: self.trained_with.to_dict()[name] for name in OF_PAINTINGS},
         }
 
     def _take(self, network: StyleNetwork) -> None:
@@ -200,6 +207,13 @@ class StylePainter(keras.Model):
                 "`style_of(painting)`."
             )
         return vectors
+
+
+def _training(options: TrainingConfig | Mapping[str, Any] | None) -> TrainingConfig:
+    """Returns how paintings were seen; raises as `options_of`."""
+    if not isinstance(options, Mapping):
+        return options_of(TrainingConfig, options, argument="trained_with")
+    return TrainingConfig(**options)
 
 
 def load(
@@ -232,6 +246,7 @@ def load(
         style=style,
         value_range=value_range,
         precision=precision,
+        trained_with=training_of(found),
         **options,
     )
     painter._take(found)
