@@ -8,7 +8,7 @@ from tiny_style_network import TINY, make_tiny_network, predicted_by_hand
 
 from tf_style.config.network import NetworkConfig
 from tf_style.feedforward import StylePainter, load
-from tf_style.feedforward.architecture import PAINTING_LAYERS
+from tf_style.feedforward.architecture import LEAST_SIDE, PAINTING_LAYERS
 from tf_style.feedforward.network_file import write_network
 from tf_style.feedforward.painting import paint
 from tf_style.network.extractor import load_extractor
@@ -36,6 +36,13 @@ def painted(images, styles):
 
 def close(found, expected):
     np.testing.assert_allclose(found, expected, atol=2e-5)
+
+
+def test_the_smallest_image_is_the_same_everywhere(images):
+    painter = load(NETWORK)
+    assert painter(images[:, :LEAST_SIDE, :LEAST_SIDE]).shape[1] == LEAST_SIDE
+    with pytest.raises(ValueError, match=f"`images` must have at least {LEAST_SIDE} px"):
+        painter(images[:, : LEAST_SIDE - 1])
 
 
 def test_a_batch_is_painted_as_each_image_alone(images):
@@ -84,7 +91,7 @@ def test_values_are_those_of_the_range(low, high, dtype, images):
 
 def test_a_file_holds_all_that_it_needs(images, tmp_path):
     write_network(tmp_path / "a.tfstyle", NETWORK)
-    painter = load(str(tmp_path / "a.tfstyle"), style="wild:2,dark", value_range=(0, 1))
+    painter = load(str(tmp_path / "a.tfstyle"), style="wild:2,dark:1", value_range=(0, 1))
     painter.save(tmp_path / "a.keras")
     loaded = keras.saving.load_model(tmp_path / "a.keras")
     assert type(loaded) is StylePainter
@@ -179,7 +186,11 @@ def test_it_sees_paintings_as_its_training_did_also_from_a_file(rng, mini_networ
         ({"style": "calm:0"}, ValueError, "`style` must have a weight above 0"),
         ({"style": "calm:x"}, ValueError, "`style` must give each weight as a number"),
         ({"style": "calm,calm"}, ValueError, "'calm' twice"),
-        ({"style": ""}, ValueError, "`style` must have a weight above 0"),
+        ({"style": ""}, ValueError, "`style` must name a style"),
+        ({"style": {}}, ValueError, "`style` must name a style"),
+        ({"style": {"calm": None}}, ValueError, "`style` must give each weight as a number"),
+        ({"style": "calm:0.7,wild"}, ValueError, "each style a weight, or none"),
+        ({"style": "calm:"}, ValueError, "`style` must give each weight as a number"),
         ({"style": 3}, TypeError, "`style` must be a style's name"),
         ({"precision": "int8"}, ValueError, "`precision` must be one of 'float32', 'bfloat16'"),
         ({"value_range": (1, 0)}, ValueError, "`value_range` must be two numbers"),

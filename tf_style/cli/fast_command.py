@@ -141,7 +141,7 @@ def _prepared(options: FastOptions, config: FastConfig, network: StyleNetwork) -
             f"{', '.join(missing)} must be given, as in: tf_style fast photo.jpg out.png "
             "--style=great_wave. See tf_style fast --help."
         )
-    chosen = chosen_styles(options.style, network)
+    chosen = chosen_styles(options.style, network, num_masks=len(options.content_masks))
     for name, why in _OF_PAINTINGS.items():
         if getattr(config, name) and not chosen.paintings(network):
             raise ValueError(

@@ -8,25 +8,23 @@ import tensorflow as tf
 
 from tf_style._checks import check_choice
 from tf_style._keras import keras
+from tf_style.config.compute import FEATURE_PRECISIONS
 from tf_style.config.training import TrainingConfig
 from tf_style.feedforward.architecture import (
-    STRIDE,
+    LEAST_SIDE,
     Architecture,
     initial_parameters,
 )
 from tf_style.feedforward.blending import AnyStyle, shares_of
 from tf_style.feedforward.bundled import DEFAULT, named_network
 from tf_style.feedforward.network_file import StyleNetwork
-from tf_style.feedforward.painting import MARGIN, paint
+from tf_style.feedforward.painting import paint
 from tf_style.feedforward.paintings import statistics_of
 from tf_style.feedforward.predictor import predicted_styles
 from tf_style.feedforward.preparation import OF_PAINTINGS, read_painting, training_of
 from tf_style.graphs.batches import rgb
 from tf_style.keras.inputs import check_sides, options_of
 from tf_style.keras.value_range import checked_range, checked_values, to_unit_range
-
-PRECISIONS = ("float32", "bfloat16")
-"""In what a style network computes its features."""
 
 
 @keras.saving.register_keras_serializable("tf_style")
@@ -49,7 +47,7 @@ class StylePainter(keras.Model):
         style: what to paint in: a name, "name:weight,name:weight", or weights by name. The first
             style if omitted.
         value_range: the values of black and white: (0, 1), (0, 255), (-1, 1), ...
-        precision: one of `PRECISIONS`. With "bfloat16" a picture differs by about one step of 8
+        precision: "float32" or "bfloat16". With "bfloat16" a picture differs by about one step of 8
             bits; it is faster on processors with units for it.
         dtype: dtype policy; affects only the dtype of the pictures.
         trainable: whether a model around this one trains the network and its styles.
@@ -81,7 +79,7 @@ class StylePainter(keras.Model):
         **options: Any,
     ) -> None:
         super().__init__(dtype=dtype, autocast=False, trainable=trainable, **options)
-        check_choice("precision", precision, PRECISIONS)
+        check_choice("precision", precision, FEATURE_PRECISIONS)
         self.architecture = options_of(Architecture, architecture, argument="architecture")
         self.trained_with = _training(trained_with)
         self.style_names = list(names)
@@ -119,7 +117,7 @@ class StylePainter(keras.Model):
                 for all, from `style_vectors` or `style_of`. The model's own style if omitted.
         """
         images = rgb("images", images)
-        check_sides("images", images.shape[1:3], smallest=MARGIN + STRIDE)
+        check_sides("images", images.shape[1:3], smallest=LEAST_SIDE)
         values = checked_values("images", images, self.value_range, is_computed=True)
         pictures = paint(
             self.architecture,
