@@ -113,7 +113,7 @@ class StylePainter(keras.Model):
         Args:
             images: numbers `[batch, height, width, 3]`, RGB in `value_range`, at least 20 px on
                 each side.
-            styles: float `[batch or 1, architecture.style_size]`: a style for each image, or one
+            styles: float `[batch or 1, style_size]`: a style for each image, or one
                 for all, from `style_vectors` or `style_of`. The model's own style if omitted.
         """
         images = rgb("images", images)
@@ -136,7 +136,7 @@ class StylePainter(keras.Model):
             styles: a name or a blend, as `style`; or a list with one for each image.
 
         Returns:
-            Float32 `[number of styles, architecture.style_size]`.
+            Float32 `[number of styles, style_size]`.
 
         Raises:
             ValueError: on an unknown name; the known ones are listed.
@@ -152,7 +152,7 @@ class StylePainter(keras.Model):
             painting: anything that `stylize` takes as a picture.
 
         Returns:
-            Float32 `[1, architecture.style_size]`.
+            Float32 `[1, style_size]`.
 
         Raises:
             OSError: if the picture or the weights cannot be read.
