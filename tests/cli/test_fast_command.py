@@ -16,6 +16,7 @@ from tf_style.feedforward.styles import blended
 from tf_style.images import writing
 from tf_style.images.reading import read_picture
 from tf_style.provenance.description import read_description
+from tf_style.training.training import DivergedError
 
 
 @pytest.fixture(autouse=True)
@@ -194,26 +195,34 @@ def test_any_painting_is_a_style(run, network, monkeypatch, picture_file):
     np.testing.assert_array_equal(pixels_of("mixed.png"), painted(network, style))
 
 
-@pytest.mark.parametrize("interrupted", [False, True])
-def test_a_painting_is_tuned_until_time_or_the_user_ends_it(
-    run, network, monkeypatch, picture_file, interrupted
-):
+@pytest.fixture
+def use_tuning(network, monkeypatch, picture_file):
+    """Returns a function that fakes a tuning of some steps, then an error; gives what it got."""
     from tf_style.training import assembly, tuning
 
-    picture_file("painting.png", 64, 48)
-    given = {}
+    def use(num_steps, error=None):
+        picture_file("painting.png", 64, 48)
+        given = {}
 
-    def tuned(objective, config, network, paintings, photograph):
-        given.update(config=config, paintings=paintings, photograph=photograph)
-        for step in (1, 2):
-            reached = types.SimpleNamespace(reached=types.SimpleNamespace(step=step))
-            styles = {"painting.png": step * network.styles["two"]}
-            yield types.SimpleNamespace(styles=styles, progress=reached)
-        if interrupted:
-            raise KeyboardInterrupt
+        def tuned(objective, config, network, paintings, photograph):
+            given.update(config=config, paintings=paintings, photograph=photograph)
+            for step in range(1, num_steps + 1):
+                reached = types.SimpleNamespace(reached=types.SimpleNamespace(step=step))
+                styles = {"painting.png": step * network.styles["two"]}
+                yield types.SimpleNamespace(styles=styles, progress=reached)
+            if error is not None:
+                raise error
 
-    monkeypatch.setattr(tuning, "tuned", tuned)
-    monkeypatch.setattr(assembly, "load_objective", lambda config, notify: None)
+        monkeypatch.setattr(tuning, "tuned", tuned)
+        monkeypatch.setattr(assembly, "load_objective", lambda config, notify: None)
+        return given
+
+    return use
+
+
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt()])
+def test_a_painting_is_tuned_until_time_or_the_user_ends_it(run, network, use_tuning, error):
+    given = use_tuning(2, error)
     printed = run("photo.png", "out.png", "--style=painting.png", "--tune_seconds=30")
     assert "Tuning for 30 s" in printed
     assert "Tuned in 2 steps." in printed
@@ -222,6 +231,25 @@ def test_a_painting_is_tuned_until_time_or_the_user_ends_it(
     assert given["config"].minutes == 0.5
     np.testing.assert_array_equal(given["photograph"], photograph())
     np.testing.assert_array_equal(given["paintings"]["painting.png"], photograph("painting.png"))
+
+
+FAILURES = [DivergedError("The loss is nan."), MemoryError("There is not enough memory.")]
+
+
+@pytest.mark.parametrize("error", FAILURES)
+def test_a_tuning_that_fails_leaves_the_last_good_style(run, network, use_tuning, error):
+    use_tuning(2, error)
+    printed = run("photo.png", "out.png", "--style=painting.png", "--tune_seconds=30")
+    assert f"The tuning ended early: {error} The last good style is painted." in printed
+    expected = painted(network, 2.0 * network.styles["two"])
+    np.testing.assert_array_equal(pixels_of("out.png"), expected)
+
+
+@pytest.mark.parametrize("error", FAILURES)
+def test_a_tuning_that_fails_at_once_is_one_line(run, use_tuning, error):
+    use_tuning(0, error)
+    message = run("photo.png", "out.png", "--style=painting.png", "--tune_seconds=30", code=2)
+    assert str(error) in message
 
 
 def test_only_what_was_made_from_the_same_is_replaced(run):
@@ -287,6 +315,10 @@ def test_metadata_can_be_left_out(run):
         (
             ["photo.png", "out.png", "--style=one", "--tune_seconds=9"],
             "Cannot use `tune_seconds` without a painting",
+        ),
+        (
+            ["photo.png", "out.png", "--style=one", "--keep_margins"],
+            "Cannot use `keep_margins` without a painting",
         ),
         (["photo.png", "out.png", "--style=one:1,two"], "each style a weight"),
         (["photo.png", "out.png", "--fast_styles=one"], "Did you mean --style?"),

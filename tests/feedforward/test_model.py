@@ -4,10 +4,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from tiny_style_network import TINY, make_tiny_network
+from tiny_style_network import TINY, make_tiny_network, predicted_by_hand
 
+from tf_style.config.network import NetworkConfig
 from tf_style.feedforward import StylePainter, load
-from tf_style.feedforward.architecture import PAINTING_LAYERS
+from tf_style.feedforward.architecture import LEAST_SIDE, PAINTING_LAYERS
 from tf_style.feedforward.network_file import write_network
 from tf_style.feedforward.painting import paint
 from tf_style.network.extractor import load_extractor
@@ -35,6 +36,13 @@ def painted(images, styles):
 
 def close(found, expected):
     np.testing.assert_allclose(found, expected, atol=2e-5)
+
+
+def test_the_smallest_image_is_the_same_everywhere(images):
+    painter = load(NETWORK)
+    assert painter(images[:, :LEAST_SIDE, :LEAST_SIDE]).shape[1] == LEAST_SIDE
+    with pytest.raises(ValueError, match=f"`images` must have at least {LEAST_SIDE} px"):
+        painter(images[:, : LEAST_SIDE - 1])
 
 
 def test_a_batch_is_painted_as_each_image_alone(images):
@@ -83,7 +91,7 @@ def test_values_are_those_of_the_range(low, high, dtype, images):
 
 def test_a_file_holds_all_that_it_needs(images, tmp_path):
     write_network(tmp_path / "a.tfstyle", NETWORK)
-    painter = load(str(tmp_path / "a.tfstyle"), style="wild:2,dark", value_range=(0, 1))
+    painter = load(str(tmp_path / "a.tfstyle"), style="wild:2,dark:1", value_range=(0, 1))
     painter.save(tmp_path / "a.keras")
     loaded = keras.saving.load_model(tmp_path / "a.keras")
     assert type(loaded) is StylePainter
@@ -147,19 +155,27 @@ def test_it_is_frozen_unless_asked_and_gradients_pass_through(images):
 def test_a_painting_gets_the_style_that_its_statistics_ask_for(rng, mini_network):
     """The truth is the predictor in NumPy."""
     painting = rng.uniform(size=(1, 64, 48, 3)).astype("float32")
-    features = load_extractor(layers=PAINTING_LAYERS)(painting)
-    statistics = []
-    for layer in PAINTING_LAYERS:
-        values = features[layer].numpy().reshape(-1, features[layer].shape[-1]).astype("float64")
-        statistics += [np.log(0.01 + values.mean(0)), np.log(0.01 + values.std(0))]
-    own = NETWORK.parameters
-    hidden = np.concatenate(statistics) @ own["predictor1"] + own["predictor1_bias"]
-    expected = np.maximum(hidden, 0.0) @ own["predictor2"] + own["predictor2_bias"]
+    expected = predicted_by_hand(NETWORK, load_extractor(layers=PAINTING_LAYERS)(painting))
     painter = load(NETWORK)
     found = painter.style_of(painting[0])
     np.testing.assert_allclose(found, expected[np.newaxis], atol=1e-5)
     large = painter.style_of(np.tile(painting[0], (12, 12, 1)))  # It is reduced to 448 px.
     assert found.shape == large.shape == (1, TINY.style_size)
+
+
+def test_it_sees_paintings_as_its_training_did_also_from_a_file(rng, mini_network, tmp_path):
+    options = {"style_edge": 64, "pooling": "max", "normalized": False}
+    network = NETWORK._replace(about={"config": {"minutes": 1.0, **options}})
+    load(network).save(tmp_path / "a.keras")
+    loaded = keras.saving.load_model(tmp_path / "a.keras")
+    painting = rng.uniform(size=(1, 48, 64, 3)).astype("float32")
+    config = NetworkConfig(pooling="max", normalized=False)
+    expected = predicted_by_hand(network, load_extractor(config, layers=PAINTING_LAYERS)(painting))
+    large = np.repeat(np.repeat(painting[0], 2, 0), 2, 1)  # It is reduced to 64 px.
+    for painter in (load(network), loaded):
+        np.testing.assert_allclose(painter.style_of(painting[0])[0], expected, atol=1e-5)
+        np.testing.assert_allclose(painter.style_of(large)[0], expected, atol=0.05)
+    assert np.abs(load(NETWORK).style_of(painting[0])[0] - expected).max() > 0.1
 
 
 @pytest.mark.parametrize(
@@ -170,7 +186,11 @@ def test_a_painting_gets_the_style_that_its_statistics_ask_for(rng, mini_network
         ({"style": "calm:0"}, ValueError, "`style` must have a weight above 0"),
         ({"style": "calm:x"}, ValueError, "`style` must give each weight as a number"),
         ({"style": "calm,calm"}, ValueError, "'calm' twice"),
-        ({"style": ""}, ValueError, "`style` must have a weight above 0"),
+        ({"style": ""}, ValueError, "`style` must name a style"),
+        ({"style": {}}, ValueError, "`style` must name a style"),
+        ({"style": {"calm": None}}, ValueError, "`style` must give each weight as a number"),
+        ({"style": "calm:0.7,wild"}, ValueError, "each style a weight, or none"),
+        ({"style": "calm:"}, ValueError, "`style` must give each weight as a number"),
         ({"style": 3}, TypeError, "`style` must be a style's name"),
         ({"precision": "int8"}, ValueError, "`precision` must be one of 'float32', 'bfloat16'"),
         ({"value_range": (1, 0)}, ValueError, "`value_range` must be two numbers"),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from tiny_style_network import make_tiny_network
 
+from tf_style.feedforward.blending import shares_of
 from tf_style.feedforward.styles import Chosen, blended, chosen_styles
 
 
@@ -42,7 +43,11 @@ def test_an_existing_file_is_one_whatever_its_name(network, tmp_path, monkeypatc
         (["nothing"], "must be one of 'great_wave', 'the_scream'.* Received: style='nothing'"),
         ([], "Received: none"),
         (["great_wave:1", "the_scream"], "each style a weight.* or none"),
-        (["great_wave:0", "the_scream:0"], "a sum above 0"),
+        (["great_wave:0", "the_scream:0"], "must have a weight above 0"),
+        (["great_wave:"], "each weight as a number"),
+        (["great_wave:0.5", "great_wave:0.5"], "each style once. Received: 'great_wave' twice"),
+        (["great_wave", "great_wave"], "each style once"),
+        (["own.jpg:1", "own.jpg:0"], "each style once"),
         (["great_wave:-1", "the_scream:2"], "lie within 0"),
         (["great_wave:nan"], "finite"),
     ],
@@ -50,6 +55,33 @@ def test_an_existing_file_is_one_whatever_its_name(network, tmp_path, monkeypatc
 def test_wrong_styles_are_refused(network, texts, message):
     with pytest.raises(ValueError, match=message):
         chosen_styles(texts, network)
+
+
+def test_several_masks_may_have_the_same_style(network):
+    found = chosen_styles(["great_wave", "great_wave"], network, num_masks=2)
+    assert found == Chosen(("great_wave", "great_wave"), None)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["great_wave:0.7", "the_scream"],
+        ["great_wave:"],
+        ["great_wave:0.5", "great_wave:0.5"],
+        ["great_wave:0", "great_wave:1"],
+        ["great_wave:0"],
+        ["great_wave:inf"],
+        ["great_wave:1_0:2"],
+        ["great_waves"],
+    ],
+)
+def test_files_and_models_refuse_the_same_blends(network, texts):
+    for call in (
+        lambda: chosen_styles(texts, network),
+        lambda: shares_of(",".join(texts), list(network.styles)),
+    ):
+        with pytest.raises(ValueError, match="`style` must"):
+            call()
 
 
 def test_a_blend_is_the_weighted_mean(network):

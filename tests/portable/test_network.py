@@ -124,7 +124,13 @@ def test_the_command_exports_a_network(tmp_path, capsys):
     "words, message",
     [
         (["--network=default", "--portable"], "Cannot use `portable` with `network`"),
+        (["--network=default", "--portable"], "it is an option of other exports"),
+        (["--network=default", "--for_gpu"], "it is an option of other exports"),
+        (["--network=default", "--signatures=features"], "it is an option of other exports"),
+        (["--network=default", "--steps_per_call=3"], "it is an option of other exports"),
         (["--network=default", "--steps=3"], "Cannot use `steps` with `network`"),
+        (["--network=default", "--steps=3"], "it is an option of the optimizer"),
+        (["--network=none.tfstyle", "--precision=auto"], "`network` must be an existing file"),
         (["--network=default", "--height=64", "--width=64"], "applies only to litert, onnx"),
         (["--network=default", "--format=onnx", "--precision=bfloat16"], "only to saved_model"),
         (["--network=default", "--format=stablehlo"], "`format` must be one of"),

@@ -2,7 +2,15 @@
 
 import numpy as np
 import pytest
+from mini_training import write_pictures
+from PIL import Image
 from places import TOOLS
+from tiny_style_network import make_tiny_network, predicted_by_hand
+
+from tf_style.config.network import NetworkConfig
+from tf_style.feedforward.architecture import PAINTING_LAYERS
+from tf_style.feedforward.pictures import paint_picture
+from tf_style.network.extractor import load_extractor
 
 
 @pytest.fixture(autouse=True)
@@ -20,6 +28,43 @@ def test_the_optimizer_is_compared_at_the_content_distance_of_the_network():
     assert row("wave", [pair]) == "wave | 0.600 | 0.5000 | 0.2500 | 2.00"
     far = pair._replace(network=Distance(1.2, 0.2))
     assert row("wave", [far]) == "wave | 1.200 | 0.2000 | 0.1000* | 2.00"
+
+
+def test_paintings_have_the_names_that_a_training_gives_them(monkeypatch, capsys):
+    import measure_fast
+
+    command = ["measure_fast.py", "--photos=a.jpg", "--cache=none", "--paintings"]
+    monkeypatch.setattr("sys.argv", [*command, "wave=a=1.jpg", "wave=b.jpg"])
+    with pytest.raises(SystemExit):
+        measure_fast.main()
+    assert "the name 'wave' twice" in capsys.readouterr().err
+    monkeypatch.setattr("sys.argv", [*command, "wave=a=1.jpg", "my wave.jpg"])
+    monkeypatch.setattr(measure_fast, "named_network", lambda _: make_tiny_network("great"))
+    assert measure_fast.main() == 2
+    assert "Received: ['wave', 'my_wave']" in capsys.readouterr().out
+
+
+def test_any_painting_is_described_as_in_the_networks_training(
+    tmp_path, monkeypatch, mini_network, capsys
+):
+    import measure_any
+
+    options = {"style_edge": 64, "pooling": "max", "normalized": False}
+    network = make_tiny_network()._replace(about={"config": options})
+    monkeypatch.setattr(measure_any, "named_network", lambda _: network)
+    (painting,) = write_pictures(tmp_path, ["wave.png"], side=80)
+    (photo,) = write_pictures(tmp_path, ["photo.png"], side=48)
+    command = ["measure_any.py", f"--photos={photo}", f"--paintings={painting}"]
+    lite = f"--lite_python={tmp_path / 'none'}"
+    monkeypatch.setattr("sys.argv", [*command, lite, f"--output={tmp_path / 'out'}"])
+    measure_any.main()
+    assert "wave | " in capsys.readouterr().out
+    seen = measure_any.picture_of(painting, 64)
+    config = NetworkConfig(pooling="max", normalized=False)
+    style = predicted_by_hand(network, load_extractor(config, layers=PAINTING_LAYERS)(seen))
+    expected = paint_picture(network, measure_any.picture_of(photo, 48), np.float32(style))[0]
+    with Image.open(tmp_path / "out" / "wave_photo_ours.png") as picture:
+        np.testing.assert_allclose(np.asarray(picture) / 255.0, expected, atol=1.01 / 255.0)
 
 
 def test_passes_are_timed_in_turn_and_compared(monkeypatch):

@@ -4,9 +4,11 @@ import dataclasses
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from tiny_style_network import make_tiny_network
 
 from tf_style.config.loss import LossConfig
+from tf_style.config.network import NetworkConfig
 from tf_style.feedforward.architecture import PAINTING_LAYERS
 from tf_style.feedforward.pictures import paint_picture
 from tf_style.network.extractor import build_extractor
@@ -31,7 +33,9 @@ def network():
 def steps(objective, network):
     """What a tuning of 80 steps has reached after each of them."""
     rng = np.random.default_rng(3)
-    config = dataclasses.replace(tuning.tuning_config(1.0, steps=80), crops="64", loss=LOSS)
+    config = dataclasses.replace(
+        tuning.tuning_config(network, 1.0, steps=80), crops="64", loss=LOSS
+    )
     photograph = rng.random((1, 90, 110, 3), np.float32)
     # A painting that the network can paint.
     painting = paint_picture(network, photograph, 2.0 * network.styles["kept"])
@@ -53,7 +57,7 @@ def test_only_scales_and_shifts_of_the_painting_change(steps, network):
 
 
 def test_a_step_is_made_even_if_there_is_no_time(objective, network):
-    config = dataclasses.replace(tuning.tuning_config(0.6), crops="64", loss=LOSS)
+    config = dataclasses.replace(tuning.tuning_config(network, 0.6), crops="64", loss=LOSS)
     picture = np.random.default_rng(0).random((1, 64, 64, 3), np.float32)
     found = next(tuning.tuned(objective, config, network, {"own": picture}, picture))
     assert found.progress.reached.step == 1
@@ -76,3 +80,21 @@ def test_photographs_at_hand_need_no_files():
     found = Photographs.of(pixels)
     assert len(found) == 2
     np.testing.assert_array_equal(found.number(1), pixels[1])
+
+
+def test_paintings_are_described_as_in_the_networks_training(network):
+    about = {"config": {"padding": "zeros", "pooling": "max", "learning_rate": 0.5}}
+    found = tuning.tuning_config(network._replace(about=about), 30.0)
+    assert found.network == NetworkConfig(padding="zeros", pooling="max")
+    assert (found.minutes, found.batch, found.learning_rate) == (0.5, 2, 0.0067)
+
+
+def test_too_little_memory_is_told(objective, network, monkeypatch):
+    def steps(*_):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM")
+
+    monkeypatch.setattr(tuning.Training, "steps", steps)
+    config = dataclasses.replace(tuning.tuning_config(network, 0.6), crops="64", loss=LOSS)
+    picture = np.random.default_rng(0).random((1, 64, 64, 3), np.float32)
+    with pytest.raises(MemoryError, match="Leave `tune_seconds` out"):
+        next(tuning.tuned(objective, config, network, {"own": picture}, picture))

@@ -185,11 +185,19 @@ def _check_network(options: ExportOptions, settings: Mapping[str, Any]) -> None:
     given |= settings
     for name, value in given.items():
         if name not in _OF_NETWORKS:
+            kind = "other exports" if hasattr(options, name) else "the optimizer"
             raise ValueError(
-                f"Cannot use `{name}` with `network`. This is because it is an option of the "
-                f"optimizer. Received: {name}={value!r}. Leave it out."
+                f"Cannot use `{name}` with `network`. This is because it is an option of {kind}. "
+                f"Received: {name}={value!r}. Leave it out."
             )
+    if "precision" in given:
+        given["precision"] = _precision_of(given["precision"])
     check_network_options(format=options.format, **given)
+
+
+def _precision_of(precision: str) -> str:
+    """Returns the precision of an exported network, which is made for any machine."""
+    return "float32" if precision == "auto" else precision
 
 
 def _check_output(options: ExportOptions) -> None:
@@ -216,15 +224,13 @@ def _export_network(options: ExportOptions, settings: StyleConfig) -> list[str]:
     """Writes a style network; returns lines that describe the file."""
     from tf_style.portable.network import export_network
 
-    precision = settings.compute.precision
-    precision = "float32" if precision == "auto" else precision
     written = export_network(
         options.output_dir,
         network=options.network,
         style=options.style,
         format=options.format,
         file_precision=options.file_precision,
-        precision=precision,
+        precision=_precision_of(settings.compute.precision),
         height=options.height,
         width=options.width,
         max_pixels=options.max_pixels,

@@ -18,7 +18,7 @@ from tf_style.config.fields import option, typed_fields
 from tf_style.config.style_config import StyleConfig
 from tf_style.feedforward.bundled import named_network
 from tf_style.feedforward.network_file import StyleNetwork, sha256_of
-from tf_style.feedforward.preparation import prepare_photograph, read_painting
+from tf_style.feedforward.preparation import prepare_photograph, read_painting, training_of
 from tf_style.feedforward.styles import Chosen, blended, chosen_styles
 from tf_style.images import writing
 from tf_style.images.metadata import NO_METADATA
@@ -37,6 +37,12 @@ of any painting.
 
 POSITIONAL = ("content", "output")
 """The flags that positional arguments set, in this order."""
+
+_OF_PAINTINGS = {
+    "tune_seconds": "styles of the network have been trained for long",
+    "keep_margins": "styles of the network are numbers, without margins",
+}
+"""The flags that do nothing for named styles, and why."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -135,13 +141,14 @@ def _prepared(options: FastOptions, config: FastConfig, network: StyleNetwork) -
             f"{', '.join(missing)} must be given, as in: tf_style fast photo.jpg out.png "
             "--style=great_wave. See tf_style fast --help."
         )
-    chosen = chosen_styles(options.style, network)
-    if config.tune_seconds and not chosen.paintings(network):
-        raise ValueError(
-            "Cannot use `tune_seconds` without a painting. This is because styles of the network "
-            f"have been trained for long. Received: style={shown(','.join(options.style))}. Leave "
-            "it out, or give the file of a painting."
-        )
+    chosen = chosen_styles(options.style, network, num_masks=len(options.content_masks))
+    for name, why in _OF_PAINTINGS.items():
+        if getattr(config, name) and not chosen.paintings(network):
+            raise ValueError(
+                f"Cannot use `{name}` without a painting. This is because {why}. Received: "
+                f"style={shown(','.join(options.style))}. Leave it out, or give the file of a "
+                "painting."
+            )
     named = [options.content, *options.content_masks, options.keep, config.network]
     named += chosen.paintings(network)
     sources = [user_path(name) for name in named if name and exists(name)]
@@ -150,11 +157,10 @@ def _prepared(options: FastOptions, config: FastConfig, network: StyleNetwork) -
     with process.quiet_stderr(not options.verbose):  # Image decoders report damaged files there.
         count = 1 if chosen.is_blend(len(options.content_masks)) else len(chosen.sources)
         inputs = prepare_photograph(options.content, config, controls, num_styles=count)
-        keep_margins = config.keep_margins
-        read = {
-            name: read_painting(name, keep_margins=keep_margins)
-            for name in chosen.paintings(network)
-        }
+        read = {}
+        if paintings := chosen.paintings(network):
+            training = training_of(network).replace(keep_margins=config.keep_margins)
+            read = {name: read_painting(name, training) for name in paintings}
         # A named style counts as its numbers: one of another network is another style.
         styles = [network.styles.get(name, name) for name in chosen.sources]
         origin = origin_of(options.content, styles, controls._asdict())
@@ -210,7 +216,7 @@ def _tuned(job: _Job) -> dict[str, np.ndarray]:
     from tf_style.training.tuning import Tuned, tuned, tuning_config
 
     seconds = job.config.tune_seconds
-    config = tuning_config(seconds)
+    config = tuning_config(job.network, seconds)
     objective = load_objective(config, notify=print)
     print(f"Tuning for {seconds:g} s on the photograph; Ctrl-C ends it early.", flush=True)
     ends: list[Tuned] = []
@@ -220,8 +226,10 @@ def _tuned(job: _Job) -> dict[str, np.ndarray]:
     except KeyboardInterrupt:
         if not ends:
             raise
-    except DivergedError as error:
-        raise FloatingPointError(str(error)) from error
+    except (DivergedError, MemoryError) as error:
+        if not ends:
+            raise
+        print(f"The tuning ended early: {error} The last good style is painted.", flush=True)
     print(f"Tuned in {ends[0].progress.reached.step} steps.", flush=True)
     return ends[0].styles
 

@@ -5,7 +5,10 @@ import dataclasses
 from tf_style._checks import check_choice, check_number
 from tf_style.config.fields import TypeChecked, option
 
-PRECISIONS = ("auto", "float32", "bfloat16")
+FEATURE_PRECISIONS = ("float32", "bfloat16")
+"""What features are computed and kept in."""
+
+PRECISIONS = ("auto", *FEATURE_PRECISIONS)
 JIT_COMPILE = ("auto", "off", "objective", "loop")
 
 

@@ -19,17 +19,14 @@ from tf_style.export.named_graphs import (
 )
 from tf_style.export.options import DEFAULT_SIGNATURE
 from tf_style.export.warm_up import Request
-from tf_style.feedforward.architecture import STRIDE
+from tf_style.feedforward.architecture import LEAST_SIDE
 from tf_style.feedforward.blending import shares_of
 from tf_style.feedforward.network_file import StyleNetwork
-from tf_style.feedforward.painting import MARGIN, paint
+from tf_style.feedforward.painting import paint
 from tf_style.images import graph_pictures
 
 NETWORK_SIGNATURES = ("paint", "paint_png")
 """The functions of `NetworkSignatures`."""
-
-SMALLEST_SIDE = MARGIN + STRIDE
-"""Fewest px of a side that a style network takes."""
 
 _DATA = tf.TensorSpec([None], tf.string)
 
@@ -75,7 +72,7 @@ class NetworkSignatures(tf.Module):
     def _paint(self, content: tf.Tensor, style: tf.Tensor) -> NamedTensors:
         """Returns the pictures, of the contents' size."""
         content = checked_images(
-            "content", content, smallest=SMALLEST_SIDE, max_pixels=self._max_pixels
+            "content", content, smallest=LEAST_SIDE, max_pixels=self._max_pixels
         )
         return {"image": self._painted(content, self._vectors(style, tf.shape(content)[0]))}
 
@@ -91,7 +88,7 @@ class NetworkSignatures(tf.Module):
             place = size_check(
                 "content_bytes",
                 tf.shape(content.image)[1:3],
-                smallest=SMALLEST_SIDE,
+                smallest=LEAST_SIDE,
                 max_pixels=self._max_pixels,
             )
             with tf.control_dependencies([place]):

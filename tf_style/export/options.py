@@ -6,6 +6,7 @@ Gives the tables of names and `PortableOptions`, which checks its values. No Ten
 import dataclasses
 
 from tf_style._checks import check_choice, check_number
+from tf_style.config.compute import FEATURE_PRECISIONS
 from tf_style.config.fields import TypeChecked, option
 
 ABOUT = "tf_style.json"
@@ -103,7 +104,7 @@ def check_network_options(
     """Raises ValueError if an option of `export_network` is wrong, or the format has it not."""
     check_choice("format", format, FORMAT_NAMES)
     check_choice("file_precision", file_precision, PRECISION_NAMES)
-    check_choice("precision", precision, ("float32", "bfloat16"))
+    check_choice("precision", precision, FEATURE_PRECISIONS)
     check_number("max_pixels", max_pixels, minimum=1, maximum=2**31 - 1)
     given = {
         "file_precision": file_precision != "float32",

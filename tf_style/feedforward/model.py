@@ -8,24 +8,23 @@ import tensorflow as tf
 
 from tf_style._checks import check_choice
 from tf_style._keras import keras
+from tf_style.config.compute import FEATURE_PRECISIONS
+from tf_style.config.training import TrainingConfig
 from tf_style.feedforward.architecture import (
-    STRIDE,
+    LEAST_SIDE,
     Architecture,
     initial_parameters,
 )
 from tf_style.feedforward.blending import AnyStyle, shares_of
 from tf_style.feedforward.bundled import DEFAULT, named_network
 from tf_style.feedforward.network_file import StyleNetwork
-from tf_style.feedforward.painting import MARGIN, paint
+from tf_style.feedforward.painting import paint
 from tf_style.feedforward.paintings import statistics_of
 from tf_style.feedforward.predictor import predicted_styles
-from tf_style.feedforward.preparation import read_painting
+from tf_style.feedforward.preparation import OF_PAINTINGS, read_painting, training_of
 from tf_style.graphs.batches import rgb
 from tf_style.keras.inputs import check_sides, options_of
 from tf_style.keras.value_range import checked_range, checked_values, to_unit_range
-
-PRECISIONS = ("float32", "bfloat16")
-"""In what a style network computes its features."""
 
 
 @keras.saving.register_keras_serializable("tf_style")
@@ -48,10 +47,12 @@ class StylePainter(keras.Model):
         style: what to paint in: a name, "name:weight,name:weight", or weights by name. The first
             style if omitted.
         value_range: the values of black and white: (0, 1), (0, 255), (-1, 1), ...
-        precision: one of `PRECISIONS`. With "bfloat16" a picture differs by about one step of 8
+        precision: "float32" or "bfloat16". With "bfloat16" a picture differs by about one step of 8
             bits; it is faster on processors with units for it.
         dtype: dtype policy; affects only the dtype of the pictures.
         trainable: whether a model around this one trains the network and its styles.
+        trained_with: how the network's training saw paintings, for `style_of`: `TrainingConfig`,
+            or its `style_edge`, `weights`, `pooling`, `padding` and `normalized` by name.
         **options: options of every Keras model, such as `name`.
 
     Example:
@@ -74,11 +75,13 @@ class StylePainter(keras.Model):
         precision: str = "float32",
         dtype: Any = "float32",
         trainable: bool = False,
+        trained_with: TrainingConfig | Mapping[str, Any] | None = None,
         **options: Any,
     ) -> None:
         super().__init__(dtype=dtype, autocast=False, trainable=trainable, **options)
-        check_choice("precision", precision, PRECISIONS)
+        check_choice("precision", precision, FEATURE_PRECISIONS)
         self.architecture = options_of(Architecture, architecture, argument="architecture")
+        self.trained_with = _training(trained_with)
         self.style_names = list(names)
         self.value_range = checked_range(value_range)
         self.precision = precision
@@ -110,11 +113,11 @@ class StylePainter(keras.Model):
         Args:
             images: numbers `[batch, height, width, 3]`, RGB in `value_range`, at least 20 px on
                 each side.
-            styles: float `[batch or 1, architecture.style_size]`: a style for each image, or one
+            styles: float `[batch or 1, style_size]`: a style for each image, or one
                 for all, from `style_vectors` or `style_of`. The model's own style if omitted.
         """
         images = rgb("images", images)
-        check_sides("images", images.shape[1:3], smallest=MARGIN + STRIDE)
+        check_sides("images", images.shape[1:3], smallest=LEAST_SIDE)
         values = checked_values("images", images, self.value_range, is_computed=True)
         pictures = paint(
             self.architecture,
@@ -133,7 +136,7 @@ class StylePainter(keras.Model):
             styles: a name or a blend, as `style`; or a list with one for each image.
 
         Returns:
-            Float32 `[number of styles, architecture.style_size]`.
+            Float32 `[number of styles, style_size]`.
 
         Raises:
             ValueError: on an unknown name; the known ones are listed.
@@ -149,14 +152,15 @@ class StylePainter(keras.Model):
             painting: anything that `stylize` takes as a picture.
 
         Returns:
-            Float32 `[1, architecture.style_size]`.
+            Float32 `[1, style_size]`.
 
         Raises:
             OSError: if the picture or the weights cannot be read.
             ValueError: if it is not a picture, or too small.
         """
-        image, _ = read_painting(painting, argument="painting")
-        return predicted_styles(self._tensors(), *statistics_of([image]))
+        training = self.trained_with
+        image, _ = read_painting(painting, training, argument="painting")
+        return predicted_styles(self._tensors(), *statistics_of([image], training.network))
 
     def compute_output_shape(self, images_shape: tuple, styles_shape: Any = None) -> tuple:
         """Returns the pictures' shape, which is that of the images."""
@@ -171,6 +175,7 @@ class StylePainter(keras.Model):
             "style": self.style if isinstance(self.style, str | None) else dict(self.style),
             "value_range": self.value_range,
             "precision": self.precision,
+            "trained_with": {name: self.trained_with.to_dict()[name] for name in OF_PAINTINGS},
         }
 
     def _take(self, network: StyleNetwork) -> None:
@@ -200,6 +205,13 @@ class StylePainter(keras.Model):
                 "`style_of(painting)`."
             )
         return vectors
+
+
+def _training(options: TrainingConfig | Mapping[str, Any] | None) -> TrainingConfig:
+    """Returns how paintings were seen; raises as `options_of`."""
+    if not isinstance(options, Mapping):
+        return options_of(TrainingConfig, options, argument="trained_with")
+    return TrainingConfig(**options)
 
 
 def load(
@@ -232,6 +244,7 @@ def load(
         style=style,
         value_range=value_range,
         precision=precision,
+        trained_with=training_of(found),
         **options,
     )
     painter._take(found)

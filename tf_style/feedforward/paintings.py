@@ -9,6 +9,7 @@ from tf_style.config.network import NetworkConfig
 from tf_style.feedforward.architecture import PAINTING_LAYERS
 from tf_style.feedforward.network_file import StyleNetwork
 from tf_style.feedforward.predictor import painting_statistics, predicted_styles
+from tf_style.feedforward.preparation import training_of
 from tf_style.network.extractor import load_extractor
 
 
@@ -20,6 +21,8 @@ def styles_of(
 ) -> list[np.ndarray]:
     """Returns the styles that a network predicts for paintings, float32 `[style_size]` each.
 
+    Paintings are described as in the network's own training.
+
     Args:
         network: with a trained predictor.
         paintings: float32 `[1, h, w, 3]`, RGB 0..1, from `preparation.read_painting`.
@@ -27,20 +30,25 @@ def styles_of(
 
     Raises:
         OSError: if the weights cannot be downloaded or read.
+        ValueError: if the network does not tell how it was trained.
     """
     return [
         predicted_styles(network.parameters, statistics).numpy()[0]
-        for statistics in statistics_of(paintings, notify=notify)
+        for statistics in statistics_of(paintings, training_of(network).network, notify=notify)
     ]
 
 
 def statistics_of(
-    paintings: Sequence[np.ndarray], *, notify: Callable[[str], None] | None = None
+    paintings: Sequence[np.ndarray],
+    config: NetworkConfig,
+    *,
+    notify: Callable[[str], None] | None = None,
 ) -> list[tf.Tensor]:
     """Returns what describes paintings to a predictor, float32 `[1, statistics]` each.
 
     Args:
         paintings: as for `styles_of`.
+        config: the form of VGG-19 that describes them.
         notify: as for `styles_of`.
 
     Raises:
@@ -48,5 +56,5 @@ def statistics_of(
     """
     if not paintings:
         return []
-    extractor = load_extractor(NetworkConfig(), layers=PAINTING_LAYERS, notify=notify)
+    extractor = load_extractor(config, layers=PAINTING_LAYERS, notify=notify)
     return [painting_statistics(extractor(tf.constant(painting))) for painting in paintings]

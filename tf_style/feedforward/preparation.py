@@ -4,16 +4,19 @@ Takes pictures and options; gives `Inputs`, in which each style is a placeholder
 TensorFlow here.
 """
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 
 from tf_style import vgg19
+from tf_style._checks import one_line
 from tf_style.config.fast import FastConfig
 from tf_style.config.network import NetworkConfig
 from tf_style.config.style_config import StyleConfig
 from tf_style.config.training import TrainingConfig
 from tf_style.feedforward.architecture import LEAST_SIDE, PAINTING_LAYERS
+from tf_style.feedforward.network_file import NetworkFileError, StyleNetwork
 from tf_style.images import reading
 from tf_style.images.color import gray, luminance
 from tf_style.images.resizing import fit, resize
@@ -29,8 +32,8 @@ from tf_style.inputs.inputs import Inputs
 from tf_style.inputs.preparation import check_touched, read_content, read_style
 from tf_style.inputs.sizes import Sizes, check_sides
 
-SMALLEST = vgg19.minimum_side(PAINTING_LAYERS, NetworkConfig.padding)
-"""Px that each side of a painting must have."""
+OF_PAINTINGS = ("style_edge", *(field.name for field in dataclasses.fields(NetworkConfig)))
+"""The options of a training that tell how its predictor saw paintings."""
 
 _PLACEHOLDER = np.zeros([1, 1, 1, 3], np.float32)
 
@@ -96,20 +99,38 @@ def prepare_photograph(
     return inputs
 
 
+def training_of(network: StyleNetwork) -> TrainingConfig:
+    """Returns a training that sees paintings as that of the network did: the same `OF_PAINTINGS`.
+
+    What the network's file does not tell has its default, and so have all other options.
+
+    Raises:
+        NetworkFileError: if the file tells something that is no such option.
+    """
+    record = network.about.get("config", {})
+    try:
+        return TrainingConfig(**{name: record[name] for name in OF_PAINTINGS if name in record})
+    except (TypeError, ValueError) as error:
+        raise NetworkFileError(
+            "`network` must tell how it was trained, in options of this version of tf_style. "
+            f"Received: {one_line(error)}. Use the version that wrote it, or train it anew."
+        ) from error
+
+
+def smallest_painting(config: TrainingConfig) -> int:
+    """Returns the px that each side of a painting must have for a training's layers."""
+    return vgg19.minimum_side({*PAINTING_LAYERS, *config.loss.layers}, config.network.padding)
+
+
 def read_painting(
-    picture: Any,
-    *,
-    argument: str = "style",
-    edge: int = TrainingConfig.style_edge,
-    keep_margins: bool = False,
+    picture: Any, config: TrainingConfig, *, argument: str = "style"
 ) -> tuple[np.ndarray, list[str]]:
-    """Returns a painting at the size that networks are trained with, and notes on it.
+    """Returns a painting at the size that a network is trained with, and notes on it.
 
     Args:
         picture: whatever `reading.read_picture` takes.
-        argument: its name in error messages.
-        edge: its longer edge, px; a smaller painting is not enlarged.
-        keep_margins: whether to keep uniform margins.
+        config: the longer edge, beyond which paintings are reduced, margins, and layers.
+        argument: the picture's name in error messages.
 
     Returns:
         Float32 `[1, h, w, 3]`, RGB 0..1.
@@ -118,13 +139,14 @@ def read_painting(
         OSError: if a file is missing or cannot be read.
         ValueError: if it is damaged, or too small.
     """
-    found, notes = read_style(picture, argument, SMALLEST, edge, keep_margins=keep_margins)
+    edge, smallest = config.style_edge, smallest_painting(config)
+    found, notes = read_style(picture, argument, smallest, edge, keep_margins=config.keep_margins)
     painting = reduced(found.image, edge)
-    check_sides(argument, painting.shape[1:3], SMALLEST, received=found.size)
+    check_sides(argument, painting.shape[1:3], smallest, received=found.size)
     return painting, [*notes, *notes_on_style(found.image, argument)]
 
 
-def reduced(painting: np.ndarray, edge: int = TrainingConfig.style_edge) -> np.ndarray:
+def reduced(painting: np.ndarray, edge: int) -> np.ndarray:
     """Returns a painting, float32 `[1, h, w, 3]`, with a longer edge of at most `edge` px."""
     size = painting.shape[1:3]
     return resize(painting, fit(size, min(edge, max(size))))

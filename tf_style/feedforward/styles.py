@@ -10,10 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tf_style._checks import check_number, exists, shown, suggestion
+from tf_style._checks import exists, shown, suggestion
+from tf_style.feedforward.blending import part_of, weights_of
 from tf_style.feedforward.network_file import StyleNetwork
-
-_MOST_WEIGHT = 1e6
 
 
 class Chosen(NamedTuple):
@@ -45,7 +44,7 @@ class Chosen(NamedTuple):
 
 
 def chosen_styles(
-    texts: Sequence[str], network: StyleNetwork, *, argument: str = "style"
+    texts: Sequence[str], network: StyleNetwork, *, num_masks: int = 0, argument: str = "style"
 ) -> Chosen:
     """Returns the styles that texts ask for.
 
@@ -53,47 +52,30 @@ def chosen_styles(
         texts: each a name of the network's styles or the path of a painting, as it is or with a
             weight behind a colon, as in "great_wave:0.7".
         network: whose names are known.
+        num_masks: of the photograph; styles for several may be the same.
         argument: name of the argument in error messages.
 
     Raises:
-        ValueError: if there is none, a name is unknown, or weights are wrong or missing for some.
+        ValueError: if there is none, a name is unknown, or `blending.weights_of` refuses them.
     """
     if not texts:
         raise ValueError(
             f"`{argument}` must be {_known(network)}, or the file of a painting. Received: none."
         )
-    sources, weights = [], []
-    for text in texts:
-        source, weight = _with_weight(text, network, argument)
+
+    def is_source(text: str) -> bool:
+        return text in network.styles or exists(text)
+
+    parts = [part_of(text, is_source, argument=argument) for text in texts]
+    for source, _ in parts:
         looks_like_file = exists(source) or PurePath(source).suffix or len(source.split("/")) > 1
         if source not in network.styles and not looks_like_file:
             raise ValueError(
                 f"`{argument}` must be {_known(network)}, or the file of a painting. Received: "
                 f"{argument}={shown(source)}.{suggestion(source, network.styles)}"
             )
-        sources.append(source)
-        weights += [] if weight is None else [weight]
-    if not weights:
-        return Chosen(tuple(sources), None)
-    if len(weights) != len(sources) or not sum(weights) > 0.0:
-        raise ValueError(
-            f"`{argument}` must give each style a weight, with a sum above 0, or none a weight. "
-            f"Received: {argument}={shown(','.join(texts))}."
-        )
-    return Chosen(tuple(sources), tuple(weights))
-
-
-def _with_weight(text: str, network: StyleNetwork, argument: str) -> tuple[str, float | None]:
-    """Returns the name or path in a text, and its weight or None."""
-    source, colon, number = text.rpartition(":")
-    if not colon or text in network.styles or exists(text):
-        return text, None
-    try:
-        weight = float(number)
-    except ValueError:
-        return text, None  # A colon in the name of a file.
-    check_number(argument, weight, minimum=0.0, maximum=_MOST_WEIGHT)
-    return source, weight
+    weights = weights_of(parts, argument=argument, is_blend=num_masks < 2)
+    return Chosen(tuple(source for source, _ in parts), weights)
 
 
 def _known(network: StyleNetwork) -> str:

@@ -18,6 +18,7 @@ import tensorflow as tf
 from tf_style import vgg19
 from tf_style._checks import check_choice
 from tf_style._keras import keras
+from tf_style.config.compute import FEATURE_PRECISIONS
 from tf_style.config.network import NetworkConfig
 from tf_style.network.keras_layers import (
     BFloat16ReLU,
@@ -163,7 +164,7 @@ def build_extractor(
     """
     check_choice("pooling", pooling, POOLING_LAYERS)
     check_choice("padding", padding, PADDING_RULES)
-    check_choice("features_dtype", features_dtype, ("float32", "bfloat16"))
+    check_choice("features_dtype", features_dtype, FEATURE_PRECISIONS)
     if arithmetic not in (STORED_WINOGRAD, LAID_OUT_BFLOAT16):  # Of the package itself.
         check_choice("arithmetic", arithmetic, ARITHMETICS)
     asked = [vgg19.canonical_layer(layer, argument="layers") for layer in layers]

@@ -20,7 +20,6 @@ from tf_style._checks import check_number
 from tf_style._version import __version__
 from tf_style.export.network_signatures import (
     NETWORK_SIGNATURES,
-    SMALLEST_SIDE,
     NetworkSignatures,
     pass_variables,
     style_of,
@@ -28,6 +27,7 @@ from tf_style.export.network_signatures import (
 )
 from tf_style.export.options import ABOUT, MAX_PIXELS, check_network_options
 from tf_style.export.warm_up import write_requests
+from tf_style.feedforward.architecture import LEAST_SIDE
 from tf_style.feedforward.blending import shares_of
 from tf_style.feedforward.bundled import DEFAULT, named_network
 from tf_style.feedforward.model import load
@@ -100,7 +100,7 @@ def export_network(
         max_pixels=max_pixels,
     )
     for name, side in (("height", height), ("width", width)):
-        check_number(name, side or SMALLEST_SIDE, minimum=SMALLEST_SIDE, maximum=30_000)
+        check_number(name, side or LEAST_SIDE, minimum=LEAST_SIDE, maximum=30_000)
     output = check_new_folder(output_dir)
     FORMATS[format].check_installed()
     found = network if isinstance(network, StyleNetwork) else named_network(network)

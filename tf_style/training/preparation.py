@@ -95,9 +95,7 @@ def prepare(
     paintings, notes = {}, []
     for name, picture in pictures.items():
         argument = "style" if len(pictures) == 1 else f"style[{name}]"
-        paintings[name], lines = read_painting(
-            picture, argument=argument, edge=config.style_edge, keep_margins=config.keep_margins
-        )
+        paintings[name], lines = read_painting(picture, config, argument=argument)
         notes += lines
     start = {"init_network": init_network, "add_to": add_to}
     return TrainingJob(config, paintings, base, bool(add_to), start, tuple(notes))

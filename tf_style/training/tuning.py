@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
+import tensorflow as tf
 
 from tf_style.config.training import TrainingConfig
 from tf_style.feedforward.network_file import StyleNetwork
+from tf_style.feedforward.preparation import training_of
 from tf_style.objective.objective import Objective
 from tf_style.training.photographs import Photographs
 from tf_style.training.training import Training, TrainingProgress
@@ -18,12 +20,16 @@ _SIDE = 192  # Px, of the parts that are painted.
 _PIECE = 1.4  # Pieces of the photograph are this many times as large: a part has about its scale.
 
 
-def tuning_config(seconds: float, *, steps: int = 0) -> TrainingConfig:
+def tuning_config(network: StyleNetwork, seconds: float, *, steps: int = 0) -> TrainingConfig:
     """Returns the options of a tuning that takes about so many seconds, or so many steps.
 
-    Scales and shifts alone can take long steps, and need few photographs in each.
+    Paintings are seen as in the network's own training. Scales and shifts alone can take long
+    steps, and need few photographs in each.
+
+    Raises:
+        ValueError: if the network does not tell how it was trained.
     """
-    return TrainingConfig(
+    return training_of(network).replace(
         minutes=seconds / 60.0,
         steps=steps,
         batch=2,
@@ -70,18 +76,24 @@ def tuned(
 
     Raises:
         DivergedError: if the losses are no numbers any more.
+        MemoryError: if there is not enough memory for it.
     """
     photographs = Photographs.of(_pieces(photograph))
-    training = Training(
-        objective,
-        config,
-        styles=paintings,
-        photographs=photographs,
-        base=network._replace(styles={}),
-        only_styles=True,
-    )
-    for progress in training.steps(training.initial()):
-        yield Tuned(training, progress)
+    try:
+        training = Training(
+            objective,
+            config,
+            styles=paintings,
+            photographs=photographs,
+            base=network._replace(styles={}),
+            only_styles=True,
+        )
+        for progress in training.steps(training.initial()):
+            yield Tuned(training, progress)
+    except tf.errors.ResourceExhaustedError as error:
+        raise MemoryError(
+            "There is not enough memory for the tuning. Leave `tune_seconds` out."
+        ) from error
 
 
 def _pieces(photograph: np.ndarray) -> list[np.ndarray]:

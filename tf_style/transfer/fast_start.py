@@ -10,7 +10,7 @@ from tf_style.feedforward.architecture import LEAST_SIDE
 from tf_style.feedforward.bundled import named_network
 from tf_style.feedforward.paintings import styles_of
 from tf_style.feedforward.pictures import fast_dtype, paint_inputs
-from tf_style.feedforward.preparation import SMALLEST, reduced
+from tf_style.feedforward.preparation import reduced, smallest_painting, training_of
 from tf_style.inputs.inputs import Inputs
 from tf_style.inputs.sizes import check_sides
 
@@ -40,10 +40,11 @@ def with_fast_start(
             f"`init` must not be 'fast' for a result with less than {LEAST_SIDE} px on a side. "
             f"Received: {width}x{height} px. Use init='content'."
         )
-    paintings = [reduced(style) for style in inputs.styles]
-    for painting in paintings:
-        check_sides("style", painting.shape[1:3], SMALLEST)
     network = named_network(FastConfig.network)
+    training = training_of(network)
+    paintings = [reduced(style, training.style_edge) for style in inputs.styles]
+    for painting in paintings:
+        check_sides("style", painting.shape[1:3], smallest_painting(training))
     dtype = tf.float32 if config.compute.deterministic else fast_dtype()
     styles = styles_of(network, paintings, notify=notify)
     return inputs._replace(start=paint_inputs(network, inputs, styles, FastConfig(), dtype=dtype))

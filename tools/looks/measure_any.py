@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from contact_sheet import contact_sheet
 from PIL import Image
-from relative_distances import STYLE_EDGE, Distance, Measure, Painter, mean_of, picture_of
+from relative_distances import Distance, Measure, Painter, mean_of, picture_of
 
 from tf_style.cli import process
 from tf_style.feedforward.bundled import named_network
@@ -72,17 +72,18 @@ def main() -> None:
     options = parser.parse_args()
     process.set_environment()
     process.tune_tensorflow()
-    from tf_style.feedforward.predictor import painting_statistics, predicted_styles
+    from tf_style.feedforward.paintings import styles_of
+    from tf_style.feedforward.preparation import training_of
 
     options.output.mkdir(parents=True, exist_ok=True)
-    measure, painter = Measure(), Painter(named_network(options.network))
+    network = named_network(options.network)
+    measure, painter, edge = Measure(), Painter(network), training_of(network).style_edge
     places: dict[tuple[Path, Path, str], Path] = {}
     jobs = []
     for painting in options.paintings:
-        wanted = picture_of(painting, STYLE_EDGE)
+        wanted = picture_of(painting, edge)
         style_file = saved(wanted, options.output / f"painting_{painting.stem}.png")
-        statistics = painting_statistics(measure.objective.features(wanted))
-        style = predicted_styles(painter.parameters, statistics)[0].numpy()
+        (style,) = styles_of(network, [wanted])
         for photo in options.photos:
             photograph = picture_of(photo, options.size)
             photo_file = saved(photograph, options.output / f"photo_{photo.stem}.png")
@@ -100,7 +101,7 @@ def main() -> None:
     everything: dict[str, list[Distance]] = {who: [] for who in kinds}
     sheet: list[tuple[str, Image.Image]] = []
     for painting in options.paintings:
-        wanted = picture_of(painting, STYLE_EDGE)
+        wanted = picture_of(painting, edge)
         found: dict[str, list[Distance]] = {who: [] for who in kinds}
         for photo in options.photos:
             targets = measure.targets(picture_of(photo, options.size), wanted)

@@ -28,12 +28,12 @@ from relative_distances import (
     Painter,
     losses_of_training,
     mean_of,
-    named_files,
     picture_of,
 )
 
 from tf_style.cli import process
 from tf_style.feedforward.bundled import named_network
+from tf_style.training.preparation import named_paintings
 
 WEIGHTS = (0.1, 0.25, 0.5, 1.0, 2.0)
 
@@ -124,7 +124,11 @@ def main() -> int:
     options = parser.parse_args()
     process.set_environment()
     process.tune_tensorflow()
-    network, files = named_network(options.network), named_files(options.paintings)
+    network = named_network(options.network)
+    try:
+        files = {name: Path(file) for name, file in named_paintings(options.paintings).items()}
+    except ValueError as error:
+        parser.error(str(error))
     if unknown := [name for name in files if name not in network.styles]:
         print(f"The network has the styles {', '.join(network.styles)}. Received: {unknown}.")
         return 2

@@ -31,12 +31,6 @@ def picture_of(path: Path, edge: int) -> np.ndarray:
     return resize(image, fit(size, edge)) if max(size) > edge else image
 
 
-def named_files(texts: list[str]) -> dict[str, Path]:
-    """Returns files by name: NAME in "NAME=FILE", or the file's name without the suffix."""
-    pairs = [text.rpartition("=")[::2] for text in texts]
-    return {name or Path(file).stem: Path(file) for name, file in pairs}
-
-
 class Measure:
     """Measures pictures, with the losses of a training."""
 
