@@ -92,12 +92,12 @@ def test_three_steps_are_those_of_tensorflow(exported, monkeypatch):
         found = program.execute(given)
         given |= found
         state, losses = graph(state, Batch(**batch), training.paintings)
-        for key in StepLosses._fields:
+        for key in StepLosses._fields[:-1]:
             expected = getattr(losses, key).numpy()
-            rtol = 1e-3 if key == "slope" else 1e-4  # It is the length of a gradient.
-            np.testing.assert_allclose(found[f"loss/{key}"], expected, rtol=rtol, atol=1e-7)
+            np.testing.assert_allclose(found[f"loss/{key}"], expected, rtol=1e-4, atol=1e-7)
         if not number:  # Later, rounding has moved the points at which gradients are taken.
             assert_near(found, state, ("first", "second"), 1e-3)
+            np.testing.assert_allclose(found["loss/slope"], losses.slope, rtol=1e-3)
     assert float(found["step"]) == 3.0
     # Adam makes steps of one length: where a gradient is nearly 0, rounding turns them.
     assert_near(found, state, ("parameters", "averages"), 1e-3)
