@@ -1,0 +1,46 @@
+"""Renders a contact sheet of photographs in every style of a network.
+
+Run: python tools/looks/fast_sheet.py --output=docs/images/fast.jpg [--network=default] [--size=384]
+         [--columns=5] [--styles great_wave udnie] PHOTO...   (seconds)
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from contact_sheet import contact_sheet
+from PIL import Image
+
+from tf_style.cli import process
+from tf_style.feedforward.bundled import DEFAULT, named_network
+
+
+def main() -> None:
+    """Writes the sheet."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("photos", nargs="+", type=Path)
+    parser.add_argument("--output", type=Path, required=True, help="a picture")
+    parser.add_argument("--network", default=DEFAULT, help="'default' or a .tfstyle file")
+    parser.add_argument("--styles", nargs="+", help="names; all if left out")
+    parser.add_argument("--size", type=int, default=384, help="longer edge of a picture, px")
+    parser.add_argument("--columns", type=int, default=5, help="pictures in a row")
+    options = parser.parse_args()
+    process.set_environment(quiet=True)
+    from relative_distances import picture_of
+
+    from tf_style.feedforward.pictures import paint_picture
+
+    network = named_network(options.network)
+    pictures = []
+    for photo in options.photos:
+        photograph = picture_of(photo, options.size)
+        for name in options.styles or network.styles:
+            painted = paint_picture(network, photograph, network.styles[name])[0]
+            pixels = np.rint(255.0 * painted).astype(np.uint8)
+            pictures.append((name.replace("_", " "), Image.fromarray(pixels)))
+    contact_sheet(pictures, columns=options.columns).save(options.output, quality=88)
+    print(f"Wrote {options.output}")
+
+
+if __name__ == "__main__":
+    main()
