@@ -52,6 +52,8 @@ from tf_style.serving.errors import RequestError
 from tf_style.serving.paths import parse_path
 from tf_style.serving.request_body import Bodies
 from tf_style.serving.signatures import Signature, TensorInfo
+from tf_style.training import state_file
+from tf_style.training.choices import Reached
 from tf_style.transfer import checkpoint_file, checkpoints
 
 MAX_PIXELS = 1_000_000
@@ -917,6 +919,22 @@ def _network_seeds() -> list[bytes]:
     return found
 
 
+def _read_state(data: bytes) -> None:
+    stored = state_file.read_state(Path("state.bin"))
+    total = sum(array.nbytes for array in stored.arrays.values())
+    _require(total < len(data), "no more arrays than the file holds")
+    _require(isinstance(stored.reached.step, int), "a number of steps")
+
+
+def _state_seeds() -> list[bytes]:
+    found = []
+    for arrays in ({}, {"step": np.float32(3.0), "parameters/bias": np.zeros(3, np.float32)}):
+        state_file.write_state(Path("seed.bin"), arrays, Reached(3, 1.5))
+        found.append(Path("seed.bin").read_bytes())
+        Path("seed.bin").unlink()
+    return found
+
+
 def _read_trace(data: bytes) -> None:
     trace_file.opened(Path("trace.jsonl"), first_step=5).close()
     kept = Path("trace.jsonl").read_bytes()
@@ -1023,6 +1041,10 @@ TARGETS: dict[str, Target] = {
     "networks": Target(
         _network_seeds, _read_network, ("a.tfstyle",), (ValueError, OSError), JSON_TOKENS,
         (_array_file("network 1"),), "a.tfstyle",
+    ),
+    "training_states": Target(
+        _state_seeds, _read_state, ("state.bin",), (ValueError, OSError), JSON_TOKENS,
+        (_array_file("training state 1"),), "state.bin",
     ),
     "traces": Target(
         _trace_seeds, _read_trace, (), (), JSON_TOKENS, (), "trace.jsonl",
