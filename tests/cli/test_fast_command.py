@@ -176,7 +176,7 @@ def test_matched_colors_have_the_photographs_mean(run):
 
 
 def test_any_painting_is_a_style(run, network, monkeypatch, picture_file):
-    from tf_style.feedforward import paintings
+    from tf_style.feedforward import predictor
 
     picture_file("painting.png", 64, 48)
     predicted = 0.5 * network.styles["two"]
@@ -186,7 +186,7 @@ def test_any_painting_is_a_style(run, network, monkeypatch, picture_file):
         read.extend(found)
         return [predicted]
 
-    monkeypatch.setattr(paintings, "styles_of", styles_of)
+    monkeypatch.setattr(predictor, "styles_of", styles_of)
     run("photo.png", "out.png", "--style=painting.png")
     np.testing.assert_array_equal(pixels_of("out.png"), painted(network, predicted))
     np.testing.assert_array_equal(read[0], photograph("painting.png"))

@@ -9,7 +9,7 @@ from tiny_style_network import make_tiny_network, predicted_by_hand
 import tf_style
 from tf_style.config.network import NetworkConfig
 from tf_style.config.training import TrainingConfig
-from tf_style.feedforward import architecture, paintings, preparation
+from tf_style.feedforward import architecture, predictor, preparation
 from tf_style.feedforward.network_file import NetworkFileError
 from tf_style.network import extractor
 
@@ -60,10 +60,10 @@ def test_a_trained_network_paints_in_any_style_as_it_was_trained(
     image, _ = preparation.read_painting(painting, preparation.training_of(network))
     assert image.shape == (1, 64, 64, 3)
     model = extractor.load_extractor(NetworkConfig(**options), layers=architecture.PAINTING_LAYERS)
-    (style,) = paintings.styles_of(network, [image])
+    (style,) = predictor.styles_of(network, [image])
     expected = predicted_by_hand(network, model(image))
     np.testing.assert_allclose(style, expected, rtol=2e-3, atol=2e-4)
-    (other,) = paintings.styles_of(network._replace(about={}), [image])
+    (other,) = predictor.styles_of(network._replace(about={}), [image])
     assert np.abs(other - expected).max() > 0.1
 
 
@@ -80,10 +80,10 @@ def test_the_predictor_reads_logarithms_of_means_and_deviations(monkeypatch, min
     model = extractor.load_extractor(layers=architecture.PAINTING_LAYERS)
     found = model(painting)
     network = make_tiny_network()
-    (style,) = paintings.styles_of(network, [painting])
+    (style,) = predictor.styles_of(network, [painting])
     np.testing.assert_allclose(style, predicted_by_hand(network, found), rtol=2e-3, atol=2e-4)
 
 
 def test_without_paintings_no_weights_are_read(monkeypatch):
-    monkeypatch.setattr(paintings, "load_extractor", lambda *_, **__: pytest.fail("read"))
-    assert paintings.styles_of(make_tiny_network(), []) == []
+    monkeypatch.setattr(predictor, "load_extractor", lambda *_, **__: pytest.fail("read"))
+    assert predictor.styles_of(make_tiny_network(), []) == []

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from tiny_style_network import make_tiny_network
 
-from tf_style.feedforward.blending import shares_of
-from tf_style.feedforward.styles import Chosen, blended, chosen_styles
+from tf_style.feedforward.styles import Chosen, blended, chosen_styles, shares_of
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from tiny_style_network import make_tiny_network
 import tf_style
 from tf_style.cli import main
 from tf_style.config.style_config import StyleConfig
-from tf_style.feedforward import paintings, pictures
+from tf_style.feedforward import pictures, predictor
 from tf_style.inputs.control_pictures import ControlPictures
 from tf_style.inputs.preparation import prepare_inputs
 from tf_style.transfer import batch, fast_start, interpolation
@@ -33,7 +33,7 @@ def arrays(rng):
 
 def painted(network, inputs, style=0):
     """Returns what the network paints for one of the styles."""
-    (row,) = paintings.styles_of(network, [inputs.styles[style]])
+    (row,) = predictor.styles_of(network, [inputs.styles[style]])
     return pictures.paint_picture(network, inputs.content, row)
 
 

@@ -201,7 +201,7 @@ def _styles(job: _Job) -> list[np.ndarray]:
     if job.paintings and job.config.tune_seconds:
         predicted = _tuned(job)
     elif job.paintings:
-        from tf_style.feedforward.paintings import styles_of  # It imports Keras.
+        from tf_style.feedforward.predictor import styles_of  # It imports Keras.
 
         found = styles_of(job.network, list(job.paintings.values()), notify=print)
         predicted = dict(zip(job.paintings, found, strict=True))

@@ -20,9 +20,9 @@ from tf_style.export.named_graphs import (
 from tf_style.export.options import DEFAULT_SIGNATURE
 from tf_style.export.warm_up import Request
 from tf_style.feedforward.architecture import LEAST_SIDE
-from tf_style.feedforward.blending import shares_of
 from tf_style.feedforward.network_file import StyleNetwork
 from tf_style.feedforward.painting import paint
+from tf_style.feedforward.styles import shares_of
 from tf_style.images import graph_pictures
 
 NETWORK_SIGNATURES = ("paint", "paint_png")

@@ -15,13 +15,12 @@ from tf_style.feedforward.architecture import (
     Architecture,
     initial_parameters,
 )
-from tf_style.feedforward.blending import AnyStyle, shares_of
 from tf_style.feedforward.bundled import DEFAULT, named_network
 from tf_style.feedforward.network_file import StyleNetwork
 from tf_style.feedforward.painting import paint
-from tf_style.feedforward.paintings import statistics_of
-from tf_style.feedforward.predictor import predicted_styles
+from tf_style.feedforward.predictor import predicted_styles, statistics_of
 from tf_style.feedforward.preparation import OF_PAINTINGS, read_painting, training_of
+from tf_style.feedforward.styles import AnyStyle, shares_of
 from tf_style.graphs.batches import rgb
 from tf_style.keras.inputs import check_sides, options_of
 from tf_style.keras.value_range import checked_range, checked_values, to_unit_range

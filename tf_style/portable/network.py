@@ -28,11 +28,11 @@ from tf_style.export.network_signatures import (
 from tf_style.export.options import ABOUT, MAX_PIXELS, check_network_options
 from tf_style.export.warm_up import write_requests
 from tf_style.feedforward.architecture import LEAST_SIDE
-from tf_style.feedforward.blending import shares_of
 from tf_style.feedforward.bundled import DEFAULT, named_network
 from tf_style.feedforward.model import load
 from tf_style.feedforward.network_file import StyleNetwork
 from tf_style.feedforward.painting import paint
+from tf_style.feedforward.styles import shares_of
 from tf_style.files.new_folder import check_new_folder, new_folder, num_bytes
 from tf_style.portable.conversion import FORMATS, Conversion, Format, convert_function, described
 

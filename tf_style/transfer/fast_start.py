@@ -8,8 +8,8 @@ from tf_style.config.fast import FastConfig
 from tf_style.config.style_config import StyleConfig
 from tf_style.feedforward.architecture import LEAST_SIDE
 from tf_style.feedforward.bundled import named_network
-from tf_style.feedforward.paintings import styles_of
 from tf_style.feedforward.pictures import fast_dtype, paint_inputs
+from tf_style.feedforward.predictor import styles_of
 from tf_style.feedforward.preparation import reduced, smallest_painting, training_of
 from tf_style.inputs.inputs import Inputs
 from tf_style.inputs.sizes import check_sides

@@ -72,7 +72,7 @@ def main() -> None:
     options = parser.parse_args()
     process.set_environment()
     process.tune_tensorflow()
-    from tf_style.feedforward.paintings import styles_of
+    from tf_style.feedforward.predictor import styles_of
     from tf_style.feedforward.preparation import training_of
 
     options.output.mkdir(parents=True, exist_ok=True)
