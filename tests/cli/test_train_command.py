@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 from mini_training import (
     TINY,
+    stop_trainings,
     use_still_training,
     write_pictures,
     write_tiny_network,
@@ -214,15 +215,7 @@ def test_losses_that_are_no_numbers_end_with_one_line(given, monkeypatch, capsys
     ids=["diverged", "memory"],
 )
 def test_an_error_in_the_middle_keeps_what_was_reached(given, monkeypatch, capsys, error, told):
-    real = run.Training.steps
-
-    def steps(*arguments):
-        for progress in real(*arguments):
-            if progress.reached.step == 3:
-                raise error
-            yield progress
-
-    monkeypatch.setattr(run.Training, "steps", steps)
+    stop_trainings(monkeypatch, error)
     assert run_with(given) == 2
     left, last = capsys.readouterr().err.splitlines()[-2:]
     assert left.startswith("new.tfstyle is the network as last saved. To resume: ")

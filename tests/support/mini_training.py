@@ -72,3 +72,18 @@ def use_still_training(monkeypatch):
 
     monkeypatch.setattr(run, "Training", StillTraining)
     monkeypatch.setattr(run, "load_objective", lambda config, notify=None: None)
+
+
+def stop_trainings(monkeypatch, error):
+    """Makes trainings raise an error after their second step."""
+    from tf_style.training import run
+
+    real = run.Training.steps
+
+    def steps(*arguments):
+        for progress in real(*arguments):
+            if progress.reached.step == 3:
+                raise error
+            yield progress
+
+    monkeypatch.setattr(run.Training, "steps", steps)

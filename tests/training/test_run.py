@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from mini_training import (
+    stop_trainings,
     tiny_config,
     use_still_training,
     write_pictures,
@@ -263,19 +264,6 @@ def test_a_full_disk_for_summaries_does_not_end_the_training(pictures, base, mon
     assert last.startswith("Could not write the last summaries: ")
 
 
-def stopping(monkeypatch, error):
-    """Makes trainings raise an error after their second step."""
-    real = run.Training.steps
-
-    def steps(*arguments):
-        for progress in real(*arguments):
-            if progress.reached.step == 3:
-                raise error
-            yield progress
-
-    monkeypatch.setattr(run.Training, "steps", steps)
-
-
 @pytest.mark.usefixtures("still")
 @pytest.mark.parametrize(
     ("error", "kind"),
@@ -289,7 +277,7 @@ def stopping(monkeypatch, error):
 def test_an_error_in_a_step_leaves_the_step_before_it(
     pictures, base, tmp_path, monkeypatch, error, kind
 ):
-    stopping(monkeypatch, error)
+    stop_trainings(monkeypatch, error)
     files = TrainingFiles(tmp_path / "wave.tfstyle", tmp_path / "sheet.png", tmp_path / "folder")
     with pytest.raises(kind):
         run.train(run_job(pictures[0], base, tiny_config(steps=9)), pictures[1], files)

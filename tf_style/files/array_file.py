@@ -122,12 +122,17 @@ def write(
                 os.close(folder)
 
 
-def read(path: Path, kind: Kind) -> ArrayFile:
+def read(path: Path, kind: Kind, *, version: str | None = None) -> ArrayFile:
     """Returns the contents of a file, after checking the whole file.
+
+    Args:
+        path: path of the file.
+        kind: of the file.
+        version: the version of tf_style that must have written it; any if omitted.
 
     Raises:
         OSError: if the file cannot be read.
-        ValueError: `kind.error` if it is of another kind or format, or damaged.
+        ValueError: `kind.error` if it is of another kind, format or version, or damaged.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -148,14 +153,20 @@ def read(path: Path, kind: Kind) -> ArrayFile:
         header = file.read(num_bytes)
     try:
         fields = json.loads(header)
-        version, description, table = fields["tf_style"], fields["description"], fields["arrays"]
+        written_by, description = fields["tf_style"], fields["description"]
+        table = fields["arrays"]
         places = dict(_places(table, len(start + length) + num_bytes))
         end = max((place.end for place in places.values()), default=len(start + length) + num_bytes)
         if not isinstance(description, dict) or end + _DIGEST != size:
             raise ValueError("it does not have the length that it states")
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise kind.error(f"'{path}' is not a {kind.name} of tf_style: {error}.") from error
-    return ArrayFile(path, description, _Arrays(path, kind, places), version)
+    if version not in (None, written_by):
+        raise kind.error(
+            f"'{path}' must be from tf_style {version}. Received: version {written_by!r}, whose "
+            "results may differ. Resume with that version, or start anew."
+        )
+    return ArrayFile(path, description, _Arrays(path, kind, places), written_by)
 
 
 def is_of_other_kind(path: Path, name: str) -> bool:

@@ -104,13 +104,7 @@ def read(path: Path) -> ArrayFile:
         TrainingCheckpointError: if it is no checkpoint of a training, damaged, or from another
             version.
     """
-    found = array_file.read(path, _KIND)
-    if found.version != __version__:
-        raise TrainingCheckpointError(
-            f"'{path}' must be from tf_style {__version__}. Received: version {found.version!r}. "
-            "Resume with that version, or start anew."
-        )
-    return found
+    return array_file.read(path, _KIND, version=__version__)
 
 
 def newest(folder: Path, *, argument: str) -> Saved:

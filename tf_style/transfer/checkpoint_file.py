@@ -30,10 +30,4 @@ def read(path: Path) -> Checkpoint:
         OSError: if the file cannot be read.
         CheckpointError: if it is not a checkpoint, is damaged, or is from another version.
     """
-    found = array_file.read(path, _KIND)
-    if found.version != __version__:
-        raise CheckpointError(
-            f"'{path}' must be from tf_style {__version__}. Received: version {found.version!r}, "
-            "whose pictures may differ. Resume with that version, or start anew."
-        )
-    return found
+    return array_file.read(path, _KIND, version=__version__)
