@@ -1,8 +1,8 @@
-"""Compares the optimizers, or with --histories the L-BFGS histories, on pairs of pictures.
+"""Compares the optimizers, the histories of L-BFGS or the starts of runs, on pairs of pictures.
 
 Run: python tools/speed/compare_optimizers.py CONTENT STYLE [CONTENT STYLE ...] [--size=256]
-(four runs of --evaluations=100 for each pair: 5 minutes at 256 px on two cores; with --histories
-eight runs of the default schedule for each pair)
+(four runs of --evaluations=100 for each pair: 5 minutes at 256 px on two cores; with --histories or
+--starts eight runs of about the default schedule for each pair)
 
 Each optimizer starts from the photograph at one size. Prints the loss of the saved picture after a
 quarter, half and all of the evaluations, and the seconds of an evaluation, including the
@@ -11,12 +11,17 @@ optimizer's own work but not tracing.
 With --histories, each run is the default schedule, deterministic, and L-BFGS keeps at most that
 many pairs at every size, in float32 or rounded to bfloat16. Prints a row for each: the bytes of
 history for each pixel, and the final losses relative to the first row, the default.
+
+With --starts, each run begins with the photograph or with what the style network paints, and has
+the default's sizes and steps or fewer. Prints the final loss for each pair and the seconds of all,
+relative to the first row, the default.
 """
 
 import argparse
 import dataclasses
 import functools
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 from unittest import mock
@@ -30,15 +35,27 @@ RUNS: dict[str, Any] = {
     "adam": {"optimizer": "adam"},
 }
 HISTORIES = (20, 10, 5, 3)
+STARTS: tuple[dict[str, Any], ...] = (
+    {"init": "content"},
+    {"init": "fast"},
+    {"init": "content", "steps": 16},
+    {"init": "fast", "steps": 16},
+    {"init": "content", "scales": "0.5:23,1:23"},
+    {"init": "fast", "scales": "0.5:23,1:23"},
+    {"init": "content", "scales": "1:23"},
+    {"init": "fast", "scales": "1:23"},
+)
 
 
 def main() -> int:
-    """Runs each optimizer, or each history, and prints a table."""
+    """Runs each optimizer, history or start, and prints a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("pictures", nargs="+", help="content and style of each pair")
     parser.add_argument("--size", type=int, default=256, help="longer edge, px")
     parser.add_argument("--evaluations", type=int, default=100, help="of each optimizer")
-    parser.add_argument("--histories", action="store_true", help="compare L-BFGS histories instead")
+    others = parser.add_mutually_exclusive_group()
+    others.add_argument("--histories", action="store_true", help="compare L-BFGS histories instead")
+    others.add_argument("--starts", action="store_true", help="compare starts of runs instead")
     options = parser.parse_args()
     if len(options.pictures) % 2:
         parser.error("every content picture needs a style picture")
@@ -47,6 +64,8 @@ def main() -> int:
     pairs = list(zip(options.pictures[::2], options.pictures[1::2], strict=True))
     if options.histories:
         compare_histories(pairs, options.size)
+    elif options.starts:
+        compare_starts(pairs, options.size)
     else:
         for pair in pairs:
             compare_optimizers(*pair, options.size, options.evaluations)
@@ -111,6 +130,28 @@ def compare_histories(pairs: list[tuple[str, str]], size: int) -> None:
             kind, num_bytes = ("bfloat16", 12) if rounded else ("float32", 24)
             row = f"{history} | {kind} | {num_bytes * history} | {', '.join(ratios)}"
             print(f"| {row} |", flush=True)
+
+
+def compare_starts(pairs: list[tuple[str, str]], size: int) -> None:
+    """Prints the final losses and seconds of runs with other starts, sizes and steps."""
+    import tf_style
+
+    tf_style.stylize(*pairs[0], config=tf_style.StyleConfig(size=size))  # Loads and compiles.
+    print("start | sizes and steps | loss of each pair | seconds")
+    default: list[tuple[float, float]] = []
+    for changes in STARTS:
+        config = tf_style.StyleConfig(size=size).replace(**changes)
+        found = []
+        for pair in pairs:
+            begin = time.perf_counter()
+            found.append((tf_style.stylize(*pair, config=config).loss, time.perf_counter() - begin))
+        default = default or found
+        losses = [
+            f"{loss / first:.3f}" for (loss, _), (first, _) in zip(found, default, strict=True)
+        ]
+        seconds = sum(each for _, each in found) / sum(each for _, each in default)
+        sizes = changes.get("scales") or f"auto, {config.optimizer.steps}"
+        print(f"{config.init} | {sizes} | {', '.join(losses)} | {seconds:.2f}", flush=True)
 
 
 if __name__ == "__main__":
