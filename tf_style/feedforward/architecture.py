@@ -42,6 +42,7 @@ class Architecture:
     Attributes:
         edge_filters: filters at half of the picture's sides.
         filters: filters at a quarter of them.
+        inner_filters: filters between the two convolutions of a residual block.
         blocks: residual blocks.
         hidden: units of the predictor between a painting's statistics and its style.
         statistics: numbers that describe a painting, two for each filter of `PAINTING_LAYERS`.
@@ -49,6 +50,7 @@ class Architecture:
 
     edge_filters: int = 32
     filters: int = 64
+    inner_filters: int = 32
     blocks: int = 5
     hidden: int = 128
     statistics: int = _NUM_STATISTICS
@@ -60,17 +62,16 @@ class Architecture:
     @property
     def kernels(self) -> dict[str, tuple[int, int, int, int]]:
         """The kernels' shapes `[height, width, in, filters]` by name, in the order of use."""
-        edge, inner = self.edge_filters, self.filters
-        blocks = {
-            f"block{block}_conv{number}": (3, 3, inner, inner)
-            for block in range(1, self.blocks + 1)
-            for number in (1, 2)
-        }
+        edge, outer, inner = self.edge_filters, self.filters, self.inner_filters
+        blocks = {}
+        for block in range(1, self.blocks + 1):
+            blocks[f"block{block}_conv1"] = (3, 3, outer, inner)
+            blocks[f"block{block}_conv2"] = (3, 3, inner, outer)
         return {
             "shrink1": (5, 5, 3, edge),
-            "shrink2": (3, 3, edge, inner),
+            "shrink2": (3, 3, edge, outer),
             **blocks,
-            "enlarge1": (3, 3, inner, edge),
+            "enlarge1": (3, 3, outer, edge),
             "enlarge2": (3, 3, edge, 3),
         }
 

@@ -106,8 +106,7 @@ class Training:
             parameters = initial_parameters(self.architecture, self.config.seed)
         else:
             parameters = dict(self.base.parameters)
-        size = len(self._styles), self.architecture.style_size
-        parameters[STYLES] = np.zeros(size, np.float32)
+        parameters[STYLES] = self._initial_styles()
         if self.config.adversarial_weight:
             parameters |= initial_discriminator(len(self._styles), self.config.seed)
         return initial_state(parameters)
@@ -166,6 +165,19 @@ class Training:
             about=about,
             base=self.base if self.only_styles else None,
         )
+
+    def _initial_styles(self) -> np.ndarray:
+        """Returns what is added to the predicted styles at first, float32 `[styles, style_size]`.
+
+        A style whose name the base knows begins as it is there, others as they are predicted.
+        """
+        added = np.zeros([len(self._styles), self.architecture.style_size], np.float32)
+        if self.base is not None:
+            predicted = predicted_styles(self.base.parameters, self.paintings.statistics).numpy()
+            for number, name in enumerate(self._styles):
+                if name in self.base.styles:
+                    added[number] = self.base.styles[name] - predicted[number]
+        return added
 
     def _batches(self, first: int, side: int) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
         """Returns photographs and pictures of other styles for all steps from `first` on."""
