@@ -11,7 +11,12 @@ from tf_style.feedforward.architecture import (
 from tf_style.feedforward.network_file import StyleNetwork
 
 TINY = Architecture(
-    edge_filters=4, filters=8, blocks=1, hidden=6, statistics=2 * sum(MINI_CHANNELS)
+    edge_filters=4,
+    filters=8,
+    inner_filters=6,
+    blocks=1,
+    hidden=6,
+    statistics=2 * sum(MINI_CHANNELS),
 )
 """Few filters, and a predictor for the statistics of the small VGG-19."""
 

@@ -134,3 +134,32 @@ def test_where_flows_do_not_agree_nothing_counts():
     back = -there
     back[:, 6:] = [5.0, 0.0]
     assert agreeing(there, back).sum() == 10 * 4
+
+
+def test_a_narrow_network_paints_the_same_without_filters_that_did_nothing(rng):
+    from narrow_network import narrowed
+
+    wide = make_tiny_network("wave", "scream")
+    used = {"shrink1": [0, 2, 3], "block1_conv1": [1, 2, 4, 5], "enlarge1": [0, 1, 3]}
+    parameters = dict(wide.parameters)
+    for name, first in {
+        "shrink2": "shrink1",
+        "block1_conv2": "block1_conv1",
+        "enlarge2": "enlarge1",
+    }.items():
+        without = np.zeros_like(parameters[name])
+        without[:, :, used[first]] = parameters[name][:, :, used[first]]
+        parameters[name] = without
+    wide = wide._replace(parameters=parameters)
+    photographs = list(rng.uniform(0, 1, (3, 1, 64, 72, 3)).astype(np.float32))
+    *lines, narrow = narrowed(wide, photographs, 3, 4)
+    assert lines[0] == "shrink1: 3 filters stay, 0.0% of shrink2 is lost"
+    for first, filters in used.items():
+        np.testing.assert_array_equal(
+            narrow.parameters[first], parameters[first][..., filters], err_msg=first
+        )
+    for name in wide.styles:
+        found = paint_picture(narrow, photographs[0], narrow.styles[name])
+        wanted = paint_picture(wide, photographs[0], wide.styles[name])
+        assert np.abs(wanted - wanted.mean()).max() > 0.1  # It is a picture.
+        np.testing.assert_allclose(found, wanted, atol=0.01)

@@ -7,8 +7,9 @@ many styles. No TensorFlow here.
 
 References:
     Johnson, Alahi & Fei-Fei (2016), Perceptual losses for real-time style transfer. Differs: half
-    of their filters, no convolution at the picture's full size, and a sigmoid instead of a scaled
-    tanh, so that a frame of 640x480 px takes 31 ms on two cores (docs/notes/feedforward.md);
+    of their filters and a quarter inside the blocks, no convolution at the picture's full size, and
+    a sigmoid instead of a scaled tanh, so that a frame of 640x480 px takes 24 ms on two cores
+    (docs/notes/feedforward.md);
     Dumoulin, Shlens & Kudlur (2017), A learned representation for artistic style. Differs: the
     picture is mirrored at its borders once, not before each convolution.
 """

@@ -20,7 +20,7 @@ from tf_style.images.writing import check_output
 NO_NETWORK = "none"
 """What `init_network` is for a start from random numbers."""
 
-_ROOM = 8_000_000  # Bytes; the default network has 2 MB.
+_ROOM = 8_000_000  # Bytes; the default network has 1.5 MB.
 _NAME = re.compile(r"[\w.-]{1,100}")
 
 
