@@ -209,8 +209,10 @@ def _train(work: _Work, options: TrainOptions) -> int:
         except KeyboardInterrupt:
             display.message(f"Stopped at once.{_what_is_left(work)}")
             return INTERRUPTED
-        except (OSError, ArithmeticError, MemoryError):
-            if left := _what_is_left(work).strip():
+        except (OSError, ArithmeticError, MemoryError) as error:
+            # A training that diverged would diverge again.
+            resumes = not isinstance(error, ArithmeticError)
+            if left := _what_is_left(work, resumes=resumes).strip():
                 display.message(left)
             raise
         return _finish(work, result, display)
@@ -246,11 +248,11 @@ def _resume_hint(work: _Work, is_cancelled: bool = True) -> str:
     return f" To train longer: {command} --{longer}"
 
 
-def _what_is_left(work: _Work) -> str:
-    """Returns sentences on the network and the checkpoint that a training leaves."""
+def _what_is_left(work: _Work, *, resumes: bool = True) -> str:
+    """Returns sentences on the network and, if it can go on, the checkpoint of a training."""
     output = work.request.output_path
     saved = f" {output} is the network as last saved." if output.exists() else ""
-    return f"{saved}{_resume_hint(work)}"
+    return f"{saved}{_resume_hint(work) if resumes else ''}"
 
 
 @contextlib.contextmanager
