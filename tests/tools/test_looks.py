@@ -80,3 +80,25 @@ def test_a_wrong_number_of_pictures_is_an_error(tmp_path, capsys):
     with pytest.raises(SystemExit):
         sheets(tmp_path, "--sheet=paper", "--output={sheet}.png", "photo", "a", "b")
     assert "the paper's figures take CONTENT STYLE" in capsys.readouterr().err
+
+
+def test_a_reader_sees_both_pictures_of_a_pair_and_only_the_key_tells_them(tmp_path, monkeypatch):
+    import blind_pairs
+
+    colors = {"painting": (90, 90, 90), "ours": (200, 0, 0), "theirs": (0, 0, 200)}
+    for number, (name, color) in enumerate(colors.items(), start=1):
+        Image.new("RGB", (40 * number, 30 * number), color).save(tmp_path / f"{name}.png")
+    pair = ["--pair", *(str(tmp_path / f"{name}.png") for name in colors)]
+    pages = tmp_path / "pages"
+    monkeypatch.setattr("sys.argv", ["blind_pairs.py", f"--output={pages}", *12 * pair])
+    blind_pairs.main()
+    key = (tmp_path / "pages_key.txt").read_text(encoding="utf-8").splitlines()
+    sides = set()
+    for number, line in enumerate(key, start=1):
+        page = Image.open(pages / f"{number}.png")
+        shown = [page.getpixel((8 + 88 * column + 20, 20)) for column in range(3)]
+        is_first = line.startswith(f"{number}: A is {tmp_path / 'ours.png'}, B is ")
+        order = ("painting", "ours", "theirs") if is_first else ("painting", "theirs", "ours")
+        assert shown == [colors[name] for name in order]
+        sides.add(is_first)
+    assert sides == {True, False}

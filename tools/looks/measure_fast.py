@@ -1,24 +1,26 @@
-"""Measures a style network against the optimizer, at equal distance from the photograph.
+"""Measures style networks against the optimizer, at equal distance from the photograph.
 
 Run: python tools/looks/measure_fast.py --photos PHOTO... --paintings PAINTING... --cache=FOLDER
-         [--network=default] [--size=256] [--weights 0.1 0.25 0.5 1 2] [--pairs=10] [--plot=FILE]
+         [--networks default OTHER.tfstyle...] [--size=256] [--weights 0.1 0.25 0.5 1 2]
+         [--pairs=10] [--plot=FILE] [--curve=FILE]
 (30 seconds for each pair at 256 px on two cores, at the first time: FOLDER keeps what the optimizer
 painted, which is the same for all networks)
 
-Paintings are files with the names of the network's styles, or NAME=FILE. They meet the photographs
+Paintings are files with the names of the networks' styles, or NAME=FILE. They meet the photographs
 in turn. The optimizer paints each pair with the training's losses and each content weight, from
 coarse to fine; its style distance at the network's content distance is interpolated between them.
 Where no weight came as near or as far, it is that of the nearest, marked "*". Distances are
 relative: content is 1 for a picture of one color; style is the mean over the layers of
-|G - A|^2 / |A|^2. Prints a row for each style with the means, and the ratio of the style distances.
-`--plot` draws both distances of each pair (needs matplotlib).
+|G - A|^2 / |A|^2. Prints for each network a row for each style with the means, and the ratio of the
+style distances. `--plot` draws both distances of each pair of the last network, `--curve` the mean
+distances of all networks against the minutes of their trainings (both need matplotlib).
 """
 
 import argparse
 import hashlib
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from relative_distances import (
@@ -33,6 +35,7 @@ from relative_distances import (
 
 from tf_style.cli import process
 from tf_style.feedforward.bundled import named_network
+from tf_style.feedforward.network_file import StyleNetwork
 from tf_style.training.preparation import named_paintings
 
 WEIGHTS = (0.1, 0.25, 0.5, 1.0, 2.0)
@@ -93,14 +96,19 @@ def row(name: str, pairs: list[Pair]) -> str:
     )
 
 
-def plot(pairs: list[Pair], path: Path) -> None:
-    """Draws the distances of all pairs."""
+def pyplot() -> Any:
+    """Returns matplotlib's plots, without a screen."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(7, 5))
+    return pyplot
+
+
+def plot(pairs: list[Pair], path: Path) -> None:
+    """Draws the distances of all pairs."""
+    figure, axes = pyplot().subplots(figsize=(7, 5))
     for number, pair in enumerate(pairs):
         color = f"C{number % 10}"
         axes.plot(*np.array(sorted(pair.optimizer)).T, ".-", color=color, linewidth=0.8)
@@ -110,30 +118,52 @@ def plot(pairs: list[Pair], path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
+def draw_curve(found: list[tuple[float, Distance]], path: Path) -> None:
+    """Draws the mean distances of networks against the minutes that they were trained."""
+    minutes, distances = zip(*sorted(found), strict=True)
+    figure, axes = pyplot().subplots(figsize=(7, 4))
+    for name, values in zip(Distance._fields, np.array(distances).T, strict=True):
+        axes.plot(minutes, values, "o-", label=name)
+    axes.set(xlabel="minutes of training", ylabel="mean relative distance", ylim=(0.0, None))
+    axes.set_xlim(0.0, None)
+    axes.legend()
+    figure.savefig(path, dpi=120)
+
+
+def minutes_of(network: StyleNetwork) -> float:
+    """Returns the minutes of a network's last training."""
+    return float(network.about["seconds"]) / 60.0
+
+
 def main() -> int:
-    """Measures and prints the table."""
+    """Measures and prints the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--photos", type=Path, nargs="+", required=True)
     parser.add_argument("--paintings", nargs="+", required=True, help="files, or NAME=FILE")
     parser.add_argument("--cache", type=Path, required=True, help="folder for pictures")
-    parser.add_argument("--network", default="default", help="a .tfstyle file, or 'default'")
+    parser.add_argument(
+        "--networks", nargs="+", default=["default"], help=".tfstyle files, or 'default'"
+    )
     parser.add_argument("--size", type=int, default=256, help="longer edge of photographs, px")
     parser.add_argument("--weights", type=float, nargs="+", default=WEIGHTS, help="of the content")
     parser.add_argument("--pairs", type=int, default=10)
     parser.add_argument("--plot", type=Path, help="picture file")
+    parser.add_argument("--curve", type=Path, help="picture file")
     options = parser.parse_args()
     process.set_environment()
     process.tune_tensorflow()
-    network = named_network(options.network)
+    networks = [named_network(name) for name in options.networks]
     try:
         files = {name: Path(file) for name, file in named_paintings(options.paintings).items()}
     except ValueError as error:
         parser.error(str(error))
-    if unknown := [name for name in files if name not in network.styles]:
-        print(f"The network has the styles {', '.join(network.styles)}. Received: {unknown}.")
-        return 2
+    for network in networks:
+        if unknown := [name for name in files if name not in network.styles]:
+            print(f"The network has the styles {', '.join(network.styles)}. Received: {unknown}.")
+            return 2
     options.cache.mkdir(parents=True, exist_ok=True)
-    measure, painter, pairs = Measure(), Painter(network), list[Pair]()
+    measure, painters = Measure(), [Painter(network) for network in networks]
+    pairs: list[list[Pair]] = [[] for _ in networks]
     for number in range(options.pairs):
         photo = options.photos[number % len(options.photos)]
         name = list(files)[(number + number // len(options.photos)) % len(files)]
@@ -144,16 +174,23 @@ def main() -> int:
             measure.distance(optimized(photo, files[name], weight, size, options.cache), targets)
             for weight in options.weights
         ]
-        painted = painter(photograph, network.styles[name])
-        pairs.append(Pair(name, measure.distance(painted, targets), distances))
+        for network, painter, own in zip(networks, painters, pairs, strict=True):
+            painted = painter(photograph, network.styles[name])
+            own.append(Pair(name, measure.distance(painted, targets), distances))
+            print(f"{photo.stem}: {row(name, own[-1:])}", file=sys.stderr)
         others = ", ".join(f"{each.content:.3f} {each.style:.4f}" for each in distances)
-        print(f"{photo.stem}: {row(name, pairs[-1:])}; optimizer {others}", file=sys.stderr)
+        print(f"{photo.stem}, optimizer: {others}", file=sys.stderr)
     print("style | content | style, network | style, optimizer | ratio")
-    for name in dict.fromkeys(pair.name for pair in pairs):
-        print(row(name, [pair for pair in pairs if pair.name == name]))
-    print(row("all", pairs))
+    for place, own in zip(options.networks, pairs, strict=True):
+        print(f"{place}:")
+        for name in dict.fromkeys(pair.name for pair in own):
+            print(row(name, [pair for pair in own if pair.name == name]))
+        print(row("all", own))
     if options.plot:
-        plot(pairs, options.plot)
+        plot(pairs[-1], options.plot)
+    if options.curve:
+        means = [mean_of([pair.network for pair in own]) for own in pairs]
+        draw_curve([*zip(map(minutes_of, networks), means, strict=True)], options.curve)
     return 0
 
 
