@@ -1,7 +1,9 @@
-"""Renders a contact sheet of photographs in every style of a network.
+"""Renders a contact sheet of photographs in every style of one network or several.
 
-Run: python tools/looks/fast_sheet.py --output=docs/images/fast.jpg [--network=default] [--size=384]
-         [--columns=5] [--styles great_wave udnie] PHOTO...   (seconds)
+Run: python tools/looks/fast_sheet.py --output=docs/images/fast.jpg [--networks default]
+         [--size=384] [--columns=5] [--styles great_wave udnie] --photos PHOTO...   (seconds)
+
+With several networks, captions begin with the names of their files.
 """
 
 import argparse
@@ -18,9 +20,11 @@ from tf_style.feedforward.bundled import DEFAULT, named_network
 def main() -> None:
     """Writes the sheet."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("photos", nargs="+", type=Path)
+    parser.add_argument("--photos", nargs="+", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True, help="a picture")
-    parser.add_argument("--network", default=DEFAULT, help="'default' or a .tfstyle file")
+    parser.add_argument(
+        "--networks", nargs="+", default=[DEFAULT], help="'default' or .tfstyle files"
+    )
     parser.add_argument("--styles", nargs="+", help="names; all if left out")
     parser.add_argument("--size", type=int, default=384, help="longer edge of a picture, px")
     parser.add_argument("--columns", type=int, default=5, help="pictures in a row")
@@ -30,14 +34,16 @@ def main() -> None:
 
     from tf_style.feedforward.pictures import paint_picture
 
-    network = named_network(options.network)
+    networks = {Path(name).stem: named_network(name) for name in options.networks}
     pictures = []
     for photo in options.photos:
         photograph = picture_of(photo, options.size)
-        for name in options.styles or network.styles:
-            painted = paint_picture(network, photograph, network.styles[name])[0]
-            pixels = np.rint(255.0 * painted).astype(np.uint8)
-            pictures.append((name.replace("_", " "), Image.fromarray(pixels)))
+        for place, network in networks.items():
+            for name in options.styles or network.styles:
+                painted = paint_picture(network, photograph, network.styles[name])[0]
+                caption = f"{place}: {name}" if len(networks) > 1 else name
+                pixels = np.rint(255.0 * painted).astype(np.uint8)
+                pictures.append((caption.replace("_", " "), Image.fromarray(pixels)))
     contact_sheet(pictures, columns=options.columns).save(options.output, quality=88)
     print(f"Wrote {options.output}")
 
