@@ -219,7 +219,6 @@ def test_an_error_in_the_middle_keeps_what_was_reached(given, monkeypatch, capsy
     assert run_with(given) == 2
     left, last = capsys.readouterr().err.splitlines()[-2:]
     assert left.startswith("new.tfstyle is the network as last saved.")
-    # A training that diverged would diverge again.
     assert (" To resume: " in left) is not isinstance(error, DivergedError)
     assert last == f"tf_style: {told}"
     assert read_network("new.tfstyle").about["step"] == 2

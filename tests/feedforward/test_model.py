@@ -203,7 +203,7 @@ def test_wrong_options_are_named(options, error, message):
 
 def test_wrong_calls_are_named(images):
     painter = load(NETWORK)
-    with pytest.raises(ValueError, match=r"`styles` must be numbers \[batch or 1, 64\]"):
+    with pytest.raises(ValueError, match=r"`styles` must be numbers \[batch or 1, 60\]"):
         painter(images, styles=tf.zeros([2, 5]))
     with pytest.raises(ValueError, match="`images` must have at least 20 px"):
         painter(images[:, :19])

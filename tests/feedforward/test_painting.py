@@ -162,7 +162,7 @@ def test_bfloat16_differs_by_a_few_steps_of_8_bits(network, rng):
 
 def test_a_style_is_two_numbers_for_each_normalized_filter():
     architecture = Architecture()
-    assert architecture.style_size == 2 * (32 + 64 + 10 * 64 + 32)
+    assert architecture.style_size == 2 * (16 + 64 + 5 * (32 + 64) + 16)
     scales, shifts = split_styles(architecture, tf.zeros([1, architecture.style_size]))
     assert list(scales) == list(shifts) == list(architecture.kernels)[:-1]
     assert all((scale == 1.0).numpy().all() for scale in scales.values())

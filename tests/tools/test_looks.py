@@ -96,7 +96,7 @@ def test_a_reader_sees_both_pictures_of_a_pair_and_only_the_key_tells_them(tmp_p
     sides = set()
     for number, line in enumerate(key, start=1):
         page = Image.open(pages / f"{number}.png")
-        shown = [page.getpixel((8 + 88 * column + 20, 20)) for column in range(3)]
+        shown = [page.getpixel((8 + 80 * column + 20, 20)) for column in range(3)]
         is_first = line.startswith(f"{number}: A is {tmp_path / 'ours.png'}, B is ")
         order = ("painting", "ours", "theirs") if is_first else ("painting", "theirs", "ours")
         assert shown == [colors[name] for name in order]

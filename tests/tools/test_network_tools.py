@@ -5,10 +5,10 @@ import pytest
 from mini_training import write_pictures
 from PIL import Image
 from places import TOOLS
-from tiny_style_network import make_tiny_network, predicted_by_hand
+from tiny_style_network import TINY, make_tiny_network, predicted_by_hand
 
 from tf_style.config.network import NetworkConfig
-from tf_style.feedforward.architecture import PAINTING_LAYERS
+from tf_style.feedforward.architecture import MARGIN, PAINTING_LAYERS
 from tf_style.feedforward.pictures import paint_picture
 from tf_style.network.extractor import load_extractor
 
@@ -40,8 +40,9 @@ def test_paintings_have_the_names_that_a_training_gives_them(monkeypatch, capsys
     assert "the name 'wave' twice" in capsys.readouterr().err
     monkeypatch.setattr("sys.argv", [*command, "wave=a=1.jpg", "my wave.jpg"])
     monkeypatch.setattr(measure_fast, "named_network", lambda _: make_tiny_network("great"))
-    assert measure_fast.main() == 2
-    assert "Received: ['wave', 'my_wave']" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        measure_fast.main()
+    assert "styles of default: great. Received: ['wave', 'my_wave']" in capsys.readouterr().err
 
 
 def test_any_painting_is_described_as_in_the_networks_training(
@@ -152,7 +153,8 @@ def test_a_narrow_network_paints_the_same_without_filters_that_did_nothing(rng):
         parameters[name] = without
     wide = wide._replace(parameters=parameters)
     photographs = list(rng.uniform(0, 1, (3, 1, 64, 72, 3)).astype(np.float32))
-    *lines, narrow = narrowed(wide, photographs, 3, 4)
+    lines = []
+    narrow = narrowed(wide, photographs, 3, 4, notify=lines.append)
     assert lines[0] == "shrink1: 3 filters stay, 0.0% of shrink2 is lost"
     for first, filters in used.items():
         np.testing.assert_array_equal(
@@ -163,3 +165,18 @@ def test_a_narrow_network_paints_the_same_without_filters_that_did_nothing(rng):
         wanted = paint_picture(wide, photographs[0], wide.styles[name])
         assert np.abs(wanted - wanted.mean()).max() > 0.1  # It is a picture.
         np.testing.assert_allclose(found, wanted, atol=0.01)
+
+
+def test_the_pass_that_keeps_features_paints_as_the_network_does(rng):
+    from narrow_network import narrowed, taken
+
+    network = make_tiny_network("wave")
+    photograph = rng.uniform(0, 1, (1, 40, 48, 3)).astype(np.float32)
+    inputs, picture = taken(network, photograph, network.styles["wave"])
+    wanted = paint_picture(network, photograph, network.styles["wave"])
+    np.testing.assert_allclose(picture[:, MARGIN:-MARGIN, MARGIN:-MARGIN], wanted, atol=1e-5)
+    assert list(inputs) == list(TINY.kernels)
+    with pytest.raises(ValueError, match="`inner_filters` must be within 1..6"):
+        narrowed(network, [photograph], 4, 7)
+    with pytest.raises(ValueError, match="`network` must have at least one style"):
+        narrowed(network._replace(styles={}), [photograph], 4, 6)

@@ -112,7 +112,6 @@ def test_gradients_are_those_of_the_loss(make_training, others):
     for names in (["shrink1", "enlarge1"], [STYLES], ["predictor2", "bias"], ["block1_conv2"]):
         # Along the gradient of a few parameters: there the slope is far above rounding.
         length = np.sqrt(sum(np.sum(np.square(gradients[name])) for name in names))
-        small = 0.05 / length  # So that the loss changes by about 0.05, far above rounding.
         plus, minus = (
             loss({name: sign * small * gradients[name] / length for name in names})
             for sign in (1, -1)

@@ -181,6 +181,7 @@ def _train(work: _Work, options: TrainOptions) -> int:
     with process.quiet_stderr(not options.verbose):
         process.tune_tensorflow()
         from tf_style.training.run import TrainingFiles, train
+        from tf_style.training.training import DivergedError
     request = work.request
     files = TrainingFiles(
         output=request.output_path,
@@ -210,8 +211,7 @@ def _train(work: _Work, options: TrainOptions) -> int:
             display.message(f"Stopped at once.{_what_is_left(work)}")
             return INTERRUPTED
         except (OSError, ArithmeticError, MemoryError) as error:
-            # A training that diverged would diverge again.
-            resumes = not isinstance(error, ArithmeticError)
+            resumes = not isinstance(error, DivergedError)  # It would diverge again.
             if left := _what_is_left(work, resumes=resumes).strip():
                 display.message(left)
             raise

@@ -72,7 +72,8 @@ class TrainOptions:
     init_network: str = option(
         DEFAULT,
         "Start from the numbers of this network: 'default', the one in the package; a file; or "
-        "'none' for random numbers, which takes far longer.",
+        "'none' for random numbers, which takes far longer. A style whose name the network has "
+        "begins as it is there.",
     )
     add_to: str = option(
         "",

@@ -7,9 +7,9 @@ many styles. No TensorFlow here.
 
 References:
     Johnson, Alahi & Fei-Fei (2016), Perceptual losses for real-time style transfer. Differs: half
-    of their filters and a quarter inside the blocks, no convolution at the picture's full size, and
-    a sigmoid instead of a scaled tanh, so that a frame of 640x480 px takes 24 ms on two cores
-    (docs/notes/feedforward.md);
+    of their filters, and a quarter at half of the sides and inside the blocks; no convolution at
+    the picture's full size; a sigmoid instead of a scaled tanh. So a frame of 640x480 px takes
+    24 ms on two cores (docs/notes/feedforward.md);
     Dumoulin, Shlens & Kudlur (2017), A learned representation for artistic style. Differs: the
     picture is mirrored at its borders once, not before each convolution.
 """
@@ -49,7 +49,7 @@ class Architecture:
         statistics: numbers that describe a painting, two for each filter of `PAINTING_LAYERS`.
     """
 
-    edge_filters: int = 32
+    edge_filters: int = 16
     filters: int = 64
     inner_filters: int = 32
     blocks: int = 5

@@ -46,7 +46,8 @@ def train_network(
             writes none.
         config: all options; the default ones if omitted.
         init_network: what to start from: "default", the network in the package; a file; or "none"
-            for random numbers, which takes far longer.
+            for random numbers, which takes far longer. A style whose name the network has begins
+            as it is there.
         add_to: "default" or the file of a network that is to get new styles. Only these are
             trained; its other styles paint the same pictures as before, to the bit.
         preview: picture file for a sheet of photographs painted in the styles, renewed as it goes.

@@ -858,7 +858,9 @@ def _training_seeds() -> list[bytes]:
     from tf_style.training.step import STYLES
     from tf_style.training.training import Reached
 
-    shape = architecture.Architecture(edge_filters=2, filters=2, blocks=1, hidden=1, statistics=3)
+    shape = architecture.Architecture(
+        edge_filters=2, filters=2, inner_filters=2, blocks=1, hidden=1, statistics=3
+    )
     own = np.ones((1, shape.style_size), np.float32)
     state = initial_state({**architecture.initial_parameters(shape, 0), STYLES: own})
     options = train_request.TrainOptions(style=("/a.jpg",), photos="/b", output="/c.tfstyle")
@@ -907,7 +909,9 @@ def _read_network(data: bytes) -> None:
 
 
 def _network_seeds() -> list[bytes]:
-    shape = architecture.Architecture(edge_filters=2, filters=2, blocks=1, hidden=1, statistics=3)
+    shape = architecture.Architecture(
+        edge_filters=2, filters=2, inner_filters=2, blocks=1, hidden=1, statistics=3
+    )
     parameters = architecture.initial_parameters(shape, 0)
     found = []
     for names in ((), ("wave",), ("wave", "scream")):

@@ -4,7 +4,8 @@ Run: python tools/looks/blind_pairs.py --output=FOLDER [--seed=0]
          --pair PAINTING OURS THEIRS [--pair PAINTING OURS THEIRS]...   (seconds)
 
 Each pair becomes FOLDER/1.png, 2.png, ...: the painting, then the two pictures, "A" and "B", both
-at the smaller one's size; the seed decides the sides. FOLDER_key.txt, beside it, tells them.
+a little smaller than the smaller one, so that neither is the sharper for having its own pixels;
+the seed decides the sides. FOLDER_key.txt, beside it, tells them.
 """
 
 import argparse
@@ -12,19 +13,23 @@ import random
 from pathlib import Path
 
 from contact_sheet import contact_sheet
-from PIL import Image
+from PIL import Image, ImageOps
+
+SHARE = 0.9
+"""Size of the pictures, as a share of the smaller one's."""
 
 
 def opened(path: Path) -> Image.Image:
     """Returns a picture in RGB."""
     with Image.open(path) as picture:
-        return picture.convert("RGB")
+        return ImageOps.exif_transpose(picture).convert("RGB")
 
 
 def sheet_of(painting: Path, pair: list[tuple[str, Path]]) -> Image.Image:
     """Returns a page with a painting and the two pictures of a pair, each a caption and a file."""
     pictures = [opened(path) for _, path in pair]
-    size = min((picture.size for picture in pictures), key=lambda each: each[0] * each[1])
+    width, height = min(picture.size for picture in pictures)
+    size = round(SHARE * width), round(SHARE * height)
     pictures = [picture.resize(size, Image.Resampling.LANCZOS) for picture in pictures]
     style = opened(painting)
     style.thumbnail(size)
@@ -43,18 +48,17 @@ def main() -> None:
         metavar=("PAINTING", "OURS", "THEIRS"),
     )  # fmt: skip
     options = parser.parse_args()
-    options.output.mkdir(parents=True, exist_ok=True)
+    folder = options.output.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
     sides, key = random.Random(options.seed), []
     for number, (painting, *files) in enumerate(options.pair, start=1):
         if sides.random() < 0.5:
             files.reverse()
-        sheet_of(painting, list(zip("AB", files, strict=True))).save(
-            options.output / f"{number}.png"
-        )
+        sheet_of(painting, list(zip("AB", files, strict=True))).save(folder / f"{number}.png")
         key.append(f"{number}: A is {files[0]}, B is {files[1]}\n")
-    place = options.output.with_name(f"{options.output.name}_key.txt")
+    place = folder.with_name(f"{folder.name}_key.txt")
     place.write_text("".join(key), encoding="utf-8")
-    print(f"Wrote {len(key)} pages to {options.output}, and {place}")
+    print(f"Wrote {len(key)} pages to {folder}, and {place}")
 
 
 if __name__ == "__main__":

@@ -34,11 +34,11 @@ def main() -> None:
 
     from tf_style.feedforward.pictures import paint_picture
 
-    networks = {Path(name).stem: named_network(name) for name in options.networks}
+    networks = [(Path(name).stem, named_network(name)) for name in options.networks]
     pictures = []
     for photo in options.photos:
         photograph = picture_of(photo, options.size)
-        for place, network in networks.items():
+        for place, network in networks:
             for name in options.styles or network.styles:
                 painted = paint_picture(network, photograph, network.styles[name])[0]
                 caption = f"{place}: {name}" if len(networks) > 1 else name

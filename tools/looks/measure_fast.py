@@ -35,7 +35,6 @@ from relative_distances import (
 
 from tf_style.cli import process
 from tf_style.feedforward.bundled import named_network
-from tf_style.feedforward.network_file import StyleNetwork
 from tf_style.training.preparation import named_paintings
 
 WEIGHTS = (0.1, 0.25, 0.5, 1.0, 2.0)
@@ -118,24 +117,19 @@ def plot(pairs: list[Pair], path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
-def draw_curve(found: list[tuple[float, Distance]], path: Path) -> None:
+def draw_curve(minutes: list[float], means: list[Distance], path: Path) -> None:
     """Draws the mean distances of networks against the minutes that they were trained."""
-    minutes, distances = zip(*sorted(found), strict=True)
+    order = np.argsort(minutes)
     figure, axes = pyplot().subplots(figsize=(7, 4))
-    for name, values in zip(Distance._fields, np.array(distances).T, strict=True):
-        axes.plot(minutes, values, "o-", label=name)
+    for name, values in zip(Distance._fields, np.array(means)[order].T, strict=True):
+        axes.plot(np.array(minutes)[order], values, "o-", label=name)
     axes.set(xlabel="minutes of training", ylabel="mean relative distance", ylim=(0.0, None))
     axes.set_xlim(0.0, None)
     axes.legend()
     figure.savefig(path, dpi=120)
 
 
-def minutes_of(network: StyleNetwork) -> float:
-    """Returns the minutes of a network's last training."""
-    return float(network.about["seconds"]) / 60.0
-
-
-def main() -> int:
+def main() -> None:
     """Measures and prints the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--photos", type=Path, nargs="+", required=True)
@@ -157,10 +151,16 @@ def main() -> int:
         files = {name: Path(file) for name, file in named_paintings(options.paintings).items()}
     except ValueError as error:
         parser.error(str(error))
-    for network in networks:
+    if options.plot or options.curve:
+        pyplot()  # An error now, not after the measurements.
+    for place, network in zip(options.networks, networks, strict=True):
+        if options.curve and "seconds" not in network.about:
+            parser.error(f"--curve needs networks that tell their time of training, not {place}")
         if unknown := [name for name in files if name not in network.styles]:
-            print(f"The network has the styles {', '.join(network.styles)}. Received: {unknown}.")
-            return 2
+            parser.error(
+                f"--paintings must be of the styles of {place}: {', '.join(network.styles)}. "
+                f"Received: {unknown}. Write NAME=FILE."
+            )
     options.cache.mkdir(parents=True, exist_ok=True)
     measure, painters = Measure(), [Painter(network) for network in networks]
     pairs: list[list[Pair]] = [[] for _ in networks]
@@ -177,9 +177,9 @@ def main() -> int:
         for network, painter, own in zip(networks, painters, pairs, strict=True):
             painted = painter(photograph, network.styles[name])
             own.append(Pair(name, measure.distance(painted, targets), distances))
-            print(f"{photo.stem}: {row(name, own[-1:])}", file=sys.stderr)
+        rows = [row(name, own[-1:]) for own in pairs]
         others = ", ".join(f"{each.content:.3f} {each.style:.4f}" for each in distances)
-        print(f"{photo.stem}, optimizer: {others}", file=sys.stderr)
+        print(f"{photo.stem}: {'; '.join(rows)}; optimizer {others}", file=sys.stderr)
     print("style | content | style, network | style, optimizer | ratio")
     for place, own in zip(options.networks, pairs, strict=True):
         print(f"{place}:")
@@ -189,10 +189,10 @@ def main() -> int:
     if options.plot:
         plot(pairs[-1], options.plot)
     if options.curve:
+        minutes = [float(network.about["seconds"]) / 60.0 for network in networks]
         means = [mean_of([pair.network for pair in own]) for own in pairs]
-        draw_curve([*zip(map(minutes_of, networks), means, strict=True)], options.curve)
-    return 0
+        draw_curve(minutes, means, options.curve)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

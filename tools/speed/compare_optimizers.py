@@ -136,7 +136,11 @@ def compare_starts(pairs: list[tuple[str, str]], size: int) -> None:
     """Prints the final losses and seconds of runs with other starts, sizes and steps."""
     import tf_style
 
-    tf_style.stylize(*pairs[0], config=tf_style.StyleConfig(size=size))  # Loads and compiles.
+    for init in ("content", "fast"):  # Loads and compiles.
+        for pair in pairs:
+            tf_style.stylize(
+                *pair, config=tf_style.StyleConfig(size=size, steps=1).replace(init=init)
+            )
     print("start | sizes and steps | loss of each pair | seconds")
     default: list[tuple[float, float]] = []
     for changes in STARTS:

@@ -13,7 +13,7 @@ roughly as before; go on from it with `tf_style train --init_network=OUTPUT`.
 
 import argparse
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +25,11 @@ from tf_style.feedforward.bundled import named_network
 from tf_style.feedforward.network_file import StyleNetwork, write_network
 
 RIDGE = 1e-3
+"""What is added to the fit's diagonal, as a share of its mean."""
+
+LONG_EDGE = 512
+"""Longer edge of the photographs, px."""
+
 POSITIONS = 4096
 """Positions of each photograph that are fitted to."""
 
@@ -56,10 +61,13 @@ def pairs_of(architecture: Architecture, edge_filters: int, inner_filters: int) 
     ]
 
 
-def taken(network: StyleNetwork, photograph: np.ndarray, style: np.ndarray) -> dict[str, Any]:
-    """Returns what each convolution takes, `[1, h, w, filters]`, by its name.
+def taken(
+    network: StyleNetwork, photograph: np.ndarray, style: np.ndarray
+) -> tuple[dict[str, Any], np.ndarray]:
+    """Returns what each convolution takes, `[1, h, w, filters]`, by its name; and the picture.
 
-    Features are enlarged before the convolutions that enlarge.
+    Features are enlarged before the convolutions that enlarge. The picture is that of
+    `painting.paint_padded`, whose pass keeps no features.
     """
     import tensorflow as tf
 
@@ -70,7 +78,10 @@ def taken(network: StyleNetwork, photograph: np.ndarray, style: np.ndarray) -> d
 
     def convolved(features: Any, name: str, stride: int = 1) -> Any:
         inputs[name] = features
-        features = tf.nn.conv2d(features, network.parameters[name], stride, "SAME")
+        return tf.nn.conv2d(features, network.parameters[name], stride, "SAME")
+
+    def normalized(features: Any, name: str, stride: int = 1) -> Any:
+        features = convolved(features, name, stride)
         mean, variance = tf.nn.moments(features, [1, 2], keepdims=True)
         return (features - mean) * tf.math.rsqrt(variance + 1e-5) * scales[name] + shifts[name]
 
@@ -78,14 +89,14 @@ def taken(network: StyleNetwork, photograph: np.ndarray, style: np.ndarray) -> d
         return tf.image.resize(features, 2 * tf.shape(features)[1:3], method)
 
     features = padded(tf.constant(photograph)) - 0.5
-    features = tf.nn.relu(convolved(features, "shrink1", 2))
-    features = tf.nn.relu(convolved(features, "shrink2", 2))
+    features = tf.nn.relu(normalized(features, "shrink1", 2))
+    features = tf.nn.relu(normalized(features, "shrink2", 2))
     for block in range(1, network.architecture.blocks + 1):
-        inner = tf.nn.relu(convolved(features, f"block{block}_conv1"))
-        features += convolved(inner, f"block{block}_conv2")
-    features = tf.nn.relu(convolved(enlarged(features, "nearest"), "enlarge1"))
-    inputs["enlarge2"] = enlarged(features, "bilinear")
-    return inputs
+        inner = tf.nn.relu(normalized(features, f"block{block}_conv1"))
+        features += normalized(inner, f"block{block}_conv2")
+    features = tf.nn.relu(normalized(enlarged(features, "nearest"), "enlarge1"))
+    logits = convolved(enlarged(features, "bilinear"), "enlarge2")
+    return inputs, tf.sigmoid(logits + network.parameters["bias"]).numpy()
 
 
 def patches_of(features: Any, rng: np.random.Generator) -> np.ndarray:
@@ -136,14 +147,31 @@ def places_in_style(architecture: Architecture, kept: Mapping[str, np.ndarray]) 
 
 
 def narrowed(
-    network: StyleNetwork, photographs: list[np.ndarray], edge_filters: int, inner_filters: int
-) -> Iterator[str | StyleNetwork]:
-    """Yields a line of text for each pair of convolutions, then the narrow network."""
+    network: StyleNetwork,
+    photographs: list[np.ndarray],
+    edge_filters: int,
+    inner_filters: int,
+    notify: Callable[[str], None] = print,
+) -> StyleNetwork:
+    """Returns the narrow network; calls `notify` with a line for each pair of convolutions.
+
+    Raises:
+        ValueError: if the network has no style, or fewer filters than are to be kept.
+    """
+    wide = network.architecture
+    for name, kept_filters in (("edge_filters", edge_filters), ("inner_filters", inner_filters)):
+        if not 1 <= kept_filters <= getattr(wide, name):
+            raise ValueError(
+                f"`{name}` must be within 1..{getattr(wide, name)}, which the network has. "
+                f"Received: {name}={kept_filters}."
+            )
+    if not network.styles:
+        raise ValueError("`network` must have at least one style. Received: none.")
     rng, styles = np.random.default_rng(0), list(network.styles.values())
-    pairs = pairs_of(network.architecture, edge_filters, inner_filters)
+    pairs = pairs_of(wide, edge_filters, inner_filters)
     patches: dict[str, list[np.ndarray]] = {pair.second: [] for pair in pairs}
     for number, photograph in enumerate(photographs):
-        inputs = taken(network, photograph, styles[number % len(styles)])
+        inputs, _ = taken(network, photograph, styles[number % len(styles)])
         for name, found in patches.items():
             found.append(patches_of(inputs[name], rng))
     parameters, kept = dict(network.parameters), {}
@@ -159,14 +187,12 @@ def narrowed(
             )
         parameters[pair.first] = parameters[pair.first][..., filters]
         parameters[pair.second] = kernel
-        yield f"{pair.first}: {len(filters)} filters stay, {error:.1%} of {pair.second} is lost"
-    places = places_in_style(network.architecture, kept)
+        notify(f"{pair.first}: {len(filters)} filters stay, {error:.1%} of {pair.second} is lost")
+    places = places_in_style(wide, kept)
     for name in ("predictor2", "predictor2_bias"):
         parameters[name] = parameters[name][..., places]
-    yield StyleNetwork(
-        dataclasses.replace(
-            network.architecture, edge_filters=edge_filters, inner_filters=inner_filters
-        ),
+    return StyleNetwork(
+        dataclasses.replace(wide, edge_filters=edge_filters, inner_filters=inner_filters),
         parameters,
         {name: style[places] for name, style in network.styles.items()},
         {**network.about, "narrowed": {"edge": edge_filters, "inner": inner_filters}},
@@ -185,14 +211,17 @@ def main() -> None:
     process.set_environment()
     from tf_style.images.reading import over_white, read_picture
 
-    photographs = [over_white(read_picture(path, argument="photo")) for path in options.photos]
     network = named_network(options.network)
-    for found in narrowed(network, photographs, options.edge_filters, options.inner_filters):
-        if isinstance(found, str):
-            print(found)
-        else:
-            write_network(options.output, found)
-            print(f"Wrote {options.output}")
+    photographs = [
+        over_white(read_picture(path, argument="photo", long_edge=LONG_EDGE))
+        for path in options.photos
+    ]
+    try:
+        narrow = narrowed(network, photographs, options.edge_filters, options.inner_filters)
+    except ValueError as error:
+        parser.error(str(error))
+    write_network(options.output, narrow)
+    print(f"Wrote {options.output}")
 
 
 if __name__ == "__main__":
