@@ -64,7 +64,7 @@ def test_a_trained_network_paints_in_any_style_as_it_was_trained(
     expected = predicted_by_hand(network, model(image))
     np.testing.assert_allclose(style, expected, rtol=2e-3, atol=2e-4)
     (other,) = predictor.styles_of(network._replace(about={}), [image])
-    assert np.abs(other - expected).max() > 0.1
+    assert np.abs(other - expected).max() > 0.2 * np.abs(expected).max()
 
 
 @pytest.mark.parametrize("record", [3, None, "weights", {"padding": "none"}, {"style_edge": "a"}])
