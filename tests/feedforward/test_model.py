@@ -159,7 +159,7 @@ def test_a_painting_gets_the_style_that_its_statistics_ask_for(rng, mini_network
     painter = load(NETWORK)
     found = painter.style_of(painting[0])
     np.testing.assert_allclose(found, expected[np.newaxis], atol=1e-5)
-    large = painter.style_of(np.tile(painting[0], (12, 12, 1)))  # It is reduced to 448 px.
+    large = painter.style_of(np.tile(painting[0], (12, 12, 1)))  # It is reduced to 640 px.
     assert found.shape == large.shape == (1, TINY.style_size)
 
 
