@@ -28,6 +28,8 @@ def test_the_optimizer_is_compared_at_the_content_distance_of_the_network():
     assert row("wave", [pair]) == "wave | 0.600 | 0.5000 | 0.2500 | 2.00"
     far = pair._replace(network=Distance(1.2, 0.2))
     assert row("wave", [far]) == "wave | 1.200 | 0.2000 | 0.1000* | 2.00"
+    alone = pair._replace(optimizer=[])
+    assert row("wave", [alone, alone]) == "wave | 0.600 | 0.5000"
 
 
 def test_paintings_have_the_names_that_a_training_gives_them(monkeypatch, capsys):

@@ -9,7 +9,8 @@ painted, which is the same for all networks)
 Paintings are files with the names of the networks' styles, or NAME=FILE. They meet the photographs
 in turn. The optimizer paints each pair with the training's losses and each content weight, from
 coarse to fine; its style distance at the network's content distance is interpolated between them.
-Where no weight came as near or as far, it is that of the nearest, marked "*". Distances are
+Where no weight came as near or as far, it is that of the nearest, marked "*". With `--weights`
+alone, without a number, only the networks are measured, and FOLDER stays empty. Distances are
 relative: content is 1 for a picture of one color; style is the mean over the layers of
 |G - A|^2 / |A|^2. Prints for each network a row for each style with the means, and the ratio of the
 style distances. `--plot` draws both distances of each pair of the last network, `--curve` the mean
@@ -86,6 +87,8 @@ def optimized(photo: Path, painting: Path, weight: float, size: int, cache: Path
 def row(name: str, pairs: list[Pair]) -> str:
     """Returns the row of a style, or of all."""
     network = mean_of([pair.network for pair in pairs])
+    if not pairs[0].optimizer:
+        return f"{name} | {network.content:.3f} | {network.style:.4f}"
     found = [pair.at_equal_content for pair in pairs]
     style = float(np.mean([value for value, _ in found]))
     mark = "" if all(is_inside for _, is_inside in found) else "*"
@@ -139,7 +142,7 @@ def main() -> None:
         "--networks", nargs="+", default=["default"], help=".tfstyle files, or 'default'"
     )
     parser.add_argument("--size", type=int, default=256, help="longer edge of photographs, px")
-    parser.add_argument("--weights", type=float, nargs="+", default=WEIGHTS, help="of the content")
+    parser.add_argument("--weights", type=float, nargs="*", default=WEIGHTS, help="of the content")
     parser.add_argument("--pairs", type=int, default=10)
     parser.add_argument("--plot", type=Path, help="picture file")
     parser.add_argument("--curve", type=Path, help="picture file")
@@ -180,7 +183,8 @@ def main() -> None:
         rows = [row(name, own[-1:]) for own in pairs]
         others = ", ".join(f"{each.content:.3f} {each.style:.4f}" for each in distances)
         print(f"{photo.stem}: {'; '.join(rows)}; optimizer {others}", file=sys.stderr)
-    print("style | content | style, network | style, optimizer | ratio")
+    columns = ["style", "content", "style, network"]
+    print(" | ".join([*columns, *(["style, optimizer", "ratio"] if options.weights else [])]))
     for place, own in zip(options.networks, pairs, strict=True):
         print(f"{place}:")
         for name in dict.fromkeys(pair.name for pair in own):
