@@ -309,7 +309,7 @@ def test_metadata_can_be_left_out(run):
         (["photo.png", "photo.png", "--style=one"], "photo.png"),
         (["photo.png", "out.xyz", "--style=one"], "`output` must end in"),
         (["photo.png", "out.jpg", "--style=one", "--bits=16"], "16 bits"),
-        (["photo.png", "out.png", "--style=one", "--size=19"], "at least 20 px on each side"),
+        (["photo.png", "out.png", "--style=one", "--size=27"], "at least 28 px on each side"),
         (["photo.png", "out.png", "--style=one", "--strength=3"], "`strength` must lie"),
         (["photo.png", "out.png", "--style=one", "--color=blue"], "`color` must be one of"),
         (

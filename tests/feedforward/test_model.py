@@ -205,7 +205,7 @@ def test_wrong_calls_are_named(images):
     painter = load(NETWORK)
     with pytest.raises(ValueError, match=r"`styles` must be numbers \[batch or 1, 60\]"):
         painter(images, styles=tf.zeros([2, 5]))
-    with pytest.raises(ValueError, match="`images` must have at least 20 px"):
+    with pytest.raises(ValueError, match="`images` must have at least 28 px"):
         painter(images[:, :19])
     with pytest.raises(ValueError, match="`value_range` must be the values of black and white"):
         painter(images * 255.0)

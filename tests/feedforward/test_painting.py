@@ -99,7 +99,7 @@ def test_a_picture_is_that_of_loops_in_float64(network, rng):
 
 
 def test_a_batch_gives_what_its_photographs_give_alone(network, rng):
-    photographs = tf.constant(rng.uniform(size=[3, 24, 20, 3]), tf.float32)
+    photographs = tf.constant(rng.uniform(size=[3, 32, 28, 3]), tf.float32)
     styles = tf.stack([network.styles[name] for name in "aba"])
     together = paint(TINY, network.parameters, photographs, styles)
     for index in range(3):
@@ -130,7 +130,7 @@ def test_flat_features_leave_no_checkerboard(filter_1d, rng):
 
 
 def test_pictures_of_every_size_are_padded_to_whole_cells(rng):
-    for height, width in ((20, 20), (21, 23), (22, 37)):
+    for height, width in ((28, 28), (29, 31), (30, 45)):
         images = tf.constant(rng.uniform(size=[1, height, width, 3]), tf.float32)
         wide = padded(images)
         assert wide.shape[1] % 4 == wide.shape[2] % 4 == 0
@@ -145,7 +145,7 @@ def test_one_graph_paints_photographs_of_all_sizes(network, rng):
         autograph=False,
     )
     styles = tf.constant(network.styles["b"][None])
-    for size in ((20, 33), (40, 24)):
+    for size in ((28, 33), (40, 32)):
         photographs = tf.constant(rng.uniform(size=[1, *size, 3]), tf.float32)
         eager = paint(TINY, network.parameters, photographs, styles)
         np.testing.assert_allclose(graph(photographs, styles), eager, atol=2e-5)

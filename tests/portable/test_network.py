@@ -100,7 +100,7 @@ def network_variables(other):
         ({"format": "litert", "precision": "bfloat16"}, "Cannot use `precision`"),
         ({"precision": "int8"}, "`precision` must be one of 'float32', 'bfloat16'"),
         ({"format": "onnx", "height": 64}, "`height` and `width` must be given together"),
-        ({"format": "onnx", "height": 64, "width": 8}, "`width` must lie within 20"),
+        ({"format": "onnx", "height": 64, "width": 8}, "`width` must lie within 28"),
         ({"network": NETWORK._replace(styles={})}, "`network` must have a style"),
     ],
 )

@@ -24,8 +24,11 @@ from tf_style._checks import checked_integer
 STRIDE = 4
 """Sides are divided by this before the residual blocks; padded pictures are multiples of it."""
 
-MARGIN = 16
-"""Pixels that are mirrored beyond each border before the first convolution."""
+TRAINING_MARGIN = 16
+"""Pixels that are mirrored beyond each border before the first convolution, in a training."""
+
+MARGIN = 24
+"""As many in painting: what a network has learned to do at borders lies in the rest, cut off."""
 
 LEAST_SIDE = MARGIN + STRIDE
 """The smallest side of a photograph, px: fewer cannot be mirrored."""

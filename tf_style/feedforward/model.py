@@ -110,7 +110,7 @@ class StylePainter(keras.Model):
         """Returns the images painted, `[batch, height, width, 3]`.
 
         Args:
-            images: numbers `[batch, height, width, 3]`, RGB in `value_range`, at least 20 px on
+            images: numbers `[batch, height, width, 3]`, RGB in `value_range`, at least 28 px on
                 each side.
             styles: float `[batch or 1, style_size]`: a style for each image, or one
                 for all, from `style_vectors` or `style_of`. The model's own style if omitted.

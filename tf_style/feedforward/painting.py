@@ -29,6 +29,7 @@ def paint(
     photographs: tf.Tensor,
     styles: tf.Tensor,
     *,
+    margin: int = MARGIN,
     dtype: tf.DType = tf.float32,
 ) -> tf.Tensor:
     """Returns the photographs painted in the styles, float32 `[b, h, w, 3]`, within 0..1.
@@ -40,11 +41,13 @@ def paint(
             each side.
         styles: float32 `[b or 1, style_size]`: for each normalization the scales
             minus 1, then the shifts.
+        margin: pixels that are mirrored beyond each border.
         dtype: of the features. In bfloat16 a picture differs by about one step of 8 bits.
     """
-    pictures, _ = paint_padded(architecture, parameters, padded(photographs), styles, dtype=dtype)
+    larger = padded(photographs, margin)
+    pictures, _ = paint_padded(architecture, parameters, larger, styles, dtype=dtype)
     height, width = tf.unstack(tf.shape(photographs)[1:3])
-    pictures = pictures[:, MARGIN : MARGIN + height, MARGIN : MARGIN + width]
+    pictures = pictures[:, margin : margin + height, margin : margin + width]
     pictures.set_shape(photographs.shape)  # LiteRT has no `tf.ensure_shape`.
     return pictures
 
@@ -124,15 +127,15 @@ def split_styles(
     )
 
 
-def padded(images: tf.Tensor) -> tf.Tensor:
-    """Returns images mirrored by `MARGIN` px at the borders, then to multiples of `STRIDE`."""
+def padded(images: tf.Tensor, margin: int = MARGIN) -> tf.Tensor:
+    """Returns images mirrored by `margin` px at the borders, then to multiples of `STRIDE`."""
     # No remainder of a negative number, which ONNX's converter gets wrong.
     up = STRIDE - 1
     height, width = ((side + up) // STRIDE * STRIDE for side in tf.unstack(tf.shape(images)[1:3]))
     # Fixed margins, so that the number of channels stays known to converters.
-    margin = [MARGIN, MARGIN + up]
-    larger = tf.pad(images, [[0, 0], margin, margin, [0, 0]], "REFLECT")
-    return larger[:, : 2 * MARGIN + height, : 2 * MARGIN + width]
+    sides = [margin, margin + up]
+    larger = tf.pad(images, [[0, 0], sides, sides, [0, 0]], "REFLECT")
+    return larger[:, : 2 * margin + height, : 2 * margin + width]
 
 
 def enlarging_convolution(

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from tf_style.config.training import TrainingConfig
-from tf_style.feedforward.architecture import Architecture
+from tf_style.feedforward.architecture import TRAINING_MARGIN, Architecture
 from tf_style.feedforward.painting import paint
 from tf_style.feedforward.predictor import painting_statistics, predicted_styles
 from tf_style.objective.objective import Objective
@@ -201,7 +201,14 @@ class TrainingStep:
     def _painted(
         self, state: TrainingState, photographs: tf.Tensor, styles: tf.Tensor
     ) -> tf.Tensor:
-        return paint(self.architecture, state.parameters, photographs, styles, dtype=self.dtype)
+        return paint(
+            self.architecture,
+            state.parameters,
+            photographs,
+            styles,
+            margin=TRAINING_MARGIN,
+            dtype=self.dtype,
+        )
 
 
 def _divided(
