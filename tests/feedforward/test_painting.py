@@ -90,7 +90,7 @@ def painted_in_loops(network, photograph, style):
 
 
 def test_a_picture_is_that_of_loops_in_float64(network, rng):
-    photograph = rng.uniform(size=[1, 21, 26, 3]).astype(np.float32)
+    photograph = rng.uniform(size=[1, 29, 34, 3]).astype(np.float32)
     style = network.styles["a"]
     found = paint(TINY, network.parameters, tf.constant(photograph), tf.constant(style[None]))
     expected = painted_in_loops(network, photograph[0], style)

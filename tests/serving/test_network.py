@@ -115,8 +115,8 @@ def test_requests_that_wait_together_are_one_batch(running, pixels, monkeypatch)
         ({"style": ["loud"]}, "`style` must be one of calm, wild. Received: another name"),
         ({"style": ["calm", "wild"]}, "`style` must have one value, or one for each content"),
         ({"content": np.zeros((1, 19, 30, 3)).tolist()}, "sides of at least 20 px"),
-        ({"content": np.zeros((1, 20, 1001, 3)).tolist()}, "at most 20000 pixels"),
-        ({"content": np.full((1, 20, 20, 3), 255.0).tolist()}, "Divide by 255"),
+        ({"content": np.zeros((1, 28, 1001, 3)).tolist()}, "at most 20000 pixels"),
+        ({"content": np.full((1, 28, 28, 3), 255.0).tolist()}, "Divide by 255"),
     ],
 )
 def test_wrong_requests_are_told(running, inputs, message):
