@@ -58,7 +58,7 @@ def test_a_request_gives_the_picture_of_keras(running, pixels):
 
 
 def test_files_of_several_sizes_and_styles_are_one_request(running, pixels):
-    cut = [pixels[0], pixels[1, :25, :33]]
+    cut = [pixels[0], pixels[1, :30, :33]]
     alpha = np.dstack([pixels[2], pixels[0, ..., 0]])
     files = [tf.io.encode_png(each).numpy() for each in (*cut, alpha)]
     rows = [
@@ -114,8 +114,8 @@ def test_requests_that_wait_together_are_one_batch(running, pixels, monkeypatch)
     [
         ({"style": ["loud"]}, "`style` must be one of calm, wild. Received: another name"),
         ({"style": ["calm", "wild"]}, "`style` must have one value, or one for each content"),
-        ({"content": np.zeros((1, 19, 30, 3)).tolist()}, "sides of at least 20 px"),
-        ({"content": np.zeros((1, 28, 1001, 3)).tolist()}, "at most 20000 pixels"),
+        ({"content": np.zeros((1, 27, 30, 3)).tolist()}, "sides of at least 28 px"),
+        ({"content": np.zeros((1, 28, 715, 3)).tolist()}, "at most 20000 pixels"),
         ({"content": np.full((1, 28, 28, 3), 255.0).tolist()}, "Divide by 255"),
     ],
 )
