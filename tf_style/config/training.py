@@ -56,7 +56,7 @@ class TrainingConfig(TypeChecked):
     )
     learning_rate: float = option(0.002, "Length of a step of Adam; it falls in the last third.")
     stability_weight: float = option(
-        15.0,
+        60.0,
         "Weight of the mean squared difference between the answers to a photograph and to the same "
         "photograph moved by a few pixels, with noise: without it, films flicker.",
     )
