@@ -9,12 +9,12 @@ With several networks, captions begin with the names of their files.
 import argparse
 from pathlib import Path
 
-import numpy as np
 from contact_sheet import contact_sheet
 from PIL import Image
 
 from tf_style.cli import process
 from tf_style.feedforward.bundled import DEFAULT, named_network
+from tf_style.images.writing import to_pixels
 
 
 def main() -> None:
@@ -40,10 +40,9 @@ def main() -> None:
         photograph = picture_of(photo, options.size)
         for place, network in networks:
             for name in options.styles or network.styles:
-                painted = paint_picture(network, photograph, network.styles[name])[0]
+                painted = paint_picture(network, photograph, network.styles[name])
                 caption = f"{place}: {name}" if len(networks) > 1 else name
-                pixels = np.rint(255.0 * painted).astype(np.uint8)
-                pictures.append((caption.replace("_", " "), Image.fromarray(pixels)))
+                pictures.append((caption.replace("_", " "), Image.fromarray(to_pixels(painted))))
     contact_sheet(pictures, columns=options.columns).save(options.output, quality=88)
     print(f"Wrote {options.output}")
 

@@ -24,6 +24,7 @@ from relative_distances import Distance, Measure, Painter, mean_of, picture_of
 
 from tf_style.cli import process
 from tf_style.feedforward.bundled import named_network
+from tf_style.images.writing import to_pixels
 
 LITE = """
 import json, sys
@@ -47,7 +48,7 @@ def painted_by_lite(python: str, jobs: list[tuple[Path, Path, Path]]) -> str:
 
 def saved(image: np.ndarray, path: Path) -> Path:
     """Writes an image, float `[1, h, w, 3]`, RGB 0..1, and returns the path."""
-    Image.fromarray(np.rint(255.0 * image[0]).astype(np.uint8)).save(path)
+    Image.fromarray(to_pixels(image)).save(path)
     return path
 
 
