@@ -106,7 +106,7 @@ def test_large_photographs_are_reduced(folder):
 def test_a_part_is_square_and_inside(rng):
     ramp = np.tile(np.arange(200, dtype=np.uint8)[:, None, None], (1, 100, 3))
     for _ in range(20):
-        part = part_of(ramp, 64, rng)
+        part = part_of(ramp, 64, rng, 2.0)
         assert part.shape == (64, 64, 3)
         # The part shows between half and all of the shorter side, top to bottom.
         extent = float(part[-1].mean()) - float(part[0].mean())

@@ -1,10 +1,11 @@
-"""One step of Adam, against Keras' own."""
+"""One step: of Adam, against Keras' own, and of Muon, against singular values."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from tf_style._keras import keras
-from tf_style.training.state import after_step, initial_state, shortened
+from tf_style.training.state import after_step, initial_state, orthogonal, shortened
 
 
 def test_steps_are_those_of_adam_in_keras(rng):
@@ -57,3 +58,42 @@ def test_some_parameters_may_learn_faster():
     after = after_step(state, gradients, tf.constant(0.01), faster={"b": 3.0})
     np.testing.assert_allclose(after.parameters["a"], [-0.01], rtol=1e-5)
     np.testing.assert_allclose(after.parameters["b"], [-0.03], rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 8, 5), (1, 1, 4, 9)], ids=["tall", "wide"])
+def test_orthogonal_changes_have_the_singular_vectors_and_nearly_equal_values(shape, rng):
+    change = rng.normal(size=shape)
+    matrix = change.reshape(-1, shape[-1])
+    left, values, right = np.linalg.svd(matrix, full_matrices=False)
+    values[:] = np.linspace(1.0, 0.05, len(values))
+    found = orthogonal(tf.constant((left * values @ right).reshape(shape), tf.float32)).numpy()
+    assert found.shape == shape
+    np.testing.assert_allclose(np.sqrt(np.mean(found**2)), 1.0, rtol=0.2)
+    core = left.T @ found.reshape(matrix.shape) @ right.T / max(matrix.shape) ** 0.5
+    assert (np.diag(core) > 0.6).all() and (np.diag(core) < 1.3).all()
+    np.testing.assert_allclose(core - np.diag(np.diag(core)), 0.0, atol=1e-4)
+
+
+def test_no_change_stays_none():
+    np.testing.assert_array_equal(orthogonal(tf.zeros([3, 3, 2, 4])), np.zeros([3, 3, 2, 4]))
+
+
+def test_kernels_move_by_muon_and_all_else_by_adam(rng):
+    start = {"kernel": np.zeros([3, 3, 4, 6]), "bias": np.zeros(3)}
+    state, momentum = initial_state(start), np.zeros([3, 3, 4, 6])
+    expected = momentum.copy()
+    for _ in range(3):
+        gradient = rng.normal(size=[3, 3, 4, 6]).astype(np.float32)
+        state = after_step(
+            state,
+            {"kernel": tf.constant(gradient), "bias": tf.ones(3)},
+            tf.constant(0.01),
+            kernels=["kernel"],
+            faster={"kernel": 2.0},
+        )
+        momentum = 0.9 * momentum + 0.1 * gradient
+        ahead = tf.constant(0.9 * momentum + 0.1 * gradient, tf.float32)
+        expected -= 0.02 * orthogonal(ahead).numpy()
+    np.testing.assert_allclose(state.parameters["kernel"], expected, atol=1e-6)
+    np.testing.assert_allclose(state.parameters["bias"], -0.03, rtol=1e-4)
+    np.testing.assert_array_equal(state.second["kernel"], 0.0)

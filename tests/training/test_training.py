@@ -7,11 +7,13 @@ from PIL import Image
 from tiny_style_network import TINY, make_tiny_network
 
 from tf_style.config.training import TrainingConfig
+from tf_style.feedforward.architecture import TRAINING_MARGIN
+from tf_style.feedforward.painting import paint
 from tf_style.feedforward.predictor import predicted_styles
 from tf_style.training.assembly import load_objective
 from tf_style.training.choices import choices
 from tf_style.training.photographs import Photographs
-from tf_style.training.step import STYLES
+from tf_style.training.step import STYLES, from_windows, in_windows
 from tf_style.training.training import DivergedError, Reached, Training
 
 CONFIG = TrainingConfig(steps=12, batch=2, crops="64", learning_rate=0.01, seed=5)
@@ -108,8 +110,13 @@ def test_gradients_are_those_of_the_loss(make_training, others):
     }
     whole = np.sqrt(sum(np.sum(np.square(gradient)) for gradient in gradients.values()))
     np.testing.assert_allclose(losses.slope, whole, rtol=1e-4)
-    small = 2e-4  # Few units of a ReLU change their sign on so short a way.
-    for names in (["shrink1", "enlarge1"], [STYLES], ["predictor2", "bias"], ["block1_conv2"]):
+    # Few units of a ReLU change their sign on so short ways.
+    for names, small in (
+        (["shrink1", "enlarge1"], 1e-5),
+        ([STYLES], 2e-4),
+        (["predictor2", "bias"], 2e-4),
+        (["block1_conv2"], 2e-4),
+    ):
         # Along the gradient of a few parameters: there the slope is far above rounding.
         length = np.sqrt(sum(np.sum(np.square(gradients[name])) for name in names))
         plus, minus = (
@@ -117,6 +124,41 @@ def test_gradients_are_those_of_the_loss(make_training, others):
             for sign in (1, -1)
         )
         np.testing.assert_allclose((plus - minus) / (2.0 * small), length, rtol=0.015)
+
+
+def test_windows_are_parts_in_their_order_and_join_to_the_picture(rng):
+    pictures = rng.uniform(size=[2, 6, 9, 3]).astype(np.float32)
+    windows = in_windows(tf.constant(pictures), 3).numpy()
+    assert windows.shape == (18, 2, 3, 3)
+    np.testing.assert_array_equal(windows[9 + 3 + 2], pictures[1, 2:4, 6:9])
+    np.testing.assert_array_equal(from_windows(tf.constant(windows), 3), pictures)
+
+
+def test_losses_are_means_over_the_windows_of_painted_pictures(make_training):
+    training = make_training(CONFIG.replace(stability_weight=0.0))
+    objective, state = training.step.objective, training.initial()
+    batch = training._batch(0, 0.5, *next(training._batches(0, 64)))
+    losses = tf.function(training.step, autograph=False)(state, batch, training.paintings)[1]
+    photographs = batch.photographs[:, 4:-4, 4:-4]
+    styles = predicted_styles(state.parameters, training.paintings.statistics)
+    styles = tf.gather(styles + state.parameters[STYLES], batch.named)
+    pictures = paint(TINY, state.parameters, photographs, styles, margin=TRAINING_MARGIN)
+    style, content = [], []
+    for picture, photograph, named in zip(pictures, photographs, batch.named.numpy(), strict=True):
+        painting = tf.constant(training._pictures[named])
+        places = [(y, x) for y in (0, 32) for x in (0, 32)]
+        parts = [[each[None, y : y + 32, x : x + 32] for y, x in places]
+                 for each in (picture, photograph)]  # fmt: skip
+        targets = [objective.targets(part, painting) for part in parts[1]]
+        (name,) = targets[0].content
+        scale = tf.reduce_mean([each.scales[name] for each in targets], 0)
+        for part, target in zip(parts[0], targets, strict=True):
+            shared = target._replace(scales={**target.scales, name: scale})
+            layers = objective.terms(part, shared).layers
+            style.append(np.mean([loss for key, loss in layers.items() if "style/" in key]))
+            content.append(sum(loss for key, loss in layers.items() if "content/" in key))
+    np.testing.assert_allclose(losses.style, np.mean(style), rtol=1e-3)
+    np.testing.assert_allclose(losses.content, np.mean(content), rtol=1e-3)
 
 
 def test_new_styles_leave_the_network_and_its_styles_as_they_are(make_training):
@@ -176,6 +218,9 @@ def test_every_named_style_has_its_turn(styles):
     [
         ({"crops": "12"}, "`crops` must be whole numbers within 64..2048"),
         ({"crops": "a,128"}, "`crops` must be whole numbers"),
+        ({"crops": "129"}, "`crops` must be multiples of `windows`, of at least 32 px"),
+        ({"crops": "96", "windows": 4}, "`crops` must be multiples of `windows`"),
+        ({"windows": 0}, "`windows` must lie within 1..16"),
         ({"minutes": 0.0}, "`minutes` must lie within"),
         ({"any_share": 0.1, "batch": 4}, "`any_share` must be at least half a photograph"),
         ({"any_share": 1.5}, "`any_share` must lie within"),

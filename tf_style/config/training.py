@@ -16,15 +16,17 @@ CROP_SHARES = (0.35, 0.85, 1.0)
 
 
 def _loss() -> LossConfig:
-    """Returns the losses of a training: the default's, with other weights of the style layers.
+    """Returns the losses of a training.
 
-    Large forms come from deep layers, which a network matches less closely than an optimizer does;
-    the first layer, whose loss is small, holds contrast and color, which fade otherwise. The
-    content's power is lower, because its loss is far from its end for long.
+    Differs from the default's, because a network matches a painting less closely than an optimizer
+    does: in shallow layers Wasserstein distances hold contrast and rare hues, which hardly count in
+    the squared Gram matrices of a picture that is far from the painting; large forms come from deep
+    layers; the content's power is lower, because its loss is far from its end for long.
     """
     names = [name for name, _ in LossConfig().style_layers]
-    layers = tuple(zip(names, (1.0, 0.4, 0.2, 0.2, 0.2), strict=True))
-    return LossConfig(style_layers=layers, content_power=2.0)
+    layers = tuple(zip(names, (0.5, 0.5, 0.5, 0.3, 0.1), strict=True))
+    losses = ",".join(["gram", *(f"{name}:wasserstein" for name in names[:3])])
+    return LossConfig(style_layers=layers, style_loss=losses, content_power=2.0)
 
 
 @with_flat_names
@@ -42,9 +44,14 @@ class TrainingConfig(TypeChecked):
     )
     batch: int = option(4, "Photographs in a step.")
     crops: str = option(
-        "128,160,224",
+        "192,192,256",
         "Sides of the square parts of photographs that are painted, in px, from the beginning of "
         "the training to its end.",
+    )
+    windows: int = option(
+        2,
+        "Each painted picture is compared with the painting in this many parts along each side. "
+        "More of them put strokes and hues into flat skies.",
     )
     style_edge: int = option(
         640,
@@ -54,7 +61,11 @@ class TrainingConfig(TypeChecked):
     keep_margins: bool = option(
         False, "Keep uniform margins of paintings, such as paper around a print."
     )
-    learning_rate: float = option(0.002, "Length of a step of Adam; it falls in the last third.")
+    learning_rate: float = option(
+        0.002,
+        "Length of a step of Adam; steps of kernels, by Muon, are twice as long. It falls in the "
+        "last third.",
+    )
     stability_weight: float = option(
         60.0,
         "Weight of the mean squared difference between the answers to a photograph and to the same "
@@ -93,6 +104,7 @@ class TrainingConfig(TypeChecked):
         check_number("minutes", self.minutes, minimum=0.01, maximum=100_000.0)
         check_number("steps", self.steps, minimum=0, maximum=100_000_000)
         check_number("batch", self.batch, minimum=1, maximum=1024)
+        check_number("windows", self.windows, minimum=1, maximum=16)
         check_number("style_edge", self.style_edge, minimum=64, maximum=4096)
         check_number("learning_rate", self.learning_rate, minimum=1e-7, maximum=1.0)
         for name in ("stability_weight", "adversarial_weight"):
@@ -129,6 +141,12 @@ class TrainingConfig(TypeChecked):
             raise ValueError(
                 "`crops` must be whole numbers within 64..2048, separated by commas. Received: "
                 f"crops={self.crops!r}."
+            )
+        if any(side % self.windows or side < 32 * self.windows for side in sides):
+            raise ValueError(
+                "`crops` must be multiples of `windows`, of at least 32 px for each of them. "
+                f"Received: crops={self.crops!r}, windows={self.windows}. Use larger `crops`, or "
+                "fewer `windows`."
             )
         return sides
 

@@ -27,7 +27,10 @@ SUFFIXES = (
 _LEAST_DEVIATION = 0.15  # Of the values of a style part, so that its features are no noise.
 _KEPT_EDGE = 640  # Px; photographs are kept in memory at this size.
 _KEPT_BYTES = 1_000_000_000
-_ZOOM = 2.0  # Shorter edges of photographs are at most this many times a crop's side.
+
+# Shorter edges are at most this many times a part's side. Where a large photograph is painted, a
+# stroke sees little but flat sky; parts that show little teach the network to paint there, too.
+_ZOOM, _STYLE_ZOOM = 5.0, 2.0
 
 _CROPS, _STYLES, _ORDER = 0, 1, 2  # Streams of random numbers.
 
@@ -160,7 +163,7 @@ def crop(photographs: Photographs, number: int, *, side: int, seed: int) -> np.n
     epoch, place = divmod(number, len(photographs))
     order = np.random.default_rng([seed, _ORDER, epoch]).permutation(len(photographs))
     rng = np.random.default_rng([seed, _CROPS, number])
-    return to_unit(part_of(photographs.number(order[place]), side, rng))
+    return to_unit(part_of(photographs.number(order[place]), side, rng, _ZOOM))
 
 
 def style_part(
@@ -183,7 +186,7 @@ def style_part(
         source = paintings[int(rng.integers(len(paintings)))]
     else:
         source = photographs.number(int(rng.integers(len(photographs))))
-    found = to_unit(part_of(source, side, rng))
+    found = to_unit(part_of(source, side, rng, _STYLE_ZOOM))
     return with_contrast(recolored(found, rng) if rng.random() < 0.75 else found)
 
 
@@ -192,11 +195,18 @@ def to_unit(pixels: np.ndarray) -> np.ndarray:
     return pixels.astype(np.float32) / np.float32(255.0)
 
 
-def part_of(pixels: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
-    """Returns a random square part of a picture at a random scale, uint8 `[side, side, 3]`."""
+def part_of(pixels: np.ndarray, side: int, rng: np.random.Generator, zoom: float) -> np.ndarray:
+    """Returns a random square part of a picture, uint8 `[side, side, 3]`.
+
+    Args:
+        pixels: uint8 `[h, w, 3]`.
+        side: px.
+        rng: makes the choices.
+        zoom: the part shows between all of the shorter edge and this fraction of it.
+    """
     height, width = pixels.shape[:2]
     # As many pixels of the picture as the part shows at its scale, at most all.
-    extent = min(height, width) / rng.uniform(1.0, _ZOOM)
+    extent = min(height, width) / zoom ** rng.uniform()
     top, left = rng.uniform(0.0, height - extent), rng.uniform(0.0, width - extent)
     box = (left, top, left + extent, top + extent)
     picture = Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC, box)

@@ -30,7 +30,8 @@ STYLES = "styles"
 is added to the style that the predictor gives for its painting."""
 
 
-_STYLES_FASTER = 15.0  # Scales and shifts alone have to move farther than numbers of kernels.
+# Scales and shifts have to move far, alone still farther.
+_KERNELS_FASTER, _STYLES_FASTER, _ONLY_STYLES_FASTER = 2.0, 5.0, 15.0
 
 
 class Painting(NamedTuple):
@@ -150,10 +151,15 @@ class TrainingStep:
                 other,
             )
         still, moved = still_and_moved(batch.photographs, batch.move, batch.noise)
-        content = self.objective.content_targets(still)
-        targets = Targets(
-            content, wanted.targets, scales=self.objective.scales(content, dict(wanted.scales))
+        windows = self.config.windows
+        content = self.objective.content_targets(in_windows(still, windows))
+        asked = tf.nest.map_structure(
+            lambda each: tf.repeat(each, windows**2, 0), (wanted.targets, dict(wanted.scales))
         )
+        scales = dict(self.objective.scales(content, asked[1]))
+        # A window of flat sky must not count as much as one full of houses.
+        scales |= {name: _alike(scales[name], windows**2) for name in content if name in scales}
+        targets = Targets(content, asked[0], scales=scales)
         weights = self.config.stability_weight, self.config.adversarial_weight
         judge, network = _divided(state.parameters)
         trained = {name: network[name] for name in self.trained or network}
@@ -171,11 +177,12 @@ class TrainingStep:
                 pictures = self._painted(state, still, styles)
             if judge:
                 adversarial = adversarial_loss(judged(judge, pictures[:num_named], batch.named))
-        terms, by_pictures = self.objective.terms_and_gradient(pictures, targets, per_sample=True)
+        terms, by_windows = self.objective.terms_and_gradient(
+            in_windows(pictures, windows), targets, per_sample=True
+        )
+        by_pictures = from_windows(by_windows, windows) / tf.cast(count * windows**2, tf.float32)
         gradients = tape.gradient(
-            [pictures, stability, adversarial],
-            trained,
-            output_gradients=[by_pictures / tf.cast(count, tf.float32), *weights],
+            [pictures, stability, adversarial], trained, output_gradients=[by_pictures, *weights]
         )
         gradients, slope = shortened(gradients)
         judging = tf.zeros([])
@@ -195,8 +202,12 @@ class TrainingStep:
             judging,
             slope,
         )
-        faster = {STYLES: _STYLES_FASTER} if self.trained == (STYLES,) else None
-        return after_step(state, gradients, batch.rate, faster=faster), losses
+        is_alone = self.trained == (STYLES,)
+        kernels = self.architecture.kernels
+        faster = dict.fromkeys(kernels, _KERNELS_FASTER)
+        faster[STYLES] = _ONLY_STYLES_FASTER if is_alone else _STYLES_FASTER
+        after = after_step(state, gradients, batch.rate, kernels=kernels, faster=faster)
+        return after, losses
 
     def _painted(
         self, state: TrainingState, photographs: tf.Tensor, styles: tf.Tensor
@@ -209,6 +220,35 @@ class TrainingStep:
             margin=TRAINING_MARGIN,
             dtype=self.dtype,
         )
+
+
+def in_windows(pictures: tf.Tensor, windows: int) -> tf.Tensor:
+    """Returns the windows of pictures, those of each picture in turn.
+
+    Args:
+        pictures: `[b, h, w, c]`; sides are multiples of `windows`.
+        windows: along each side.
+
+    Returns:
+        `[b windows^2, h / windows, w / windows, c]`.
+    """
+    _, height, width, channels = tf.unstack(tf.shape(pictures))
+    sides = [height // windows, width // windows]
+    rows = tf.reshape(pictures, [-1, windows, sides[0], windows, sides[1] * channels])
+    return tf.reshape(tf.transpose(rows, [0, 1, 3, 2, 4]), [-1, *sides, pictures.shape[-1]])
+
+
+def from_windows(parts: tf.Tensor, windows: int) -> tf.Tensor:
+    """Returns the pictures of windows: the inverse of `in_windows`."""
+    _, height, width, channels = tf.unstack(tf.shape(parts))
+    rows = tf.reshape(parts, [-1, windows, windows, height, width * channels])
+    sides = [windows * height, windows * width]
+    return tf.reshape(tf.transpose(rows, [0, 1, 3, 2, 4]), [-1, *sides, parts.shape[-1]])
+
+
+def _alike(values: tf.Tensor, count: int) -> tf.Tensor:
+    """Returns values, `[n count]`, with the mean of each `count` of them in place of each."""
+    return tf.repeat(tf.reduce_mean(tf.reshape(values, [-1, count]), 1), count)
 
 
 def _divided(
