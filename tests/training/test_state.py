@@ -70,7 +70,7 @@ def test_orthogonal_changes_have_the_singular_vectors_and_nearly_equal_values(sh
     assert found.shape == shape
     np.testing.assert_allclose(np.sqrt(np.mean(found**2)), 1.0, rtol=0.2)
     core = left.T @ found.reshape(matrix.shape) @ right.T / max(matrix.shape) ** 0.5
-    assert (np.diag(core) > 0.6).all() and (np.diag(core) < 1.3).all()
+    assert np.diag(core).max() < 2.0 * np.diag(core).min()
     np.testing.assert_allclose(core - np.diag(np.diag(core)), 0.0, atol=1e-4)
 
 

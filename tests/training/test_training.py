@@ -134,8 +134,10 @@ def test_windows_are_parts_in_their_order_and_join_to_the_picture(rng):
     np.testing.assert_array_equal(from_windows(tf.constant(windows), 3), pictures)
 
 
-def test_losses_are_means_over_the_windows_of_painted_pictures(make_training):
-    training = make_training(CONFIG.replace(stability_weight=0.0))
+@pytest.mark.parametrize("windows", [1, 2])
+def test_losses_are_means_over_the_windows_of_painted_pictures(make_training, windows):
+    config = CONFIG.replace(stability_weight=0.0, windows=windows)
+    training = make_training(config)
     objective, state = training.step.objective, training.initial()
     batch = training._batch(0, 0.5, *next(training._batches(0, 64)))
     losses = tf.function(training.step, autograph=False)(state, batch, training.paintings)[1]
@@ -143,22 +145,46 @@ def test_losses_are_means_over_the_windows_of_painted_pictures(make_training):
     styles = predicted_styles(state.parameters, training.paintings.statistics)
     styles = tf.gather(styles + state.parameters[STYLES], batch.named)
     pictures = paint(TINY, state.parameters, photographs, styles, margin=TRAINING_MARGIN)
-    style, content = [], []
+    found, side = [], 64 // windows
+    places = [(y, x) for y in range(0, 64, side) for x in range(0, 64, side)]
     for picture, photograph, named in zip(pictures, photographs, batch.named.numpy(), strict=True):
+        painted, seen = (
+            [each[tf.newaxis, y : y + side, x : x + side] for y, x in places]
+            for each in (picture, photograph)
+        )
         painting = tf.constant(training._pictures[named])
-        places = [(y, x) for y in (0, 32) for x in (0, 32)]
-        parts = [[each[None, y : y + 32, x : x + 32] for y, x in places]
-                 for each in (picture, photograph)]  # fmt: skip
-        targets = [objective.targets(part, painting) for part in parts[1]]
+        targets = [objective.targets(part, painting) for part in seen]
         (name,) = targets[0].content
         scale = tf.reduce_mean([each.scales[name] for each in targets], 0)
-        for part, target in zip(parts[0], targets, strict=True):
+        for part, target in zip(painted, targets, strict=True):
             shared = target._replace(scales={**target.scales, name: scale})
-            layers = objective.terms(part, shared).layers
-            style.append(np.mean([loss for key, loss in layers.items() if "style/" in key]))
-            content.append(sum(loss for key, loss in layers.items() if "content/" in key))
-    np.testing.assert_allclose(losses.style, np.mean(style), rtol=1e-3)
-    np.testing.assert_allclose(losses.content, np.mean(content), rtol=1e-3)
+            terms = objective.terms(part, shared)
+            layers = terms.layers.items()
+            style = np.mean([float(loss) for key, loss in layers if "style/" in key])
+            content = sum(float(loss) for key, loss in layers if "content/" in key)
+            found.append([float(terms.total), style, content])
+    given = [losses.total, losses.style, losses.content]
+    np.testing.assert_allclose(given, np.mean(found, 0), rtol=1e-3)
+
+
+def test_a_step_moves_kernels_by_muon_and_named_styles_fast(make_training):
+    training = make_training()
+    state = training.initial()
+    batch = training._batch(0, 0.5, *next(training._batches(0, 64)))._replace(
+        rate=tf.constant(0.01)
+    )
+    after = tf.function(training.step, autograph=False)(state, batch, training.paintings)[0]
+    changes = {
+        name: after.parameters[name].numpy() - value.numpy()
+        for name, value in state.parameters.items()
+    }
+    for name in TINY.kernels:
+        singular = np.linalg.svd(changes[name].reshape(-1, changes[name].shape[-1]))[1]
+        assert 0.7 < np.sqrt(np.mean(np.square(changes[name]))) / 0.02 < 1.3, name
+        assert singular[0] < 2.5 * np.median(singular), name
+    # The first change by Adam is the whole rate, in the gradient's direction.
+    np.testing.assert_allclose(np.abs(changes["bias"]), 0.01, rtol=1e-3)
+    np.testing.assert_allclose(np.quantile(np.abs(changes[STYLES]), 0.5), 0.05, rtol=1e-3)
 
 
 def test_new_styles_leave_the_network_and_its_styles_as_they_are(make_training):

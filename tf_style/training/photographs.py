@@ -28,9 +28,9 @@ _LEAST_DEVIATION = 0.15  # Of the values of a style part, so that its features a
 _KEPT_EDGE = 640  # Px; photographs are kept in memory at this size.
 _KEPT_BYTES = 1_000_000_000
 
-# Shorter edges are at most this many times a part's side. Where a large photograph is painted, a
-# stroke sees little but flat sky; parts that show little teach the network to paint there, too.
-_ZOOM, _STYLE_ZOOM = 5.0, 2.0
+# Parts show between all of the shorter edge and this fraction of it, enlarged if the photograph has
+# no more pixels. In a large photograph a stroke sees little but flat sky: it is learned from them.
+_ZOOM, _OTHER_ZOOM = 5.0, 2.0
 
 _CROPS, _STYLES, _ORDER = 0, 1, 2  # Streams of random numbers.
 
@@ -89,6 +89,7 @@ class Photographs:
             paths: from `listed`.
             notify: called, from other threads, with a line for each file that cannot be read.
         """
+        self.zoom = _ZOOM
         self._paths = list(paths)
         self._notify = notify or (lambda _: None)
         self._kept: collections.OrderedDict[int, np.ndarray] = collections.OrderedDict()
@@ -97,8 +98,12 @@ class Photographs:
 
     @classmethod
     def of(cls, pixels: Sequence[np.ndarray]) -> "Photographs":
-        """Returns photographs that are at hand, uint8 `[h, w, 3]` each."""
+        """Returns photographs that are at hand, uint8 `[h, w, 3]` each.
+
+        Parts of them keep about their scale, as what is tuned on them will be painted in it.
+        """
         found = cls([Path()] * len(pixels))
+        found.zoom = _OTHER_ZOOM
         found._kept.update(enumerate(pixels))
         return found
 
@@ -163,7 +168,7 @@ def crop(photographs: Photographs, number: int, *, side: int, seed: int) -> np.n
     epoch, place = divmod(number, len(photographs))
     order = np.random.default_rng([seed, _ORDER, epoch]).permutation(len(photographs))
     rng = np.random.default_rng([seed, _CROPS, number])
-    return to_unit(part_of(photographs.number(order[place]), side, rng, _ZOOM))
+    return to_unit(part_of(photographs.number(order[place]), side, rng, photographs.zoom))
 
 
 def style_part(
@@ -186,7 +191,7 @@ def style_part(
         source = paintings[int(rng.integers(len(paintings)))]
     else:
         source = photographs.number(int(rng.integers(len(photographs))))
-    found = to_unit(part_of(source, side, rng, _STYLE_ZOOM))
+    found = to_unit(part_of(source, side, rng, _OTHER_ZOOM))
     return with_contrast(recolored(found, rng) if rng.random() < 0.75 else found)
 
 
@@ -202,7 +207,7 @@ def part_of(pixels: np.ndarray, side: int, rng: np.random.Generator, zoom: float
         pixels: uint8 `[h, w, 3]`.
         side: px.
         rng: makes the choices.
-        zoom: the part shows between all of the shorter edge and this fraction of it.
+        zoom: the part shows between all of the shorter edge and a `zoom`-th of it.
     """
     height, width = pixels.shape[:2]
     # As many pixels of the picture as the part shows at its scale, at most all.

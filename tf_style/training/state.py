@@ -56,8 +56,8 @@ def after_step(
     Args:
         state: before the step.
         gradients: of the loss, by name; parameters without one stay as they are.
-        rate: float32 scalar, the learning rate: the root mean square of a kernel's change, and
-            about that of Adam's.
+        rate: float32 scalar, the learning rate: about the root mean square of a kernel's change,
+            and the most of Adam's, where gradients stay the same.
         kernels: names of the parameters `[height, width, in, filters]` that Muon moves.
         faster: factors of the learning rate, by name; 1 for all others.
 
@@ -65,8 +65,9 @@ def after_step(
         Kingma & Ba (2015), Adam, algorithm 1. Differs: beta2 is 0.99, not 0.999, because trainings
         have few steps;
         Jordan et al. (2024), Muon: an optimizer for hidden layers in neural networks. Differs: the
-        first and the last kernel, too; the average of gradients is Adam's, with beta 0.9; a step is
-        as long as one of Adam's (Liu et al., 2025, Muon is scalable for LLM training).
+        first and the last kernel, too; the average of gradients is Adam's, with beta 0.9; the
+        change has the root mean square of the rate, whatever the kernel's shape. Liu et al. (2025),
+        Muon is scalable for LLM training, take a fifth of it.
     """
     count = state.step + 1.0
     corrected = rate * tf.sqrt(1.0 - _BETA2**count) / (1.0 - _BETA1**count)
@@ -92,7 +93,7 @@ def orthogonal(change: tf.Tensor) -> tf.Tensor:
 
     As a matrix of inputs by filters, it has the singular vectors of the one given, and singular
     values that differ by less than a factor of 2, by five iterations of Newton and Schulz (Jordan
-    et al., 2024). Those of nearly 0 stay smaller.
+    et al., 2024). Those below 0.3 % of the matrix's norm stay smaller.
 
     Args:
         change: float32 `[height, width, in, filters]`.

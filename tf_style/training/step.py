@@ -30,7 +30,7 @@ STYLES = "styles"
 is added to the style that the predictor gives for its painting."""
 
 
-# Scales and shifts have to move far, alone still farther.
+# Found by trials (docs/notes/feedforward.md). Scales and shifts of a style have far to go.
 _KERNELS_FASTER, _STYLES_FASTER, _ONLY_STYLES_FASTER = 2.0, 5.0, 15.0
 
 
@@ -157,7 +157,7 @@ class TrainingStep:
             lambda each: tf.repeat(each, windows**2, 0), (wanted.targets, dict(wanted.scales))
         )
         scales = dict(self.objective.scales(content, asked[1]))
-        # A window of flat sky must not count as much as one full of houses.
+        # By its own scale, a window of flat sky would resist every stroke.
         scales |= {name: _alike(scales[name], windows**2) for name in content if name in scales}
         targets = Targets(content, asked[0], scales=scales)
         weights = self.config.stability_weight, self.config.adversarial_weight
