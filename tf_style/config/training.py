@@ -21,12 +21,13 @@ def _loss() -> LossConfig:
     Differs from the default's, because a network matches a painting less closely than an optimizer
     does: in shallow layers Wasserstein distances hold contrast and rare hues, which hardly count in
     the squared Gram matrices of a picture that is far from the painting; large forms come from deep
-    layers; the content's power is lower, because its loss is far from its end for long.
+    layers; the style weighs less, because these distances, not squared, are larger; the content's
+    power is lower, because its loss is far from its end for long.
     """
     names = [name for name, _ in LossConfig().style_layers]
     layers = tuple(zip(names, (0.5, 0.5, 0.5, 0.3, 0.1), strict=True))
     losses = ",".join(["gram", *(f"{name}:wasserstein" for name in names[:3])])
-    return LossConfig(style_layers=layers, style_loss=losses, content_power=2.0)
+    return LossConfig(style_layers=layers, style_loss=losses, style_weight=2.5, content_power=2.0)
 
 
 @with_flat_names

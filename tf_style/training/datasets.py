@@ -68,5 +68,9 @@ def _parts(
     def element(number: tf.Tensor) -> tf.Tensor:
         return tf.ensure_shape(tf.numpy_function(cut, [number], tf.float32), [side, side, 3])
 
-    numbers = tf.data.Dataset.counter(first)
+    options = tf.data.Options()
+    # Nothing is left to tune, and the tuner's thread sleeps up to a minute before it lets go of an
+    # iterator: at each change of size, and at the end of a training.
+    options.autotune.enabled = False
+    numbers = tf.data.Dataset.counter(first).with_options(options)
     return numbers.map(element, num_parallel_calls=parallel, deterministic=True)
