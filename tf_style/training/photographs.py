@@ -171,6 +171,20 @@ def crop(photographs: Photographs, number: int, *, side: int, seed: int) -> np.n
     return to_unit(part_of(photographs.number(order[place]), side, rng, photographs.zoom))
 
 
+def whole_squares(photographs: Photographs, count: int, *, side: int) -> np.ndarray:
+    """Returns the largest squares of the first photographs, float32 `[n, side, side, 3]`, RGB 0..1.
+
+    Args:
+        photographs: what to cut from; n is `count`, or fewer if there are fewer.
+        count: how many.
+        side: px.
+    """
+    rng = np.random.default_rng(0)
+    numbers = range(min(count, len(photographs)))
+    squares = [part_of(photographs.number(number), side, rng, 1.0) for number in numbers]
+    return np.stack([to_unit(square) for square in squares])
+
+
 def style_part(
     photographs: Photographs, paintings: Sequence[np.ndarray], step: int, *, side: int, seed: int
 ) -> np.ndarray:
