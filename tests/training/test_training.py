@@ -12,11 +12,11 @@ from tf_style.feedforward.painting import paint
 from tf_style.feedforward.predictor import predicted_styles
 from tf_style.training.assembly import load_objective
 from tf_style.training.choices import choices
-from tf_style.training.photographs import Photographs
+from tf_style.training.photographs import Photographs, whole_squares
 from tf_style.training.step import STYLES, from_windows, in_windows
 from tf_style.training.training import DivergedError, Reached, Training
 
-CONFIG = TrainingConfig(steps=12, batch=2, crops="64", learning_rate=0.01, seed=5)
+CONFIG = TrainingConfig(steps=12, batch=2, crops="64", learning_rate=0.01, seed=5, style_weight=4.5)
 
 
 @pytest.fixture
@@ -203,11 +203,21 @@ def test_new_styles_leave_the_network_and_its_styles_as_they_are(make_training):
 def test_styles_of_the_base_go_on_from_what_it_knows(make_training):
     base = make_tiny_network("old", "red")
     training = make_training(base=base)
-    network = training.network(training.initial(), {})
-    assert list(network.styles) == ["red", "blue"]
-    np.testing.assert_allclose(network.styles["red"], base.styles["red"], atol=1e-6)
     predicted = predicted_styles(base.parameters, training.paintings.statistics)
-    np.testing.assert_allclose(network.styles["blue"], predicted[1], atol=1e-6)
+    red, blue = predicted + training.initial().parameters[STYLES]
+    np.testing.assert_allclose(red, base.styles["red"], atol=1e-6)
+    np.testing.assert_allclose(blue, predicted[1], atol=1e-6)
+
+
+def test_styles_of_a_network_get_the_colors_of_their_paintings(make_training, styles):
+    training = make_training(base=make_tiny_network("red"))
+    network = training.network(training.initial(), {})
+    squares = whole_squares(training._photographs, 12, side=192)
+    for name, painting in styles.items():
+        style = tf.constant(network.styles[name])[tf.newaxis]
+        painted = paint(TINY, network.parameters, squares, style, margin=TRAINING_MARGIN)
+        colors = [np.mean(each, (0, 1, 2)) for each in (painted, painting)]
+        np.testing.assert_allclose(*colors, atol=0.02)
 
 
 def test_a_discriminator_learns_and_is_not_part_of_the_network(make_training):
