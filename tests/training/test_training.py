@@ -12,11 +12,11 @@ from tf_style.feedforward.painting import paint
 from tf_style.feedforward.predictor import predicted_styles
 from tf_style.training.assembly import load_objective
 from tf_style.training.choices import choices
-from tf_style.training.photographs import Photographs, whole_squares
+from tf_style.training.photographs import Photographs
 from tf_style.training.step import STYLES, from_windows, in_windows
 from tf_style.training.training import DivergedError, Reached, Training
 
-CONFIG = TrainingConfig(steps=12, batch=2, crops="64", learning_rate=0.01, seed=5, style_weight=4.5)
+CONFIG = TrainingConfig(steps=12, batch=2, crops="64", learning_rate=0.01, seed=5)
 
 
 @pytest.fixture
@@ -209,17 +209,6 @@ def test_styles_of_the_base_go_on_from_what_it_knows(make_training):
     np.testing.assert_allclose(blue, predicted[1], atol=1e-6)
 
 
-def test_styles_of_a_network_get_the_colors_of_their_paintings(make_training, styles):
-    training = make_training(base=make_tiny_network("red"))
-    network = training.network(training.initial(), {})
-    squares = whole_squares(training._photographs, 12, side=192)
-    for name, painting in styles.items():
-        style = tf.constant(network.styles[name])[tf.newaxis]
-        painted = paint(TINY, network.parameters, squares, style, margin=TRAINING_MARGIN)
-        colors = [np.mean(each, (0, 1, 2)) for each in (painted, painting)]
-        np.testing.assert_allclose(*colors, atol=0.02)
-
-
 def test_a_discriminator_learns_and_is_not_part_of_the_network(make_training):
     training = make_training(CONFIG.replace(adversarial_weight=0.1))
     found = run(training)
@@ -254,7 +243,7 @@ def test_every_named_style_has_its_turn(styles):
     [
         ({"crops": "12"}, "`crops` must be whole numbers within 64..2048"),
         ({"crops": "a,128"}, "`crops` must be whole numbers"),
-        ({"crops": "129"}, "`crops` must be multiples of `windows`, of at least 32 px"),
+        ({"crops": "129", "windows": 2}, "`crops` must be multiples of `windows`, of at least"),
         ({"crops": "96", "windows": 4}, "`crops` must be multiples of `windows`"),
         ({"windows": 0}, "`windows` must lie within 1..16"),
         ({"minutes": 0.0}, "`minutes` must lie within"),

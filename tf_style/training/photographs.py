@@ -27,10 +27,7 @@ SUFFIXES = (
 _LEAST_DEVIATION = 0.15  # Of the values of a style part, so that its features are no noise.
 _KEPT_EDGE = 640  # Px; photographs are kept in memory at this size.
 _KEPT_BYTES = 1_000_000_000
-
-# Parts show between all of the shorter edge and this fraction of it, enlarged if the photograph has
-# no more pixels. In a large photograph a stroke sees little but flat sky: it is learned from them.
-_ZOOM, _OTHER_ZOOM = 5.0, 2.0
+_ZOOM = 2.0  # Shorter edges of photographs are at most this many times a crop's side.
 
 _CROPS, _STYLES, _ORDER = 0, 1, 2  # Streams of random numbers.
 
@@ -89,7 +86,6 @@ class Photographs:
             paths: from `listed`.
             notify: called, from other threads, with a line for each file that cannot be read.
         """
-        self.zoom = _ZOOM
         self._paths = list(paths)
         self._notify = notify or (lambda _: None)
         self._kept: collections.OrderedDict[int, np.ndarray] = collections.OrderedDict()
@@ -98,12 +94,8 @@ class Photographs:
 
     @classmethod
     def of(cls, pixels: Sequence[np.ndarray]) -> "Photographs":
-        """Returns photographs that are at hand, uint8 `[h, w, 3]` each.
-
-        Parts of them keep about their scale, as what is tuned on them will be painted in it.
-        """
+        """Returns photographs that are at hand, uint8 `[h, w, 3]` each."""
         found = cls([Path()] * len(pixels))
-        found.zoom = _OTHER_ZOOM
         found._kept.update(enumerate(pixels))
         return found
 
@@ -168,21 +160,7 @@ def crop(photographs: Photographs, number: int, *, side: int, seed: int) -> np.n
     epoch, place = divmod(number, len(photographs))
     order = np.random.default_rng([seed, _ORDER, epoch]).permutation(len(photographs))
     rng = np.random.default_rng([seed, _CROPS, number])
-    return to_unit(part_of(photographs.number(order[place]), side, rng, photographs.zoom))
-
-
-def whole_squares(photographs: Photographs, count: int, *, side: int) -> np.ndarray:
-    """Returns the largest squares of the first photographs, float32 `[n, side, side, 3]`, RGB 0..1.
-
-    Args:
-        photographs: what to cut from; n is `count`, or fewer if there are fewer.
-        count: how many.
-        side: px.
-    """
-    rng = np.random.default_rng(0)
-    numbers = range(min(count, len(photographs)))
-    squares = [part_of(photographs.number(number), side, rng, 1.0) for number in numbers]
-    return np.stack([to_unit(square) for square in squares])
+    return to_unit(part_of(photographs.number(order[place]), side, rng))
 
 
 def style_part(
@@ -205,7 +183,7 @@ def style_part(
         source = paintings[int(rng.integers(len(paintings)))]
     else:
         source = photographs.number(int(rng.integers(len(photographs))))
-    found = to_unit(part_of(source, side, rng, _OTHER_ZOOM))
+    found = to_unit(part_of(source, side, rng))
     return with_contrast(recolored(found, rng) if rng.random() < 0.75 else found)
 
 
@@ -214,18 +192,11 @@ def to_unit(pixels: np.ndarray) -> np.ndarray:
     return pixels.astype(np.float32) / np.float32(255.0)
 
 
-def part_of(pixels: np.ndarray, side: int, rng: np.random.Generator, zoom: float) -> np.ndarray:
-    """Returns a random square part of a picture, uint8 `[side, side, 3]`.
-
-    Args:
-        pixels: uint8 `[h, w, 3]`.
-        side: px.
-        rng: makes the choices.
-        zoom: the part shows between all of the shorter edge and a `zoom`-th of it.
-    """
+def part_of(pixels: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
+    """Returns a random square part of a picture at a random scale, uint8 `[side, side, 3]`."""
     height, width = pixels.shape[:2]
     # As many pixels of the picture as the part shows at its scale, at most all.
-    extent = min(height, width) / zoom ** rng.uniform()
+    extent = min(height, width) / rng.uniform(1.0, _ZOOM)
     top, left = rng.uniform(0.0, height - extent), rng.uniform(0.0, width - extent)
     box = (left, top, left + extent, top + extent)
     picture = Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC, box)

@@ -17,14 +17,12 @@ from tf_style.feedforward.network_file import StyleNetwork
 from tf_style.feedforward.predictor import predicted_styles
 from tf_style.objective.objective import Objective
 from tf_style.training.choices import REACH, STYLE_SIDE, Reached, choices, share_of
-from tf_style.training.colors import ColorMatch
 from tf_style.training.datasets import crops, style_parts
 from tf_style.training.discriminator import initial_discriminator
-from tf_style.training.photographs import Photographs, whole_squares
+from tf_style.training.photographs import Photographs
 from tf_style.training.state import TrainingState, initial_state
 from tf_style.training.step import STYLES, Batch, Painting, StepLosses, TrainingStep, paintings
 
-_NUM_SQUARES, _SQUARE = 12, 192  # Photographs by which colors are set, and their side in px.
 _NO_STYLE = tf.zeros([0, STYLE_SIDE, STYLE_SIDE, 3])
 
 
@@ -98,7 +96,6 @@ class Training:
         self._styles = dict(styles)
         self._pictures = list(styles.values())
         self._photographs = photographs
-        self._colors: ColorMatch | None = None
         self._graph = tf.function(self.step, autograph=False)
         found = [paintings(objective, tf.constant(style)) for style in styles.values()]
         self.paintings: Painting = tf.nest.map_structure(lambda *rows: tf.concat(rows, 0), *found)
@@ -159,10 +156,8 @@ class Training:
         Args:
             state: of this training.
             about: how it was trained, in plain JSON types.
-
-        Its styles have the colors of their paintings, unless there is no photograph: see `colors`.
         """
-        network = network_of(
+        return network_of(
             state.averages,
             self.paintings.statistics,
             names=list(self._styles),
@@ -170,22 +165,6 @@ class Training:
             about=about,
             base=self.base if self.only_styles else None,
         )
-        return network._replace(styles={**network.styles, **self._with_colors(network)})
-
-    def _with_colors(self, network: StyleNetwork) -> dict[str, np.ndarray]:
-        """Returns this training's styles of a network, with the colors of their paintings."""
-        if not len(self._photographs):
-            return {}
-        if self._colors is None:
-            squares = whole_squares(self._photographs, _NUM_SQUARES, side=_SQUARE)
-            self._colors = ColorMatch(self.architecture, squares)
-        parameters = {name: tf.constant(value) for name, value in network.parameters.items()}
-        return {
-            name: self._colors.matched(
-                parameters, tf.constant(network.styles[name]), tf.constant(painting)
-            )
-            for name, painting in self._styles.items()
-        }
 
     def _initial_styles(self) -> np.ndarray:
         """Returns what is added to the predicted styles at first, float32 `[styles, style_size]`.
