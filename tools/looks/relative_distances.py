@@ -1,8 +1,7 @@
 """The relative distances of painted pictures; a module for the other tools, not a program.
 
 Content is the loss of the training's content layers, 1 for a picture of one color; style is the
-mean over the style layers of |G - A|^2 / |A|^2, Gram matrices also where trainings compare others.
-Pictures are measured as 8-bit files hold them.
+mean over the style layers of |G - A|^2 / |A|^2. Pictures are measured as 8-bit files hold them.
 """
 
 import dataclasses
@@ -16,11 +15,6 @@ from tf_style.images.reading import over_white, read_picture
 from tf_style.images.resizing import fit, resize
 
 STYLE_EDGE = TrainingConfig.style_edge
-GRAM = {
-    "style_loss": "gram",
-    "style_layers": "conv1_1:1,conv2_1:0.4,conv3_1:0.2,conv4_1:0.2,conv5_1:0.2",
-}
-"""Options of the style loss whose terms are measured, and which the optimizer minimizes."""
 
 
 class Distance(NamedTuple):
@@ -38,12 +32,12 @@ def picture_of(path: Path, edge: int) -> np.ndarray:
 
 
 class Measure:
-    """Measures pictures, with the content loss of a training and Gram matrices."""
+    """Measures pictures, with the losses of a training."""
 
     def __init__(self) -> None:
         from tf_style.training.assembly import load_objective
 
-        self.config = TrainingConfig(precision="float32", **GRAM)
+        self.config = TrainingConfig(precision="float32")
         self.objective = load_objective(self.config)
 
     def targets(self, photograph: np.ndarray, painting: np.ndarray) -> Any:
@@ -87,6 +81,6 @@ def mean_of(distances: list[Distance]) -> Distance:
     return Distance(*np.mean(distances, axis=0).tolist())
 
 
-def measured_losses() -> dict[str, Any]:
-    """Returns the options of the losses that are measured, for an optimization."""
-    return dataclasses.asdict(TrainingConfig(**GRAM).loss)
+def losses_of_training() -> dict[str, Any]:
+    """Returns the options of a training's losses, for an optimization with the same."""
+    return dataclasses.asdict(TrainingConfig().loss)
