@@ -99,7 +99,7 @@ def test_three_steps_are_those_of_tensorflow(exported, monkeypatch):
             assert_near(found, state, ("first", "second"), 1e-3)
             np.testing.assert_allclose(found["loss/slope"], losses.slope, rtol=1e-3)
     assert float(found["step"]) == 3.0
-    # Adam makes steps of one length: where a gradient is nearly 0, rounding turns them.
+    # Adam and Muon make steps of one length: where a gradient is nearly 0, rounding turns them.
     assert_near(found, state, ("parameters", "averages"), 1e-3)
 
 

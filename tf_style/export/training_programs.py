@@ -182,7 +182,7 @@ def _program(
 
 
 def _sample_state(training: Training) -> Named:
-    """Returns a state in which gradients are divided by about 1, not by themselves."""
+    """Returns a state in which Adam divides gradients by about 1, not by themselves."""
     return {
         name: tf.ones_like(value) if name.startswith("second/") else value
         for name, value in named_state(training.initial()).items()
