@@ -11,6 +11,7 @@ TINY = {
     "batch": 1,
     "crops": "64",
     "style_edge": 64,
+    "style_loss": "gram",
     "deterministic": True,
 }
 """Options of a training of three small steps."""

@@ -16,7 +16,9 @@ from tf_style.training.photographs import Photographs
 from tf_style.training.step import STYLES, from_windows, in_windows
 from tf_style.training.training import DivergedError, Reached, Training
 
-CONFIG = TrainingConfig(steps=12, batch=2, crops="64", learning_rate=0.01, seed=5)
+CONFIG = TrainingConfig(
+    steps=12, batch=2, crops="64", learning_rate=0.01, seed=5, style_loss="gram"
+)
 
 
 @pytest.fixture
@@ -131,7 +133,10 @@ def test_windows_are_parts_in_their_order_and_join_to_the_picture(rng):
 
 @pytest.mark.parametrize("windows", [1, 2])
 def test_losses_are_means_over_the_windows_of_painted_pictures(make_training, windows):
-    config = CONFIG.replace(stability_weight=0.0, windows=windows)
+    default = TrainingConfig().loss
+    config = CONFIG.replace(
+        stability_weight=0.0, windows=windows, style_contrast=1.5, style_loss=default.style_loss
+    )
     training = make_training(config)
     objective, state = training.step.objective, training.initial()
     batch = training._batch(0, 0.5, *next(training._batches(0, 64)))
@@ -147,19 +152,32 @@ def test_losses_are_means_over_the_windows_of_painted_pictures(make_training, wi
             [each[tf.newaxis, y : y + side, x : x + side] for y, x in places]
             for each in (picture, photograph)
         )
-        painting = tf.constant(training._pictures[named])
-        targets = [objective.targets(part, painting) for part in seen]
-        (name,) = targets[0].content
-        scale = tf.reduce_mean([each.scales[name] for each in targets], 0)
+        painting = training._pictures[named]
+        mean = painting.mean((1, 2), keepdims=True)
+        asked = np.clip(mean + 1.5 * (painting - mean), 0.0, 1.0)
+        targets = [objective.targets(part, tf.constant(asked)) for part in seen]
+        shared = {
+            name: tf.reduce_mean([each.scales[name] for each in targets], 0)
+            for name in targets[0].content
+        }
+        assert len(shared) == 2
         for part, target in zip(painted, targets, strict=True):
-            shared = target._replace(scales={**target.scales, name: scale})
-            terms = objective.terms(part, shared)
+            terms = objective.terms(part, target._replace(scales={**target.scales, **shared}))
             layers = terms.layers.items()
             style = np.mean([float(loss) for key, loss in layers if "style/" in key])
             content = sum(float(loss) for key, loss in layers if "content/" in key)
             found.append([float(terms.total), style, content])
     given = [losses.total, losses.style, losses.content]
     np.testing.assert_allclose(given, np.mean(found, 0), rtol=1e-3)
+
+
+def test_the_predictor_sees_paintings_with_their_own_contrast(make_training):
+    plain, stronger = (
+        make_training(CONFIG.replace(style_contrast=contrast)).paintings for contrast in (1.0, 2.0)
+    )
+    np.testing.assert_allclose(plain.statistics, stronger.statistics, atol=1e-5)
+    for name, scale in plain.scales.items():
+        assert (stronger.scales[name].numpy() > 1.2 * scale.numpy()).all()
 
 
 def test_a_step_moves_kernels_by_muon_and_named_styles_fast(make_training):
@@ -242,6 +260,8 @@ def test_every_named_style_has_its_turn(styles):
         ({"crops": "129", "windows": 2}, "`crops` must be multiples of `windows`, of at least"),
         ({"crops": "96", "windows": 4}, "`crops` must be multiples of `windows`"),
         ({"windows": 0}, "`windows` must lie within 1..16"),
+        ({"style_contrast": 0.0}, "`style_contrast` must lie within 0.1..10"),
+        ({"style_layers": "conv4_1"}, "`style_loss` must name layers in use, 'block4_conv1'"),
         ({"minutes": 0.0}, "`minutes` must lie within"),
         ({"any_share": 0.1, "batch": 4}, "`any_share` must be at least half a photograph"),
         ({"any_share": 1.5}, "`any_share` must lie within"),

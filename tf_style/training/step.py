@@ -94,14 +94,33 @@ class StepLosses(NamedTuple):
     slope: tf.Tensor
 
 
-def paintings(objective: Objective, pictures: tf.Tensor) -> Painting:
-    """Returns what pictures, float32 `[n, h, w, 3]`, RGB 0..1, ask of others in their style."""
-    features = objective.features(pictures)
+def paintings(objective: Objective, pictures: tf.Tensor, contrast: float) -> Painting:
+    """Returns what pictures ask of others in their style.
+
+    Args:
+        objective: of the training.
+        pictures: float32 `[n, h, w, 3]`, RGB 0..1.
+        contrast: see `contrasted`; the predictor sees the pictures as they are.
+    """
+    stronger = contrasted(pictures, contrast)
+    features = objective.features(stronger)
+    seen = features if contrast == 1.0 else objective.features(pictures)
     return Painting(
-        painting_statistics(features),
+        painting_statistics(seen),
         style_targets(objective.config, features),
-        objective.variation_scale(pictures),
+        objective.variation_scale(stronger),
     )
+
+
+def contrasted(pictures: tf.Tensor, contrast: float) -> tf.Tensor:
+    """Returns pictures whose colors are so many times as far from their mean, within 0..1.
+
+    Args:
+        pictures: float32 `[n, h, w, 3]`, RGB 0..1.
+        contrast: 1 leaves them as they are.
+    """
+    mean = tf.reduce_mean(pictures, [1, 2], keepdims=True)
+    return tf.clip_by_value(mean + contrast * (pictures - mean), 0.0, 1.0)
 
 
 class TrainingStep:
@@ -142,7 +161,7 @@ class TrainingStep:
         wanted = tf.nest.map_structure(lambda table: tf.gather(table, batch.named), named)
         count, num_named = tf.shape(batch.photographs)[0], tf.shape(batch.named)[0]
         if self.config.any_share > 0.0:
-            other = paintings(self.objective, batch.style)
+            other = paintings(self.objective, batch.style, self.config.style_contrast)
             wanted = tf.nest.map_structure(
                 lambda of_named, of_other: tf.concat(
                     [of_named, tf.repeat(of_other, count - num_named, 0)], 0

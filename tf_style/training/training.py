@@ -97,7 +97,8 @@ class Training:
         self._pictures = list(styles.values())
         self._photographs = photographs
         self._graph = tf.function(self.step, autograph=False)
-        found = [paintings(objective, tf.constant(style)) for style in styles.values()]
+        contrast = config.style_contrast
+        found = [paintings(objective, tf.constant(style), contrast) for style in styles.values()]
         self.paintings: Painting = tf.nest.map_structure(lambda *rows: tf.concat(rows, 0), *found)
 
     def initial(self) -> TrainingState:

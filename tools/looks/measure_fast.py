@@ -7,8 +7,8 @@ Run: python tools/looks/measure_fast.py --photos PHOTO... --paintings PAINTING..
 painted, which is the same for all networks)
 
 Paintings are files with the names of the networks' styles, or NAME=FILE. They meet the photographs
-in turn. The optimizer paints each pair with the training's losses and each content weight, from
-coarse to fine; its style distance at the network's content distance is interpolated between them.
+in turn. The optimizer paints each pair with Gram matrices and each content weight, from coarse to
+fine; its style distance at the network's content distance is interpolated between them.
 Where no weight came as near or as far, it is that of the nearest, marked "*". With `--weights`
 alone, without a number, only the networks are measured, and FOLDER stays empty. Distances are
 relative: content is 1 for a picture of one color; style is the mean over the layers of
@@ -29,7 +29,7 @@ from relative_distances import (
     Distance,
     Measure,
     Painter,
-    losses_of_training,
+    losses_measured,
     mean_of,
     picture_of,
 )
@@ -74,7 +74,7 @@ def optimized(photo: Path, painting: Path, weight: float, size: int, cache: Path
     """Returns the optimizer's picture, float32 `[1, h, w, 3]`, painted or from the cache."""
     import tf_style
 
-    losses = {**losses_of_training(), "content_weight": weight}
+    losses = {**losses_measured(), "content_weight": weight}
     given = photo.read_bytes() + painting.read_bytes() + repr(losses).encode()
     mark = hashlib.sha256(given).hexdigest()[:12]
     place = cache / f"{photo.stem}_{painting.stem}_{size}_{weight:g}_{mark}.png"

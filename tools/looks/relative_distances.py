@@ -1,7 +1,8 @@
 """The relative distances of painted pictures; a module for the other tools, not a program.
 
-Content is the loss of the training's content layers, 1 for a picture of one color; style is the
-mean over the style layers of |G - A|^2 / |A|^2. Pictures are measured as 8-bit files hold them.
+Content is the loss of conv4_2, 1 for a picture of one color; style is the mean over the paper's
+five layers of |G - A|^2 / |A|^2, with Gram matrices G and A. They do not depend on what a network
+was trained with. Pictures are measured as 8-bit files hold them.
 """
 
 import dataclasses
@@ -15,6 +16,14 @@ from tf_style.images.reading import over_white, read_picture
 from tf_style.images.resizing import fit, resize
 
 STYLE_EDGE = TrainingConfig.style_edge
+
+_LOSSES: dict[str, Any] = {
+    "content_layers": "conv4_2:1",
+    "content_power": 2.0,
+    "style_layers": "conv1_1:1,conv2_1:0.4,conv3_1:0.2,conv4_1:0.2,conv5_1:0.2",
+    "style_loss": "gram",
+    "style_weight": 4.5,
+}
 
 
 class Distance(NamedTuple):
@@ -32,12 +41,12 @@ def picture_of(path: Path, edge: int) -> np.ndarray:
 
 
 class Measure:
-    """Measures pictures, with the losses of a training."""
+    """Measures pictures."""
 
     def __init__(self) -> None:
         from tf_style.training.assembly import load_objective
 
-        self.config = TrainingConfig(precision="float32")
+        self.config = TrainingConfig(precision="float32", **_LOSSES)
         self.objective = load_objective(self.config)
 
     def targets(self, photograph: np.ndarray, painting: np.ndarray) -> Any:
@@ -81,6 +90,6 @@ def mean_of(distances: list[Distance]) -> Distance:
     return Distance(*np.mean(distances, axis=0).tolist())
 
 
-def losses_of_training() -> dict[str, Any]:
-    """Returns the options of a training's losses, for an optimization with the same."""
-    return dataclasses.asdict(TrainingConfig().loss)
+def losses_measured() -> dict[str, Any]:
+    """Returns options of losses, for an optimization of what is measured."""
+    return dataclasses.asdict(TrainingConfig(**_LOSSES).loss)
