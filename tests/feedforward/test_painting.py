@@ -75,10 +75,10 @@ def painted_in_loops(network, photograph, style):
         return np.maximum(features, 0.0)
 
     height, width, _ = photograph.shape
-    more = [MARGIN + (-side) % 4 for side in (height, width)]
-    features = np.pad(
-        np.float64(photograph) - 0.5, [(MARGIN, more[0]), (MARGIN, more[1]), (0, 0)], "reflect"
-    )
+    features = np.float64(photograph) - 0.5
+    for before, after in ((24, 27), (16, 16)):
+        features = np.pad(features, [(before, after), (before, after), (0, 0)], "reflect")
+    features = features[: 80 + height + (-height) % 4, : 80 + width + (-width) % 4]
     features = positive(layer(features, "shrink1", 2))
     features = positive(layer(features, "shrink2", 2))
     inner = positive(layer(features, "block1_conv1"))

@@ -52,10 +52,10 @@ class TrainingConfig(TypeChecked):
         "the training to its end.",
     )
     windows: int = option(
-        2,
+        1,
         "Each painted picture is cut into this many parts along each side, and each part is "
-        "compared with the whole painting: 2 puts strokes and hues into flat skies, too. `crops` "
-        "must be multiples of it.",
+        "compared with the whole painting: 2 puts more strokes into flat skies, and halos around "
+        "forms. `crops` must be multiples of it.",
     )
     style_contrast: float = option(
         1.3,

@@ -27,10 +27,14 @@ STRIDE = 4
 TRAINING_MARGIN = 16
 """Pixels that are mirrored beyond each border before the first convolution, in a training."""
 
-MARGIN = 24
-"""As many in painting: what a network has learned to do at borders lies in the rest, cut off."""
+MARGINS = (24, 16)
+"""In painting, as many are mirrored one after the other, so that small photographs have enough.
+What a network has learned to do at borders lies in them; they are cut off."""
 
-LEAST_SIDE = MARGIN + STRIDE
+MARGIN = sum(MARGINS)
+"""Pixels beyond each border in painting, a multiple of `STRIDE`."""
+
+LEAST_SIDE = MARGINS[0] + STRIDE
 """The smallest side of a photograph, px: fewer cannot be mirrored."""
 
 PAINTING_LAYERS = tuple(f"block{block}_conv1" for block in range(1, 6))

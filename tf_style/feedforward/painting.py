@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 import tensorflow as tf
 
-from tf_style.feedforward.architecture import MARGIN, STRIDE, Architecture
+from tf_style.feedforward.architecture import MARGIN, MARGINS, STRIDE, Architecture
 
 Parameters: TypeAlias = Mapping[str, tf.Tensor]
 """What a network has learned, float32, by the names of `architecture.parameter_shapes`."""
@@ -133,8 +133,12 @@ def padded(images: tf.Tensor, margin: int = MARGIN) -> tf.Tensor:
     up = STRIDE - 1
     height, width = ((side + up) // STRIDE * STRIDE for side in tf.unstack(tf.shape(images)[1:3]))
     # Fixed margins, so that the number of channels stays known to converters.
-    sides = [margin, margin + up]
+    first, second = min(margin, MARGINS[0]), max(0, margin - MARGINS[0])
+    sides = [first, first + up]
     larger = tf.pad(images, [[0, 0], sides, sides, [0, 0]], "REFLECT")
+    if second:
+        sides = [second, second]
+        larger = tf.pad(larger, [[0, 0], sides, sides, [0, 0]], "REFLECT")
     return larger[:, : 2 * margin + height, : 2 * margin + width]
 
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tf_style.config.fast import MOST_STRENGTH, FastConfig
 from tf_style.config.style_config import StyleConfig
-from tf_style.feedforward.architecture import MARGIN, STRIDE
+from tf_style.feedforward.architecture import MARGIN, MARGINS, STRIDE
 from tf_style.feedforward.network_file import StyleNetwork
 from tf_style.feedforward.painting import (
     Statistics,
@@ -227,7 +227,9 @@ class _Span(NamedTuple):
 
 def _spans(length: int, side: int, margin: int) -> Iterator[_Span]:
     """Yields the tiles of an axis; they are read from the axis that `padded` would give."""
-    axis = np.pad(np.arange(length), (MARGIN, MARGIN + -length % STRIDE), "reflect")
+    first, second = MARGINS
+    axis = np.pad(np.arange(length), (first, first + STRIDE - 1), "reflect")
+    axis = np.pad(axis, second, "reflect")[: 2 * MARGIN + length + -length % STRIDE]
     for begin in range(0, length, side):
         end = min(begin + side, length)
         first = max(0, begin + MARGIN - margin)
