@@ -59,9 +59,8 @@ class TrainingConfig(TypeChecked):
     )
     style_contrast: float = option(
         1.3,
-        "Contrast of the painting that is asked for, as a multiple of its own: a network reaches "
-        "about three quarters of what is asked for, because it cannot know where a painting's rare "
-        "colors belong.",
+        "Contrast that is asked for, as a multiple of the painting's: a network reaches less than "
+        "what is asked for, because it cannot know where a painting's rare colors belong.",
     )
     style_edge: int = option(
         640,
@@ -89,7 +88,8 @@ class TrainingConfig(TypeChecked):
     any_share: float = option(
         0.0,
         "Share of the photographs that are painted in the style of another picture, a part or a "
-        "recoloring of one: teaches the network to paint in any style at once.",
+        "recoloring of one: teaches the network to paint in any style at once. It is rounded to "
+        "whole photographs of the batch.",
     )
     seed: int = option(0, "Seed of the first weights and of all random choices.")
     precision: str = option(

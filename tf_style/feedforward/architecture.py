@@ -9,9 +9,9 @@ References:
     Johnson, Alahi & Fei-Fei (2016), Perceptual losses for real-time style transfer. Differs: half
     of their filters, and a quarter at half of the sides and inside the blocks; no convolution at
     the picture's full size; a sigmoid instead of a scaled tanh. So a frame of 640x480 px takes
-    25 ms on two cores (docs/notes/feedforward.md);
+    26 ms on two cores (docs/notes/feedforward.md);
     Dumoulin, Shlens & Kudlur (2017), A learned representation for artistic style. Differs: the
-    picture is mirrored at its borders once, not before each convolution.
+    picture is mirrored at its borders before the first convolution, not before each one.
 """
 
 import dataclasses

@@ -128,7 +128,10 @@ def split_styles(
 
 
 def padded(images: tf.Tensor, margin: int = MARGIN) -> tf.Tensor:
-    """Returns images mirrored by `margin` px at the borders, then to multiples of `STRIDE`."""
+    """Returns images mirrored by `margin` px at the borders, then to multiples of `STRIDE`.
+
+    What is beyond the first of `MARGINS` is mirrored in a second pass.
+    """
     # No remainder of a negative number, which ONNX's converter gets wrong.
     up = STRIDE - 1
     height, width = ((side + up) // STRIDE * STRIDE for side in tf.unstack(tf.shape(images)[1:3]))

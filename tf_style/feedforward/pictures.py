@@ -227,9 +227,9 @@ class _Span(NamedTuple):
 
 def _spans(length: int, side: int, margin: int) -> Iterator[_Span]:
     """Yields the tiles of an axis; they are read from the axis that `padded` would give."""
-    first, second = MARGINS
-    axis = np.pad(np.arange(length), (first, first + STRIDE - 1), "reflect")
-    axis = np.pad(axis, second, "reflect")[: 2 * MARGIN + length + -length % STRIDE]
+    inner, outer = MARGINS
+    axis = np.pad(np.arange(length), (inner, inner + STRIDE - 1), "reflect")
+    axis = np.pad(axis, outer, "reflect")[: 2 * MARGIN + length + -length % STRIDE]
     for begin in range(0, length, side):
         end = min(begin + side, length)
         first = max(0, begin + MARGIN - margin)

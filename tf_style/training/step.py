@@ -77,7 +77,8 @@ class StepLosses(NamedTuple):
 
     Attributes:
         total: what is minimized.
-        content: unweighted; with relative losses 1 if nothing of the photograph is left.
+        content: weighted mean over the layers; with relative losses 1 if nothing of the photograph
+            is left.
         style: unweighted, mean over the layers; with relative losses 1 for a picture without any.
         stability: unweighted.
         adversarial: unweighted, of the network; 0 without a discriminator.
@@ -208,14 +209,14 @@ class TrainingStep:
         if judge:
             judging, by_judge = _judging(judge, batch, pictures[:num_named])
             gradients |= shortened(by_judge)[0]
-        layers = {
-            part: [tf.reduce_mean(loss) for name, loss in terms.layers.items() if part in name]
-            for part in ("content/", "style/")
-        }
+        means = {name: tf.reduce_mean(loss) for name, loss in terms.layers.items()}
+        asked = dict(self.objective.config.content_layers)
+        contents = [weight * means[f"content/{layer}"] for layer, weight in asked.items()]
+        found = [mean for name, mean in means.items() if name.startswith("style/")]
         losses = StepLosses(
             tf.reduce_mean(terms.total) + weights[0] * stability + weights[1] * adversarial,
-            tf.add_n(layers["content/"]),
-            tf.add_n(layers["style/"]) / len(layers["style/"]),
+            tf.add_n(contents) / max(sum(asked.values()), 1e-30),
+            tf.add_n(found) / len(found),
             stability,
             adversarial,
             judging,

@@ -23,7 +23,7 @@ _LOSSES: dict[str, Any] = {
     "style_layers": "conv1_1:1,conv2_1:0.4,conv3_1:0.2,conv4_1:0.2,conv5_1:0.2",
     "style_loss": "gram",
     "style_weight": 4.5,
-}
+}  # Those of the first trainings, so that distances stay comparable.
 
 
 class Distance(NamedTuple):
