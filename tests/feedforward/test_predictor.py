@@ -5,6 +5,7 @@ import tensorflow as tf
 from tiny_style_network import TINY, make_tiny_network
 
 from tf_style.feedforward.architecture import PAINTING_LAYERS
+from tf_style.feedforward.bundled import named_network
 from tf_style.feedforward.predictor import painting_statistics, predicted_styles
 
 
@@ -34,3 +35,13 @@ def test_a_style_is_that_of_two_dense_layers(rng):
     found = predicted_styles(parameters, tf.constant(statistics))
     assert found.shape == (3, TINY.style_size)
     np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_the_network_in_the_package_gives_paintings_styles_of_their_own(rng):
+    parameters = named_network("default").parameters
+    # As of real paintings: their statistics have this mean and deviation.
+    statistics = rng.normal(-0.92, 0.92, [8, parameters["predictor1"].shape[0]])
+    hidden = statistics @ parameters["predictor1"] + parameters["predictor1_bias"]
+    assert 0.1 < (hidden > 0.0).mean() < 0.9
+    styles = predicted_styles(parameters, tf.constant(statistics, tf.float32))
+    assert np.median(np.std(styles, 0)) > 0.01

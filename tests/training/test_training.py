@@ -199,6 +199,9 @@ def test_a_step_moves_kernels_by_muon_and_named_styles_fast(make_training):
     # The first change by Adam is the whole rate, in the gradient's direction.
     np.testing.assert_allclose(np.abs(changes["bias"]), 0.01, rtol=1e-3)
     np.testing.assert_allclose(np.quantile(np.abs(changes[STYLES]), 0.5), 0.05, rtol=1e-3)
+    # A unit adds up as many numbers as there are statistics; by larger steps units die.
+    for name, step in (("predictor1", 1e-4), ("predictor2", 1e-3)):
+        np.testing.assert_allclose(np.abs(changes[name]).max(), step, rtol=0.01)
 
 
 def test_new_styles_leave_the_network_and_its_styles_as_they_are(make_training):

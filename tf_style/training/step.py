@@ -32,6 +32,9 @@ is added to the style that the predictor gives for its painting."""
 
 # Found by trials (docs/notes/feedforward.md). Scales and shifts of a style have far to go.
 _KERNELS_FASTER, _STYLES_FASTER, _ONLY_STYLES_FASTER = 2.0, 5.0, 15.0
+_PREDICTOR_FASTER = {"predictor1": 0.01, "predictor2": 0.1}
+"""Units of the predictor add up hundreds of numbers. By whole steps of Adam all of them fell below
+0, and every painting got the same style."""
 
 
 class Painting(NamedTuple):
@@ -224,7 +227,7 @@ class TrainingStep:
         )
         is_alone = self.trained == (STYLES,)
         kernels = self.architecture.kernels
-        faster = dict.fromkeys(kernels, _KERNELS_FASTER)
+        faster = {**_PREDICTOR_FASTER, **dict.fromkeys(kernels, _KERNELS_FASTER)}
         faster[STYLES] = _ONLY_STYLES_FASTER if is_alone else _STYLES_FASTER
         after = after_step(state, gradients, batch.rate, kernels=kernels, faster=faster)
         return after, losses
