@@ -67,6 +67,7 @@ def test_flags_are_the_fields_of_the_config_with_the_defaults_of_a_training():
     assert shown["style_weight"] == loss.style_weight
     assert shown["content_power"] == loss.content_power == 2.0 != LossConfig().content_power
     assert re.findall(r":([\d.]+)", shown["style_layers"]) == ["0.5", "0.5", "0.5", "0.3", "0.1"]
+    assert shown["style_loss"] == loss.style_loss != LossConfig().style_loss
     changed = parsed("--style_strength=2", "--minutes=5", "--content_layers=conv3_1", "--seed=4")
     config = train_request.config_of(changed)
     assert (config.loss.style_strength, config.minutes, config.seed) == (2.0, 5.0, 4)

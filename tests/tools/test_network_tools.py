@@ -182,3 +182,16 @@ def test_the_pass_that_keeps_features_paints_as_the_network_does(rng):
         narrowed(network, [photograph], 4, 7)
     with pytest.raises(ValueError, match="`network` must have at least one style"):
         narrowed(network._replace(styles={}), [photograph], 4, 6)
+
+
+def test_a_renewed_predictor_begins_with_the_named_styles_and_live_units(rng):
+    from renew_predictor import fitted
+
+    # Real statistics lie far from 0, which is what units died of.
+    statistics = rng.normal(-0.9, 0.9, [10, 200]).astype(np.float32)
+    styles = rng.normal(size=[10, 30]).astype(np.float32)
+    numbers = fitted(statistics, styles, hidden=64)
+    hidden = statistics @ np.float64(numbers["predictor1"]) + numbers["predictor1_bias"]
+    assert 0.3 < (hidden > 0.0).mean() < 0.9
+    found = np.maximum(hidden, 0.0) @ numbers["predictor2"] + numbers["predictor2_bias"]
+    assert np.abs(found - styles).mean() < 0.1 * np.abs(styles - styles.mean(0)).mean()

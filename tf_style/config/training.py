@@ -16,11 +16,15 @@ CROP_SHARES = (0.35, 0.85, 1.0)
 
 
 def _loss() -> LossConfig:
-    """Returns the losses of a training, which differ from the optimizer's.
+    """Returns the losses of a training, found by looking at pictures (docs/notes/feedforward.md).
 
-    Found by looking at pictures (docs/notes/feedforward.md). Wasserstein distances in the first
-    layers keep rare colors; in deep layers they would take long. A shallow content layer keeps
-    edges and tones. The content's power is lower, because its loss is far from its end for long.
+    The content's power is lower than the optimizer's, because its loss is far from its end for
+    long.
+
+    References:
+        Johnson, Alahi & Fei-Fei (2016), section 3.2. Differs: Wasserstein distances in place of
+        Gram matrices in the first layers, because they keep rare colors (in deep layers they would
+        take long); a shallow and a deep content layer, because the first keeps edges and tones.
     """
     names = [name for name, _ in LossConfig().style_layers]
     return LossConfig(
