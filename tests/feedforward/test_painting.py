@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from local_contrast_loops import contrast_in_loops
 from tiny_style_network import TINY, make_tiny_network
 
 from tf_style.feedforward.architecture import Architecture
@@ -75,7 +76,7 @@ def painted_in_loops(network, photograph, style):
         return np.maximum(features, 0.0)
 
     height, width, _ = photograph.shape
-    features = np.float64(photograph) - 0.5
+    features = contrast_in_loops(photograph, TINY.local_contrast) - 0.5
     for before, after in ((24, 27), (16, 16)):
         features = np.pad(features, [(before, after), (before, after), (0, 0)], "reflect")
     features = features[: 80 + height + (-height) % 4, : 80 + width + (-width) % 4]

@@ -17,6 +17,7 @@ TINY = Architecture(
     blocks=1,
     hidden=6,
     statistics=2 * sum(MINI_CHANNELS),
+    local_contrast=0.2,
 )
 """Few filters, and a predictor for the statistics of the small VGG-19."""
 

@@ -19,7 +19,7 @@ import dataclasses
 import numpy as np
 
 from tf_style import vgg19
-from tf_style._checks import checked_integer
+from tf_style._checks import check_number, checked_integer
 
 STRIDE = 4
 """Sides are divided by this before the residual blocks; padded pictures are multiples of it."""
@@ -54,6 +54,8 @@ class Architecture:
         blocks: residual blocks.
         hidden: units of the predictor between a painting's statistics and its style.
         statistics: numbers that describe a painting, two for each filter of `PAINTING_LAYERS`.
+        local_contrast: deviation to which weak contrasts of a photograph are raised before the
+            first convolution (`local_contrast.with_local_contrast`); 0 leaves them.
     """
 
     edge_filters: int = 16
@@ -62,10 +64,13 @@ class Architecture:
     blocks: int = 5
     hidden: int = 128
     statistics: int = _NUM_STATISTICS
+    local_contrast: float = 0.0
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            checked_integer(field.name, getattr(self, field.name), minimum=1, maximum=65536)
+            if field.name != "local_contrast":
+                checked_integer(field.name, getattr(self, field.name), minimum=1, maximum=65536)
+        check_number("local_contrast", self.local_contrast, minimum=0.0, maximum=1.0)
 
     @property
     def kernels(self) -> dict[str, tuple[int, int, int, int]]:

@@ -47,7 +47,7 @@ class StylePainter(keras.Model):
             style if omitted.
         value_range: the values of black and white: (0, 1), (0, 255), (-1, 1), ...
         precision: "float32" or "bfloat16". With "bfloat16" a picture differs by 0.2 steps of 8 bits
-            in the mean; it is faster on processors with units for it.
+            in the mean; it is faster on processors with fast units for it.
         dtype: dtype policy; affects only the dtype of the pictures.
         trainable: whether a model around this one trains the network and its styles.
         trained_with: how the network's training saw paintings, for `style_of`: `TrainingConfig`,

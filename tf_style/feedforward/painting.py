@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_style.feedforward.architecture import MARGIN, MARGINS, STRIDE, Architecture
+from tf_style.feedforward.local_contrast import with_local_contrast
 
 Parameters: TypeAlias = Mapping[str, tf.Tensor]
 """What a network has learned, float32, by the names of `architecture.parameter_shapes`."""
@@ -44,12 +45,19 @@ def paint(
         margin: pixels that are mirrored beyond each border.
         dtype: of the features. In bfloat16 a picture differs by 0.2 steps of 8 bits in the mean.
     """
-    larger = padded(photographs, margin)
+    larger = padded(seen(architecture, photographs), margin)
     pictures, _ = paint_padded(architecture, parameters, larger, styles, dtype=dtype)
     height, width = tf.unstack(tf.shape(photographs)[1:3])
     pictures = pictures[:, margin : margin + height, margin : margin + width]
     pictures.set_shape(photographs.shape)  # LiteRT has no `tf.ensure_shape`.
     return pictures
+
+
+def seen(architecture: Architecture, photographs: tf.Tensor) -> tf.Tensor:
+    """Returns photographs as a network's first convolution sees them, of the same shape."""
+    if not architecture.local_contrast:
+        return photographs
+    return with_local_contrast(photographs, architecture.local_contrast)
 
 
 def paint_padded(
@@ -69,8 +77,8 @@ def paint_padded(
     Args:
         architecture: of the network.
         parameters: of the network.
-        photographs: float32 `[b, h, w, 3]`, RGB 0..1: from `padded`, or parts whose places and
-            sides are multiples of `STRIDE`.
+        photographs: float32 `[b, h, w, 3]`, from `seen` and `padded`, or parts of such whose
+            places and sides are multiples of `STRIDE`.
         styles: as for `paint`.
         statistics: what the features are normalized by; their own if omitted.
         dtype: as for `paint`.

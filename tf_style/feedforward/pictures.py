@@ -20,6 +20,7 @@ from tf_style.feedforward.painting import (
     paint,
     paint_padded,
     reach,
+    seen,
 )
 from tf_style.images.resizing import resize
 from tf_style.inputs.coloring import painted_style
@@ -35,10 +36,12 @@ _TILE = 1024  # Px, a multiple of `STRIDE`.
 def fast_dtype(bits: int = 8) -> tf.DType:
     """Returns the type of features that is the fastest on this machine, and exact enough.
 
-    It is bfloat16 on processors that compute in it, float32 elsewhere and for pictures of 16 bits.
+    It is bfloat16 on processors that compute faster in it, float32 elsewhere and for pictures of 16
+    bits. Intel's without matrix units (AMX) have instructions for bfloat16, which are as slow.
     """
     features = processor_features()
-    has_units = "avx512_bf16" in features or "amx_bf16" in features
+    is_fast = "avx512_bf16" in features and "GenuineIntel" not in features
+    has_units = is_fast or "amx_bf16" in features
     is_on_cpu = not tf.config.list_physical_devices("GPU")
     return tf.bfloat16 if bits == 8 and has_units and is_on_cpu else tf.float32
 
@@ -167,7 +170,7 @@ def whole_statistics(
     scale = min(1.0, (most_pixels / (height * width)) ** 0.5)
     # A very narrow picture keeps enough of its shorter side to be mirrored.
     size = tuple(max(min(side, 64), round(scale * side)) for side in (height, width))
-    reduced = padded(tf.constant(resize(photograph, size)))
+    reduced = padded(seen(network.architecture, tf.constant(resize(photograph, size))))
     _, statistics = paint_padded(
         network.architecture, network.parameters, reduced, style[np.newaxis], dtype=dtype
     )
@@ -196,9 +199,10 @@ def paint_tiles(
     height, width = photograph.shape[1:3]
     picture = np.empty_like(photograph)
     margin = reach(network.architecture)
+    contrasted = seen(network.architecture, tf.constant(photograph)).numpy()
     for rows in _spans(height, side, margin):
         for columns in _spans(width, side, margin):
-            part = photograph[:, rows.read][:, :, columns.read]
+            part = contrasted[:, rows.read][:, :, columns.read]
             painted, _ = paint_padded(
                 network.architecture,
                 network.parameters,

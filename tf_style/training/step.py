@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tf_style.config.training import TrainingConfig
 from tf_style.feedforward.architecture import TRAINING_MARGIN, Architecture
-from tf_style.feedforward.painting import paint
+from tf_style.feedforward.painting import paint, seen
 from tf_style.feedforward.predictor import painting_statistics, predicted_styles
 from tf_style.objective.objective import Objective
 from tf_style.objective.targets import Targets, style_targets
@@ -175,7 +175,9 @@ class TrainingStep:
             )
         still, moved = still_and_moved(batch.photographs, batch.move, batch.noise)
         windows = self.config.windows
-        content = self.objective.content_targets(in_windows(still, windows))
+        content = self.objective.content_targets(
+            in_windows(seen(self.architecture, still), windows)
+        )
         asked = tf.nest.map_structure(
             lambda each: tf.repeat(each, windows**2, 0), (wanted.targets, dict(wanted.scales))
         )
