@@ -1,5 +1,6 @@
 """`tf_style fast`: from arguments to the saved picture, and what is refused."""
 
+import dataclasses
 import re
 import types
 
@@ -87,6 +88,17 @@ def test_a_blend_with_a_strength(run, network):
     run("photo.png", "equal.png", "--style=one", "--style=two")
     run("photo.png", "halves.png", "--style=one:1,two:1")
     np.testing.assert_array_equal(pixels_of("equal.png"), pixels_of("halves.png"))
+
+
+def test_contrasts_are_raised_as_asked(run, network):
+    for contrast in (0.0, 0.1):
+        run("photo.png", "out.png", "--style=one", f"--local_contrast={contrast}", "--overwrite")
+        architecture = dataclasses.replace(network.architecture, local_contrast=contrast)
+        asked = network._replace(architecture=architecture)
+        expected = painted(asked, network.styles["one"])
+        np.testing.assert_array_equal(pixels_of("out.png"), expected)
+        assert not np.array_equal(expected, painted(network, network.styles["one"]))
+        assert read_description("out.png")["config"]["local_contrast"] == contrast
 
 
 def test_the_size_is_the_longer_edge(run):
@@ -311,6 +323,7 @@ def test_metadata_can_be_left_out(run):
         (["photo.png", "out.jpg", "--style=one", "--bits=16"], "16 bits"),
         (["photo.png", "out.png", "--style=one", "--size=27"], "at least 28 px on each side"),
         (["photo.png", "out.png", "--style=one", "--strength=3"], "`strength` must lie"),
+        (["photo.png", "out.png", "--style=one", "--local_contrast=2"], "`local_contrast` must"),
         (["photo.png", "out.png", "--style=one", "--color=blue"], "`color` must be one of"),
         (
             ["photo.png", "out.png", "--style=one", "--tune_seconds=9"],

@@ -257,11 +257,6 @@ BAD = [
         "`style` must be new to the network. Received: the name 'older', which add_to=",
     ),
     (
-        {"add_to": "base.tfstyle", "init_network": None, "local_contrast": 0.1},
-        "`local_contrast` must be that of the network, which stays as it is. Received: "
-        "local_contrast=0.1, and 0.2 in add_to=",
-    ),
-    (
         {"add_to": "base.tfstyle", "init_network": None, "any_share": 1.0},
         "Cannot use `any_share` with `add_to`",
     ),

@@ -1,5 +1,7 @@
 """The Keras model: equal to the pass alone wherever it is used, saved with all its numbers."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -43,6 +45,16 @@ def test_the_smallest_image_is_the_same_everywhere(images):
     assert painter(images[:, :LEAST_SIDE, :LEAST_SIDE]).shape[1] == LEAST_SIDE
     with pytest.raises(ValueError, match=f"`images` must have at least {LEAST_SIDE} px"):
         painter(images[:, : LEAST_SIDE - 1])
+
+
+def test_contrasts_are_raised_as_asked(images):
+    plain = dataclasses.replace(TINY, local_contrast=0.0)
+    style = tf.constant(NETWORK.styles["calm"][np.newaxis])
+    expected = paint(plain, NETWORK.parameters, images, style)
+    close(load(NETWORK, local_contrast=0.0)(images), expected)
+    assert np.abs(load(NETWORK)(images) - expected).max() > 1e-3
+    with pytest.raises(ValueError, match="`local_contrast` must lie within 0..1"):
+        load(NETWORK, local_contrast=-0.1)
 
 
 def test_a_batch_is_painted_as_each_image_alone(images):

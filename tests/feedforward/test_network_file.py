@@ -1,5 +1,7 @@
 """Files of style networks: what was written is read, and everything else is refused."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from tiny_style_network import make_tiny_network
@@ -61,6 +63,15 @@ def test_numbers_that_16_bits_cannot_hold_are_not_written(file):
         with pytest.raises(NetworkFileError, match="'style/wave' .*smaller `learning_rate`"):
             write_network(file, network._replace(styles=styles))
         assert file.read_bytes() == before
+
+
+def test_a_wrong_architecture_is_refused(tmp_path):
+    path, network = tmp_path / "wrong.tfstyle", make_tiny_network("one")
+    wrong = dataclasses.replace(network.architecture)
+    object.__setattr__(wrong, "local_contrast", 2.0)
+    write_network(path, network._replace(architecture=wrong))
+    with pytest.raises(NetworkFileError, match="`local_contrast` must lie within 0..1"):
+        read_network(path)
 
 
 def test_wrong_shapes_are_refused(tmp_path):

@@ -17,9 +17,9 @@ def picture_of(height, width, seed=0):
     return np.random.default_rng(seed).random((1, height, width, 3), np.float32)
 
 
-def as_seen(photographs):
-    """Returns photographs as the first convolution sees them, padded."""
-    return painting.padded(painting.seen(TINY, tf.constant(photographs)))
+def as_input(photographs):
+    """Returns photographs as the first convolution takes them."""
+    return painting.padded(painting.network_input(TINY, tf.constant(photographs)))
 
 
 def whole(network, photograph, style):
@@ -40,7 +40,7 @@ def test_a_small_picture_is_one_pass(network, size):
 def test_tiles_equal_the_whole_pass_with_the_same_statistics(network, size, side):
     photograph, style = picture_of(*size), network.styles["one"]
     _, statistics = painting.paint_padded(
-        TINY, network.parameters, as_seen(photograph), style[np.newaxis]
+        TINY, network.parameters, as_input(photograph), style[np.newaxis]
     )
     tiles = pictures.paint_tiles(network, photograph, style, statistics, side=side)
     np.testing.assert_allclose(tiles, whole(network, photograph, style), atol=1e-4)
@@ -48,7 +48,7 @@ def test_tiles_equal_the_whole_pass_with_the_same_statistics(network, size, side
 
 def test_statistics_are_means_and_variances_of_float64(network):
     photograph, style = picture_of(40, 52), network.styles["two"]
-    padded = as_seen(photograph)
+    padded = as_input(photograph)
     _, statistics = painting.paint_padded(TINY, network.parameters, padded, style[np.newaxis])
     features = tf.nn.conv2d(padded - 0.5, network.parameters["shrink1"], 2, "SAME").numpy()
     mean, variance = statistics["shrink1"]
@@ -60,7 +60,7 @@ def test_statistics_are_means_and_variances_of_float64(network):
 def test_batches_have_the_statistics_of_their_samples(network):
     photographs = np.concatenate([picture_of(40, 52, seed) for seed in (1, 2)])
     styles = np.stack([network.styles["one"], network.styles["two"]])
-    padded = as_seen(photographs)
+    padded = as_input(photographs)
     together, statistics = painting.paint_padded(TINY, network.parameters, padded, styles)
     for index in range(2):
         alone, own = painting.paint_padded(

@@ -1,9 +1,9 @@
-"""Raised contrasts of a photograph by loops in float64."""
+"""Raised contrasts of a photograph, by loops in float64."""
 
 import numpy as np
 
 
-def contrast_in_loops(image, deviation):
+def contrast_in_loops(image, contrast):
     """Returns an image, `[h, w, 3]`, as `with_local_contrast` should."""
     image = np.float64(image)
     height, width, _ = image.shape
@@ -14,13 +14,20 @@ def contrast_in_loops(image, deviation):
             for y in range(rows)
         ]
     )
-    contrast = cells - mean_in_loops(continued(continued(cells, 0), 1))[4:-4, 4:-4]
+    wide = continued(continued(cells, 0), 1)
+    difference = np.zeros_like(cells)
+    weights = np.array([0.25, 0.5, 0.25])
+    for y in range(rows):
+        for x in range(columns):
+            nearby = wide[y + 3 : y + 6, x + 3 : x + 6]
+            difference[y, x] = np.einsum("yxc,y,x->c", nearby, weights, weights)
+    difference -= mean_in_loops(wide)[4:-4, 4:-4]
     largest = np.zeros((rows, columns, 1))
     for y in range(rows):
         for x in range(columns):
-            largest[y, x] = (contrast[around(y), around(x)] ** 2).mean(-1).max()
-    gain = np.maximum(1.0, deviation / np.sqrt(mean_in_loops(largest) + 0.02**2))
-    change, found = (gain - 1.0) * contrast, image.copy()
+            largest[y, x] = (difference[around(y), around(x)] ** 2).mean(-1).max()
+    gain = np.maximum(1.0, contrast / np.sqrt(mean_in_loops(largest) + 0.02**2))
+    change, found = (gain - 1.0) * difference, image.copy()
     for y in range(height):
         for x in range(width):
             found[y, x] += between(change, (y - 3.5) / 8.0, (x - 3.5) / 8.0)

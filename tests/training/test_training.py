@@ -8,7 +8,6 @@ from tiny_style_network import TINY, make_tiny_network
 
 from tf_style.config.training import TrainingConfig
 from tf_style.feedforward.architecture import TRAINING_MARGIN
-from tf_style.feedforward.local_contrast import with_local_contrast
 from tf_style.feedforward.painting import paint
 from tf_style.feedforward.predictor import predicted_styles
 from tf_style.training.assembly import load_objective
@@ -148,9 +147,7 @@ def test_losses_are_means_over_the_windows_of_painted_pictures(make_training, wi
     pictures = paint(TINY, state.parameters, photographs, styles, margin=TRAINING_MARGIN)
     found, side = [], 64 // windows
     places = [(y, x) for y in range(0, 64, side) for x in range(0, 64, side)]
-    # The content to keep is the photograph with its weak contrasts raised.
-    contents = with_local_contrast(photographs, CONFIG.local_contrast)
-    for picture, photograph, named in zip(pictures, contents, batch.named.numpy(), strict=True):
+    for picture, photograph, named in zip(pictures, photographs, batch.named.numpy(), strict=True):
         painted, seen = (
             [each[tf.newaxis, y : y + side, x : x + side] for y, x in places]
             for each in (picture, photograph)
@@ -173,15 +170,6 @@ def test_losses_are_means_over_the_windows_of_painted_pictures(make_training, wi
             found.append([float(terms.total), style, content])
     given = [losses.total, losses.style, losses.content]
     np.testing.assert_allclose(given, np.mean(found, 0), rtol=1e-3)
-
-
-@pytest.mark.parametrize("only_styles", [False, True])
-def test_contrasts_are_raised_as_asked_or_as_in_the_network_that_stays(make_training, only_styles):
-    base = make_tiny_network("older")
-    training = make_training(CONFIG.replace(local_contrast=0.1), base=base, only_styles=only_styles)
-    expected = TINY.local_contrast if only_styles else 0.1
-    assert training.architecture.local_contrast == expected
-    assert training.network(training.initial(), {}).architecture.local_contrast == expected
 
 
 def test_the_predictor_sees_paintings_with_their_own_contrast(make_training):
@@ -277,7 +265,6 @@ def test_every_named_style_has_its_turn(styles):
         ({"crops": "96", "windows": 4}, "`crops` must be multiples of `windows`"),
         ({"windows": 0}, "`windows` must lie within 1..16"),
         ({"style_contrast": 0.0}, "`style_contrast` must lie within 0.1..10"),
-        ({"local_contrast": 1.5}, "`local_contrast` must lie within 0..1"),
         ({"style_layers": "conv4_1"}, "`style_loss` must name layers in use, 'block4_conv1'"),
         ({"minutes": 0.0}, "`minutes` must lie within"),
         ({"any_share": 0.1, "batch": 4}, "`any_share` must be at least half a photograph"),

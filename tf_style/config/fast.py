@@ -10,6 +10,9 @@ from tf_style.config.style_config import COLORS
 MOST_STRENGTH = 2.0
 """The network then paints its own picture."""
 
+LOCAL_CONTRAST, MOST_LOCAL_CONTRAST = 0.2, 1.0
+"""To what weak contrasts are raised by default, and at most, of 1."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FastConfig(TypeChecked):
@@ -23,6 +26,11 @@ class FastConfig(TypeChecked):
         1.0,
         "Strength of the style, 0..2: below 1 the photograph shines through, above 1 the network "
         "paints on its own picture.",
+    )
+    local_contrast: float = option(
+        LOCAL_CONTRAST,
+        "Weak contrasts of the photograph are raised to this, where black is 0 and white is 1, "
+        "before it is painted: flat skies get strokes. 0 leaves them as they are.",
     )
     color: str = option(
         "style",
@@ -45,6 +53,9 @@ class FastConfig(TypeChecked):
             raise ValueError("`network` must not be empty. Received: network=''.")
         check_number("size", self.size, minimum=0, maximum=30000)
         check_number("strength", self.strength, minimum=0.0, maximum=MOST_STRENGTH)
+        check_number(
+            "local_contrast", self.local_contrast, minimum=0.0, maximum=MOST_LOCAL_CONTRAST
+        )
         check_choice("color", self.color, COLORS)
         if self.tune_seconds:
             check_number("tune_seconds", self.tune_seconds, minimum=0.6, maximum=86_400.0)

@@ -61,12 +61,6 @@ class TrainingConfig(TypeChecked):
         "compared with the whole painting: 2 puts more strokes into flat skies, and halos around "
         "forms. `crops` must be multiples of it.",
     )
-    local_contrast: float = option(
-        0.2,
-        "Weak contrasts of a photograph, within some 32 px, are raised to about this deviation, of "
-        "1, before it is painted, so that flat skies get strokes; 0 leaves them as they are. A "
-        "network that is added to keeps its own.",
-    )
     style_contrast: float = option(
         1.3,
         "Contrast that is asked for, as a multiple of the painting's: a network reaches less than "
@@ -125,7 +119,6 @@ class TrainingConfig(TypeChecked):
         check_number("steps", self.steps, minimum=0, maximum=100_000_000)
         check_number("batch", self.batch, minimum=1, maximum=1024)
         check_number("windows", self.windows, minimum=1, maximum=16)
-        check_number("local_contrast", self.local_contrast, minimum=0.0, maximum=1.0)
         check_number("style_contrast", self.style_contrast, minimum=0.1, maximum=10.0)
         check_number("style_edge", self.style_edge, minimum=64, maximum=4096)
         check_number("learning_rate", self.learning_rate, minimum=1e-7, maximum=1.0)

@@ -20,6 +20,7 @@ import numpy as np
 
 from tf_style import vgg19
 from tf_style._checks import check_number, checked_integer
+from tf_style.config.fast import LOCAL_CONTRAST, MOST_LOCAL_CONTRAST
 
 STRIDE = 4
 """Sides are divided by this before the residual blocks; padded pictures are multiples of it."""
@@ -45,7 +46,7 @@ _NUM_STATISTICS = 2 * sum(vgg19.KERNEL_SHAPES[layer][-1] for layer in PAINTING_L
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """The size of a network.
+    """What a network is, besides its numbers.
 
     Attributes:
         edge_filters: filters at half of the picture's sides.
@@ -54,8 +55,8 @@ class Architecture:
         blocks: residual blocks.
         hidden: units of the predictor between a painting's statistics and its style.
         statistics: numbers that describe a painting, two for each filter of `PAINTING_LAYERS`.
-        local_contrast: deviation to which weak contrasts of a photograph are raised before the
-            first convolution (`local_contrast.with_local_contrast`); 0 leaves them.
+        local_contrast: to what weak contrasts of photographs are raised before they are painted,
+            see `local_contrast.with_local_contrast`; 0 leaves them. Not in trainings.
     """
 
     edge_filters: int = 16
@@ -64,13 +65,15 @@ class Architecture:
     blocks: int = 5
     hidden: int = 128
     statistics: int = _NUM_STATISTICS
-    local_contrast: float = 0.0
+    local_contrast: float = LOCAL_CONTRAST
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             if field.name != "local_contrast":
                 checked_integer(field.name, getattr(self, field.name), minimum=1, maximum=65536)
-        check_number("local_contrast", self.local_contrast, minimum=0.0, maximum=1.0)
+        check_number(
+            "local_contrast", self.local_contrast, minimum=0.0, maximum=MOST_LOCAL_CONTRAST
+        )
 
     @property
     def kernels(self) -> dict[str, tuple[int, int, int, int]]:

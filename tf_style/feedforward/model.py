@@ -219,6 +219,7 @@ def load(
     style: AnyStyle | None = None,
     value_range: tuple[float, float] = (0.0, 1.0),
     precision: str = "float32",
+    local_contrast: float | None = None,
     **options: Any,
 ) -> StylePainter:
     """Returns a trained network as a Keras model.
@@ -230,6 +231,8 @@ def load(
             style of the network if omitted.
         value_range: the values of black and white: (0, 1), (0, 255), (-1, 1), ...
         precision: "float32" or "bfloat16".
+        local_contrast: to what weak contrasts of images are raised before they are painted, where
+            black is 0 and white is 1; 0 leaves them. That of the network, 0.2, if omitted.
         **options: `dtype`, `trainable` and `name`, as `StylePainter` takes them.
 
     Raises:
@@ -237,8 +240,11 @@ def load(
         ValueError: if it is not a network, or on an unknown style; the known ones are listed.
     """
     found = network if isinstance(network, StyleNetwork) else named_network(network)
+    architecture = found.architecture
+    if local_contrast is not None:
+        architecture = dataclasses.replace(architecture, local_contrast=local_contrast)
     painter = StylePainter(
-        found.architecture,
+        architecture,
         names=list(found.styles),
         style=style,
         value_range=value_range,

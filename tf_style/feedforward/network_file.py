@@ -113,13 +113,11 @@ def read_network(path: str | os.PathLike, *, argument: str = "network") -> Style
 
 
 def sha256_of(network: StyleNetwork) -> str:
-    """Returns a hash of all that a network paints with and its styles' names, as they are stored.
+    """Returns a hash of all numbers of a network and the names of its styles, as they are stored.
 
     It identifies the network, however it was trained and wherever it is.
     """
     digest = hashlib.sha256()
-    if deviation := network.architecture.local_contrast:
-        digest.update(f"local_contrast {deviation} ".encode())
     for name, value in {**network.parameters, **network.styles}.items():
         digest.update(f"{name} {value.shape} ".encode())
         digest.update(np.ascontiguousarray(value, "<f2").tobytes())

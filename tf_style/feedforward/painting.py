@@ -45,7 +45,7 @@ def paint(
         margin: pixels that are mirrored beyond each border.
         dtype: of the features. In bfloat16 a picture differs by 0.2 steps of 8 bits in the mean.
     """
-    larger = padded(seen(architecture, photographs), margin)
+    larger = padded(network_input(architecture, photographs), margin)
     pictures, _ = paint_padded(architecture, parameters, larger, styles, dtype=dtype)
     height, width = tf.unstack(tf.shape(photographs)[1:3])
     pictures = pictures[:, margin : margin + height, margin : margin + width]
@@ -53,8 +53,8 @@ def paint(
     return pictures
 
 
-def seen(architecture: Architecture, photographs: tf.Tensor) -> tf.Tensor:
-    """Returns photographs as a network's first convolution sees them, of the same shape."""
+def network_input(architecture: Architecture, photographs: tf.Tensor) -> tf.Tensor:
+    """Returns photographs with contrasts raised as the architecture tells, of the same shape."""
     if not architecture.local_contrast:
         return photographs
     return with_local_contrast(photographs, architecture.local_contrast)
@@ -77,8 +77,8 @@ def paint_padded(
     Args:
         architecture: of the network.
         parameters: of the network.
-        photographs: float32 `[b, h, w, 3]`, from `seen` and `padded`, or parts of such whose
-            places and sides are multiples of `STRIDE`.
+        photographs: float32 `[b, h, w, 3]`, from `network_input` and `padded`, or parts of such
+            whose places and sides are multiples of `STRIDE`.
         styles: as for `paint`.
         statistics: what the features are normalized by; their own if omitted.
         dtype: as for `paint`.
@@ -113,7 +113,7 @@ def paint_padded(
 
 
 def reach(architecture: Architecture) -> int:
-    """Returns how far from a pixel of the photograph its painted pixels lie at most, px.
+    """Returns how far from a pixel of a network's input its painted pixels lie at most, px.
 
     It is a multiple of `STRIDE`: 4 px for each of the convolutions between, and as much as three of
     them for those that shrink and enlarge.

@@ -4,6 +4,7 @@ Takes a photograph and styles as arrays; gives the painted picture. Operations r
 because tracing a graph takes longer than painting.
 """
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -13,14 +14,15 @@ import tensorflow as tf
 from tf_style.config.fast import MOST_STRENGTH, FastConfig
 from tf_style.config.style_config import StyleConfig
 from tf_style.feedforward.architecture import MARGIN, MARGINS, STRIDE
+from tf_style.feedforward.local_contrast import contrast_change, with_change
 from tf_style.feedforward.network_file import StyleNetwork
 from tf_style.feedforward.painting import (
     Statistics,
+    network_input,
     padded,
     paint,
     paint_padded,
     reach,
-    seen,
 )
 from tf_style.images.resizing import resize
 from tf_style.inputs.coloring import painted_style
@@ -41,9 +43,9 @@ def fast_dtype(bits: int = 8) -> tf.DType:
     """
     features = processor_features()
     is_fast = "avx512_bf16" in features and "GenuineIntel" not in features
-    has_units = is_fast or "amx_bf16" in features
+    is_fast = is_fast or "amx_bf16" in features
     is_on_cpu = not tf.config.list_physical_devices("GPU")
-    return tf.bfloat16 if bits == 8 and has_units and is_on_cpu else tf.float32
+    return tf.bfloat16 if bits == 8 and is_fast and is_on_cpu else tf.float32
 
 
 def paint_inputs(
@@ -63,12 +65,14 @@ def paint_inputs(
         network: what paints.
         inputs: the pictures of the run; its style pictures do not matter.
         styles: float32 `[style_size]`, one for each of `inputs.styles`.
-        config: `strength`, and `color` for its rule 'match'.
+        config: `strength`, `local_contrast`, and `color` for its rule 'match'.
         dtype: of the features.
 
     Returns:
         Float32 `[1, H, W, 3]`, RGB 0..1.
     """
+    architecture = dataclasses.replace(network.architecture, local_contrast=config.local_contrast)
+    network = network._replace(architecture=architecture)
     content, regions = inputs.content, inputs.regions
     matched = StyleConfig(color=config.color)
     weights = {"content_weights": inputs.alpha, "style_weights": inputs.alpha}
@@ -170,7 +174,8 @@ def whole_statistics(
     scale = min(1.0, (most_pixels / (height * width)) ** 0.5)
     # A very narrow picture keeps enough of its shorter side to be mirrored.
     size = tuple(max(min(side, 64), round(scale * side)) for side in (height, width))
-    reduced = padded(seen(network.architecture, tf.constant(resize(photograph, size))))
+    # Contrasts are raised within so many px, whatever the size: so in the reduced photograph, too.
+    reduced = padded(network_input(network.architecture, tf.constant(resize(photograph, size))))
     _, statistics = paint_padded(
         network.architecture, network.parameters, reduced, style[np.newaxis], dtype=dtype
     )
@@ -198,21 +203,33 @@ def paint_tiles(
     """
     height, width = photograph.shape[1:3]
     picture = np.empty_like(photograph)
+    contrast, change = network.architecture.local_contrast, None
+    if contrast:
+        change = contrast_change(tf.constant(photograph), contrast)
     margin = reach(network.architecture)
-    contrasted = seen(network.architecture, tf.constant(photograph)).numpy()
     for rows in _spans(height, side, margin):
         for columns in _spans(width, side, margin):
-            part = contrasted[:, rows.read][:, :, columns.read]
             painted, _ = paint_padded(
                 network.architecture,
                 network.parameters,
-                tf.constant(part),
+                _part(photograph, change, rows.read, columns.read),
                 style[np.newaxis],
                 statistics=statistics,
                 dtype=dtype,
             )
             picture[:, rows.written, columns.written] = painted[:, rows.kept, columns.kept]
     return picture
+
+
+def _part(
+    photograph: np.ndarray, change: tf.Tensor | None, rows: np.ndarray, columns: np.ndarray
+) -> tf.Tensor:
+    """Returns these pixels of a photograph, with their share of a change of its contrasts."""
+    top, left = int(rows.min()), int(columns.min())
+    part = tf.constant(photograph[:, top : rows.max() + 1, left : columns.max() + 1])
+    if change is not None:
+        part = with_change(part, change, (top, left))
+    return tf.gather(tf.gather(part, rows - top, axis=1), columns - left, axis=2)
 
 
 class _Span(NamedTuple):

@@ -89,7 +89,6 @@ def prepare(
     base = None
     if add_to:
         base = named_network(add_to, argument="add_to")
-        _check_contrast(config, base, add_to)
         _check_new(pictures, base, add_to)
     elif init_network != NO_NETWORK:
         base = named_network(init_network, argument="init_network")
@@ -193,17 +192,6 @@ def _check_new(pictures: Mapping[str, Any], base: StyleNetwork, add_to: str) -> 
                 f"add_to={shown(add_to)} has. Give the painting another name: "
                 f"--style={name}_2=FILE."
             )
-
-
-def _check_contrast(config: TrainingConfig, base: StyleNetwork, add_to: str) -> None:
-    """Raises ValueError for a local contrast that is neither the default nor the network's."""
-    own = base.architecture.local_contrast
-    if config.local_contrast not in (TrainingConfig.local_contrast, own):
-        raise ValueError(
-            "`local_contrast` must be that of the network, which stays as it is. Received: "
-            f"local_contrast={config.local_contrast:g}, and {own:g} in add_to={shown(add_to)}. "
-            "Leave it out."
-        )
 
 
 def _check_alone(config: TrainingConfig, init_network: str) -> None:

@@ -5,6 +5,7 @@ the chain rule carries the gradient on into the network. So every style loss, la
 the config can be trained with.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ import tensorflow as tf
 
 from tf_style.config.training import TrainingConfig
 from tf_style.feedforward.architecture import TRAINING_MARGIN, Architecture
-from tf_style.feedforward.painting import paint, seen
+from tf_style.feedforward.painting import paint
 from tf_style.feedforward.predictor import painting_statistics, predicted_styles
 from tf_style.objective.objective import Objective
 from tf_style.objective.targets import Targets, style_targets
@@ -147,6 +148,8 @@ class TrainingStep:
             trained: names of the network's parameters that are trained; all if omitted.
         """
         self.architecture = architecture
+        # Networks that were trained with raised contrasts painted fainter skies.
+        self._plain = dataclasses.replace(architecture, local_contrast=0.0)
         self.objective = objective
         self.config = config
         self.trained = trained
@@ -175,9 +178,7 @@ class TrainingStep:
             )
         still, moved = still_and_moved(batch.photographs, batch.move, batch.noise)
         windows = self.config.windows
-        content = self.objective.content_targets(
-            in_windows(seen(self.architecture, still), windows)
-        )
+        content = self.objective.content_targets(in_windows(still, windows))
         asked = tf.nest.map_structure(
             lambda each: tf.repeat(each, windows**2, 0), (wanted.targets, dict(wanted.scales))
         )
@@ -238,7 +239,7 @@ class TrainingStep:
         self, state: TrainingState, photographs: tf.Tensor, styles: tf.Tensor
     ) -> tf.Tensor:
         return paint(
-            self.architecture,
+            self._plain,
             state.parameters,
             photographs,
             styles,

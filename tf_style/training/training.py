@@ -4,7 +4,6 @@
 has all that the training can be resumed from: a `TrainingState` and what was `Reached`.
 """
 
-import dataclasses
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -91,9 +90,6 @@ class Training:
         self.base = base
         self.only_styles = only_styles
         self.architecture = base.architecture if base else architecture or Architecture()
-        if not only_styles:
-            deviation = config.local_contrast
-            self.architecture = dataclasses.replace(self.architecture, local_contrast=deviation)
         self.step = TrainingStep(
             self.architecture, objective, config, trained=(STYLES,) if only_styles else None
         )

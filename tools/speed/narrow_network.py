@@ -71,7 +71,7 @@ def taken(
     """
     import tensorflow as tf
 
-    from tf_style.feedforward.painting import padded, seen, split_styles
+    from tf_style.feedforward.painting import network_input, padded, split_styles
 
     scales, shifts = split_styles(network.architecture, tf.constant(style)[tf.newaxis])
     inputs: dict[str, Any] = {}
@@ -88,7 +88,7 @@ def taken(
     def enlarged(features: Any, method: str) -> Any:
         return tf.image.resize(features, 2 * tf.shape(features)[1:3], method)
 
-    features = padded(seen(network.architecture, tf.constant(photograph))) - 0.5
+    features = padded(network_input(network.architecture, tf.constant(photograph))) - 0.5
     features = tf.nn.relu(normalized(features, "shrink1", 2))
     features = tf.nn.relu(normalized(features, "shrink2", 2))
     for block in range(1, network.architecture.blocks + 1):
