@@ -52,22 +52,22 @@ def test_weak_contrasts_get_stronger_but_not_as_strong_as_asked(rng):
         assert 1.3 * image.std() < after < 0.2, deviation
 
 
-def test_the_faintest_are_raised_tenfold_at_most(rng):
+def test_the_faintest_are_raised_fourfold_at_most(rng):
     image = clouds(rng, 1e-4)
-    change, bound = np.abs(raised(image) - image).max(), 9.0 * np.abs(image - 0.5).max()
+    change, bound = np.abs(raised(image) - image).max(), 3.0 * np.abs(image - 0.5).max()
     assert 0.4 * bound < change <= 1.01 * bound
 
 
 @pytest.mark.parametrize(
     ("period", "most"),
-    [(2, 0.0), (3, 0.3), (4, 0.0), (6, 0.5), (8, 0.0), (10, 1.4), (12, 0.8), (16, 0.3)],
+    [(2, 0.0), (3, 0.1), (4, 0.0), (6, 0.2), (8, 0.0), (10, 0.5), (12, 0.3), (16, 0.1)],
 )
 def test_detail_is_hardly_raised(period, most):
     for phase in (0.0, 0.8, 1.6):
         stripes = np.sin(np.arange(160) * (2.0 * np.pi / period) + phase)
         image = np.float32(0.5 + 0.02 * stripes[:, None, None] * np.ones((1, 64, 3)))
         change = np.abs(raised(image) - image)[56:-56]
-        assert change.max() <= most * 0.02 + 1e-5  # Larger waves change by 0.09.
+        assert change.max() <= most * 0.02 + 1e-5  # Larger waves change by 0.03.
 
 
 def test_noise_stays_below_itself(rng):

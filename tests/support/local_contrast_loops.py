@@ -26,7 +26,7 @@ def contrast_in_loops(image, contrast):
     for y in range(rows):
         for x in range(columns):
             largest[y, x] = (difference[around(y), around(x)] ** 2).mean(-1).max()
-    gain = np.maximum(1.0, contrast / np.sqrt(mean_in_loops(largest) + 0.02**2))
+    gain = np.maximum(1.0, contrast / np.sqrt(mean_in_loops(largest) + 0.05**2))
     change, found = (gain - 1.0) * difference, image.copy()
     for y in range(height):
         for x in range(width):

@@ -18,7 +18,7 @@ _CELL = 8  # Px. All but the last step is done with means of cells.
 _DETAIL = 2  # Cells along a side of the mean, taken twice, that removes detail.
 _WINDOW = 5  # Cells along a side of the mean, taken twice, from which contrasts are measured.
 _BEYOND = 4  # Cells that the latter reaches.
-_FLOOR = 0.02  # Contrast of what counts as flat.
+_FLOOR = 0.05  # Contrast below which the gain hardly grows: noise and blotches of flat walls.
 
 
 def with_local_contrast(images: tf.Tensor, contrast: float) -> tf.Tensor:
@@ -26,7 +26,7 @@ def with_local_contrast(images: tf.Tensor, contrast: float) -> tf.Tensor:
 
     A difference between what is around a pixel, some 16 px, and what is farther around, some 40 px,
     is multiplied by `contrast` over the largest such difference nearby (root mean square over the
-    colors), but not by less than 1 nor by more than `contrast` / 0.02.
+    colors), but not by less than 1 nor by more than `contrast` / 0.05.
 
     Args:
         images: float32 `[b, h, w, 3]`, RGB 0..1, at least 8 px on each side.
