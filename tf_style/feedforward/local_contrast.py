@@ -30,7 +30,7 @@ def with_local_contrast(images: tf.Tensor, contrast: float) -> tf.Tensor:
 
     Args:
         images: float32 `[b, h, w, 3]`, RGB 0..1, at least 8 px on each side.
-        contrast: in units of the images.
+        contrast: in units of the images; up to 0.05 nothing is raised.
 
     Returns:
         Float32, of the same shape; values may leave 0..1.

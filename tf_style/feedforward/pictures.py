@@ -39,7 +39,7 @@ def fast_dtype(bits: int = 8) -> tf.DType:
     """Returns the type of features that is the fastest on this machine, and exact enough.
 
     It is bfloat16 on processors that compute faster in it, float32 elsewhere and for pictures of 16
-    bits. Intel's without matrix units (AMX) have instructions for bfloat16, which are as slow.
+    bits. Intel's without matrix units (AMX) have instructions for bfloat16, which are no faster.
     """
     features = processor_features()
     is_fast = "avx512_bf16" in features and "GenuineIntel" not in features

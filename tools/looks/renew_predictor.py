@@ -27,13 +27,6 @@ _RIDGE = 0.3  # Of the fit, so that it does not lean on few units.
 _ACTIVE = 0.5  # Of a unit for the mean of the paintings, so that most units are active.
 _SPREAD = 1.5  # Of a unit over paintings.
 
-_LOSSES = {
-    "style_loss": "gram",
-    "style_contrast": 1.0,
-    "style_weight": 12.0,
-    "style_layers": "conv1_1:0.4,conv2_1:0.4,conv3_1:0.4,conv4_1:0.4,conv5_1:0.2",
-}  # A style that is not quite the painting's is worse with more contrast than with less.
-
 
 def fitted(
     statistics: np.ndarray, styles: np.ndarray, hidden: int, seed: int = 0
@@ -76,7 +69,7 @@ def main() -> None:
 
     config = TrainingConfig(
         minutes=options.minutes, steps=options.steps, any_share=1.0, crops="192",
-        stability_weight=0.0, seed=1, **_LOSSES,
+        stability_weight=0.0, seed=1,
     )  # fmt: skip
     network = named_network(options.network)
     paintings = prepare(options.paintings, config).paintings
