@@ -86,8 +86,16 @@ def check_choice(argument: str, value: str, choices: Iterable[str]) -> None:
 def check_number(
     argument: str, value: float, *, minimum: float = -math.inf, maximum: float = math.inf
 ) -> None:
-    """Raises ValueError unless `value` is finite and within `minimum`..`maximum`."""
-    finite = isinstance(value, int) or math.isfinite(value)
+    """Raises ValueError unless `value` is finite and within `minimum`..`maximum`.
+
+    Raises TypeError for what is no number.
+    """
+    try:
+        finite = isinstance(value, int) or math.isfinite(value)
+    except TypeError:
+        raise TypeError(
+            f"`{argument}` must be a number. Received: {argument}={shown(value)}."
+        ) from None
     if finite and minimum <= value <= maximum:
         return
     if not finite:

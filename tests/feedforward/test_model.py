@@ -55,6 +55,8 @@ def test_contrasts_are_raised_as_asked(images):
     assert np.abs(load(NETWORK)(images) - expected).max() > 1e-3
     with pytest.raises(ValueError, match="`local_contrast` must lie within 0..1"):
         load(NETWORK, local_contrast=-0.1)
+    with pytest.raises(TypeError, match="`local_contrast` must be a number. Received"):
+        load(NETWORK, local_contrast="abc")
 
 
 def test_a_batch_is_painted_as_each_image_alone(images):

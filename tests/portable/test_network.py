@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
@@ -101,6 +102,7 @@ def network_variables(other):
         ({"precision": "int8"}, "`precision` must be one of 'float32', 'bfloat16'"),
         ({"format": "onnx", "height": 64}, "`height` and `width` must be given together"),
         ({"format": "onnx", "height": 64, "width": 8}, "`width` must lie within 28"),
+        ({"local_contrast": 2.0}, "`local_contrast` must lie within 0..1"),
         ({"network": NETWORK._replace(styles={})}, "`network` must have a style"),
     ],
 )
@@ -120,6 +122,21 @@ def test_the_command_exports_a_network(tmp_path, capsys):
     assert "steps of 8 bits)" in printed
 
 
+def test_the_command_exports_a_network_that_raises_no_contrasts(tmp_path, rng):
+    write_network(tmp_path / "a.tfstyle", NETWORK)
+    words = ["export", f"--network={tmp_path / 'a.tfstyle'}", "--format=onnx"]
+    cells = rng.uniform(0.4, 0.6, size=(1, 3, 3, 3)).astype(np.float32)
+    content, found = cells.repeat(16, 1).repeat(16, 2), []
+    for name, more in (("raised", []), ("plain", ["--local_contrast=0"])):
+        assert main.main([*words, *more, str(tmp_path / name)]) == 0
+        session = onnxruntime.InferenceSession(tmp_path / name / "paint_float32.onnx")
+        found.append(session.run(None, {"content": content})[0])
+    stored = str(tmp_path / "a.tfstyle")
+    np.testing.assert_allclose(found[0], load(stored)(content), atol=1e-5)
+    np.testing.assert_allclose(found[1], load(stored, local_contrast=0.0)(content), atol=1e-5)
+    assert np.abs(found[0] - found[1]).max() > 1e-3
+
+
 @pytest.mark.parametrize(
     "words, message",
     [
@@ -135,7 +152,9 @@ def test_the_command_exports_a_network(tmp_path, capsys):
         (["--network=default", "--format=onnx", "--precision=bfloat16"], "only to saved_model"),
         (["--network=default", "--format=stablehlo"], "`format` must be one of"),
         (["--network=none.tfstyle"], "`network` must be an existing file"),
+        (["--network=default", "--local_contrast=2"], "`local_contrast` must lie within 0..1"),
         (["--style=wild"], "Cannot use `style` without `network`"),
+        (["--local_contrast=0"], "Cannot use `local_contrast` without `network`"),
     ],
 )
 def test_flags_that_do_not_go_together_are_told(words, message, tmp_path, capsys):

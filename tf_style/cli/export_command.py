@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tf_style._checks import check_choice
 from tf_style.cli import flags, process
 from tf_style.cli.settings import settings_from
+from tf_style.config.fast import LOCAL_CONTRAST
 from tf_style.config.fields import option
 from tf_style.config.style_config import StyleConfig
 from tf_style.export.options import (
@@ -49,7 +50,9 @@ _ONLY = {
     "for_gpu": ("saved_model",),
 }
 
-_OF_NETWORKS = ("file_precision", "height", "width", "max_pixels", "precision")
+_OF_NETWORKS = (
+    "file_precision", "height", "width", "local_contrast", "max_pixels", "precision",
+)  # fmt: skip
 _OF_ALL = ("output_dir", "network", "style", "format", "verbose")
 
 _HEIGHT, _WIDTH = 384, 512  # Px, of StableHLO programs.
@@ -77,6 +80,11 @@ class ExportOptions:
         "The style of --network: a name, or a blend, as in great_wave:0.7,the_scream:0.3. LiteRT "
         "and ONNX files have no other; a SavedModel takes other names with each request. The "
         "network's first style if left out.",
+    )
+    local_contrast: float = option(
+        LOCAL_CONTRAST,
+        "Of --network: weak contrasts of a photograph are raised to this, within 0..1, before it "
+        "is painted; 0 leaves them as they are.",
     )
     format: str = option(
         PortableOptions.format,
@@ -150,6 +158,11 @@ def _check(options: ExportOptions) -> None:
         raise ValueError(
             "Cannot use `style` without `network`. This is because other exports take the painting "
             f"with each request. Received: style={options.style!r}. Add --network=default."
+        )
+    if options.local_contrast != LOCAL_CONTRAST:
+        raise ValueError(
+            "Cannot use `local_contrast` without `network`. This is because it is an option of "
+            f"networks. Received: local_contrast={options.local_contrast:g}. Add --network=default."
         )
     if options.portable and options.format == "stablehlo":
         raise ValueError(
@@ -233,6 +246,7 @@ def _export_network(options: ExportOptions, settings: StyleConfig) -> list[str]:
         precision=_precision_of(settings.compute.precision),
         height=options.height,
         width=options.width,
+        local_contrast=options.local_contrast,
         max_pixels=options.max_pixels,
         notify=print,
     )

@@ -7,6 +7,7 @@ import dataclasses
 
 from tf_style._checks import check_choice, check_number
 from tf_style.config.compute import FEATURE_PRECISIONS
+from tf_style.config.fast import MOST_LOCAL_CONTRAST
 from tf_style.config.fields import TypeChecked, option
 
 ABOUT = "tf_style.json"
@@ -99,12 +100,15 @@ def check_network_options(
     precision: str = "float32",
     height: int = 0,
     width: int = 0,
+    local_contrast: float | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> None:
     """Raises ValueError if an option of `export_network` is wrong, or the format has it not."""
     check_choice("format", format, FORMAT_NAMES)
     check_choice("file_precision", file_precision, PRECISION_NAMES)
     check_choice("precision", precision, FEATURE_PRECISIONS)
+    if local_contrast is not None:
+        check_number("local_contrast", local_contrast, minimum=0.0, maximum=MOST_LOCAL_CONTRAST)
     check_number("max_pixels", max_pixels, minimum=1, maximum=2**31 - 1)
     given = {
         "file_precision": file_precision != "float32",

@@ -16,7 +16,7 @@ from tf_style.feedforward.architecture import (
     initial_parameters,
 )
 from tf_style.feedforward.bundled import DEFAULT, named_network
-from tf_style.feedforward.network_file import StyleNetwork
+from tf_style.feedforward.network_file import StyleNetwork, raising
 from tf_style.feedforward.painting import paint
 from tf_style.feedforward.predictor import predicted_styles, statistics_of
 from tf_style.feedforward.preparation import OF_PAINTINGS, read_painting, training_of
@@ -231,8 +231,8 @@ def load(
             style of the network if omitted.
         value_range: the values of black and white: (0, 1), (0, 255), (-1, 1), ...
         precision: "float32" or "bfloat16".
-        local_contrast: to what weak contrasts of images are raised before they are painted, where
-            black is 0 and white is 1; 0 leaves them. That of the network, 0.2, if omitted.
+        local_contrast: to what weak contrasts of images are raised before they are painted, 0..1,
+            where black is 0 and white is 1; 0 leaves them. That of the network, 0.2, if omitted.
         **options: `dtype`, `trainable` and `name`, as `StylePainter` takes them.
 
     Raises:
@@ -240,11 +240,9 @@ def load(
         ValueError: if it is not a network, or on an unknown style; the known ones are listed.
     """
     found = network if isinstance(network, StyleNetwork) else named_network(network)
-    architecture = found.architecture
-    if local_contrast is not None:
-        architecture = dataclasses.replace(architecture, local_contrast=local_contrast)
+    found = raising(found, local_contrast)
     painter = StylePainter(
-        architecture,
+        found.architecture,
         names=list(found.styles),
         style=style,
         value_range=value_range,

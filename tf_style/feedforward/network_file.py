@@ -112,6 +112,19 @@ def read_network(path: str | os.PathLike, *, argument: str = "network") -> Style
     )
 
 
+def raising(network: StyleNetwork, local_contrast: float | None) -> StyleNetwork:
+    """Returns a network that raises local contrasts to this, or the same one for None.
+
+    Raises:
+        TypeError: if it is no number.
+        ValueError: if it is out of range.
+    """
+    if local_contrast is None:
+        return network
+    architecture = dataclasses.replace(network.architecture, local_contrast=local_contrast)
+    return network._replace(architecture=architecture)
+
+
 def sha256_of(network: StyleNetwork) -> str:
     """Returns a hash of all numbers of a network and the names of its styles, as they are stored.
 

@@ -4,7 +4,6 @@ Takes a photograph and styles as arrays; gives the painted picture. Operations r
 because tracing a graph takes longer than painting.
 """
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -15,7 +14,7 @@ from tf_style.config.fast import MOST_STRENGTH, FastConfig
 from tf_style.config.style_config import StyleConfig
 from tf_style.feedforward.architecture import MARGIN, MARGINS, STRIDE
 from tf_style.feedforward.local_contrast import contrast_change, with_change
-from tf_style.feedforward.network_file import StyleNetwork
+from tf_style.feedforward.network_file import StyleNetwork, raising
 from tf_style.feedforward.painting import (
     Statistics,
     network_input,
@@ -71,8 +70,7 @@ def paint_inputs(
     Returns:
         Float32 `[1, H, W, 3]`, RGB 0..1.
     """
-    architecture = dataclasses.replace(network.architecture, local_contrast=config.local_contrast)
-    network = network._replace(architecture=architecture)
+    network = raising(network, config.local_contrast)
     content, regions = inputs.content, inputs.regions
     matched = StyleConfig(color=config.color)
     weights = {"content_weights": inputs.alpha, "style_weights": inputs.alpha}

@@ -30,7 +30,7 @@ from tf_style.export.warm_up import write_requests
 from tf_style.feedforward.architecture import LEAST_SIDE
 from tf_style.feedforward.bundled import DEFAULT, named_network
 from tf_style.feedforward.model import load
-from tf_style.feedforward.network_file import StyleNetwork
+from tf_style.feedforward.network_file import StyleNetwork, raising
 from tf_style.feedforward.painting import paint
 from tf_style.feedforward.styles import shares_of
 from tf_style.files.new_folder import check_new_folder, new_folder, num_bytes
@@ -52,6 +52,7 @@ def export_network(
     precision: str = "float32",
     height: int = 0,
     width: int = 0,
+    local_contrast: float | None = None,
     max_pixels: int = MAX_PIXELS,
     notify: Callable[[str], None] | None = None,
 ) -> Conversion:
@@ -78,6 +79,9 @@ def export_network(
         height: height of pictures in px, if a LiteRT or ONNX file is to take no others; 0 for any.
             Runtimes are faster if they know it.
         width: likewise.
+        local_contrast: to what weak contrasts of a photograph are raised before it is painted,
+            0..1, where black is 0 and white is 1; 0 leaves them. That of the network, 0.2, if
+            omitted.
         max_pixels: a SavedModel refuses batches with more pixels than this.
         notify: called with a line of text before the conversion.
 
@@ -97,6 +101,7 @@ def export_network(
         precision=precision,
         height=height,
         width=width,
+        local_contrast=local_contrast,
         max_pixels=max_pixels,
     )
     for name, side in (("height", height), ("width", width)):
@@ -104,6 +109,7 @@ def export_network(
     output = check_new_folder(output_dir)
     FORMATS[format].check_installed()
     found = network if isinstance(network, StyleNetwork) else named_network(network)
+    found = raising(found, local_contrast)
     if not found.styles:
         raise ValueError("`network` must have a style. Received: a network without any.")
     style = style or next(iter(found.styles))
