@@ -83,8 +83,8 @@ class ExportOptions:
     )
     local_contrast: float = option(
         LOCAL_CONTRAST,
-        "Of --network: weak contrasts of a photograph are raised to this, within 0..1, before it "
-        "is painted; 0 leaves them as they are.",
+        "Of --network: weak contrasts of a photograph are raised towards this, within 0..1, before "
+        "it is painted; 0 leaves them as they are.",
     )
     format: str = option(
         PortableOptions.format,

@@ -11,7 +11,7 @@ MOST_STRENGTH = 2.0
 """The network then paints its own picture."""
 
 LOCAL_CONTRAST, MOST_LOCAL_CONTRAST = 0.2, 1.0
-"""To what weak contrasts are raised by default, and at most, of 1."""
+"""What weak contrasts are raised towards by default, and at most, of 1."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,8 +29,8 @@ class FastConfig(TypeChecked):
     )
     local_contrast: float = option(
         LOCAL_CONTRAST,
-        "Weak contrasts of the photograph are raised to this, where black is 0 and white is 1, "
-        "before it is painted: flat skies get strokes. 0 leaves them as they are.",
+        "Weak contrasts of the photograph are raised towards this, where black is 0 and white is "
+        "1, before it is painted: flat skies get strokes. 0 leaves them as they are.",
     )
     color: str = option(
         "style",

@@ -136,7 +136,7 @@ def trained_network(folder: str | os.PathLike, state: str | os.PathLike) -> Styl
     about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
     stored = read_state(user_path(state))
     with np.load(folder / PAINTINGS) as paintings:
-        statistics = paintings[STATISTICS]
+        statistics = tf.constant(paintings[STATISTICS])
     architecture, averages = Architecture(**about["architecture"]), state_of(stored.arrays).averages
     shapes: dict[str, tuple[int, ...]] = dict(parameter_shapes(architecture))
     shapes[STYLES] = len(about["styles"]), architecture.style_size

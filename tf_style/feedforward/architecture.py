@@ -55,8 +55,8 @@ class Architecture:
         blocks: residual blocks.
         hidden: units of the predictor between a painting's statistics and its style.
         statistics: numbers that describe a painting, two for each filter of `PAINTING_LAYERS`.
-        local_contrast: to what weak contrasts of photographs are raised before they are painted,
-            see `local_contrast.with_local_contrast`; 0 leaves them. Not in trainings.
+        local_contrast: what weak contrasts of photographs are raised towards before they are
+            painted, see `local_contrast.with_local_contrast`; 0 leaves them. Not in trainings.
     """
 
     edge_filters: int = 16

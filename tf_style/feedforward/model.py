@@ -231,8 +231,9 @@ def load(
             style of the network if omitted.
         value_range: the values of black and white: (0, 1), (0, 255), (-1, 1), ...
         precision: "float32" or "bfloat16".
-        local_contrast: to what weak contrasts of images are raised before they are painted, 0..1,
-            where black is 0 and white is 1; 0 leaves them. That of the network, 0.2, if omitted.
+        local_contrast: what weak contrasts of images are raised towards before they are painted,
+            0..1, where black is 0 and white is 1; 0 leaves them. That of the network, 0.2, if
+            omitted.
         **options: `dtype`, `trainable` and `name`, as `StylePainter` takes them.
 
     Raises:

@@ -113,7 +113,7 @@ def read_network(path: str | os.PathLike, *, argument: str = "network") -> Style
 
 
 def raising(network: StyleNetwork, local_contrast: float | None) -> StyleNetwork:
-    """Returns a network that raises local contrasts to this, or the same one for None.
+    """Returns a network that raises local contrasts towards this, or the same one for None.
 
     Raises:
         TypeError: if it is no number.

@@ -79,7 +79,7 @@ def export_network(
         height: height of pictures in px, if a LiteRT or ONNX file is to take no others; 0 for any.
             Runtimes are faster if they know it.
         width: likewise.
-        local_contrast: to what weak contrasts of a photograph are raised before it is painted,
+        local_contrast: what weak contrasts of a photograph are raised towards before it is painted,
             0..1, where black is 0 and white is 1; 0 leaves them. That of the network, 0.2, if
             omitted.
         max_pixels: a SavedModel refuses batches with more pixels than this.
