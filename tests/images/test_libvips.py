@@ -252,6 +252,17 @@ def refused(path, kind=ValueError, **options):
     return " ".join(str(error.value).split())
 
 
+def test_a_damaged_width_is_refused_before_memory_is_taken_for_its_rows(tmp_path, small_limit):
+    path = tmp_path / "a.tif"
+    pixels = np.zeros((16, 24, 3), np.uint16)
+    tifffile.imwrite(path, pixels, photometric="rgb", tile=(16, 16), compression="zlib")
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        file.pages[0].tags["ImageWidth"].overwrite(2**23)
+    message = refused(path, long_edge=64)
+    assert "at most 524,288 px on each side" in message
+    assert "8388608x16 px" in message
+
+
 def test_truncated_files_are_refused(tmp_path, values):
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, values, photometric="rgb", rowsperstrip=8)

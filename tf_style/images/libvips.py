@@ -24,6 +24,9 @@ INSTALL = "install libvips: `pip install 'tf-style[big]'`"
 MAX_FILE_PIXELS = 2**30
 """The largest files that are read. Only a few rows are decoded at a time."""
 
+MAX_FILE_SIDE = 2**19
+"""The longest side of files that are read: libvips takes a kilobyte for each pixel of a row."""
+
 MAX_UNPACKED_PIXELS = 2**28
 """The limit for files that must be decoded whole: WebP, AVIF, progressive JPEG, interlaced PNG."""
 
@@ -141,6 +144,9 @@ class LargePicture:
         shape = f"{sides[1]}x{sides[0]} px"
         if sides[0] * sides[1] > limit:
             raise self._error(f"must have at most {limit:,} pixels", shape, "Save it smaller.")
+        if max(sides) > MAX_FILE_SIDE:
+            rule = f"must have at most {MAX_FILE_SIDE:,} px on each side"
+            raise self._error(rule, shape, "Save it smaller.")
         channels = opened.bands - bool(opened.hasalpha())
         known = (4,) if opened.interpretation == "cmyk" else (1, 3)
         if opened.format not in _FULL or channels not in known:
