@@ -14,7 +14,7 @@ from tf_style.training.photographs import (
     own_part,
     part_of,
     recolored,
-    with_contrast,
+    with_least_contrast,
 )
 
 
@@ -122,12 +122,12 @@ def test_a_narrow_painting_is_continued_by_its_mirror_image(rng):
 
 def test_nearly_flat_parts_get_contrast(rng):
     image = rng.uniform(0.7, 0.8, size=[40, 40, 3]).astype(np.float32)
-    found = with_contrast(image)
+    found = with_least_contrast(image)
     assert found.std() == pytest.approx(0.15, rel=0.01)
     assert np.corrcoef(found.ravel(), image.ravel())[0, 1] > 0.999
     rich = rng.uniform(size=[9, 9, 3]).astype(np.float32)
-    np.testing.assert_array_equal(with_contrast(rich), rich)
-    assert np.isfinite(with_contrast(np.full([9, 9, 3], 0.2, np.float32))).all()
+    np.testing.assert_array_equal(with_least_contrast(rich), rich)
+    assert np.isfinite(with_least_contrast(np.full([9, 9, 3], 0.2, np.float32))).all()
 
 
 def test_recoloring_keeps_forms_and_range(rng):

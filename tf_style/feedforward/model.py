@@ -16,7 +16,7 @@ from tf_style.feedforward.architecture import (
     initial_parameters,
 )
 from tf_style.feedforward.bundled import DEFAULT, named_network
-from tf_style.feedforward.network_file import StyleNetwork, raising
+from tf_style.feedforward.network_file import StyleNetwork
 from tf_style.feedforward.painting import paint
 from tf_style.feedforward.predictor import predicted_styles, statistics_of
 from tf_style.feedforward.preparation import OF_PAINTINGS, read_painting, training_of
@@ -241,7 +241,7 @@ def load(
         ValueError: if it is not a network, or on an unknown style; the known ones are listed.
     """
     found = network if isinstance(network, StyleNetwork) else named_network(network)
-    found = raising(found, local_contrast)
+    found = found.with_local_contrast(local_contrast)
     painter = StylePainter(
         found.architecture,
         names=list(found.styles),

@@ -46,6 +46,18 @@ class StyleNetwork(NamedTuple):
     styles: Mapping[str, np.ndarray]
     about: Mapping[str, Any]
 
+    def with_local_contrast(self, local_contrast: float | None) -> "StyleNetwork":
+        """Returns the network that raises local contrasts towards this; None leaves it as it is.
+
+        Raises:
+            TypeError: if it is no number.
+            ValueError: if it is out of range.
+        """
+        if local_contrast is None:
+            return self
+        architecture = dataclasses.replace(self.architecture, local_contrast=local_contrast)
+        return self._replace(architecture=architecture)
+
 
 def write_network(path: str | os.PathLike, network: StyleNetwork) -> None:
     """Writes a network; the file appears only when it is complete.
@@ -110,19 +122,6 @@ def read_network(path: str | os.PathLike, *, argument: str = "network") -> Style
         {name.removeprefix(_STYLE): exact[name] for name in styles},
         about,
     )
-
-
-def raising(network: StyleNetwork, local_contrast: float | None) -> StyleNetwork:
-    """Returns a network that raises local contrasts towards this, or the same one for None.
-
-    Raises:
-        TypeError: if it is no number.
-        ValueError: if it is out of range.
-    """
-    if local_contrast is None:
-        return network
-    architecture = dataclasses.replace(network.architecture, local_contrast=local_contrast)
-    return network._replace(architecture=architecture)
 
 
 def sha256_of(network: StyleNetwork) -> str:

@@ -14,7 +14,7 @@ from tf_style.config.fast import MOST_STRENGTH, FastConfig
 from tf_style.config.style_config import StyleConfig
 from tf_style.feedforward.architecture import MARGIN, MARGINS, STRIDE
 from tf_style.feedforward.local_contrast import contrast_change, with_change
-from tf_style.feedforward.network_file import StyleNetwork, raising
+from tf_style.feedforward.network_file import StyleNetwork
 from tf_style.feedforward.painting import (
     Statistics,
     network_input,
@@ -70,7 +70,7 @@ def paint_inputs(
     Returns:
         Float32 `[1, H, W, 3]`, RGB 0..1.
     """
-    network = raising(network, config.local_contrast)
+    network = network.with_local_contrast(config.local_contrast)
     content, regions = inputs.content, inputs.regions
     matched = StyleConfig(color=config.color)
     weights = {"content_weights": inputs.alpha, "style_weights": inputs.alpha}

@@ -30,7 +30,7 @@ from tf_style.export.warm_up import write_requests
 from tf_style.feedforward.architecture import LEAST_SIDE
 from tf_style.feedforward.bundled import DEFAULT, named_network
 from tf_style.feedforward.model import load
-from tf_style.feedforward.network_file import StyleNetwork, raising
+from tf_style.feedforward.network_file import StyleNetwork
 from tf_style.feedforward.painting import paint
 from tf_style.feedforward.styles import shares_of
 from tf_style.files.new_folder import check_new_folder, new_folder, num_bytes
@@ -109,7 +109,7 @@ def export_network(
     output = check_new_folder(output_dir)
     FORMATS[format].check_installed()
     found = network if isinstance(network, StyleNetwork) else named_network(network)
-    found = raising(found, local_contrast)
+    found = found.with_local_contrast(local_contrast)
     if not found.styles:
         raise ValueError("`network` must have a style. Received: a network without any.")
     style = style or next(iter(found.styles))

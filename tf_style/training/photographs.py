@@ -184,7 +184,7 @@ def style_part(
     else:
         source = photographs.number(int(rng.integers(len(photographs))))
     found = to_unit(part_of(source, side, rng))
-    return with_contrast(recolored(found, rng) if rng.random() < 0.75 else found)
+    return with_least_contrast(recolored(found, rng) if rng.random() < 0.75 else found)
 
 
 def to_unit(pixels: np.ndarray) -> np.ndarray:
@@ -236,7 +236,7 @@ def recolored(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.clip(moved, 0.0, 1.0).astype(np.float32)
 
 
-def with_contrast(image: np.ndarray) -> np.ndarray:
+def with_least_contrast(image: np.ndarray) -> np.ndarray:
     """Returns an image with a standard deviation of at least 0.15, except for what is clipped.
 
     Args:
