@@ -32,6 +32,35 @@ def test_the_optimizer_is_compared_at_the_content_distance_of_the_network():
     assert row("wave", [alone, alone]) == "wave | 0.600 | 0.5000"
 
 
+def test_distances_are_those_of_gram_matrices_in_each_layer(rng, mini_network):
+    from relative_distances import Measure, distance_of
+
+    # As 8-bit files hold them, because pictures are rounded before they are measured.
+    photo, painting, picture = (
+        np.float32(rng.integers(256, size=[1, 64, side, 3]) / 255.0) for side in (64, 48, 64)
+    )
+    measure = Measure()
+    found = measure.by_layer(picture, measure.targets(photo, painting))
+    layers = list(found.style)
+    assert layers == [f"block{block}_conv1" for block in range(1, 6)]
+    extractor = load_extractor(measure.config.network, layers=layers)
+
+    def grams(image):
+        features = {
+            name: each.numpy().astype(np.float64) for name, each in extractor(image).items()
+        }
+        return {
+            name: np.einsum("bhwi,bhwj->ij", f, f) / f[..., 0].size for name, f in features.items()
+        }
+
+    ours, wanted = grams(picture), grams(painting)
+    for name in layers:
+        expected = np.sum((ours[name] - wanted[name]) ** 2) / np.sum(wanted[name] ** 2)
+        np.testing.assert_allclose(found.style[name], expected, rtol=1e-3)
+    mean = np.mean(list(found.style.values()))
+    np.testing.assert_allclose(distance_of(found), [sum(found.content.values()), mean])
+
+
 def test_paintings_have_the_names_that_a_training_gives_them(monkeypatch, capsys):
     import measure_fast
 

@@ -13,13 +13,15 @@ Where no weight came as near or as far, it is that of the nearest, marked "*". W
 alone, without a number, only the networks are measured, and FOLDER stays empty. Distances are
 relative: content is 1 for a picture of one color; style is the mean over the layers of
 |G - A|^2 / |A|^2. Prints for each network a row for each style with the means, and the ratio of the
-style distances. `--plot` draws both distances of each pair of the last network, `--curve` the mean
-distances of all networks against the minutes of their trainings (both need matplotlib).
+style distances; then the means in each layer, of the networks and of the optimizer. `--plot` draws
+both distances of each pair of the last network, `--curve` the mean distances of all networks
+against the minutes of their trainings (both need matplotlib).
 """
 
 import argparse
 import hashlib
 import sys
+from collections import defaultdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +31,7 @@ from relative_distances import (
     Distance,
     Measure,
     Painter,
+    distance_of,
     losses_measured,
     mean_of,
     picture_of,
@@ -167,19 +170,25 @@ def main() -> None:
     options.cache.mkdir(parents=True, exist_ok=True)
     measure, painters = Measure(), [Painter(network) for network in networks]
     pairs: list[list[Pair]] = [[] for _ in networks]
+    by_layer: dict[str, list[dict[str, float]]] = defaultdict(list)
     for number in range(options.pairs):
         photo = options.photos[number % len(options.photos)]
         name = list(files)[(number + number // len(options.photos)) % len(files)]
         photograph = picture_of(photo, options.size)
         targets = measure.targets(photograph, picture_of(files[name], STYLE_EDGE))
         size = max(photograph.shape[1:3])
-        distances = [
-            measure.distance(optimized(photo, files[name], weight, size, options.cache), targets)
-            for weight in options.weights
-        ]
-        for network, painter, own in zip(networks, painters, pairs, strict=True):
-            painted = painter(photograph, network.styles[name])
-            own.append(Pair(name, measure.distance(painted, targets), distances))
+        distances = []
+        for weight in options.weights:
+            picture = optimized(photo, files[name], weight, size, options.cache)
+            found = measure.by_layer(picture, targets)
+            distances.append(distance_of(found))
+            by_layer[f"optimizer, content weight {weight:g}"].append(found.style)
+        for place, network, painter, own in zip(
+            options.networks, networks, painters, pairs, strict=True
+        ):
+            found = measure.by_layer(painter(photograph, network.styles[name]), targets)
+            own.append(Pair(name, distance_of(found), distances))
+            by_layer[place].append(found.style)
         rows = [row(name, own[-1:]) for own in pairs]
         others = ", ".join(f"{each.content:.3f} {each.style:.4f}" for each in distances)
         print(f"{photo.stem}: {'; '.join(rows)}; optimizer {others}", file=sys.stderr)
@@ -190,6 +199,10 @@ def main() -> None:
         for name in dict.fromkeys(pair.name for pair in own):
             print(row(name, [pair for pair in own if pair.name == name]))
         print(row("all", own))
+    print(" | ".join(["style distance", *found.style]))
+    for who, layers in by_layer.items():
+        means = np.mean([list(each.values()) for each in layers], 0)
+        print(" | ".join([who, *(f"{mean:.3f}" for mean in means)]))
     if options.plot:
         plot(pairs[-1], options.plot)
     if options.curve:

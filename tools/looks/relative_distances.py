@@ -40,6 +40,13 @@ def picture_of(path: Path, edge: int) -> np.ndarray:
     return resize(image, fit(size, edge)) if max(size) > edge else image
 
 
+class ByLayer(NamedTuple):
+    """Distances in each layer, by its name."""
+
+    content: dict[str, float]
+    style: dict[str, float]
+
+
 class Measure:
     """Measures pictures."""
 
@@ -55,11 +62,17 @@ class Measure:
 
     def distance(self, picture: np.ndarray, targets: Any) -> Distance:
         """Returns the distance of a picture, float `[1, h, w, 3]`, RGB 0..1."""
+        return distance_of(self.by_layer(picture, targets))
+
+    def by_layer(self, picture: np.ndarray, targets: Any) -> ByLayer:
+        """Returns the distances of a picture, float `[1, h, w, 3]`, RGB 0..1, in each layer."""
         rounded = np.float32(np.rint(255.0 * np.clip(picture, 0.0, 1.0)) / 255.0)
-        layers = self.objective.terms(rounded, targets).layers
-        content = [float(value) for name, value in layers.items() if "content/" in name]
-        style = [float(value) for name, value in layers.items() if "style/" in name]
-        return Distance(sum(content), float(np.mean(style)))
+        layers = self.objective.terms(rounded, targets).layers.items()
+        content, style = (
+            {name.removeprefix(part): float(loss) for name, loss in layers if name.startswith(part)}
+            for part in ("content/", "style/")
+        )
+        return ByLayer(content, style)
 
 
 class Painter:
@@ -83,6 +96,11 @@ class Painter:
         import tensorflow as tf
 
         return self._graph(tf.constant(photograph), tf.constant(style)[tf.newaxis]).numpy()
+
+
+def distance_of(layers: ByLayer) -> Distance:
+    """Returns the distance of which these are the parts."""
+    return Distance(sum(layers.content.values()), float(np.mean(list(layers.style.values()))))
 
 
 def mean_of(distances: list[Distance]) -> Distance:
