@@ -199,7 +199,7 @@ def main() -> None:
         for name in dict.fromkeys(pair.name for pair in own):
             print(row(name, [pair for pair in own if pair.name == name]))
         print(row("all", own))
-    print(" | ".join(["style distance", *found.style]))
+    print(" | ".join(["style distance", *by_layer[options.networks[0]][0]]))
     for who, layers in by_layer.items():
         means = np.mean([list(each.values()) for each in layers], 0)
         print(" | ".join([who, *(f"{mean:.3f}" for mean in means)]))
