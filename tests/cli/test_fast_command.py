@@ -101,6 +101,14 @@ def test_contrasts_are_raised_as_asked(run, network):
         assert read_description("out.png")["config"]["local_contrast"] == contrast
 
 
+def test_contrasts_are_raised_as_the_networks_file_tells(run, network):
+    calm = network.with_local_contrast(0.0)
+    network_file.write_network("calm.tfstyle", calm)
+    run("photo.png", "out.png", "--style=one", "--network=calm.tfstyle")
+    np.testing.assert_array_equal(pixels_of("out.png"), painted(calm, network.styles["one"]))
+    assert read_description("out.png")["config"]["local_contrast"] is None
+
+
 def test_the_size_is_the_longer_edge(run):
     run("photo.png", "out.png", "--style=one", "--size=40")
     assert pixels_of("out.png").shape == (33, 40, 3)

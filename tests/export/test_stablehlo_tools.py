@@ -90,6 +90,43 @@ def test_a_wrong_result_is_noticed(programs, cache, without_tensorflow, tmp_path
     assert done.returncode == 1, done.stderr
 
 
+@pytest.mark.parametrize(
+    ("precision", "exact"),
+    [
+        ("float32", {"convolution", "dot_general"}),
+        ("TF32-convolutions", {"dot_general"}),
+        ("TF32", set()),
+    ],
+)
+def test_products_keep_all_bits_where_the_precision_says_so(
+    precision, exact, programs, monkeypatch
+):
+    monkeypatch.syspath_prepend(TOOLS / "exports")
+    stablehlo_jax = importlib.import_module("stablehlo_jax")
+    program = (programs / "loss_and_gradient_from_targets.mlir").read_bytes()
+    text = stablehlo_jax._exported(program, precision).mlir_module()
+    for name in ("convolution", "dot_general"):
+        lines = [line for line in text.splitlines() if f"stablehlo.{name}" in line]
+        assert lines
+        assert all(("HIGHEST" in line) == (name in exact) for line in lines)
+
+
+def test_bench_fast_gpu_prints_a_row_for_each_size_and_precision(
+    cache, without_tensorflow, tmp_path
+):
+    tool, folder = TOOLS / "speed/bench_fast_gpu.py", tmp_path / "pass"
+    done, _ = run(os.environ, tool, "write", folder, "--sizes", "64")
+    assert done.returncode == 0, done.stderr
+    words = [tool, "run", folder, "--repeats=1", f"--cache={cache}"]
+    done, rows = run(without_tensorflow, *words)
+    assert done.returncode == 0, done.stderr
+    sizes = [f"64_{kind}" for kind in ("float32", "bfloat16")]
+    assert [row[0] for row in rows[1:]] == [f"paint_{size}" for size in sizes]
+    greatest, mean = (float(value) for value in rows[1][3].split(","))
+    assert greatest < 0.1  # Of 255, from TensorFlow's.
+    assert mean <= greatest
+
+
 ASK = """
 import stablehlo_jax
 stablehlo_jax._TUNING = {"xla_gpu_autotune_level": 1, "xla_gpu_no_such_option": 2}

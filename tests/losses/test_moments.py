@@ -75,6 +75,58 @@ def test_the_trace_of_a_root_is_the_sum_of_the_eigenvalues_roots(rng):
     np.testing.assert_allclose(root, tf.linalg.matrix_transpose(root), atol=1e-12)
 
 
+@pytest.mark.parametrize("smallest", [1.0, 1e-2, 1e-4, 0.0])
+def test_roots_by_products_are_those_by_eigenvalues(smallest, rng):
+    matrix = positive(rng, 3.0, 1.0, 0.1, smallest).astype(np.float32)
+    by_eigenvalues = matrix_root.symmetric_root(matrix)
+    with matrix_root.roots_by_products():
+        found = matrix_root.symmetric_root(matrix)
+    np.testing.assert_allclose(found, by_eigenvalues, atol=1e-3)
+    np.testing.assert_allclose(tf.matmul(found, found), matrix, atol=2e-6)
+    assert matrix_root.symmetric_root(np.eye(2)[np.newaxis]).dtype == tf.float64
+
+
+def round_to_tf32(values):
+    bits = np.asarray(values, np.float32).view(np.int32)
+    return ((bits + 0x1000) & ~0x1FFF).view(np.float32)
+
+
+@pytest.mark.parametrize("has_gpu", [False, True])
+def test_a_gpu_that_rounds_factors_leaves_the_wasserstein_gradient_as_it_is(
+    has_gpu, rng, monkeypatch
+):
+    # 16 filters whose deviations fall from 1 to 1/300, as those of VGG-19's do.
+    scales = np.geomspace(1.0, 1 / 300, 16) @ np.eye(16)
+    image, style = rng.normal(size=(2, 1, 40, 40, 16)) * scales
+    image[..., 1:] += 0.5 * image[..., :-1]
+
+    def gradient(dtype):
+        target = moments.wasserstein_target(moments.moments(style))
+        target = tf.nest.map_structure(lambda each: tf.cast(each, dtype), target)
+        features = tf.constant(image, dtype)
+        with tf.GradientTape() as tape:
+            tape.watch(features)
+            loss = moments.wasserstein_loss(moments.moments(features), target)
+        return np.float64(tape.gradient(loss, features))
+
+    exact, product = gradient(tf.float64), tf.matmul
+
+    def rounded(a, b, **options):
+        if a.dtype == tf.float32:
+            a, b = (x + tf.stop_gradient(round_to_tf32(x) - x) for x in (a, b))
+        return product(a, b, **options)
+
+    devices = tf.config.list_physical_devices
+    monkeypatch.setattr(
+        tf.config,
+        "list_physical_devices",
+        lambda kind=None: ["a GPU"] if has_gpu and kind == "GPU" else devices(kind),
+    )
+    monkeypatch.setattr(tf, "matmul", rounded)
+    off = np.linalg.norm(gradient(tf.float32) - exact) / np.linalg.norm(exact)
+    assert off < 0.01 if has_gpu else off > 0.03
+
+
 @pytest.mark.parametrize("smallest", [0.1, 1e-3, 1e-5, 1e-9, 0.0])
 def test_the_trace_of_a_root_and_its_gradient_are_newton_schulzs_for_any_eigenvalues(smallest, rng):
     matrix = positive(rng, 3.0, 1.0, 0.1, smallest)

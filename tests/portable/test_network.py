@@ -124,16 +124,20 @@ def test_the_command_exports_a_network(tmp_path, capsys):
 
 def test_the_command_exports_a_network_that_raises_no_contrasts(tmp_path, rng):
     write_network(tmp_path / "a.tfstyle", NETWORK)
-    words = ["export", f"--network={tmp_path / 'a.tfstyle'}", "--format=onnx"]
+    words = ["export", "--format=onnx"]
     cells = rng.uniform(0.4, 0.6, size=(1, 3, 3, 3)).astype(np.float32)
     content, found = cells.repeat(16, 1).repeat(16, 2), []
-    for name, more in (("raised", []), ("plain", ["--local_contrast=0"])):
+    write_network(tmp_path / "calm.tfstyle", NETWORK.with_local_contrast(0.0))
+    asked = (("raised", "a", []), ("plain", "a", ["--local_contrast=0"]), ("calm", "calm", []))
+    for name, file, options in asked:
+        more = [f"--network={tmp_path / file}.tfstyle", *options]
         assert main.main([*words, *more, str(tmp_path / name)]) == 0
         session = onnxruntime.InferenceSession(tmp_path / name / "paint_float32.onnx")
         found.append(session.run(None, {"content": content})[0])
     stored = str(tmp_path / "a.tfstyle")
     np.testing.assert_allclose(found[0], load(stored)(content), atol=1e-5)
-    np.testing.assert_allclose(found[1], load(stored, local_contrast=0.0)(content), atol=1e-5)
+    for each in found[1:]:
+        np.testing.assert_allclose(each, load(stored, local_contrast=0.0)(content), atol=1e-5)
     assert np.abs(found[0] - found[1]).max() > 1e-3
 
 
@@ -155,6 +159,7 @@ def test_the_command_exports_a_network_that_raises_no_contrasts(tmp_path, rng):
         (["--network=default", "--local_contrast=2"], "`local_contrast` must lie within 0..1"),
         (["--style=wild"], "Cannot use `style` without `network`"),
         (["--local_contrast=0"], "Cannot use `local_contrast` without `network`"),
+        (["--local_contrast=0.2"], "Cannot use `local_contrast` without `network`"),
     ],
 )
 def test_flags_that_do_not_go_together_are_told(words, message, tmp_path, capsys):

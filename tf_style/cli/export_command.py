@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tf_style._checks import check_choice
 from tf_style.cli import flags, process
 from tf_style.cli.settings import settings_from
-from tf_style.config.fast import LOCAL_CONTRAST
-from tf_style.config.fields import option
+from tf_style.config.fields import OptionalFloat, option
 from tf_style.config.style_config import StyleConfig
 from tf_style.export.options import (
     FORMAT_NAMES,
@@ -81,10 +80,10 @@ class ExportOptions:
         "and ONNX files have no other; a SavedModel takes other names with each request. The "
         "network's first style if left out.",
     )
-    local_contrast: float = option(
-        LOCAL_CONTRAST,
+    local_contrast: OptionalFloat = option(
+        None,
         "Of --network: weak contrasts of a photograph are raised towards this, within 0..1, before "
-        "it is painted; 0 leaves them as they are.",
+        "it is painted; 0 leaves them as they are. That of the network if left out.",
     )
     format: str = option(
         PortableOptions.format,
@@ -159,7 +158,7 @@ def _check(options: ExportOptions) -> None:
             "Cannot use `style` without `network`. This is because other exports take the painting "
             f"with each request. Received: style={options.style!r}. Add --network=default."
         )
-    if options.local_contrast != LOCAL_CONTRAST:
+    if options.local_contrast is not None:
         raise ValueError(
             "Cannot use `local_contrast` without `network`. This is because it is an option of "
             f"networks. Received: local_contrast={options.local_contrast:g}. Add --network=default."

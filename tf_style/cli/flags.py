@@ -16,7 +16,7 @@ from absl import flags
 from tf_style._checks import exists, shown, suggestion, user_path
 from tf_style.cli import other_names
 from tf_style.config import style_config
-from tf_style.config.fields import typed_fields
+from tf_style.config.fields import OptionalFloat, typed_fields
 
 FILES = tuple[str, ...]
 """The type of a field that holds the names of files. Its flag may be repeated: see `paths`."""
@@ -25,6 +25,7 @@ _DEFINE: dict[Any, Callable[..., Any]] = {
     str: flags.DEFINE_string,
     int: flags.DEFINE_integer,
     float: flags.DEFINE_float,
+    OptionalFloat: flags.DEFINE_float,
     bool: flags.DEFINE_boolean,
 }
 TITLES = {

@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 from tf_style._checks import check_choice, check_number
-from tf_style.config.fields import TypeChecked, option
+from tf_style.config.fields import OptionalFloat, TypeChecked, option
 from tf_style.config.style_config import COLORS
 
 MOST_STRENGTH = 2.0
@@ -27,10 +27,11 @@ class FastConfig(TypeChecked):
         "Strength of the style, 0..2: below 1 the photograph shines through, above 1 the network "
         "paints on its own picture.",
     )
-    local_contrast: float = option(
-        LOCAL_CONTRAST,
+    local_contrast: OptionalFloat = option(
+        None,
         "Weak contrasts of the photograph are raised towards this, where black is 0 and white is "
-        "1, before it is painted: flat skies get strokes. 0 leaves them as they are.",
+        "1, before it is painted: flat skies get strokes. 0 leaves them as they are. That of the "
+        "network if left out, 0.2 by default.",
     )
     color: str = option(
         "style",
@@ -53,9 +54,10 @@ class FastConfig(TypeChecked):
             raise ValueError("`network` must not be empty. Received: network=''.")
         check_number("size", self.size, minimum=0, maximum=30000)
         check_number("strength", self.strength, minimum=0.0, maximum=MOST_STRENGTH)
-        check_number(
-            "local_contrast", self.local_contrast, minimum=0.0, maximum=MOST_LOCAL_CONTRAST
-        )
+        if self.local_contrast is not None:
+            check_number(
+                "local_contrast", self.local_contrast, minimum=0.0, maximum=MOST_LOCAL_CONTRAST
+            )
         check_choice("color", self.color, COLORS)
         if self.tune_seconds:
             check_number("tune_seconds", self.tune_seconds, minimum=0.6, maximum=86_400.0)

@@ -7,6 +7,9 @@ from typing import Any
 
 from tf_style._checks import check_number, shown
 
+OptionalFloat: typing.TypeAlias = float | None
+"""The type of a number that may be left out."""
+
 
 class TypeChecked:
     """Base of option classes: checks every field against its annotated type; floats accept ints."""
@@ -14,17 +17,18 @@ class TypeChecked:
     def __post_init__(self) -> None:
         for field, kind in typed_fields(type(self)):
             value = getattr(self, field.name)
-            if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            is_number = kind in (float, OptionalFloat)
+            if is_number and isinstance(value, int) and not isinstance(value, bool):
                 check_number(field.name, value, minimum=-1e300, maximum=1e300)
                 value = float(value)
                 object.__setattr__(self, field.name, value)
             expected = tuple if typing.get_origin(kind) is tuple else kind
+            name = "float" if is_number else expected.__name__
             if not isinstance(value, expected) or (value is True or value is False) != (
                 kind is bool
             ):
                 raise TypeError(
-                    f"`{field.name}` must be of type {expected.__name__}. "
-                    f"Received: {field.name}={shown(value)}."
+                    f"`{field.name}` must be of type {name}. Received: {field.name}={shown(value)}."
                 )
 
 

@@ -33,6 +33,7 @@ from tf_style.export.tensor_names import named_targets
 from tf_style.feedforward.architecture import Architecture, parameter_shapes
 from tf_style.feedforward.network_file import StyleNetwork, read_network, write_network
 from tf_style.files.new_folder import check_new_folder, new_folder
+from tf_style.losses.matrix_root import roots_by_products
 from tf_style.objective.objective import Objective
 from tf_style.objective.targets import Targets
 from tf_style.training.assembly import load_objective
@@ -171,7 +172,8 @@ def _program(
         asked_now = tf.nest.pack_sequence_as(training.paintings, flat[len(state) + len(batch) :])
         unused = {"style": STYLE_SIDE, "parts": side}
         nothing = {name: tf.zeros([0, length, length, 3]) for name, length in unused.items()}
-        after, losses = step(state_of(state_now), Batch(**{**nothing, **batch_now}), asked_now)
+        with roots_by_products():
+            after, losses = step(state_of(state_now), Batch(**{**nothing, **batch_now}), asked_now)
         return {
             **named_state(after),
             **{f"{LOSS}{name}": loss for name, loss in losses._asdict().items()},

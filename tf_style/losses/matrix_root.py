@@ -4,7 +4,9 @@ Takes matrices, float `[batch, n, n]`, and gives their roots or the traces of th
 here depends on features or pictures.
 """
 
-from collections.abc import Callable
+import contextlib
+import contextvars
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -14,17 +16,58 @@ from tf_style.graphs.gradients import custom_gradient
 NUM_STEPS = 12
 """Newton-Schulz steps; they converge for eigenvalues above about 1e-3 of the norm."""
 
+_STEPS_OF_ROOTS = 18  # For eigenvalues above 1e-6 of the norm, in float64.
+
+_by_products = contextvars.ContextVar("by_products", default=False)
+
+
+@contextlib.contextmanager
+def roots_by_products() -> Iterator[None]:
+    """Makes `symmetric_root` use products of matrices alone, in graphs that are traced meanwhile.
+
+    XLA finds eigenvalues by many small rotations, one after another: for 256 filters they take 9
+    times as long as the products on two cores, and GPUs are worse at what cannot be done at once.
+    """
+    token = _by_products.set(True)
+    try:
+        yield
+    finally:
+        _by_products.reset(token)
+
+
+def with_exact_products(matrix: tf.Tensor) -> tf.Tensor:
+    """Returns a matrix in float64 if a GPU would round the factors of its products to ten bits.
+
+    With factors so coarse the gradient of the trace of the root is off by a quarter to a half of
+    its length (`tools/numbers/round_roots.py`).
+    """
+    is_rounded = (
+        matrix.dtype == tf.float32
+        and tf.config.experimental.tensor_float_32_execution_enabled()
+        and tf.config.list_physical_devices("GPU")
+    )
+    return tf.cast(matrix, tf.float64) if is_rounded else matrix
+
 
 def symmetric_root(matrix: tf.Tensor) -> tf.Tensor:
     """Returns the symmetric square root, by eigenvalues; not meant for gradients.
+
+    Within `roots_by_products` it is found by Newton-Schulz steps: the roots of eigenvalues below
+    1e-6 of the norm are then too small.
 
     Args:
         matrix: float `[b, n, n]`, symmetric. Eigenvalues below 0 are rounding and count as 0.
 
     Returns:
-        Float `[b, n, n]`. The eigenvalues are computed in float64 for every dtype.
+        Float `[b, n, n]`. It is computed in float64 for every dtype.
     """
-    values, vectors = tf.linalg.eigh(tf.cast(matrix, tf.float64))
+    exact = tf.cast(matrix, tf.float64)
+    if _by_products.get():
+        # The steps amplify what rounding has left unsymmetric.
+        symmetric = 0.5 * (exact + tf.linalg.matrix_transpose(exact))
+        norm, _, root, _, _ = _root_and_inverse(symmetric, _STEPS_OF_ROOTS)
+        return tf.cast(tf.sqrt(norm) * root, matrix.dtype)
+    values, vectors = tf.linalg.eigh(exact)
     scaled = vectors * tf.sqrt(tf.maximum(values, 0.0))[:, tf.newaxis, :]
     return tf.cast(tf.matmul(scaled, vectors, transpose_b=True), matrix.dtype)
 
@@ -33,7 +76,8 @@ def trace_and_gradient(matrix: tf.Tensor) -> tuple[tf.Tensor, Callable]:
     """Returns the trace of the square root, by `NUM_STEPS` Newton-Schulz steps, and its gradient.
 
     Start with A = matrix / norm, Y = A, Z = I. Each step sets T = (3 I - Z Y) / 2, Y <- Y T,
-    Z <- Z T; Y tends to A**(1/2), Z to A**(-1/2). An eigenvalue a of A has converged when
+    Z <- T Z; Y tends to A**(1/2), Z to A**(-1/2). With Z <- Z T, the same without rounding, errors
+    of rounding would grow from step to step. An eigenvalue a of A has converged when
     a * (3/2)**(2 * steps) is well above 1; the root of a smaller one is too small, never too
     large.
 
@@ -52,18 +96,8 @@ def trace_and_gradient(matrix: tf.Tensor) -> tuple[tf.Tensor, Callable]:
     References:
         Higham (2008), Functions of Matrices, section 6.3.
     """
-    # The maximum keeps a matrix of 0 at 0.
-    norm = tf.maximum(tf.norm(matrix, axis=[-2, -1], keepdims=True), 1e-20)
-    scaled = matrix / norm
-    # A constant if the size is known; converters to other runtimes need that.
-    size = matrix.shape[-1]
-    eye = tf.eye(tf.shape(matrix)[-1]) if size is None else tf.constant(np.eye(size))
-    identity = tf.cast(eye, matrix.dtype)
-    root, inverse, steps = scaled, tf.zeros_like(matrix) + identity, []
-    for _ in range(NUM_STEPS):
-        factor = 1.5 * identity - 0.5 * tf.matmul(inverse, root)
-        steps.append((inverse, factor))
-        root, inverse = tf.matmul(root, factor), tf.matmul(inverse, factor)
+    norm, scaled, root, inverse, steps = _root_and_inverse(matrix, NUM_STEPS)
+    identity = _identity_like(matrix)
     trace = tf.reduce_sum(identity * root, axis=[-2, -1])
 
     def gradient(upstream: tf.Tensor) -> tf.Tensor:
@@ -82,3 +116,26 @@ def trace_and_gradient(matrix: tf.Tensor) -> tuple[tf.Tensor, Callable]:
 
 trace_of_root = custom_gradient(trace_and_gradient)
 """The trace of the square root; differentiation uses the gradient of `trace_and_gradient`."""
+
+
+def _root_and_inverse(
+    matrix: tf.Tensor, num_steps: int
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, list[tuple[tf.Tensor, tf.Tensor]]]:
+    """Returns the norm, A, Y, Z, and Z and T before each step; see `trace_and_gradient`."""
+    # The maximum keeps a matrix of 0 at 0.
+    norm = tf.maximum(tf.norm(matrix, axis=[-2, -1], keepdims=True), 1e-20)
+    scaled, identity = matrix / norm, _identity_like(matrix)
+    root, inverse, steps = scaled, tf.zeros_like(matrix) + identity, []
+    for _ in range(num_steps):
+        factor = 1.5 * identity - 0.5 * tf.matmul(inverse, root)
+        steps.append((inverse, factor))
+        root, inverse = tf.matmul(root, factor), tf.matmul(factor, inverse)
+    return norm, scaled, root, inverse, steps
+
+
+def _identity_like(matrix: tf.Tensor) -> tf.Tensor:
+    """Returns the identity of the matrices' size, `[n, n]`."""
+    # A constant if the size is known; converters to other runtimes need that.
+    size = matrix.shape[-1]
+    eye = tf.eye(tf.shape(matrix)[-1]) if size is None else tf.constant(np.eye(size))
+    return tf.cast(eye, matrix.dtype)

@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from tf_style.graphs.gradients import custom_gradient
 from tf_style.graphs.rounding import unrounded
-from tf_style.losses.matrix_root import symmetric_root, trace_of_root
+from tf_style.losses.matrix_root import symmetric_root, trace_of_root, with_exact_products
 from tf_style.losses.per_sample import sample_axes
 
 _FEW_FILTERS = 128
@@ -239,12 +239,13 @@ def wasserstein_loss(
         Dowson & Landau (1982), The Frechet distance between multivariate normal
         distributions. As a style loss: crowsonkb/style-transfer-pytorch.
     """
-    spread = covariance(image)
-    inner = tf.matmul(target.root, tf.matmul(spread, target.root))
-    traces = tf.linalg.trace(spread) + tf.reduce_sum(target.root**2, [-2, -1])
+    spread, root = (with_exact_products(each) for each in (covariance(image), target.root))
+    inner = tf.matmul(root, tf.matmul(spread, root))
+    traces = tf.linalg.trace(spread) + tf.reduce_sum(root**2, [-2, -1])
+    between_spreads = tf.cast(traces - 2.0 * trace_of_root(inner), image.mean.dtype)
     between_means = tf.reduce_sum(tf.math.squared_difference(image.mean, target.mean), -1)
     channels = tf.cast(image.mean.shape[-1], image.mean.dtype)
-    distances = between_means + traces - 2.0 * trace_of_root(inner)
+    distances = between_means + between_spreads
     return tf.reduce_sum(distances, sample_axes(distances, per_sample)) / channels
 
 

@@ -24,7 +24,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 ABOUT = "tf_style.json"
-PRECISIONS = ("float32", "TF32")
 GIB = 2**30
 
 _WORKSPACE = 2048  # MiB
@@ -38,7 +37,13 @@ _ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
 }
 _ARTIFACT_VERSION = "1.0.0"  # Of StableHLO; all versions of JAX in use read it.
-_PRODUCTS = ("stablehlo.convolution", "stablehlo.dot_general")
+_WITH_ALL_BITS = {
+    "float32": ("stablehlo.convolution", "stablehlo.dot_general"),
+    "TF32": (),
+    "TF32-convolutions": ("stablehlo.dot_general",),
+}
+PRECISIONS = tuple(_WITH_ALL_BITS)
+"""Of float32 products: all bits, or on GPUs TF32, in all of them or only in convolutions."""
 _HIGHEST = "[#stablehlo<precision HIGHEST>, #stablehlo<precision HIGHEST>]"
 
 
@@ -162,12 +167,11 @@ def _exported(data: bytes, precision: str) -> Any:
         highest = ir.Attribute.parse(_HIGHEST)
 
         def ask_for_all_bits(operation: Any) -> Any:
-            if operation.name in _PRODUCTS:
+            if operation.name in _WITH_ALL_BITS[precision]:  # GPUs use TF32 for others.
                 operation.attributes["precision_config"] = highest
             return ir.WalkResult.ADVANCE
 
-        if precision == "float32":  # Otherwise GPUs use TF32.
-            module.operation.walk(ask_for_all_bits)
+        module.operation.walk(ask_for_all_bits)
         (main,) = (each for each in module.body.operations if each.sym_name.value == "main")
         kind = main.attributes["function_type"].value
         arguments, results = (

