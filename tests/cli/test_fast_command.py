@@ -106,7 +106,7 @@ def test_contrasts_are_raised_as_the_networks_file_tells(run, network):
     network_file.write_network("calm.tfstyle", calm)
     run("photo.png", "out.png", "--style=one", "--network=calm.tfstyle")
     np.testing.assert_array_equal(pixels_of("out.png"), painted(calm, network.styles["one"]))
-    assert read_description("out.png")["config"]["local_contrast"] is None
+    assert read_description("out.png")["config"]["local_contrast"] == 0.0
 
 
 def test_the_size_is_the_longer_edge(run):

@@ -135,6 +135,9 @@ class _Job(NamedTuple):
 
 def _prepared(options: FastOptions, config: FastConfig, network: StyleNetwork) -> _Job:
     """Returns the job, after checking everything; asks before a file is replaced."""
+    if config.local_contrast is None:  # The picture's record tells what it is.
+        contrast = network.architecture.local_contrast
+        config = dataclasses.replace(config, local_contrast=contrast)
     missing = [f"--{name}" for name in POSITIONAL if not getattr(options, name)]
     if missing:
         raise ValueError(

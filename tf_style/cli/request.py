@@ -201,20 +201,7 @@ class Request:
         """
         saved = dict(values) if isinstance(values, Mapping) else {}
         saved = {"keep": "", "metadata": True, **saved}  # Earlier versions lack them.
-        fields: dict[str, Any] = {}
-        for field, kind in typed_fields(cls):
-            value = saved.get(field.name)
-            if typing.get_origin(kind) is tuple and isinstance(value, list):
-                value = tuple(value) if all(type(each) is str for each in value) else None
-                kind = tuple
-            if type(value) is not kind:
-                raise ValueError(
-                    "A checkpoint must come from the command line to be resumed. Received: one "
-                    f"without its {field.name}. Resume it with "
-                    "`tf_style.stylize(checkpoint_dir=...)` if it was started that way."
-                )
-            fields[field.name] = value
-        return cls(**fields)
+        return cls(**saved_fields(cls, saved, function="tf_style.stylize"))
 
     def config(self, values: Any) -> StyleConfig:
         """Returns a checkpoint's config, with the paths of this request.
@@ -225,6 +212,36 @@ class Request:
         """
         config = StyleConfig.from_dict(values if isinstance(values, Mapping) else {})
         return config.replace(init=self.init, weights=self.weights)
+
+
+def saved_fields(record: type, values: Mapping[str, Any], *, function: str) -> dict[str, Any]:
+    """Returns the fields of a record that a checkpoint has saved as plain JSON types.
+
+    Args:
+        record: a dataclass of strings, numbers, and tuples or dicts of strings.
+        values: what was saved, by name; others are left out.
+        function: the function in Python whose checkpoints have no such record.
+
+    Raises:
+        ValueError: if a field is missing or has the wrong type.
+    """
+    fields: dict[str, Any] = {}
+    for field, kind in typed_fields(record):
+        value = values.get(field.name)
+        kept = typing.get_origin(kind)
+        if kept is not None:
+            texts: Iterable[Any] = value.values() if isinstance(value, dict) else value or ()
+            is_saved = type(value) is (list if kept is tuple else kept)
+            is_saved = is_saved and all(type(each) is str for each in texts)
+            value, kind = kept(value) if is_saved else None, kept
+        if type(value) is not kind:
+            raise ValueError(
+                "A checkpoint must come from the command line to be resumed. Received: one "
+                f"without its {field.name}. Resume it with `{function}(checkpoint_dir=...)` if it "
+                "was started that way."
+            )
+        fields[field.name] = value
+    return fields
 
 
 def absolute(

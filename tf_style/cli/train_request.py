@@ -5,7 +5,6 @@ Takes parsed flags or a checkpoint; gives a `TrainingRequest`. No TensorFlow her
 
 import dataclasses
 import os
-import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,8 @@ from absl import flags as absl_flags
 
 from tf_style._checks import check_number, user_path
 from tf_style.cli import flags
-from tf_style.cli.request import absolute
-from tf_style.config.fields import option, typed_fields
+from tf_style.cli.request import absolute, saved_fields
+from tf_style.config.fields import option
 from tf_style.config.flat_names import Fields, flat_fields
 from tf_style.config.training import TrainingConfig
 from tf_style.feedforward.bundled import DEFAULT
@@ -203,21 +202,8 @@ class TrainingRequest:
             ValueError: if a field is missing or has the wrong type, as in the checkpoint of a
                 Python program.
         """
-        saved = dict(values) if isinstance(values, Mapping) else {}
-        fields: dict[str, Any] = {}
-        for field, kind in typed_fields(cls):
-            value = saved.get(field.name)
-            if typing.get_origin(kind) is dict and isinstance(value, dict):
-                value = value if all(type(each) is str for each in value.values()) else None
-                kind = dict
-            if type(value) is not kind:
-                raise ValueError(
-                    "A checkpoint must come from the command line to be resumed. Received: one "
-                    f"without its {field.name}. Resume it with "
-                    "`tf_style.train_network(checkpoint_dir=...)` if it was started that way."
-                )
-            fields[field.name] = value
-        return cls(**fields)
+        saved = values if isinstance(values, Mapping) else {}
+        return cls(**saved_fields(cls, saved, function="tf_style.train_network"))
 
 
 def config_of(values: absl_flags.FlagValues) -> TrainingConfig:

@@ -23,7 +23,7 @@ class TypeChecked:
                 value = float(value)
                 object.__setattr__(self, field.name, value)
             expected = tuple if typing.get_origin(kind) is tuple else kind
-            name = "float" if is_number else expected.__name__
+            name = "float or None" if kind == OptionalFloat else expected.__name__
             if not isinstance(value, expected) or (value is True or value is False) != (
                 kind is bool
             ):

@@ -16,7 +16,7 @@ from tf_style.graphs.gradients import custom_gradient
 NUM_STEPS = 12
 """Newton-Schulz steps; they converge for eigenvalues above about 1e-3 of the norm."""
 
-_STEPS_OF_ROOTS = 18  # For eigenvalues above 1e-6 of the norm, in float64.
+_STEPS_OF_ROOTS = 18  # For eigenvalues above 1e-5 of the norm, in float64.
 
 _by_products = contextvars.ContextVar("by_products", default=False)
 
@@ -26,7 +26,7 @@ def roots_by_products() -> Iterator[None]:
     """Makes `symmetric_root` use products of matrices alone, in graphs that are traced meanwhile.
 
     XLA finds eigenvalues by many small rotations, one after another: for 256 filters they take 9
-    times as long as the products on two cores, and GPUs are worse at what cannot be done at once.
+    times as long as the products, on two cores.
     """
     token = _by_products.set(True)
     try:
@@ -36,15 +36,22 @@ def roots_by_products() -> Iterator[None]:
 
 
 def with_exact_products(matrix: tf.Tensor) -> tf.Tensor:
-    """Returns a matrix in float64 if a GPU would round the factors of its products to ten bits.
+    """Returns matrices in float64 if a GPU may round the factors of their products to ten bits.
 
     With factors so coarse the gradient of the trace of the root is off by a quarter to a half of
-    its length (`tools/numbers/round_roots.py`).
+    its length (`tools/numbers/round_roots.py`). It is decided when a graph is traced, by the
+    devices and the settings there: an exported graph keeps what that machine needed.
+
+    Args:
+        matrix: float `[b, n, n]`.
+
+    Returns:
+        The same, in float64 or as they are.
     """
     is_rounded = (
         matrix.dtype == tf.float32
         and tf.config.experimental.tensor_float_32_execution_enabled()
-        and tf.config.list_physical_devices("GPU")
+        and tf.config.list_logical_devices("GPU")
     )
     return tf.cast(matrix, tf.float64) if is_rounded else matrix
 
@@ -52,8 +59,8 @@ def with_exact_products(matrix: tf.Tensor) -> tf.Tensor:
 def symmetric_root(matrix: tf.Tensor) -> tf.Tensor:
     """Returns the symmetric square root, by eigenvalues; not meant for gradients.
 
-    Within `roots_by_products` it is found by Newton-Schulz steps: the roots of eigenvalues below
-    1e-6 of the norm are then too small.
+    Within `roots_by_products` it is found by Newton-Schulz steps. Roots of eigenvalues below 1e-5
+    of the norm are then too small: by 7 % at 1e-6, by half at 1e-7.
 
     Args:
         matrix: float `[b, n, n]`, symmetric. Eigenvalues below 0 are rounding and count as 0.
@@ -63,10 +70,7 @@ def symmetric_root(matrix: tf.Tensor) -> tf.Tensor:
     """
     exact = tf.cast(matrix, tf.float64)
     if _by_products.get():
-        # The steps amplify what rounding has left unsymmetric.
-        symmetric = 0.5 * (exact + tf.linalg.matrix_transpose(exact))
-        norm, _, root, _, _ = _root_and_inverse(symmetric, _STEPS_OF_ROOTS)
-        return tf.cast(tf.sqrt(norm) * root, matrix.dtype)
+        return tf.cast(_root_by_products(exact), matrix.dtype)
     values, vectors = tf.linalg.eigh(exact)
     scaled = vectors * tf.sqrt(tf.maximum(values, 0.0))[:, tf.newaxis, :]
     return tf.cast(tf.matmul(scaled, vectors, transpose_b=True), matrix.dtype)
@@ -96,8 +100,13 @@ def trace_and_gradient(matrix: tf.Tensor) -> tuple[tf.Tensor, Callable]:
     References:
         Higham (2008), Functions of Matrices, section 6.3.
     """
-    norm, scaled, root, inverse, steps = _root_and_inverse(matrix, NUM_STEPS)
-    identity = _identity_like(matrix)
+    norm, identity = _norm(matrix), _identity(matrix)
+    scaled = matrix / norm
+    root, inverse, steps = scaled, tf.zeros_like(matrix) + identity, []
+    for _ in range(NUM_STEPS):
+        factor = 1.5 * identity - 0.5 * tf.matmul(inverse, root)
+        steps.append((inverse, factor))
+        root, inverse = tf.matmul(root, factor), tf.matmul(factor, inverse)
     trace = tf.reduce_sum(identity * root, axis=[-2, -1])
 
     def gradient(upstream: tf.Tensor) -> tf.Tensor:
@@ -118,23 +127,34 @@ trace_of_root = custom_gradient(trace_and_gradient)
 """The trace of the square root; differentiation uses the gradient of `trace_and_gradient`."""
 
 
-def _root_and_inverse(
-    matrix: tf.Tensor, num_steps: int
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, list[tuple[tf.Tensor, tf.Tensor]]]:
-    """Returns the norm, A, Y, Z, and Z and T before each step; see `trace_and_gradient`."""
-    # The maximum keeps a matrix of 0 at 0.
-    norm = tf.maximum(tf.norm(matrix, axis=[-2, -1], keepdims=True), 1e-20)
-    scaled, identity = matrix / norm, _identity_like(matrix)
-    root, inverse, steps = scaled, tf.zeros_like(matrix) + identity, []
-    for _ in range(num_steps):
-        factor = 1.5 * identity - 0.5 * tf.matmul(inverse, root)
-        steps.append((inverse, factor))
+def _root_by_products(matrix: tf.Tensor) -> tf.Tensor:
+    """Returns the root, by `_STEPS_OF_ROOTS` steps as in `trace_and_gradient`, float64 `[b, n, n]`.
+
+    Steps bring every eigenvalue of Z Y from 0..1 nearer to 1. Those below 0, which are rounding,
+    move away from it ever faster: the steps of a matrix end when |I - Z Y| grows.
+    """
+    # The steps would amplify what rounding has left unsymmetric.
+    symmetric = 0.5 * (matrix + tf.linalg.matrix_transpose(matrix))
+    norm, identity = _norm(symmetric), _identity(symmetric)
+    root, inverse = symmetric / norm, tf.zeros_like(symmetric) + identity
+    before = tf.fill(tf.shape(norm), tf.constant(np.inf, symmetric.dtype))
+    for _ in range(_STEPS_OF_ROOTS):
+        left = identity - tf.matmul(inverse, root)
+        now = tf.norm(left, axis=[-2, -1], keepdims=True)
+        factor = tf.where(now <= before, identity + 0.5 * left, identity)
+        before = tf.where(now <= before, now, -np.inf)
         root, inverse = tf.matmul(root, factor), tf.matmul(factor, inverse)
-    return norm, scaled, root, inverse, steps
+    return tf.sqrt(norm) * root
 
 
-def _identity_like(matrix: tf.Tensor) -> tf.Tensor:
-    """Returns the identity of the matrices' size, `[n, n]`."""
+def _norm(matrix: tf.Tensor) -> tf.Tensor:
+    """Returns the Frobenius norms, float `[b, 1, 1]`, above 0."""
+    # The maximum keeps a matrix of 0 at 0.
+    return tf.maximum(tf.norm(matrix, axis=[-2, -1], keepdims=True), 1e-20)
+
+
+def _identity(matrix: tf.Tensor) -> tf.Tensor:
+    """Returns the identity of the matrices' size and type, `[n, n]`."""
     # A constant if the size is known; converters to other runtimes need that.
     size = matrix.shape[-1]
     eye = tf.eye(tf.shape(matrix)[-1]) if size is None else tf.constant(np.eye(size))

@@ -117,8 +117,16 @@ def compiled(path: Path, names: dict[str, list[str]], precision: str) -> Compile
         path: the program's file.
         names: of its arguments and results, in order.
         precision: of float32 products, one of `PRECISIONS`. Only GPUs have TF32.
+
+    Raises:
+        ValueError: on another precision.
     """
     import jax
+
+    if precision not in PRECISIONS:
+        raise ValueError(
+            f"`precision` must be one of {', '.join(PRECISIONS)}. Received: {precision!r}."
+        )
 
     began = time.perf_counter()
     exported = _exported(path.read_bytes(), precision)

@@ -49,11 +49,13 @@ class Cut(NamedTuple):
 
     Attributes:
         side: of the parts, px.
-        arrays: by the names of the program's arguments.
+        arrays: by the names of the program's arguments, without the noise.
+        seed: of the noise, below 2^62.
     """
 
     side: int
     arrays: dict[str, np.ndarray]
+    seed: int
 
 
 class Cutter:
@@ -89,17 +91,13 @@ class Cutter:
         self._pool.shutdown(cancel_futures=True)
 
     def _cut(self, step: int, share: float) -> Cut:
-        import jax
-
         config = self._config
         seed, side = config.seed, config.crop_side(share)
         found: dict[str, Any] = choices(
             config, self._paintings, step=step, share=share, side=side,
         )._asdict()  # fmt: skip
-        first, shape = step * config.batch, (config.batch, side, side, 3)
-        # Drawn on the device: on the processor it would take half of the time.
-        key = jax.random.key(int(found.pop("seed")[0]))
-        found["noise"] = jax.random.normal(key, shape, jax.numpy.float32)
+        high, low = (int(each) for each in found.pop("seed"))
+        first = step * config.batch
         found["photographs"] = np.stack([
             crop(self._photographs, number, side=side + 2 * REACH, seed=seed)
             for number in range(first, first + config.batch)
@@ -108,7 +106,15 @@ class Cutter:
             part = style_part(self._photographs, self._pixels, step, side=STYLE_SIDE, seed=seed)
             found["style"] = part[np.newaxis]
         named = {f"{k}_{side}" if k in OF_SIDE else k: v for k, v in found.items()}
-        return Cut(side, jax.device_put(named))
+        return Cut(side, named, high << 31 | low)
+
+
+def noise_of(cut: Cut, config: TrainingConfig) -> dict[str, Any]:
+    """Returns the noise of a step by its name, drawn on the device: processors take long for it."""
+    import jax
+
+    shape = config.batch, cut.side, cut.side, 3
+    return {f"noise_{cut.side}": jax.random.normal(jax.random.key(cut.seed), shape, np.float32)}
 
 
 class Progress(NamedTuple):
@@ -136,8 +142,9 @@ def trained(
     """
     clock, before = time.perf_counter(), None
     while share_of(config, reached) < 1.0:
-        side, arrays = cutter.batch(reached)
-        results = programs[side].dispatch({**constants, **state, **arrays})
+        cut = cutter.batch(reached)
+        arrays = {**cut.arrays, **noise_of(cut, config)}
+        results = programs[cut.side].dispatch({**constants, **state, **arrays})
         if before is not None and not math.isfinite(total := float(before[f"{LOSS}total"])):
             raise FloatingPointError(
                 f"The training's loss is {total} after step {reached.step}. Use a smaller "
@@ -147,7 +154,7 @@ def trained(
         reached = Reached(reached.step + 1, reached.seconds + now - clock)
         clock, before = now, results
         state = {name: results[name] for name in state}
-        yield Progress(reached, results, side)
+        yield Progress(reached, results, cut.side)
 
 
 def run(options: argparse.Namespace) -> int:

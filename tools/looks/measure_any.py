@@ -14,6 +14,7 @@ distances. The pictures are in FOLDER, with a sheet.
 """
 
 import argparse
+import collections
 import json
 import subprocess
 import sys
@@ -64,7 +65,7 @@ class Tuner:
         from tf_style.training.tuning import tuned
 
         steps = tuned(self._objective, self._config, self._network, {"": painting}, photograph)
-        (*_, last) = steps
+        (last,) = collections.deque(steps, maxlen=1)
         return last.styles[""]
 
 
