@@ -96,7 +96,11 @@ def main() -> int:
     running.add_argument("--cache", type=Path, help="folder for compiled programs")
     running.set_defaults(call=run)
     options = parser.parse_args()
-    return options.call(options)
+    try:
+        return options.call(options)
+    except (OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":
