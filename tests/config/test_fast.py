@@ -18,6 +18,13 @@ def test_a_contrast_of_another_type_is_refused(value):
         FastConfig(local_contrast=value)
 
 
+@pytest.mark.parametrize("value", [-1.0, 0.5, 1e6, float("nan")])
+def test_seconds_of_a_tuning_are_0_or_enough_for_a_step(value):
+    assert FastConfig(tune_seconds=0).tune_seconds == 0.0
+    with pytest.raises(ValueError, match="`tune_seconds` must be 0, or lie within 0.6..86400. Rec"):
+        FastConfig(tune_seconds=value)
+
+
 @pytest.mark.parametrize("value", [-0.1, 1.1])
 def test_a_contrast_out_of_range_is_refused(value):
     with pytest.raises(ValueError, match="`local_contrast` must lie within 0..1. Received"):

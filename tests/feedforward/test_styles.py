@@ -29,6 +29,11 @@ def test_texts_are_names_or_files_with_weights(network, texts, sources, weights)
     assert chosen.paintings(network) == [each for each in sources if each not in network.styles]
 
 
+def test_the_style_of_a_network_with_one_can_be_left_out(network):
+    alone = network._replace(styles={"the_scream": network.styles["the_scream"]})
+    assert chosen_styles([], alone) == Chosen(("the_scream",), None)
+
+
 def test_an_existing_file_is_one_whatever_its_name(network, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "wave:2").write_bytes(b"")

@@ -55,7 +55,7 @@ class FastOptions:
         (),
         "A style of the network (see --list_styles), or the file of any painting. Several are a "
         "blend, with weights as in 'great_wave:0.7,the_scream:0.3' or without; or one for each of "
-        "--content_masks.",
+        "--content_masks. It can be left out if the network has one style.",
     )
     list_styles: bool = option(False, "Print the names of the network's styles, and do no more.")
     content_masks: flags.FILES = option(

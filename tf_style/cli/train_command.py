@@ -112,8 +112,8 @@ def _new_work(options: TrainOptions, values: absl_flags.FlagValues) -> _Work:
         job = prepare(
             request.styles, config, init_network=request.init_network, add_to=request.add_to
         )
-    folder = resuming.folder_of(options.checkpoint_dir, request.output, kind="training")
-    note = "" if folder is None else _note_on_training(folder, request)
+        folder = resuming.folder_of(options.checkpoint_dir, request.output, kind="training")
+        note = "" if folder is None else _note_on_training(folder, request)  # Needs TensorFlow.
     return _Work(request, job, folder, None, note)
 
 

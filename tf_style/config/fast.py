@@ -13,6 +13,8 @@ MOST_STRENGTH = 2.0
 LOCAL_CONTRAST, MOST_LOCAL_CONTRAST = 0.2, 1.0
 """What weak contrasts are raised towards by default, and at most, of 1."""
 
+_LEAST_TUNING, _MOST_TUNING = 0.6, 86_400.0  # Seconds.
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FastConfig(TypeChecked):
@@ -45,7 +47,7 @@ class FastConfig(TypeChecked):
     tune_seconds: float = option(
         0.0,
         "For paintings: before painting, tune their styles on the photograph for about this many "
-        "seconds. Where the network alone is weak, 60 help. Ctrl-C ends it early.",
+        "seconds. 60 bring them far nearer to the painting. Ctrl-C ends it early.",
     )
 
     def __post_init__(self) -> None:
@@ -59,8 +61,11 @@ class FastConfig(TypeChecked):
                 "local_contrast", self.local_contrast, minimum=0.0, maximum=MOST_LOCAL_CONTRAST
             )
         check_choice("color", self.color, COLORS)
-        if self.tune_seconds:
-            check_number("tune_seconds", self.tune_seconds, minimum=0.6, maximum=86_400.0)
+        if self.tune_seconds and not _LEAST_TUNING <= self.tune_seconds <= _MOST_TUNING:
+            raise ValueError(
+                f"`tune_seconds` must be 0, or lie within {_LEAST_TUNING:g}..{_MOST_TUNING:g}. "
+                f"Received: tune_seconds={self.tune_seconds:g}."
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Returns every option in plain JSON types."""

@@ -172,14 +172,17 @@ def chosen_styles(
 
     Args:
         texts: each a name of the network's styles or the path of a painting, as it is or with a
-            weight behind a colon, as in "great_wave:0.7".
+            weight behind a colon, as in "great_wave:0.7". None asks for the style of a network that
+            has one.
         network: whose names are known.
         num_masks: of the photograph; styles for several may be the same.
         argument: name of the argument in error messages.
 
     Raises:
-        ValueError: if there is none, a name is unknown, or `weights_of` refuses them.
+        ValueError: if there is none to choose, a name is unknown, or `weights_of` refuses them.
     """
+    if not texts and len(network.styles) == 1:
+        texts = list(network.styles)
     if not texts:
         raise ValueError(
             f"`{argument}` must be {_known(network)}, or the file of a painting. Received: none."

@@ -39,9 +39,10 @@ def main() -> int:
     """Prints a row for each size and kind of rounding."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--filters", type=int, nargs="+", default=[64, 128, 256])
+    options = parser.parse_args()
     rng = np.random.default_rng(0)
     print("filters | products | trace | gradient")
-    for filters in parser.parse_args().filters:
+    for filters in options.filters:
         turn, _ = np.linalg.qr(rng.normal(size=(filters, filters)))
         matrix = (turn * np.geomspace(1.0, 1e-5, filters)) @ turn.T
         exact = trace_and_gradient(matrix, tf.float64)
