@@ -97,7 +97,7 @@ def round_to_tf32(values):
 def test_a_gpu_that_rounds_factors_leaves_the_wasserstein_gradient_as_it_is(
     has_gpu, rng, monkeypatch
 ):
-    # 16 filters whose deviations fall from 1 to 1/300, as those of VGG-19's do.
+    # 16 filters whose deviations fall from 1 to 1/300.
     scales = np.geomspace(1.0, 1 / 300, 16) @ np.eye(16)
     image, style = rng.normal(size=(2, 1, 40, 40, 16)) * scales
     image[..., 1:] += 0.5 * image[..., :-1]

@@ -228,13 +228,13 @@ def saved_fields(record: type, values: Mapping[str, Any], *, function: str) -> d
     fields: dict[str, Any] = {}
     for field, kind in typed_fields(record):
         value = values.get(field.name)
-        kept = typing.get_origin(kind)
-        if kept is not None:
-            texts: Iterable[Any] = value.values() if isinstance(value, dict) else value or ()
-            is_saved = type(value) is (list if kept is tuple else kept)
-            is_saved = is_saved and all(type(each) is str for each in texts)
-            value, kind = kept(value) if is_saved else None, kept
-        if type(value) is not kind:
+        kind = typing.get_origin(kind) or kind
+        texts: Iterable[Any] = ()
+        if kind is tuple and isinstance(value, list):
+            texts = value = tuple(value)
+        elif kind is dict and isinstance(value, dict):
+            texts = value.values()
+        if type(value) is not kind or not all(type(each) is str for each in texts):
             raise ValueError(
                 "A checkpoint must come from the command line to be resumed. Received: one "
                 f"without its {field.name}. Resume it with `{function}(checkpoint_dir=...)` if it "

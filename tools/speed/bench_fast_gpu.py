@@ -39,8 +39,9 @@ def write(options: argparse.Namespace) -> int:
     from tf_style import feedforward
     from tf_style.export.programs import Program, with_weights
     from tf_style.export.stablehlo import write_programs
+    from tf_style.files.new_folder import check_new_folder, new_folder
 
-    options.folder.mkdir(parents=True)
+    output = check_new_folder(options.folder, argument="folder")
     painters = {each: feedforward.load(options.network, precision=each) for each in PRECISIONS}
     programs = {
         f"paint_{side}_{precision}": Program(
@@ -50,11 +51,12 @@ def write(options: argparse.Namespace) -> int:
         for side in options.sizes
         for precision, painter in painters.items()
     }
-    described = write_programs(options.folder, programs, painters["float32"], check=False)
     expected = painters["float32"](photograph(options.sizes[0])).numpy()
-    np.savez(options.folder / "expected.npz", allow_pickle=False, **{PICTURE: expected})
-    about = json.dumps({"programs": described}, indent=2)
-    (options.folder / stablehlo_jax.ABOUT).write_text(about + "\n", encoding="utf-8")
+    with new_folder(output) as folder:
+        described = write_programs(folder, programs, painters["float32"], check=False)
+        np.savez(folder / "expected.npz", allow_pickle=False, **{PICTURE: expected})
+        about = json.dumps({"programs": described}, indent=2)
+        (folder / stablehlo_jax.ABOUT).write_text(about + "\n", encoding="utf-8")
     return 0
 
 

@@ -274,10 +274,11 @@ def draw(pair: dict[str, Any], evaluations: int, path: Path) -> None:
     times = [peer_seconds(pair["timings"], point[0]) for point in curve]
     figure = Figure(figsize=(8.0, 5.0), layout="constrained")
     axes = figure.add_subplot()
-    for kind, column, label, style in (
+    lines: list[tuple[str, int, str, dict[str, Any]]] = [
         ("saved", SAVED, "saved picture", {"ls": "-", "lw": 2.0}),
         ("float", FLOAT, "before saving", {"ls": ":", "lw": 1.3}),
-    ):
+    ]
+    for kind, column, label, style in lines:
         runs = runs_of(pair, kind)
         if not runs:
             continue
